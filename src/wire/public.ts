@@ -1,0 +1,132 @@
+/**
+ * What people read: the JSON payloads of the public topics, as schemas and as types.
+ *
+ * Times are milliseconds since 1970-01-01 UTC, everywhere and only so. Chances are 0 to 1. Classes
+ * are names, never indices. Payloads are flat and in snake case, as Zigbee2MQTT and Frigate have
+ * made people expect; readers must ignore fields that they do not know, so that fields can be added
+ * without a new version. `docs/TOPICS.md` is the reference and shows each of them.
+ */
+
+import { z } from "zod";
+
+/** Rises when a field changes its meaning, not when one is added. */
+export const PUBLIC_VERSION = 1;
+
+const version = z.literal(PUBLIC_VERSION);
+const timeMs = z.int().min(0).max(0xffff_ffff_ffff);
+const share = z.number().min(0).max(1);
+const count = z.int().min(0);
+const modelName = z.string().regex(/^[0-9a-f]{16}$/);
+const nodeName = z.string().min(1).max(64);
+/** `exit 1`, counted from 1, or `teacher`. */
+const source = z.union([z.literal("teacher"), z.templateLiteral(["exit ", z.int().min(1).max(8)])]);
+
+/** `<base>/<node>/behaviour`, retained: what the node does now, to the best of our knowledge. */
+export const BehaviourSchema = z.object({
+  v: version,
+  node: nodeName,
+  behaviour: z.string().min(1).max(32),
+  confidence: share,
+  source,
+  /** False where the teacher says that it does not know this kind of signal. */
+  trusted: z.boolean(),
+  model: modelName,
+  /** Sequence number of the release, 0 for the model that the node was made with. */
+  release: count,
+  /** End of the window by the node's clock, and its number in the node's present life. */
+  time: timeMs,
+  epoch: count,
+  sequence: count,
+});
+export type Behaviour = z.infer<typeof BehaviourSchema>;
+
+/** `<base>/<node>/event`, not retained. `new` for a behaviour that began, `update` when the teacher's
+ * late answer changes one that was told already: the same `id`, with what was told in `before`. */
+export const EventSchema = z.object({
+  v: version,
+  type: z.enum(["new", "update"]),
+  /** `<node>:<epoch>:<sequence>`: stable however often the event is sent. */
+  id: z.string().max(96),
+  before: BehaviourSchema.nullable(),
+  after: BehaviourSchema,
+});
+export type BehaviourEvent = z.infer<typeof EventSchema>;
+
+/** `<base>/<node>/availability` and `<base>/bridge/state`, retained; offline also by last will. */
+export const AvailabilitySchema = z.object({ state: z.enum(["online", "offline"]) });
+export type Availability = z.infer<typeof AvailabilitySchema>;
+
+/** One entry of `<base>/bridge/devices`, retained. */
+export const DeviceSchema = z.object({
+  node: nodeName,
+  state: z.enum(["online", "offline"]),
+  cohort: z.string().max(64),
+  firmware: z.string().max(32),
+  model: modelName,
+  release: count,
+  /** When the gateway last heard it, by the gateway's clock. */
+  last_seen: timeMs,
+  battery: z.int().min(0).max(100).nullable(),
+  windows: count,
+  offloads: count,
+  offload_ratio: share,
+  /** Share of the teacher's trusted verdicts that the student's answer agreed with. */
+  agreement: share.nullable(),
+  /** Entries that the node had to drop because its outbox was full. */
+  dropped: count,
+  drift: z.number().min(0),
+  alarm: z.boolean(),
+});
+export type Device = z.infer<typeof DeviceSchema>;
+
+export const DevicesSchema = z.object({ v: version, devices: z.array(DeviceSchema) });
+export type Devices = z.infer<typeof DevicesSchema>;
+
+/** `<base>/bridge/info`, retained: what this gateway is and where the loop stands. */
+export const BridgeInfoSchema = z.object({
+  v: version,
+  version: z.string(),
+  started: timeMs,
+  time: timeMs,
+  classes: z.array(z.string().min(1).max(32)),
+  nodes: count,
+  teacher: z.object({ name: z.string(), trusted: z.boolean() }),
+  soft_labels: count,
+  loop: z.object({
+    state: z.enum(["idle", "collecting", "distilling", "evaluating", "rollout", "not-trusted"]),
+    progress: share.nullable(),
+    /** The last thing that the loop decided, in words for people. */
+    note: z.string().max(400),
+  }),
+  release: z.object({ sequence: count, model: modelName.nullable() }),
+});
+export type BridgeInfo = z.infer<typeof BridgeInfoSchema>;
+
+export const BRIDGE_EVENTS = [
+  "node-joined",
+  "drift-alarm",
+  "not-trusted",
+  "distill-started",
+  "distill-progress",
+  "distill-finished",
+  "candidate-refused",
+  "release-published",
+  "canary-started",
+  "wave-started",
+  "release-done",
+  "rolled-back",
+  "release-outcome",
+  "refused",
+] as const;
+
+/** `<base>/bridge/event`, not retained: one line of the gateway's diary. */
+export const BridgeEventSchema = z.object({
+  v: version,
+  type: z.enum(BRIDGE_EVENTS),
+  time: timeMs,
+  node: nodeName.optional(),
+  release: count.optional(),
+  progress: share.optional(),
+  message: z.string().max(400),
+});
+export type BridgeEvent = z.infer<typeof BridgeEventSchema>;
