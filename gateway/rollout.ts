@@ -1,0 +1,276 @@
+/**
+ * How a release spreads: canary, wave, everyone, or back. Pure: `step(state, event) -> state, effects`.
+ *
+ * It looks at what nodes report of the installation, and at what the model then does: agreement with
+ * the teacher on trusted audits, and the share of windows it offloads. Silence counts as failure: a
+ * node that was offered the release and says nothing in time has failed, and a group from which no
+ * evidence comes has failed too. After a rollback no node is offered this release again; the way
+ * back is a new signed release of the former model under a higher sequence number.
+ */
+
+import type { NodeId, ReleaseOutcome } from "../src/wire/messages.ts";
+
+export type RolloutPolicy = {
+  /** Shares of all known nodes that may run the release in each stage; the last is 1. */
+  readonly shares: readonly number[];
+  /** Of a stage's nodes, this share must have confirmed before the next stage. */
+  readonly successShare: number;
+  /** Above this share of failed nodes (and always from the first in the canary) it goes back. */
+  readonly failureShare: number;
+  /** From the last confirmation in a stage to its end, at the earliest. */
+  readonly soakMs: number;
+  /** A node that was offered the release confirms within this time or has failed. */
+  readonly silenceMs: number;
+  /** A stage that has not gathered its evidence by then has failed. */
+  readonly evidenceMs: number;
+  /** Trusted audits by nodes that run the release, needed before the canary's end. */
+  readonly auditsLeast: number;
+  /** Agreement may be this much below the expected one before chance is excluded as the reason. */
+  readonly agreementMargin: number;
+  /** The share of offloaded windows may be this much above what the gate was calibrated for. */
+  readonly offloadMargin: number;
+  /** Windows by nodes that run the release, needed before the offload share is judged. */
+  readonly windowsLeast: number;
+};
+
+const MINUTE = 60_000;
+
+export const DEFAULT_ROLLOUT_POLICY: RolloutPolicy = {
+  shares: [0.05, 0.25, 1],
+  successShare: 0.9,
+  failureShare: 0.1,
+  soakMs: 10 * MINUTE,
+  silenceMs: 24 * 60 * MINUTE,
+  evidenceMs: 24 * 60 * MINUTE,
+  auditsLeast: 8,
+  agreementMargin: 0.1,
+  offloadMargin: 0.2,
+  windowsLeast: 30,
+};
+
+/** What the publish gate expects of the model. */
+export type Expectation = { readonly agreement: number; readonly offloadShare: number };
+
+type NodeProgress = {
+  readonly status: "offered" | "activated" | "confirmed" | "failed";
+  readonly sinceMs: number;
+};
+
+export type Rollout = {
+  readonly sequence: number;
+  readonly cohort: string;
+  /** The release to go back to; undefined when nodes ran their factory model before. */
+  readonly formerSequence: number | undefined;
+  readonly expected: Expectation;
+  readonly stage: number;
+  readonly stageSinceMs: number;
+  readonly state: "spreading" | "done" | "rolled-back";
+  /** Why it went back. */
+  readonly reason: string | undefined;
+  readonly nodes: Readonly<Record<NodeId, NodeProgress>>;
+  /** What nodes running the release did: sums over all of them since the rollout began. */
+  readonly audits: number;
+  readonly agreements: number;
+  readonly windows: number;
+  readonly offloads: number;
+};
+
+export type RolloutEvent =
+  /** The nodes of the cohort that are known now, those that gain most first. */
+  | { readonly kind: "tick"; readonly nodes: readonly NodeId[] }
+  | { readonly kind: "outcome"; readonly node: NodeId; readonly outcome: ReleaseOutcome }
+  /** A trusted verdict on a confident window of a node that runs the release. */
+  | { readonly kind: "audit"; readonly node: NodeId; readonly agrees: boolean }
+  /** Reported windows of a node that runs the release. */
+  | {
+      readonly kind: "windows";
+      readonly node: NodeId;
+      readonly windows: number;
+      readonly offloads: number;
+    };
+
+export type RolloutEffect =
+  | { readonly kind: "offer"; readonly node: NodeId }
+  | { readonly kind: "stage"; readonly stage: number; readonly of: number }
+  | { readonly kind: "done" }
+  | { readonly kind: "rollback"; readonly reason: string };
+
+export type RolloutStep = { readonly rollout: Rollout; readonly effects: readonly RolloutEffect[] };
+
+export function startRollout(
+  release: Pick<Rollout, "sequence" | "cohort" | "formerSequence" | "expected">,
+  nowMs: number,
+): Rollout {
+  return {
+    ...release,
+    stage: 0,
+    stageSinceMs: nowMs,
+    state: "spreading",
+    reason: undefined,
+    nodes: {},
+    audits: 0,
+    agreements: 0,
+    windows: 0,
+    offloads: 0,
+  };
+}
+
+export function stepRollout(
+  rollout: Rollout,
+  event: RolloutEvent,
+  nowMs: number,
+  policy: RolloutPolicy,
+): RolloutStep {
+  if (rollout.state === "rolled-back") return { rollout, effects: [] };
+  switch (event.kind) {
+    case "outcome":
+      return { rollout: withOutcome(rollout, event.node, event.outcome, nowMs), effects: [] };
+    case "audit":
+      return {
+        rollout: {
+          ...rollout,
+          audits: rollout.audits + 1,
+          agreements: rollout.agreements + (event.agrees ? 1 : 0),
+        },
+        effects: [],
+      };
+    case "windows":
+      return {
+        rollout: {
+          ...rollout,
+          windows: rollout.windows + event.windows,
+          offloads: rollout.offloads + event.offloads,
+        },
+        effects: [],
+      };
+    case "tick":
+      return rollout.state === "done"
+        ? offerTo(rollout, event.nodes, nowMs)
+        : advance(rollout, event.nodes, nowMs, policy);
+  }
+}
+
+/** True for a node that may be sent this release when it connects again. */
+export function mayHave(rollout: Rollout, node: NodeId): boolean {
+  return rollout.state !== "rolled-back" && rollout.nodes[node] !== undefined;
+}
+
+function withOutcome(
+  rollout: Rollout,
+  node: NodeId,
+  outcome: ReleaseOutcome,
+  nowMs: number,
+): Rollout {
+  if (rollout.nodes[node] === undefined) return rollout;
+  const status =
+    outcome === "activated" || outcome === "confirmed" ? outcome : ("failed" as const);
+  // A node that repeats itself does not prolong anything.
+  if (rollout.nodes[node]?.status === status) return rollout;
+  return { ...rollout, nodes: { ...rollout.nodes, [node]: { status, sinceMs: nowMs } } };
+}
+
+function advance(
+  rollout: Rollout,
+  known: readonly NodeId[],
+  nowMs: number,
+  policy: RolloutPolicy,
+): RolloutStep {
+  const silenced = failSilent(rollout, nowMs, policy);
+  const reason = reasonToGoBack(silenced, nowMs, policy);
+  if (reason !== undefined) {
+    return {
+      rollout: { ...silenced, state: "rolled-back", reason },
+      effects: [{ kind: "rollback", reason }],
+    };
+  }
+  const share = policy.shares[silenced.stage] ?? 1;
+  const wanted = Math.max(1, Math.ceil(share * known.length));
+  const offered = Object.keys(silenced.nodes).length;
+  const next = known.filter((node) => silenced.nodes[node] === undefined);
+  const grown = offerTo(silenced, next.slice(0, Math.max(0, wanted - offered)), nowMs);
+  if (!stageIsGood(grown.rollout, nowMs, policy)) return grown;
+  const stage = silenced.stage + 1;
+  if (stage >= policy.shares.length) {
+    return {
+      rollout: { ...grown.rollout, state: "done" },
+      effects: [...grown.effects, { kind: "done" }],
+    };
+  }
+  return {
+    rollout: { ...grown.rollout, stage, stageSinceMs: nowMs },
+    effects: [...grown.effects, { kind: "stage", stage, of: policy.shares.length }],
+  };
+}
+
+function offerTo(rollout: Rollout, nodes: readonly NodeId[], nowMs: number): RolloutStep {
+  const fresh = nodes.filter((node) => rollout.nodes[node] === undefined);
+  if (fresh.length === 0) return { rollout, effects: [] };
+  const offered = fresh.map((node) => [node, { status: "offered", sinceMs: nowMs }] as const);
+  return {
+    rollout: { ...rollout, nodes: { ...rollout.nodes, ...Object.fromEntries(offered) } },
+    effects: fresh.map((node) => ({ kind: "offer", node })),
+  };
+}
+
+function failSilent(rollout: Rollout, nowMs: number, policy: RolloutPolicy): Rollout {
+  const late = Object.entries(rollout.nodes).filter(
+    ([, progress]) =>
+      (progress.status === "offered" || progress.status === "activated") &&
+      nowMs - progress.sinceMs > policy.silenceMs,
+  );
+  if (late.length === 0) return rollout;
+  const failed = late.map(([node]) => [node, { status: "failed", sinceMs: nowMs }] as const);
+  return { ...rollout, nodes: { ...rollout.nodes, ...Object.fromEntries(failed) } };
+}
+
+function reasonToGoBack(
+  rollout: Rollout,
+  nowMs: number,
+  policy: RolloutPolicy,
+): string | undefined {
+  const all = Object.values(rollout.nodes);
+  const failed = all.filter((node) => node.status === "failed").length;
+  if (failed > 0 && (rollout.stage === 0 || failed > policy.failureShare * all.length)) {
+    return `${failed} of ${all.length} nodes refused it, reverted it or fell silent`;
+  }
+  const likely = upperAgreement(rollout.agreements, rollout.audits);
+  if (likely < rollout.expected.agreement - policy.agreementMargin) {
+    return (
+      `agrees with the teacher on ${rollout.agreements} of ${rollout.audits} audits, ` +
+      `expected ${(100 * rollout.expected.agreement).toFixed(0)} %`
+    );
+  }
+  const offloadShare = rollout.offloads / Math.max(1, rollout.windows);
+  if (
+    rollout.windows >= policy.windowsLeast &&
+    offloadShare > rollout.expected.offloadShare + policy.offloadMargin
+  ) {
+    return `offloads ${(100 * offloadShare).toFixed(0)} % of its windows`;
+  }
+  if (all.length > 0 && nowMs - rollout.stageSinceMs > policy.evidenceMs) {
+    return "too little was heard of the nodes that run it";
+  }
+  return undefined;
+}
+
+function stageIsGood(rollout: Rollout, nowMs: number, policy: RolloutPolicy): boolean {
+  const all = Object.values(rollout.nodes);
+  const confirmed = all.filter((node) => node.status === "confirmed");
+  const lastMs = Math.max(rollout.stageSinceMs, ...confirmed.map((node) => node.sinceMs));
+  return (
+    confirmed.length > 0 &&
+    confirmed.length >= policy.successShare * all.length &&
+    nowMs - lastMs >= policy.soakMs &&
+    rollout.audits >= policy.auditsLeast &&
+    rollout.windows >= policy.windowsLeast
+  );
+}
+
+/** The upper end of Wilson's score interval (1927) at 95 % one-sided: 1 where nothing was seen. */
+function upperAgreement(agreements: number, audits: number): number {
+  if (audits === 0) return 1;
+  const z = 1.645;
+  const share = agreements / audits;
+  const spread = Math.sqrt((share * (1 - share)) / audits + (z * z) / (4 * audits * audits));
+  return (share + (z * z) / (2 * audits) + z * spread) / (1 + (z * z) / audits);
+}
