@@ -28,6 +28,12 @@ export const OUTCOMES = [
   "bad-container",
   "self-test-failed",
   "too-large",
+  /** Signed, but it cannot be read, or its parts disagree. */
+  "bad-manifest",
+  /** A container format that this node does not understand. */
+  "wrong-format",
+  /** A sequence number so far ahead that it would close the way for every later release. */
+  "too-far",
 ] as const;
 export type ReleaseOutcome = (typeof OUTCOMES)[number];
 
