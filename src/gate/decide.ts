@@ -1,0 +1,217 @@
+/**
+ * The gate: whether an exit may answer, whether a window is offloaded, and what it learns from the
+ * answers. A pure state machine on whole numbers: margins and tables, no softmax, no clock.
+ *
+ * A node calls `gateExit` after each exit until it says "answer", then `gateWindow` once. Order of
+ * the reasons: a burst first (after an alarm the student's own doubt is worth little), then unsure,
+ * then novel, then audit. Every window that nothing else takes is audited with the same known
+ * chance, so that weighting by the inverse chance is unbiased. No reason takes a token that the
+ * bucket does not have.
+ */
+
+import { assert } from "../assert.ts";
+import type { ExitOutput } from "../engine/engine.ts";
+import type { Prng } from "../prng.ts";
+import type { OffloadReason } from "../wire/messages.ts";
+import { callBurst, followBout, seekForBurst } from "./burst.ts";
+import { NEVER_Q15, ONE_Q15 } from "./gate-parameters.ts";
+import type { ExitGate, GateParameters, NoveltyGate } from "./gate-parameters.ts";
+import type { GateState } from "./gate-state.ts";
+import { confidenceAt, fuseExits } from "./margins.ts";
+import { accumulate, noveltyOf } from "./novelty.ts";
+import type { WindowStatistics } from "./window-statistics.ts";
+
+/** Offloads whose verdict may still come; older ones no longer teach the gate. */
+const PENDING_LIMIT = 16;
+
+export type GateInput = {
+  /** Outputs of the exits that have run, first to last; valid until the engine's next `begin`. */
+  readonly exits: readonly ExitOutput[];
+  readonly statistics: WindowStatistics;
+  readonly windowIndex: number;
+};
+
+export type GateDecision = {
+  readonly classIndex: number;
+  /** Calibrated chance that the class is right, 0..255. */
+  readonly confidenceQ8: number;
+  /** The exit that answered, from 0. */
+  readonly exit: number;
+  readonly marginQ15: number;
+  readonly offload: OffloadReason | null;
+  /** Chance with which this window was chosen, 1..65535; 65535 where it was certain. Of no meaning
+   * where nothing is offloaded. */
+  readonly chanceQ16: number;
+  /** CUSUM of novelty, Q8 standard deviations, 0..65535, and whether it is over its threshold. */
+  readonly driftQ8: number;
+  readonly alarm: boolean;
+  readonly nextState: GateState;
+};
+
+/** What the teacher said of one window of this node, as far as the gate cares. */
+export type GateVerdict = {
+  readonly windowIndex: number;
+  readonly classIndex: number;
+  readonly trusted: boolean;
+};
+
+/** Whether the exit that ran last may answer. During an alarm or a burst every stage is run. */
+export function gateExit(
+  parameters: GateParameters,
+  state: GateState,
+  exits: readonly ExitOutput[],
+): "answer" | "next" {
+  if (exits.length >= parameters.exits.length) return "answer";
+  const exit = parameters.exits[exits.length - 1] as ExitGate;
+  if (exit.sureMarginQ15 >= NEVER_Q15 || state.alarm || state.burst.left > 0) return "next";
+  const { answer } = fuseExits(
+    parameters.exits,
+    exits.map((output) => output.logits),
+  );
+  return answer.marginQ15 >= exit.sureMarginQ15 ? "answer" : "next";
+}
+
+/** Decides one window. Takes exactly one number from `random`, whatever it decides. */
+export function gateWindow(
+  parameters: GateParameters,
+  state: GateState,
+  input: GateInput,
+  random: Prng,
+): GateDecision {
+  assert(input.exits.length >= 1, "at least one exit has run");
+  const draw = random.uint32() >>> 16;
+  const exit = input.exits.length - 1;
+  const { answer } = fuseExits(
+    parameters.exits,
+    input.exits.map((output) => output.logits),
+  );
+  const drift = watch(parameters.novelty, state, input.exits);
+  const bout = followBout(parameters.burst, state, input.statistics);
+  const called =
+    drift.alarm && !state.alarm ? callBurst(bout.burst, parameters.burst.windows) : bout.burst;
+  const sought = seekForBurst(parameters.burst, called, input.statistics);
+
+  const level = refill(parameters, state.levelQ8);
+  const unsure = isUnsure(parameters, state, answer);
+  const novel = drift.standardisedQ8 >= (parameters.novelty?.novelQ8 ?? 0x7fff);
+  const offload = choose(parameters, level, {
+    burst: sought.wanted,
+    unsure,
+    novel: novel && !drift.alarm,
+    audited: draw < state.auditChanceQ16,
+  });
+  const nextState: GateState = {
+    ...state,
+    windows: Math.min(state.windows + 1, 0x7fffffff),
+    levelQ8: offload === null ? level : level - parameters.bucket.windowsPerTokenQ8,
+    rateOffsetQ23: steer(parameters, state.rateOffsetQ23, unsure),
+    cusumQ8: drift.cusumQ8,
+    alarm: drift.alarm,
+    boutMeansQ4: bout.boutMeansQ4,
+    boutAwayWindows: bout.boutAwayWindows,
+    burst: offload === "burst" ? sought.ifTaken : sought.ifLeft,
+    pending:
+      offload === null
+        ? state.pending
+        : [
+            { windowIndex: input.windowIndex, classIndex: answer.classIndex },
+            ...state.pending.slice(0, PENDING_LIMIT - 1),
+          ],
+  };
+  return {
+    classIndex: answer.classIndex,
+    confidenceQ8: confidenceAt(parameters.exits[exit] as ExitGate, answer.marginQ15),
+    exit,
+    marginQ15: answer.marginQ15,
+    offload,
+    chanceQ16: offload === "audit" ? state.auditChanceQ16 : 65535,
+    driftQ8: drift.cusumQ8,
+    alarm: drift.alarm,
+    nextState,
+  };
+}
+
+/** Takes in the teacher's answer. Verdicts for windows that are no longer waiting, and untrusted
+ * ones, change nothing but the list of those waiting. */
+export function gateVerdict(state: GateState, verdict: GateVerdict): GateState {
+  const waiting = state.pending.find((entry) => entry.windowIndex === verdict.windowIndex);
+  if (waiting === undefined) return state;
+  const pending = state.pending.filter((entry) => entry !== waiting);
+  if (!verdict.trusted) return { ...state, pending };
+  const agreed = waiting.classIndex === verdict.classIndex ? 65535 : 0;
+  return {
+    ...state,
+    pending,
+    verdicts: Math.min(state.verdicts + 1, 0x7fffffff),
+    agreementQ16: state.agreementQ16 + Math.trunc((agreed - state.agreementQ16) / 32),
+  };
+}
+
+/** Takes in what the gateway set: the audit chance from now on, and a burst when it asks for one. */
+export function applySetting(
+  state: GateState,
+  setting: { readonly auditChanceQ16: number; readonly burstWindows: number },
+): GateState {
+  return {
+    ...state,
+    auditChanceQ16: setting.auditChanceQ16,
+    burst: setting.burstWindows > 0 ? callBurst(state.burst, setting.burstWindows) : state.burst,
+  };
+}
+
+function watch(
+  gate: NoveltyGate | null,
+  state: GateState,
+  exits: readonly ExitOutput[],
+): { cusumQ8: number; alarm: boolean; standardisedQ8: number } {
+  const output = gate === null ? undefined : exits[gate.exit];
+  if (gate === null || output === undefined) {
+    return { cusumQ8: state.cusumQ8, alarm: state.alarm, standardisedQ8: -0x8000 };
+  }
+  const { standardisedQ8 } = noveltyOf(gate, output.features);
+  return { ...accumulate(gate, state, standardisedQ8), standardisedQ8 };
+}
+
+function isUnsure(
+  parameters: GateParameters,
+  state: GateState,
+  answer: { readonly classIndex: number; readonly marginQ15: number },
+): boolean {
+  const base = parameters.offload.unsureMarginQ15[answer.classIndex] as number;
+  if (base === 0) return false;
+  const threshold = Math.max(0, Math.min(ONE_Q15, base + (state.rateOffsetQ23 >> 8)));
+  return answer.marginQ15 < threshold;
+}
+
+/** One more window in the bucket, which never holds more than its capacity. */
+function refill(parameters: GateParameters, levelQ8: number): number {
+  const { capacityTokens, windowsPerTokenQ8 } = parameters.bucket;
+  return Math.min(levelQ8 + 256, capacityTokens * windowsPerTokenQ8);
+}
+
+function choose(
+  parameters: GateParameters,
+  levelQ8: number,
+  wants: { burst: boolean; unsure: boolean; novel: boolean; audited: boolean },
+): OffloadReason | null {
+  const { windowsPerTokenQ8, reserveTokens } = parameters.bucket;
+  const oneToken = levelQ8 >= windowsPerTokenQ8;
+  const overReserve = levelQ8 >= (reserveTokens + 1) * windowsPerTokenQ8;
+  if (wants.burst && oneToken) return "burst";
+  if (wants.unsure && overReserve) return "unsure";
+  if (wants.novel && overReserve) return "novel";
+  if (wants.audited && oneToken) return "audit";
+  return null;
+}
+
+/** Follows the share of unsure windows (a stochastic quantile, Robbins and Monro, 1951): each unsure
+ * window lowers the thresholds by `step * (1 - target)`, each sure one raises them by
+ * `step * target`. */
+function steer(parameters: GateParameters, offsetQ23: number, unsure: boolean): number {
+  const { rateStepQ23, targetShareQ16, rateLimitQ15 } = parameters.offload;
+  if (rateStepQ23 === 0) return 0;
+  const pull = unsure ? targetShareQ16 - 65536 : targetShareQ16;
+  // |step| <= 2^14, |pull| <= 2^16: below 2^30; rounded so that small steps have no drift.
+  const moved = offsetQ23 + ((rateStepQ23 * pull + 32768) >> 16);
+  return Math.max(-rateLimitQ15 << 8, Math.min(rateLimitQ15 << 8, moved));
+}

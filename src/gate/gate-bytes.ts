@@ -1,0 +1,157 @@
+/**
+ * A gate's parameters as bytes: the `gate` section of a model container.
+ *
+ * ```
+ *  version u8 = 1 | exits u8 | classes u8 | novelty u8 (0 or 1)
+ *  per exit      inverseTemperatureQ8 u16 | fusionWeight u8 | sureMarginQ15 u16 | confidenceQ8 33 x u8
+ *  offload       unsureMarginQ15 classes x u16 | targetShareQ16 u16 | rateStepQ23 u16 | rateLimitQ15 u16
+ *  bucket        capacityTokens u16 | windowsPerTokenQ8 u32 | reserveTokens u16
+ *  audit         auditChanceQ16 u16
+ *  burst         windows u16 | delay u16 | expiry u16 | perBout u8 | gap u16 | diversity u16 | boutChange u16
+ *  novelty       exit u8 | features u16 | meansQ2 classes x features x i16
+ *                | precisionsQ12 classes x features x u16 | centresQ8 classes x i16
+ *                | inverseSpreadsQ8 classes x u16 | clipQ8 u16 | slackQ8 u16 | thresholdQ8 u16 | novelQ8 u16
+ * ```
+ *
+ * Everything is little-endian and there is one encoding only: a decoder refuses bytes left over and
+ * every value outside the range that `gate-parameters.ts` states.
+ */
+
+import { ByteReader, ByteWriter } from "../bytes.ts";
+import { CONFIDENCE_NODES, GATE_LIMITS, NEVER_Q15, ONE_Q15 } from "./gate-parameters.ts";
+import type {
+  BucketGate,
+  BurstGate,
+  ExitGate,
+  GateParameters,
+  NoveltyGate,
+  OffloadGate,
+} from "./gate-parameters.ts";
+
+const GATE_VERSION = 1;
+
+export function encodeGate(gate: GateParameters): Uint8Array {
+  const out = new ByteWriter();
+  out.u8(GATE_VERSION).u8(gate.exits.length).u8(gate.classes);
+  out.u8(gate.novelty === null ? 0 : 1);
+  for (const exit of gate.exits) {
+    out.u16(exit.inverseTemperatureQ8).u8(exit.fusionWeight).u16(exit.sureMarginQ15);
+    out.bytes(Uint8Array.from(exit.confidenceQ8));
+  }
+  for (const margin of gate.offload.unsureMarginQ15) out.u16(margin);
+  out.u16(gate.offload.targetShareQ16).u16(gate.offload.rateStepQ23).u16(gate.offload.rateLimitQ15);
+  const { bucket, burst, novelty } = gate;
+  out.u16(bucket.capacityTokens).u32(bucket.windowsPerTokenQ8).u16(bucket.reserveTokens);
+  out.u16(gate.auditChanceQ16);
+  out.u16(burst.windows).u16(burst.delayWindows).u16(burst.expiryWindows).u8(burst.perBout);
+  out.u16(burst.gapWindows).u16(burst.diversity).u16(burst.boutChange);
+  if (novelty !== null) encodeNovelty(out, novelty);
+  return out.finish();
+}
+
+/** The gate of a container. Throws `EdgeError` on anything that `encodeGate` would not have written
+ * for a valid gate. */
+export function decodeGate(bytes: Uint8Array): GateParameters {
+  const input = new ByteReader(bytes, "gate parameters");
+  const version = input.u8();
+  if (version !== GATE_VERSION) input.fail("gate-version", `version ${version}, knows 1`);
+  const exitCount = within(input, input.u8(), 1, GATE_LIMITS.exits, "exits");
+  const classes = within(input, input.u8(), 2, GATE_LIMITS.classes, "classes");
+  const hasNovelty = within(input, input.u8(), 0, 1, "novelty flag") === 1;
+  const exits = Array.from({ length: exitCount }, () => decodeExit(input));
+  const offload = decodeOffload(input, classes);
+  const bucket = decodeBucket(input);
+  const auditChanceQ16 = input.u16();
+  const burst = decodeBurst(input);
+  const novelty = hasNovelty ? decodeNovelty(input, exitCount, classes) : null;
+  input.done();
+  return { classes, exits, offload, bucket, auditChanceQ16, novelty, burst };
+}
+
+function decodeExit(input: ByteReader): ExitGate {
+  return {
+    inverseTemperatureQ8: within(input, input.u16(), 1, 65535, "inverse temperature"),
+    fusionWeight: within(input, input.u8(), 1, 255, "fusion weight"),
+    sureMarginQ15: within(input, input.u16(), 0, NEVER_Q15, "sure margin"),
+    confidenceQ8: Array.from(input.bytes(CONFIDENCE_NODES)),
+  };
+}
+
+function decodeOffload(input: ByteReader, classes: number): OffloadGate {
+  return {
+    unsureMarginQ15: Array.from({ length: classes }, () =>
+      within(input, input.u16(), 0, ONE_Q15, "unsure margin"),
+    ),
+    targetShareQ16: input.u16(),
+    rateStepQ23: within(input, input.u16(), 0, 1 << 14, "rate step"),
+    rateLimitQ15: within(input, input.u16(), 0, ONE_Q15, "rate limit"),
+  };
+}
+
+function decodeBucket(input: ByteReader): BucketGate {
+  const capacityTokens = within(input, input.u16(), 1, 1024, "bucket capacity");
+  return {
+    capacityTokens,
+    // 1024 tokens of 2^20 windows in Q8 are 2^38: a level is kept below 2^31 by their product.
+    windowsPerTokenQ8: within(
+      input,
+      input.u32(),
+      256,
+      Math.trunc(0x3fffffff / capacityTokens),
+      "windows per token",
+    ),
+    reserveTokens: within(input, input.u16(), 0, capacityTokens, "reserved tokens"),
+  };
+}
+
+function decodeBurst(input: ByteReader): BurstGate {
+  return {
+    windows: input.u16(),
+    delayWindows: input.u16(),
+    expiryWindows: input.u16(),
+    perBout: input.u8(),
+    gapWindows: input.u16(),
+    diversity: input.u16(),
+    boutChange: input.u16(),
+  };
+}
+
+function encodeNovelty(out: ByteWriter, novelty: NoveltyGate): void {
+  out.u8(novelty.exit).u16(novelty.features);
+  for (const mean of novelty.meansQ2) out.i16(mean);
+  for (const precision of novelty.precisionsQ12) out.u16(precision);
+  for (const centre of novelty.centresQ8) out.i16(centre);
+  for (const inverse of novelty.inverseSpreadsQ8) out.u16(inverse);
+  out.u16(novelty.clipQ8).u16(novelty.slackQ8).u16(novelty.thresholdQ8).u16(novelty.novelQ8);
+}
+
+function decodeNovelty(input: ByteReader, exits: number, classes: number): NoveltyGate {
+  const exit = within(input, input.u8(), 0, exits - 1, "novelty exit");
+  const features = within(input, input.u16(), 1, GATE_LIMITS.features, "novelty features");
+  const cells = classes * features;
+  return {
+    exit,
+    features,
+    meansQ2: Int16Array.from({ length: cells }, () =>
+      within(input, input.i16(), -512, 511, "feature mean"),
+    ),
+    precisionsQ12: Uint16Array.from({ length: cells }, () =>
+      within(input, input.u16(), 1, 16383, "feature precision"),
+    ),
+    centresQ8: Array.from({ length: classes }, () => input.i16()),
+    inverseSpreadsQ8: Array.from({ length: classes }, () =>
+      within(input, input.u16(), 1, 16383, "inverse spread"),
+    ),
+    clipQ8: within(input, input.u16(), 1, 32767, "clip"),
+    slackQ8: within(input, input.u16(), 0, 32767, "slack"),
+    thresholdQ8: within(input, input.u16(), 1, 32767, "alarm threshold"),
+    novelQ8: within(input, input.u16(), 0, 32767, "novel threshold"),
+  };
+}
+
+function within(input: ByteReader, value: number, low: number, high: number, what: string): number {
+  if (value < low || value > high) {
+    input.fail("gate-range", `${what} of ${value}, allowed are ${low} to ${high}`);
+  }
+  return value;
+}

@@ -1,0 +1,144 @@
+/**
+ * Everything that a gate knows: thresholds, tables and budgets, all whole numbers.
+ *
+ * Calibration (`calibrate.ts`) makes them in floating point at the gateway, `gate-bytes.ts` carries
+ * them inside the model container, and `decide.ts` only compares and looks up: a node needs no
+ * floating point and no softmax. The limits below bound what a container may ask of a node.
+ */
+
+import { assert } from "../assert.ts";
+
+/** Probabilities and margins are Q15 (32768 is 1); a threshold one above can never be met. */
+export const ONE_Q15 = 32768;
+export const NEVER_Q15 = ONE_Q15 + 1;
+/** Entries of a confidence table: margins 0, 1/32, …, 1, linear in between. */
+export const CONFIDENCE_NODES = 33;
+/** A node of the smallest kind holds these in a few kilobytes. */
+export const GATE_LIMITS = { exits: 8, classes: 64, features: 256, axes: 8 } as const;
+
+/** How one exit's logits become a decision. */
+export type ExitGate = {
+  /** log2(e) divided by the temperature, Q8: `2^-(d * this)` is the weight of a class whose logit lies
+   * `d` under the best one. 1..65535. */
+  readonly inverseTemperatureQ8: number;
+  /** Weight of this exit's probabilities in the mean over the exits that have run, 1..255. */
+  readonly fusionWeight: number;
+  /** The fused margin from which this exit answers without running the next stage, Q15; `NEVER_Q15`
+   * for an exit that always goes on. The last exit always answers. */
+  readonly sureMarginQ15: number;
+  /** `CONFIDENCE_NODES` entries: chance that the answer is right at that fused margin, 0..255. */
+  readonly confidenceQ8: readonly number[];
+};
+
+/** When an answer is not good enough, and how the threshold is held at the stated share. */
+export type OffloadGate = {
+  /** Per answered class: a fused margin below it is unsure, Q15. 0 never offloads. */
+  readonly unsureMarginQ15: readonly number[];
+  /** Share of windows that may be unsure, 0..65535 for 0..1: what the rate control aims at. */
+  readonly targetShareQ16: number;
+  /** Largest step of the rate control per window, Q15 of margin in 1/256; 0 switches it off. */
+  readonly rateStepQ23: number;
+  /** How far rate control may move the thresholds to either side, Q15. */
+  readonly rateLimitQ15: number;
+};
+
+/** The hard budget, whatever the reasons: a bucket of tokens, one per offload. */
+export type BucketGate = {
+  /** Tokens that it holds when full; a node starts with a full one. 1..1024. */
+  readonly capacityTokens: number;
+  /** Windows per new token, Q8; at least 256, which is a token for every window. */
+  readonly windowsPerTokenQ8: number;
+  /** Tokens that unsure and novel windows must leave, so that audits and bursts find some. */
+  readonly reserveTokens: number;
+};
+
+/** Novelty: how far the features of one exit lie from every class of the training windows. */
+export type NoveltyGate = {
+  /** Whose features; windows that an earlier exit answered are not judged. */
+  readonly exit: number;
+  readonly features: number;
+  /** `[class][feature]`, features in quarter steps (Q2), -512..511. */
+  readonly meansQ2: Int16Array;
+  /** `[class][feature]`, 1 / variance in Q12 of squared steps, 1..16383. */
+  readonly precisionsQ12: Uint16Array;
+  /** log2 of the smallest distance over unshifted windows, Q8, by nearest class. */
+  readonly centresQ8: readonly number[];
+  /** One over its standard deviation, Q8, by nearest class. */
+  readonly inverseSpreadsQ8: readonly number[];
+  /** Standardised log distances are clipped to this before they are added up, Q8. */
+  readonly clipQ8: number;
+  /** CUSUM: what is taken off every window (k) and where the alarm is (h), Q8 standard deviations. */
+  readonly slackQ8: number;
+  readonly thresholdQ8: number;
+  /** One window so far out that it is worth a look of its own, Q8; 32767 for never. */
+  readonly novelQ8: number;
+};
+
+/** Which windows to offload after an alarm: few, unlike each other, from many bouts. */
+export type BurstGate = {
+  /** Offloads in one burst; 0 switches bursts off. */
+  readonly windows: number;
+  /** Windows to let pass after the alarm: the first minutes after it are one bout. */
+  readonly delayWindows: number;
+  /** A burst that has not found its windows by then ends, in windows after its start. */
+  readonly expiryWindows: number;
+  /** Windows of one bout, and windows to let pass between two of a burst. */
+  readonly perBout: number;
+  readonly gapWindows: number;
+  /** L1 distance of raw statistics, in int8 steps summed over axes: nearer than this to a window that
+   * was taken lately is a repetition. */
+  readonly diversity: number;
+  /** L1 distance from the running mean of raw statistics at which a new bout has begun. */
+  readonly boutChange: number;
+};
+
+export type GateParameters = {
+  readonly classes: number;
+  readonly exits: readonly ExitGate[];
+  readonly offload: OffloadGate;
+  readonly bucket: BucketGate;
+  /** Chance that a window which nothing else chose is offloaded all the same, 0..65535 for 0..1. */
+  readonly auditChanceQ16: number;
+  readonly novelty: NoveltyGate | null;
+  readonly burst: BurstGate;
+};
+
+/**
+ * A gate before any calibration: temperature 1, every exit runs, the last answers, margins below
+ * one half are unsure, one offload in ten windows at most, one audit in a hundred, no novelty.
+ * For tests and for students that nobody has calibrated; a release carries calibrated ones.
+ */
+export function uncalibratedGate(shape: { exits: number; classes: number }): GateParameters {
+  assert(shape.exits >= 1 && shape.exits <= GATE_LIMITS.exits, "a number of exits in limits");
+  assert(shape.classes >= 2 && shape.classes <= GATE_LIMITS.classes, "classes in limits");
+  const confidenceQ8 = Array.from({ length: CONFIDENCE_NODES }, (_, i) =>
+    Math.round(255 * (0.5 + (0.5 * i) / (CONFIDENCE_NODES - 1))),
+  );
+  return {
+    classes: shape.classes,
+    exits: Array.from({ length: shape.exits }, () => ({
+      inverseTemperatureQ8: 369,
+      fusionWeight: 1,
+      sureMarginQ15: NEVER_Q15,
+      confidenceQ8,
+    })),
+    offload: {
+      unsureMarginQ15: Array.from({ length: shape.classes }, () => ONE_Q15 / 2),
+      targetShareQ16: 6554,
+      rateStepQ23: 0,
+      rateLimitQ15: 0,
+    },
+    bucket: { capacityTokens: 16, windowsPerTokenQ8: 2560, reserveTokens: 4 },
+    auditChanceQ16: 655,
+    novelty: null,
+    burst: {
+      windows: 50,
+      delayWindows: 0,
+      expiryWindows: 2000,
+      perBout: 4,
+      gapWindows: 2,
+      diversity: 24,
+      boutChange: 48,
+    },
+  };
+}

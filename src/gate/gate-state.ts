@@ -1,0 +1,69 @@
+/**
+ * What a gate remembers between two windows: a few hundred bytes, whole numbers only.
+ *
+ * It is a value: `decide.ts` returns a new one. It survives a restart (JSON as it stands, or the
+ * bytes of `encodeGateState`), since a budget that a reboot refills is no budget.
+ */
+
+import type { GateParameters } from "./gate-parameters.ts";
+
+/** Windows whose raw statistics a burst compares against. */
+export const REMEMBERED_WINDOWS = 12;
+
+export type BurstState = {
+  /** Offloads still to find; 0 when no burst is on. */
+  readonly left: number;
+  /** Windows since it was called for. */
+  readonly ageWindows: number;
+  readonly sinceLastWindows: number;
+  readonly takenInBout: number;
+  /** Raw statistics `[2 * axes]` of the windows taken last, newest first. */
+  readonly taken: readonly (readonly number[])[];
+};
+
+export type GateState = {
+  /** Windows judged since the state began; stops at 2^31 - 1. */
+  readonly windows: number;
+  /** Level of the token bucket in windows, Q8. */
+  readonly levelQ8: number;
+  /** What rate control has added to the unsure thresholds, Q23. */
+  readonly rateOffsetQ23: number;
+  /** The audit chance now: the release's, until a setting changes it. */
+  readonly auditChanceQ16: number;
+  /** CUSUM of novelty, Q8 standard deviations, and the alarm, which holds until it falls to half. */
+  readonly cusumQ8: number;
+  readonly alarm: boolean;
+  /** Running mean of raw statistics, Q4, `[2 * axes]`, by which bouts are told apart; and for how
+   * many windows in a row they have been elsewhere. */
+  readonly boutMeansQ4: readonly number[];
+  readonly boutAwayWindows: number;
+  readonly burst: BurstState;
+  /** Share of trusted verdicts that agreed with the student, 0..65535, moving by 1/32. */
+  readonly agreementQ16: number;
+  readonly verdicts: number;
+  /** The last offloads that wait for a verdict: window index and class, newest first. */
+  readonly pending: readonly { readonly windowIndex: number; readonly classIndex: number }[];
+};
+
+export function initialGateState(parameters: GateParameters): GateState {
+  return {
+    windows: 0,
+    levelQ8: parameters.bucket.capacityTokens * parameters.bucket.windowsPerTokenQ8,
+    rateOffsetQ23: 0,
+    auditChanceQ16: parameters.auditChanceQ16,
+    cusumQ8: 0,
+    alarm: false,
+    boutMeansQ4: [],
+    boutAwayWindows: 0,
+    burst: { left: 0, ageWindows: 0, sinceLastWindows: 0, takenInBout: 0, taken: [] },
+    agreementQ16: 65535,
+    verdicts: 0,
+    pending: [],
+  };
+}
+
+/** The state under a new release: novelty and thresholds begin afresh, the budget does not. */
+export function carryGateState(parameters: GateParameters, before: GateState): GateState {
+  const fresh = initialGateState(parameters);
+  return { ...fresh, levelQ8: Math.min(before.levelQ8, fresh.levelQ8) };
+}

@@ -1,0 +1,98 @@
+/**
+ * Probabilities without an exponential: tables of 2^-x and of log2, whole numbers throughout.
+ *
+ * The node needs them for one thing, the margin of the mean of its exits' probabilities. It refuses
+ * to be a softmax: what it gives is good to about one part in four hundred, and the same bits
+ * everywhere, since every step is an integer multiplication, a shift or a truncating division.
+ */
+
+import { ONE_Q15 } from "./gate-parameters.ts";
+import type { ExitGate } from "./gate-parameters.ts";
+
+/** `65535 * 2^(-i / 256)`, rounded. */
+const EXP2_Q16 = Uint16Array.from({ length: 256 }, (_, i) => Math.round(65535 * 2 ** (-i / 256)));
+/** `256 * log2(1 + i / 256)`, rounded. */
+const LOG2_Q8 = Uint16Array.from({ length: 256 }, (_, i) =>
+  Math.round(256 * Math.log2(1 + i / 256)),
+);
+
+/** The answer that the exits so far give together. */
+export type FusedAnswer = {
+  readonly classIndex: number;
+  /** Best minus second-best mean probability, 0..32768. */
+  readonly marginQ15: number;
+};
+
+/** Probabilities of one exit, Q15, from its logits in Q8. Their sum is 32768 less rounding. */
+export function exitProbabilities(exit: ExitGate, logits: Int16Array): Int32Array {
+  let best = -0x8000;
+  for (const logit of logits) best = Math.max(best, logit);
+  const weights = new Int32Array(logits.length);
+  let sum = 0;
+  for (let c = 0; c < logits.length; c++) {
+    // At most 65535 * 65535 before the shift: unsigned 32 bits on a microcontroller.
+    const below = ((best - (logits[c] as number)) * exit.inverseTemperatureQ8) >>> 8;
+    const whole = below >>> 8;
+    const weight = whole > 16 ? 0 : (EXP2_Q16[below & 255] as number) >> whole;
+    weights[c] = weight;
+    sum += weight;
+  }
+  // 65535 * 32768 stays under 2^31.
+  for (let c = 0; c < weights.length; c++) {
+    weights[c] = Math.trunc(((weights[c] as number) * ONE_Q15) / sum);
+  }
+  return weights;
+}
+
+/** The mean of the probabilities of the exits that have run, by their fusion weights. */
+export function fuseExits(
+  exits: readonly ExitGate[],
+  logits: readonly Int16Array[],
+): { readonly answer: FusedAnswer; readonly probabilitiesQ15: Int32Array } {
+  const mean = new Int32Array((logits[0] as Int16Array).length);
+  let total = 0;
+  for (let k = 0; k < logits.length; k++) {
+    const weight = (exits[k] as ExitGate).fusionWeight;
+    total += weight;
+    const probabilities = exitProbabilities(exits[k] as ExitGate, logits[k] as Int16Array);
+    for (let c = 0; c < mean.length; c++) {
+      mean[c] = (mean[c] as number) + weight * (probabilities[c] as number);
+    }
+  }
+  for (let c = 0; c < mean.length; c++) mean[c] = Math.trunc((mean[c] as number) / total);
+  return { answer: bestOf(mean), probabilitiesQ15: mean };
+}
+
+/** The first of the largest, and how far ahead of the next. */
+function bestOf(probabilities: Int32Array): FusedAnswer {
+  let classIndex = 0;
+  let best = -1;
+  let second = -1;
+  for (let c = 0; c < probabilities.length; c++) {
+    const value = probabilities[c] as number;
+    if (value > best) {
+      second = best;
+      best = value;
+      classIndex = c;
+    } else if (value > second) {
+      second = value;
+    }
+  }
+  return { classIndex, marginQ15: best - second };
+}
+
+/** The chance of being right at a margin, 0..255, linear between the entries of the table. */
+export function confidenceAt(exit: ExitGate, marginQ15: number): number {
+  const index = Math.min(marginQ15 >> 10, 31);
+  const low = exit.confidenceQ8[index] as number;
+  const high = exit.confidenceQ8[index + 1] as number;
+  return low + (((high - low) * (marginQ15 - (index << 10))) >> 10);
+}
+
+/** `256 * log2(value)` for whole values from 1 to 2^31 - 1; 0 for 0. */
+export function log2Q8(value: number): number {
+  if (value < 1) return 0;
+  const exponent = 31 - Math.clz32(value);
+  const mantissa = exponent >= 8 ? value >> (exponent - 8) : value << (8 - exponent);
+  return (exponent << 8) + (LOG2_Q8[mantissa & 255] as number);
+}
