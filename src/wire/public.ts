@@ -33,7 +33,9 @@ export const BehaviourSchema = z.object({
   model: modelName,
   /** Sequence number of the release, 0 for the model that the node was made with. */
   release: count,
-  /** End of the window by the node's clock, and its number in the node's present life. */
+  /** End of the first window of this behaviour without a break, by the node's clock. */
+  since: timeMs,
+  /** End of this window by the node's clock, and its number in the node's present life. */
   time: timeMs,
   epoch: count,
   sequence: count,
