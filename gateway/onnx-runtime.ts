@@ -7,7 +7,7 @@
  */
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { EdgeError } from "../src/assert.ts";
-import type { Program, Runtime, RuntimeTensor } from "../src/learn/runtime.ts";
+import type { Program, RuntimeTensor } from "../src/learn/runtime.ts";
 
 /** A model that this process serves or trains with, and what its file says about itself. */
 export type LoadedProgram = Program & {
@@ -17,7 +17,7 @@ export type LoadedProgram = Program & {
 };
 export type Dimension = number | string;
 
-export type OnnxRuntime = Runtime & { compile(onnx: Uint8Array): Promise<LoadedProgram> };
+export type OnnxRuntime = { compile(onnx: Uint8Array): Promise<LoadedProgram> };
 
 export function onnxRuntime(options: { readonly threads?: number } = {}): OnnxRuntime {
   return {

@@ -17,7 +17,12 @@ import path from "node:path";
 import { EdgeError } from "../src/assert.ts";
 import { ByteReader, ByteWriter } from "../src/bytes.ts";
 import type { ModelId } from "../src/wire/messages.ts";
-import { type Crypto, decodeManifest, type ReleaseManifest, signedBytes } from "../src/wire/release.ts";
+import {
+  type Crypto,
+  decodeManifest,
+  type ReleaseManifest,
+  signedBytes,
+} from "../src/wire/release.ts";
 import { modelIdOf } from "../src/wire/topics.ts";
 import { type Disk, nodeDisk, readIfThere, sweepTemporary, writeDurably } from "./durable-file.ts";
 

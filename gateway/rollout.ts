@@ -162,8 +162,7 @@ function withOutcome(
   nowMs: number,
 ): Rollout {
   if (rollout.nodes[node] === undefined) return rollout;
-  const status =
-    outcome === "activated" || outcome === "confirmed" ? outcome : ("failed" as const);
+  const status = outcome === "activated" || outcome === "confirmed" ? outcome : ("failed" as const);
   // A node that repeats itself does not prolong anything.
   if (rollout.nodes[node]?.status === status) return rollout;
   return { ...rollout, nodes: { ...rollout.nodes, [node]: { status, sinceMs: nowMs } } };

@@ -58,7 +58,8 @@ export function planTeacher(
   const columns = classColumns(declaration.classes, profile, where, assumptions);
   const output = classOutput(model.outputs, profile, where);
   const features = model.outputs.find(
-    (candidate) => candidate.name !== output.name && /features|embedding|pooled/.test(candidate.name),
+    (candidate) =>
+      candidate.name !== output.name && /features|embedding|pooled/.test(candidate.name),
   );
   if (declaration.unit === undefined) assumptions.push("input in g");
   return {
