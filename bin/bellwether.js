@@ -1,0 +1,47 @@
+#!/usr/bin/env node
+// The launcher: runs under whatever Node is installed and hands over to the pinned one.
+//
+// The sources are TypeScript that Node 24 runs as they are. That Node comes with `npm ci` as the
+// package `node`; this file is plain JavaScript so that an older Node can start it.
+
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const main = fileURLToPath(new URL("../cli/main.ts", import.meta.url));
+const pinned = fileURLToPath(
+  new URL(
+    process.platform === "win32"
+      ? "../node_modules/node/bin/node.exe"
+      : "../node_modules/node/bin/node",
+    import.meta.url,
+  ),
+);
+const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+const canRunTypeScript = major >= 24 || (major === 22 && minor >= 18);
+
+if (!existsSync(pinned) && !canRunTypeScript) {
+  process.stderr.write(
+    `bellwether: Node ${process.versions.node} cannot run it and the pinned Node is not there. ` +
+      "Run `npm ci` in its folder first.\n",
+  );
+  process.exit(2);
+}
+
+const child = spawn(
+  existsSync(pinned) ? pinned : process.execPath,
+  [main, ...process.argv.slice(2)],
+  { stdio: "inherit" },
+);
+// Ctrl-C reaches the child through the terminal; this process only waits for it to end cleanly.
+process.on("SIGINT", () => {});
+process.on("SIGTERM", () => child.kill("SIGTERM"));
+process.on("SIGHUP", () => child.kill("SIGHUP"));
+child.on("error", (error) => {
+  process.stderr.write(`bellwether: cannot start Node: ${error.message}\n`);
+  process.exit(3);
+});
+child.on("exit", (code, signal) => {
+  if (signal) process.kill(process.pid, signal);
+  else process.exit(code ?? 1);
+});

@@ -1,0 +1,140 @@
+/**
+ * The command line, `bellwether`: finds the subcommand, parses, runs, reports what went wrong.
+ *
+ * The only file that knows commander. A subcommand's module is loaded only when it is asked for, so
+ * that `--help` does not wait for a training runtime.
+ */
+
+import { readFileSync } from "node:fs";
+import { Command, CommanderError, Option } from "commander";
+import { EdgeError } from "../src/assert.ts";
+import { type CommandSpec, commandInput, EXIT, type OptionSpec, parseOption } from "./command.ts";
+import { terminalIo } from "./terminal.ts";
+
+type CommandModule = { readonly command: CommandSpec };
+
+/** The commands in the order in which a newcomer meets them. */
+const COMMANDS: readonly {
+  readonly name: string;
+  readonly summary: string;
+  readonly load: () => Promise<CommandModule>;
+}[] = [
+  {
+    name: "watch",
+    summary: "show the behaviours of all nodes live, from any broker",
+    load: () => import("./watch.ts"),
+  },
+];
+
+const EXIT_CODES = `
+Exit codes
+  0    done
+  1    the work failed, or a check did not hold
+  2    the command line, a file or a setting is wrong; the message says how to mend it
+  3    a bug of bellwether's
+  130  ended by Ctrl-C before the work was done`;
+
+const EXAMPLES = `
+Examples
+  $ npm start                                  a herd, a gateway and a live view, in one process
+  $ bellwether watch --broker mqtt://farm.local:1883
+  $ bellwether help watch
+
+Without a terminal all output is plain lines; NO_COLOR is respected.`;
+
+async function main(argv: readonly string[]): Promise<number> {
+  const io = terminalIo(argv);
+  let code: number = EXIT.ok;
+  const program = new Command("bellwether")
+    .description(
+      "An inference runtime for wearables with split computing:\n" +
+        "early-exit students on the node, a teacher on the gateway, and a loop that re-distils.",
+    )
+    .version(packageVersion())
+    .option("--json", "results as JSON, one value on the last line of standard output")
+    .option("--quiet", "no progress and no news on standard error")
+    .addHelpText("after", `${EXAMPLES}\n${EXIT_CODES}`)
+    .configureHelp({ showGlobalOptions: true })
+    .exitOverride();
+
+  const asked = argv.filter((argument) => !argument.startsWith("-"));
+  for (const entry of COMMANDS) {
+    const wanted = asked[0] === entry.name || (asked[0] === "help" && asked[1] === entry.name);
+    if (!wanted) {
+      program.command(entry.name).summary(entry.summary).description(entry.summary);
+      continue;
+    }
+    const { command } = await entry.load();
+    program.addCommand(
+      toCommander(command, async (spec, parsed, args) => {
+        code = await spec.run(commandInput(parsed, args), io);
+      }),
+    );
+  }
+  try {
+    await program.parseAsync([...argv], { from: "user" });
+    return io.signal.aborted && code === EXIT.ok ? EXIT.ok : code;
+  } catch (error) {
+    return reportFailure(error);
+  }
+}
+
+type Runnable = Extract<CommandSpec, { run: unknown }>;
+type Run = (
+  spec: Runnable,
+  parsed: Readonly<Record<string, unknown>>,
+  args: readonly (string | undefined)[],
+) => Promise<void>;
+
+function toCommander(spec: CommandSpec, run: Run): Command {
+  const command = new Command(spec.name)
+    .summary(spec.summary)
+    .description(spec.description ?? spec.summary)
+    .configureHelp({ showGlobalOptions: true })
+    .exitOverride();
+  for (const argument of spec.arguments ?? []) {
+    command.argument(argument.name, argument.description);
+  }
+  for (const option of spec.options) command.addOption(toOption(option));
+  if (spec.examples.length > 0) {
+    const examples = spec.examples.map((example) => `  $ ${example}`).join("\n");
+    command.addHelpText("after", `\nExamples\n${examples}`);
+  }
+  if ("commands" in spec) {
+    for (const inner of spec.commands) command.addCommand(toCommander(inner, run));
+    return command;
+  }
+  command.action(async () => {
+    await run(spec, command.optsWithGlobals(), command.args);
+  });
+  return command;
+}
+
+function toOption(spec: OptionSpec): Option {
+  const option = new Option(spec.flags, spec.description);
+  if (spec.default !== undefined) option.default(spec.default);
+  if (spec.kind !== "flag") option.argParser((text: string) => parseOption(spec, text));
+  return option;
+}
+
+/** Tells a person what went wrong, and a program by the exit code. */
+function reportFailure(error: unknown): number {
+  if (error instanceof CommanderError) {
+    const harmless = ["commander.helpDisplayed", "commander.help", "commander.version"];
+    return harmless.includes(error.code) && error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  }
+  if (error instanceof EdgeError) {
+    process.stderr.write(`bellwether: ${error.message}\n`);
+    return EXIT.usage;
+  }
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`bellwether: ${text}\n`);
+  return EXIT.bug;
+}
+
+function packageVersion(): string {
+  const text = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+process.exitCode = await main(process.argv.slice(2));
