@@ -1,0 +1,304 @@
+/**
+ * Calibration: from recordings that a student has not been trained on to the gate it ships with.
+ *
+ * Every threshold is solved for something that a person can state: the share of windows that may be
+ * offloaded or the accuracy to reach, what early exits may cost, how many false alarms a day. It
+ * works in floating point, at the gateway; what it returns is whole numbers.
+ */
+
+import { assert } from "../assert.ts";
+import type { LoadedStudent } from "../engine/engine.ts";
+import { prng } from "../prng.ts";
+import type { WindowSet } from "../signal/window-set.ts";
+import { windowAt } from "../signal/window-set.ts";
+import type { ExitRecords } from "./exit-records.ts";
+import { featuresAt, recordExits } from "./exit-records.ts";
+import type { AlarmRate, BoutNovelty } from "./false-alarms.ts";
+import { fitAlarm } from "./false-alarms.ts";
+import { fitConfidence, fitFusion, fitTemperature, fusedAnswers } from "./fit-confidence.ts";
+import { fitNovelty } from "./fit-novelty.ts";
+import { NEVER_Q15, ONE_Q15 } from "./gate-parameters.ts";
+import type { BurstGate, ExitGate, GateParameters, NoveltyGate } from "./gate-parameters.ts";
+import type { FusedAnswer } from "./margins.ts";
+import { noveltyOf } from "./novelty.ts";
+import { statisticsDistance, windowStatistics } from "./window-statistics.ts";
+
+/** What the offloads are to achieve. */
+export type GateTarget =
+  /** Offload this share of windows, 0..1. */
+  | { readonly kind: "offload-share"; readonly share: number }
+  /** Offload as few as keep the accuracy within so many points (hundredths) of the teacher's. */
+  | { readonly kind: "points-below-teacher"; readonly points: number }
+  /** Offload what so many bytes a day pay for. */
+  | {
+      readonly kind: "bytes-per-day";
+      readonly bytes: number;
+      readonly bytesPerOffload: number;
+    };
+
+export type CalibrationRequest = {
+  readonly student: LoadedStudent;
+  /** Windows that the student was trained on: novelty's means and variances. */
+  readonly trained: WindowSet;
+  /** Windows that it was not trained on, from other subjects where there are any, else from other
+   * bouts; within one bout in the order of time. */
+  readonly held: WindowSet;
+  /** `[window][class]` of `held`; only a target in terms of the teacher needs it. */
+  readonly teacherProbabilities?: Float32Array;
+  readonly target: GateTarget;
+  /** Hard limit on the share of offloads for all reasons together, 0..1; the default is one and a half
+   * times the target and at least .15. */
+  readonly budgetShare?: number;
+  /** Chance of auditing a window that nothing else chose. */
+  readonly auditChance?: number;
+  /** What early exits may cost together, in points (hundredths) of accuracy. */
+  readonly earlyExitPoints?: number;
+  /** Whose features novelty looks at; the last exit unless said otherwise. Null for no novelty. */
+  readonly noveltyExit?: number | null;
+  readonly windowsPerNodeDay: number;
+  readonly falseAlarmsPerNodeDay?: number;
+  readonly burstWindows?: number;
+  readonly seed?: number;
+};
+
+export type Calibration = {
+  readonly parameters: GateParameters;
+  /** What calibration expects of its own thresholds, on the held windows. */
+  readonly expected: {
+    readonly temperatures: readonly number[];
+    readonly offloadShare: number;
+    /** Share of windows that each exit answers. */
+    readonly exitShares: readonly number[];
+    readonly falseAlarms: AlarmRate | null;
+  };
+};
+
+/** Tokens that a full bucket holds: an hour of nothing does not pay for an hour of everything. */
+const BUCKET_TOKENS = 24;
+const BUCKET_RESERVE = 8;
+/** Standardised log distances are clipped here: one window alone never makes an alarm. */
+const NOVELTY_CLIP = 6;
+/** The lasting shift, in standard deviations, that the alarm's slack and threshold are best for. */
+const NOVELTY_SHIFT = 3;
+
+/** Solves every threshold of a gate. See `CalibrationRequest`. */
+export function calibrateGate(request: CalibrationRequest): Calibration {
+  const { held, student } = request;
+  assert(held.count > 0, "calibration has windows");
+  const records = recordExits(student, held);
+  const fits = records.exits.map((_, k) => fitTemperature(records, k, held.labels));
+  const inverse = fits.map((fit) => fit.inverseTemperatureQ8);
+  const weights = fitFusion(records, inverse, held.labels);
+  const open = inverse.map((inverseTemperatureQ8, k) => ({
+    inverseTemperatureQ8,
+    fusionWeight: weights[k] as number,
+    sureMarginQ15: NEVER_Q15,
+    confidenceQ8: [] as readonly number[],
+  }));
+  const answers = open.map((_, k) => fusedAnswers(records, open, k + 1));
+  const exits: readonly ExitGate[] = open.map((exit, k) => ({
+    ...exit,
+    confidenceQ8: fitConfidence(answers[k] as readonly FusedAnswer[], held.labels),
+  }));
+  const share = targetShare(request, answers.at(-1) as readonly FusedAnswer[]);
+  const early = fitEarlyExits(answers, held.labels, share, request.earlyExitPoints ?? 0.2);
+  const unsure = unsureMargin(answers, early.answeredBy, share);
+  const novelty = calibrateNovelty(request, records);
+  return {
+    parameters: {
+      classes: records.classes,
+      exits: exits.map((exit, k) => ({ ...exit, sureMarginQ15: early.sureMargins[k] as number })),
+      offload: {
+        unsureMarginQ15: Array.from({ length: records.classes }, () => unsure),
+        targetShareQ16: Math.round(share * 65535),
+        rateStepQ23: share > 0 ? 1 << 14 : 0,
+        rateLimitQ15: ONE_Q15 >> 3,
+      },
+      bucket: bucketFor(request.budgetShare ?? Math.max(0.15, 1.5 * share)),
+      auditChanceQ16: Math.round((request.auditChance ?? 0.01) * 65535),
+      novelty: novelty?.gate ?? null,
+      burst: fitBurst(held, request),
+    },
+    expected: {
+      temperatures: fits.map((fit) => fit.temperature),
+      offloadShare: shareBelow(answers, early.answeredBy, unsure),
+      exitShares: exits.map(
+        (_, k) => early.answeredBy.filter((by) => by === k).length / records.count,
+      ),
+      falseAlarms: novelty?.rate ?? null,
+    },
+  };
+}
+
+/** The share of windows to offload, 0..1, that meets the target on the held windows. */
+function targetShare(request: CalibrationRequest, answers: readonly FusedAnswer[]): number {
+  const { target, held, teacherProbabilities } = request;
+  if (target.kind === "offload-share") return target.share;
+  if (target.kind === "bytes-per-day") {
+    return Math.min(1, target.bytes / target.bytesPerOffload / request.windowsPerNodeDay);
+  }
+  assert(teacherProbabilities !== undefined, "a target below the teacher needs its answers");
+  const classes = teacherProbabilities.length / held.count;
+  const gains = answers.map((answer, i) => {
+    const row = teacherProbabilities.subarray(i * classes, (i + 1) * classes);
+    const teacherRight = row.indexOf(Math.max(...row)) === held.labels[i];
+    return Number(teacherRight) - Number(answer.classIndex === held.labels[i]);
+  });
+  const order = byMargin(answers);
+  const atTeacher = gains.reduce((sum, gain) => sum + gain, 0);
+  let gained = 0;
+  let needed = 0;
+  while (needed < order.length && gained < atTeacher - (target.points / 100) * held.count) {
+    gained += gains[order[needed] as number] as number;
+    needed++;
+  }
+  return needed / held.count;
+}
+
+/** Window indices, least margin first. */
+function byMargin(answers: readonly FusedAnswer[]): readonly number[] {
+  return answers
+    .map((_, i) => i)
+    .sort((a, b) => (answers[a]?.marginQ15 as number) - (answers[b]?.marginQ15 as number));
+}
+
+/**
+ * The margins from which early exits answer: as low as their answers cost at most `points` of
+ * accuracy against full depth with its offloads, with one standard error to spare.
+ */
+function fitEarlyExits(
+  answers: readonly (readonly FusedAnswer[])[],
+  labels: Uint8Array,
+  share: number,
+  points: number,
+): { readonly sureMargins: readonly number[]; readonly answeredBy: readonly number[] } {
+  const last = answers.length - 1;
+  const deep = answers[last] as readonly FusedAnswer[];
+  const offloaded = new Set(byMargin(deep).slice(0, Math.round(share * deep.length)));
+  const answeredBy = deep.map(() => last);
+  const allowed = ((points / 100) * deep.length) / Math.max(1, last);
+  const sureMargins = answers.map((early, k) => {
+    if (k === last) return 0;
+    const order = byMargin(early)
+      .filter((i) => answeredBy[i] === last)
+      .reverse();
+    let excess = 0;
+    let differing = 0;
+    let sure = 0;
+    order.forEach((i, n) => {
+      const earlyRight = early[i]?.classIndex === labels[i];
+      const deepRight = offloaded.has(i) || deep[i]?.classIndex === labels[i];
+      excess += Number(deepRight) - Number(earlyRight);
+      differing += Number(deepRight !== earlyRight);
+      if (excess + Math.sqrt(differing) <= allowed) sure = n + 1;
+    });
+    if (sure === 0) return NEVER_Q15;
+    for (const i of order.slice(0, sure)) answeredBy[i] = k;
+    const border = order[sure - 1] as number;
+    return early[border]?.marginQ15 as number;
+  });
+  return { sureMargins, answeredBy };
+}
+
+/** The margin under which that share of all windows lies, of those that reach the last exit. */
+function unsureMargin(
+  answers: readonly (readonly FusedAnswer[])[],
+  answeredBy: readonly number[],
+  share: number,
+): number {
+  const last = answers.length - 1;
+  const margins = (answers[last] as readonly FusedAnswer[])
+    .filter((_, i) => answeredBy[i] === last)
+    .map((answer) => answer.marginQ15)
+    .sort((a, b) => a - b);
+  const wanted = Math.round(share * answeredBy.length);
+  if (wanted === 0) return 0;
+  return Math.min(ONE_Q15, (margins[wanted] ?? ONE_Q15 - 1) + Number(wanted >= margins.length));
+}
+
+function shareBelow(
+  answers: readonly (readonly FusedAnswer[])[],
+  answeredBy: readonly number[],
+  marginQ15: number,
+): number {
+  const last = answers.length - 1;
+  const deep = answers[last] as readonly FusedAnswer[];
+  const below = deep.filter((a, i) => answeredBy[i] === last && a.marginQ15 < marginQ15);
+  return below.length / deep.length;
+}
+
+function bucketFor(budgetShare: number): GateParameters["bucket"] {
+  assert(budgetShare > 0 && budgetShare <= 1, "a budget above 0 and up to 1");
+  return {
+    capacityTokens: BUCKET_TOKENS,
+    windowsPerTokenQ8: Math.max(256, Math.ceil(256 / budgetShare)),
+    reserveTokens: BUCKET_RESERVE,
+  };
+}
+
+function calibrateNovelty(
+  request: CalibrationRequest,
+  records: ExitRecords,
+): { readonly gate: NoveltyGate; readonly rate: AlarmRate } | null {
+  const exit = request.noveltyExit === undefined ? records.exits.length - 1 : request.noveltyExit;
+  if (exit === null) return null;
+  const trained = recordExits(request.student, request.trained);
+  const fit = { records: trained, labels: request.trained.labels };
+  const gate = fitNovelty(fit, records, exit, NOVELTY_CLIP);
+  return fitAlarm(
+    gate,
+    boutNovelties(gate, records, request.held.bouts),
+    {
+      windowsPerNodeDay: request.windowsPerNodeDay,
+      mostPerNodeDay: request.falseAlarmsPerNodeDay ?? 2,
+      shift: NOVELTY_SHIFT,
+    },
+    (purpose) => prng(request.seed ?? 1, `calibrate-${purpose}`),
+  );
+}
+
+/** The standardised log distances of each bout, in the order of its windows. */
+export function boutNovelties(
+  gate: NoveltyGate,
+  records: ExitRecords,
+  bouts: Int32Array,
+): readonly BoutNovelty[] {
+  const byBout = new Map<number, number[]>();
+  bouts.forEach((bout, i) => {
+    const { standardisedQ8 } = noveltyOf(gate, featuresAt(records, gate.exit, i));
+    const values = byBout.get(bout);
+    if (values === undefined) byBout.set(bout, [standardisedQ8]);
+    else values.push(standardisedQ8);
+  });
+  return [...byBout.values()].map((values) => Int32Array.from(values));
+}
+
+/** Diversity from the recordings: a new bout is as far as windows of different bouts typically are, a
+ * repetition nearer than three in four windows of the same bout are to their neighbours. */
+function fitBurst(held: WindowSet, request: CalibrationRequest): BurstGate {
+  const statistics = Array.from({ length: held.count }, (_, i) =>
+    windowStatistics(windowAt(held, i), held.channels),
+  );
+  const random = prng(request.seed ?? 1, "calibrate-burst");
+  const within: number[] = [];
+  const between: number[] = [];
+  for (let draw = 0; draw < 4000; draw++) {
+    const a = Math.floor((random.uint32() / 0x1_0000_0000) * held.count);
+    const near = Math.min(held.count - 1, a + 1);
+    const b = draw % 2 === 0 ? near : random.uint32() % held.count;
+    const distance = statisticsDistance(statistics[a] ?? [], statistics[b] ?? []);
+    if (held.bouts[a] === held.bouts[b]) within.push(distance);
+    else between.push(distance);
+  }
+  const quantile = (values: number[], share: number): number =>
+    values.sort((a, b) => a - b)[Math.floor(share * (values.length - 1))] ?? 0;
+  return {
+    windows: request.burstWindows ?? 50,
+    delayWindows: 0,
+    expiryWindows: Math.min(65535, Math.round(request.windowsPerNodeDay / 4)),
+    perBout: 4,
+    gapWindows: 2,
+    diversity: Math.max(2, Math.round(quantile(within, 0.5))),
+    boutChange: Math.max(8, Math.round(quantile(between, 0.5))),
+  };
+}
