@@ -54,12 +54,12 @@ export function seekForBurst(
   statistics: WindowStatistics,
 ): { readonly wanted: boolean; readonly ifTaken: BurstState; readonly ifLeft: BurstState } {
   if (burst.left === 0) return { wanted: false, ifTaken: burst, ifLeft: burst };
-  const ageWindows = burst.ageWindows + 1;
-  if (ageWindows > gate.expiryWindows) {
+  const ageWindows = Math.min(burst.ageWindows + 1, 65535);
+  if (ageWindows > gate.expiryWindows || ageWindows === 65535) {
     const over = { ...burst, left: 0, taken: [] };
     return { wanted: false, ifTaken: over, ifLeft: over };
   }
-  const sinceLastWindows = burst.sinceLastWindows + 1;
+  const sinceLastWindows = Math.min(burst.sinceLastWindows + 1, 65535);
   const repeats = burst.taken.some(
     (taken) => statisticsDistance(taken, statistics) < gate.diversity,
   );
@@ -74,7 +74,7 @@ export function seekForBurst(
       left: burst.left - 1,
       ageWindows,
       sinceLastWindows: 0,
-      takenInBout: burst.takenInBout + 1,
+      takenInBout: Math.min(burst.takenInBout + 1, 255),
       taken: [statistics, ...burst.taken.slice(0, REMEMBERED_WINDOWS - 1)],
     },
     ifLeft: { ...burst, ageWindows, sinceLastWindows },

@@ -17,12 +17,10 @@ import { callBurst, followBout, seekForBurst } from "./burst.ts";
 import { NEVER_Q15, ONE_Q15 } from "./gate-parameters.ts";
 import type { ExitGate, GateParameters, NoveltyGate } from "./gate-parameters.ts";
 import type { GateState } from "./gate-state.ts";
+import { PENDING_LIMIT } from "./gate-state.ts";
 import { confidenceAt, fuseExits } from "./margins.ts";
 import { accumulate, noveltyOf } from "./novelty.ts";
 import type { WindowStatistics } from "./window-statistics.ts";
-
-/** Offloads whose verdict may still come; older ones no longer teach the gate. */
-const PENDING_LIMIT = 16;
 
 export type GateInput = {
   /** Outputs of the exits that have run, first to last; valid until the engine's next `begin`. */

@@ -17,7 +17,9 @@
  * every value outside the range that `gate-parameters.ts` states.
  */
 
+import { EdgeError } from "../assert.ts";
 import { ByteReader, ByteWriter } from "../bytes.ts";
+import type { Container } from "../model/container.ts";
 import { CONFIDENCE_NODES, GATE_LIMITS, NEVER_Q15, ONE_Q15 } from "./gate-parameters.ts";
 import type {
   BucketGate,
@@ -66,6 +68,26 @@ export function decodeGate(bytes: Uint8Array): GateParameters {
   const novelty = hasNovelty ? decodeNovelty(input, exitCount, classes) : null;
   input.done();
   return { classes, exits, offload, bucket, auditChanceQ16, novelty, burst };
+}
+
+/** The gate of a container, which must fit the container's student. */
+export function gateOf(container: Container): GateParameters {
+  const gate = decodeGate(container.gate);
+  const { student } = container;
+  const novelty = gate.novelty;
+  const fits =
+    gate.exits.length === student.stages.length &&
+    gate.classes === student.classes &&
+    (novelty === null || student.stages[novelty.exit]?.exit.features === novelty.features);
+  if (!fits) {
+    throw new EdgeError({
+      code: "gate-mismatch",
+      message: "the gate was made for another student",
+      where: "model container",
+      hint: "Calibrate the gate with this student and pack the container again.",
+    });
+  }
+  return gate;
 }
 
 function decodeExit(input: ByteReader): ExitGate {

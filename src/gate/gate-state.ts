@@ -9,6 +9,8 @@ import type { GateParameters } from "./gate-parameters.ts";
 
 /** Windows whose raw statistics a burst compares against. */
 export const REMEMBERED_WINDOWS = 12;
+/** Offloads whose verdict may still come; older ones no longer teach the gate. */
+export const PENDING_LIMIT = 16;
 
 export type BurstState = {
   /** Offloads still to find; 0 when no burst is on. */

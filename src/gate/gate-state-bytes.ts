@@ -1,0 +1,97 @@
+/**
+ * A gate's state as bytes, for a node's flash or file: at most some hundreds of them.
+ *
+ * ```
+ *  version u8 = 1 | windows u32 | levelQ8 u32 | rateOffsetQ23 i32 | auditChanceQ16 u16
+ *  cusumQ8 u16 | alarm u8 | agreementQ16 u16 | verdicts u32
+ *  bout means    count u8 | count x i16 | boutAwayWindows u8
+ *  burst         left u16 | age u16 | sinceLast u16 | takenInBout u8 | taken u8 | taken x count x i16
+ *  pending       count u8 | count x (windowIndex u32 | classIndex u8)
+ * ```
+ */
+
+import { ByteReader, ByteWriter } from "../bytes.ts";
+import { GATE_LIMITS } from "./gate-parameters.ts";
+import type { BurstState, GateState } from "./gate-state.ts";
+import { PENDING_LIMIT, REMEMBERED_WINDOWS } from "./gate-state.ts";
+
+const STATE_VERSION = 1;
+
+export function encodeGateState(state: GateState): Uint8Array {
+  const out = new ByteWriter().u8(STATE_VERSION);
+  out.u32(state.windows).u32(state.levelQ8).i32(state.rateOffsetQ23).u16(state.auditChanceQ16);
+  out
+    .u16(state.cusumQ8)
+    .u8(state.alarm ? 1 : 0)
+    .u16(state.agreementQ16)
+    .u32(state.verdicts);
+  out.u8(state.boutMeansQ4.length);
+  for (const mean of state.boutMeansQ4) out.i16(mean);
+  out.u8(state.boutAwayWindows);
+  const { burst } = state;
+  out.u16(burst.left).u16(burst.ageWindows).u16(burst.sinceLastWindows).u8(burst.takenInBout);
+  out.u8(burst.taken.length);
+  for (const statistics of burst.taken) for (const value of statistics) out.i16(value);
+  out.u8(state.pending.length);
+  for (const { windowIndex, classIndex } of state.pending) out.u32(windowIndex).u8(classIndex);
+  return out.finish();
+}
+
+/** Throws `EdgeError` on bytes that `encodeGateState` did not write. */
+export function decodeGateState(bytes: Uint8Array): GateState {
+  const input = new ByteReader(bytes, "gate state");
+  const version = input.u8();
+  if (version !== STATE_VERSION) input.fail("gate-version", `version ${version}, knows 1`);
+  const windows = input.u32();
+  const levelQ8 = input.u32();
+  const rateOffsetQ23 = input.i32();
+  const auditChanceQ16 = input.u16();
+  const cusumQ8 = input.u16();
+  const alarm = input.u8() !== 0;
+  const agreementQ16 = input.u16();
+  const verdicts = input.u32();
+  const boutMeansQ4 = signed16(input, atMost(input, 2 * GATE_LIMITS.axes));
+  const boutAwayWindows = input.u8();
+  const burst = decodeBurst(input, boutMeansQ4.length);
+  const pending = Array.from({ length: atMost(input, PENDING_LIMIT) }, () => ({
+    windowIndex: input.u32(),
+    classIndex: input.u8(),
+  }));
+  input.done();
+  return {
+    windows,
+    levelQ8,
+    rateOffsetQ23,
+    auditChanceQ16,
+    cusumQ8,
+    alarm,
+    boutMeansQ4,
+    boutAwayWindows,
+    burst,
+    agreementQ16,
+    verdicts,
+    pending,
+  };
+}
+
+function decodeBurst(input: ByteReader, statistics: number): BurstState {
+  return {
+    left: input.u16(),
+    ageWindows: input.u16(),
+    sinceLastWindows: input.u16(),
+    takenInBout: input.u8(),
+    taken: Array.from({ length: atMost(input, REMEMBERED_WINDOWS) }, () =>
+      signed16(input, statistics),
+    ),
+  };
+}
+
+function signed16(input: ByteReader, count: number): readonly number[] {
+  return Array.from({ length: count }, () => input.i16());
+}
+
+function atMost(input: ByteReader, limit: number): number {
+  const count = input.u8();
+  if (count > limit) input.fail("gate-range", `${count} entries, at most ${limit}`);
+  return count;
+}
