@@ -10,6 +10,8 @@
  *     bellwether.layout    time-channel or channel-time
  *     bellwether.unit      g or m/s2
  *     bellwether.output    logits or probabilities
+ *
+ * A file of our own making, with `kind` = `bellwether-teacher`, has them without the prefix.
  */
 
 import { createHash } from "node:crypto";
@@ -147,7 +149,9 @@ async function readModel(file: string): Promise<Uint8Array> {
 
 function metadataDeclaration(bytes: Uint8Array, where: string): TeacherDeclaration {
   const metadata = onnxMetadata(bytes);
-  const value = (key: string) => metadata.get(`bellwether.${key}`);
+  // Names as common as `classes` mean something else in other people's files.
+  const prefix = metadata.get("kind") === "bellwether-teacher" ? "" : "bellwether.";
+  const value = (key: string) => metadata.get(`${prefix}${key}`);
   try {
     const classes = value("classes");
     return Declared.parse({
