@@ -1,0 +1,122 @@
+/**
+ * From float weights to int8 rows with one multiplier and shift each.
+ *
+ * A row (one output channel) has the scale that makes its largest weight the largest integer; the
+ * scale is then nudged so that `inputScale * rowScale / outputScale` is exactly a multiplier and
+ * shift. So the only errors are those of rounding weights and biases.
+ */
+
+import { assert } from "../assert.ts";
+import { nearestRequantization, requantizationFactor, type Scheme } from "./requantize.ts";
+import type { Requantization } from "./student.ts";
+
+export type FloatRows = {
+  /** `[row][column]` */
+  readonly weights: ArrayLike<number>;
+  readonly bias: ArrayLike<number>;
+  /** What one step of the integer input, and of the integer output, is worth. */
+  readonly inputScale: number;
+  readonly outputScale: number;
+};
+
+export type QuantizedRows = {
+  /** `[row][column]` */
+  readonly weights: Int8Array;
+  readonly bias: Int32Array;
+  readonly requantization: Requantization;
+  /** What one step of each row's accumulator is worth. */
+  readonly sumScales: Float64Array;
+};
+
+/** Biases stay below this, which leaves the larger part of an int32 to the products. */
+const BIAS_MAX = 2 ** 29;
+/** Ratios of scales outside of this range have no multiplier and shift. */
+const RATIO_MIN = 2 ** -31;
+const RATIO_MAX = 2 ** 12;
+
+/** `weightBits` in 2..8: 8 gives -127..127. */
+export function quantizeRows(rows: FloatRows, scheme: Scheme, weightBits: number): QuantizedRows {
+  assert(weightBits >= 2 && weightBits <= 8, `${weightBits} bits a weight`);
+  const count = rows.bias.length;
+  const columns = rows.weights.length / count;
+  const largest = 2 ** (weightBits - 1) - 1;
+  const weights = new Int8Array(rows.weights.length);
+  const bias = new Int32Array(count);
+  const multipliers = new Int16Array(count);
+  const shifts = new Uint8Array(count);
+  const sumScales = new Float64Array(count);
+  for (let row = 0; row < count; row++) {
+    const values = Array.from({ length: columns }, (_, i) =>
+      Number(rows.weights[row * columns + i]),
+    );
+    const rowBias = rows.bias[row] as number;
+    const chosen = rowRequantization(values, rowBias, rows, scheme, largest);
+    const rowScale = (chosen.factor * rows.outputScale) / rows.inputScale;
+    values.forEach((value, i) => {
+      weights[row * columns + i] = nearest(value, rowScale, largest);
+    });
+    sumScales[row] = rowScale * rows.inputScale;
+    bias[row] = Math.round(rowBias / (sumScales[row] as number));
+    multipliers[row] = chosen.multiplier;
+    shifts[row] = chosen.shift;
+  }
+  return { weights, bias, requantization: { multipliers, shifts }, sumScales };
+}
+
+/** The largest scale of outputs for which every row has a multiplier and shift is not bounded; the
+ * smallest is this one. */
+export function smallestOutputScale(
+  weights: ArrayLike<number>,
+  inputScale: number,
+  weightBits: number,
+): number {
+  let largest = 0;
+  for (let i = 0; i < weights.length; i++)
+    largest = Math.max(largest, Math.abs(Number(weights[i])));
+  return (largest / (2 ** (weightBits - 1) - 1)) * (inputScale / RATIO_MAX);
+}
+
+type Choice = { readonly multiplier: number; readonly shift: number; readonly factor: number };
+
+function rowRequantization(
+  values: readonly number[],
+  bias: number,
+  rows: FloatRows,
+  scheme: Scheme,
+  largest: number,
+): Choice {
+  const peak = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const least = Math.max(RATIO_MIN, Math.abs(bias) / (rows.outputScale * BIAS_MAX));
+  const ratio = ((peak / largest) * rows.inputScale) / rows.outputScale;
+  assert(ratio <= RATIO_MAX, `scales fit: ratio ${ratio}`);
+  if (ratio <= least) return choice(2 ** Math.ceil(Math.log2(least)), scheme);
+  if (scheme === "int8") return choice(ratio, scheme);
+  // Powers of two only: either the next above, or the next below with the largest weights clipped.
+  const above = choice(2 ** Math.ceil(Math.log2(ratio)), scheme);
+  const below = choice(above.factor / 2, scheme);
+  if (below.factor < least) return above;
+  const error = (factor: number) => squaredError(values, rows, factor, largest);
+  return error(below.factor) < error(above.factor) ? below : above;
+}
+
+function choice(ratio: number, scheme: Scheme): Choice {
+  const { multiplier, shift } = nearestRequantization(ratio, scheme);
+  return { multiplier, shift, factor: requantizationFactor(multiplier, shift) };
+}
+
+function squaredError(
+  values: readonly number[],
+  rows: FloatRows,
+  factor: number,
+  largest: number,
+): number {
+  const scale = (factor * rows.outputScale) / rows.inputScale;
+  return values.reduce(
+    (sum, value) => sum + (value - nearest(value, scale, largest) * scale) ** 2,
+    0,
+  );
+}
+
+function nearest(value: number, scale: number, largest: number): number {
+  return Math.max(-largest, Math.min(largest, Math.round(value / scale)));
+}

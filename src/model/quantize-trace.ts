@@ -1,0 +1,72 @@
+/**
+ * What the steps of quantization share: the calibration windows on their way through the layers, and
+ * the two things that are learned from them, ranges and biases.
+ */
+
+import { activationScale, type RangeRule } from "./activation-scale.ts";
+import { type QuantizedRows, smallestOutputScale } from "./quantize-rows.ts";
+import type { Scheme } from "./requantize.ts";
+
+export type QuantizeOptions = {
+  readonly scheme: Scheme;
+  /** How activations get their range. */
+  readonly range: RangeRule;
+  /** 2..8; fewer than 8 is an experiment in accuracy, weights are stored as bytes all the same. */
+  readonly weightBits: number;
+  readonly correctBias: boolean;
+  /** At most so many windows, spread evenly over the set. */
+  readonly calibrationWindows: number;
+};
+
+/** What one step of a logit, of a pre-activation and of a GRU's state is worth. */
+export const LOGIT_SCALE = 2 ** -8;
+export const GATE_SCALE = 2 ** -12;
+export const STATE_SCALE = 2 ** -15;
+
+/** One activation of every calibration window, in float and as integers. */
+export type Trace = {
+  readonly floats: readonly Float64Array[];
+  readonly ints: readonly Int8Array[];
+  /** What one step of the integers is worth. */
+  readonly scale: number;
+};
+export type GruTrace = {
+  readonly floats: readonly Float64Array[];
+  readonly ints: readonly Int16Array[];
+};
+
+/** Shifts each bias so that the mean sum over the calibration windows is the float layer's. */
+export function correctBias(
+  rows: QuantizedRows,
+  wanted: Float64Array,
+  sums: readonly Float64Array[],
+): void {
+  channelMeans(sums, wanted.length).forEach((mean, row) => {
+    const sum = (wanted[row] as number) / (rows.sumScales[row] as number);
+    rows.bias[row] = Math.max(-(2 ** 29), Math.min(2 ** 29, Math.round(sum - mean)));
+  });
+}
+
+export function channelMeans(batches: readonly Float64Array[], channels: number): Float64Array {
+  const means = new Float64Array(channels);
+  let rows = 0;
+  for (const values of batches) {
+    for (let i = 0; i < values.length; i++) {
+      means[i % channels] = (means[i % channels] as number) + (values[i] as number);
+    }
+    rows += values.length / channels;
+  }
+  return means.map((sum) => sum / rows);
+}
+
+export function outputScale(
+  values: readonly Float64Array[],
+  weights: ArrayLike<number>,
+  inputScale: number,
+  settings: QuantizeOptions,
+): number {
+  return Math.max(
+    activationScale(values, settings.range),
+    smallestOutputScale(weights, inputScale, settings.weightBits),
+  );
+}

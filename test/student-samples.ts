@@ -1,0 +1,132 @@
+/** Students with random weights and windows of noise, for tests of shapes, bits and bytes. */
+
+import { normal, prng, uniform } from "../src/prng.ts";
+import type { WindowSet } from "../src/signal/window-set.ts";
+import type { FloatStudent, StudentSpec, Tensor } from "../src/model/student-spec.ts";
+
+const separable = (filters: number, kernel: number, stride: number) =>
+  ({ kind: "separable", filters, kernel, stride }) as const;
+
+/** 13,216 weights and 267,776 multiply-accumulates: the shape that engines are compared on. */
+export const CNN_SPEC: StudentSpec = {
+  windowSamples: 256,
+  channels: 3,
+  classes: 6,
+  stages: [
+    {
+      layers: [{ kind: "conv", filters: 16, kernel: 8, stride: 2 }, separable(32, 5, 2)],
+      exit: { hidden: 0 },
+    },
+    { layers: [separable(48, 5, 2), separable(64, 5, 2)], exit: { hidden: 0 } },
+    { layers: [separable(64, 5, 1)], exit: { hidden: 32 } },
+  ],
+};
+
+/** 32 patches of 8 samples, 48 hidden; the exits read 8, 16 and all of the patches. */
+export const GRU_SPEC: StudentSpec = {
+  windowSamples: 256,
+  channels: 3,
+  classes: 6,
+  stages: [8, 8, 16].map((patches, s) => ({
+    layers: [{ kind: "gru", patchSamples: 8, hidden: 48, patches, continues: s > 0 }],
+    exit: { hidden: s === 2 ? 48 : 0 },
+  })),
+};
+
+/** A collar's student: 5 s at 10 Hz. Odd shapes on purpose. */
+export const SMALL_CNN_SPEC: StudentSpec = {
+  windowSamples: 50,
+  channels: 3,
+  classes: 3,
+  stages: [
+    { layers: [{ kind: "conv", filters: 9, kernel: 5, stride: 2 }], exit: { hidden: 0 } },
+    { layers: [separable(13, 4, 3), separable(10, 3, 1)], exit: { hidden: 7 } },
+  ],
+};
+
+export const SMALL_GRU_SPEC: StudentSpec = {
+  windowSamples: 50,
+  channels: 3,
+  classes: 5,
+  stages: [4, 6].map((patches, s) => ({
+    layers: [{ kind: "gru", patchSamples: 5, hidden: 11, patches, continues: s > 0 }],
+    exit: { hidden: s * 6 },
+  })),
+};
+
+/** Random weights, scaled so that activations neither die nor explode. */
+export function randomFloatStudent(spec: StudentSpec, seed: number): FloatStudent {
+  const random = prng(seed, "random-float-student");
+  const tensors = new Map<string, Tensor>();
+  const put = (name: string, shape: readonly number[], value: () => number) => {
+    const length = shape.reduce((product, size) => product * size, 1);
+    tensors.set(name, { shape, data: Float32Array.from({ length }, value) });
+  };
+  const weights = (name: string, shape: readonly number[], fanIn: number) =>
+    put(name, shape, () => normal(random) / Math.sqrt(fanIn));
+  const normalise = (name: string, channels: number) => {
+    put(`${name}.normalise.scale`, [channels], () => uniform(random, 0.5, 1.5));
+    put(`${name}.normalise.shift`, [channels], () => uniform(random, -0.5, 1));
+    put(`${name}.normalise.mean`, [channels], () => uniform(random, -0.2, 0.2));
+    put(`${name}.normalise.variance`, [channels], () => uniform(random, 0.2, 1));
+  };
+  let channels = spec.channels;
+  spec.stages.forEach((stage, s) => {
+    stage.layers.forEach((layer, l) => {
+      const name = `stage${s}.layer${l}`;
+      if (layer.kind === "conv") {
+        const columns = channels * layer.kernel;
+        weights(`${name}.weight`, [layer.filters, channels, layer.kernel], columns);
+        normalise(name, layer.filters);
+      } else if (layer.kind === "separable") {
+        weights(`${name}.depthwise.weight`, [channels, layer.kernel], layer.kernel);
+        normalise(`${name}.depthwise`, channels);
+        weights(`${name}.pointwise.weight`, [layer.filters, channels], channels);
+        normalise(`${name}.pointwise`, layer.filters);
+      } else if (!layer.continues) {
+        const rows = 3 * layer.hidden;
+        const columns = layer.patchSamples * spec.channels;
+        weights(`${name}.input.weight`, [rows, columns], columns / 4);
+        weights(`${name}.state.weight`, [rows, layer.hidden], layer.hidden);
+        put(`${name}.input.bias`, [rows], () => normal(random) / 4);
+        put(`${name}.state.bias`, [rows], () => normal(random) / 4);
+      }
+      channels = layer.kind === "gru" ? layer.hidden : layer.filters;
+    });
+    const { hidden } = stage.exit;
+    if (hidden > 0) {
+      weights(`stage${s}.exit.hidden.weight`, [hidden, channels], channels / 8);
+      put(`stage${s}.exit.hidden.bias`, [hidden], () => normal(random) / 4);
+    }
+    const inputs = hidden > 0 ? hidden : channels;
+    weights(`stage${s}.exit.logits.weight`, [spec.classes, inputs], inputs / 16);
+    put(`stage${s}.exit.logits.bias`, [spec.classes], () => normal(random) / 2);
+  });
+  return { spec, tensors };
+}
+
+/** Windows of noise about gravity; each has its own amplitude, some saturate. */
+export function noiseWindows(spec: StudentSpec, count: number, seed: number): WindowSet {
+  const { windowSamples, channels, classes } = spec;
+  const random = prng(seed, "noise-windows");
+  const samples = new Int8Array(count * windowSamples * channels);
+  for (let w = 0, i = 0; w < count; w++) {
+    const amplitude = 60 * uniform(random) ** 2;
+    const gravity = Array.from({ length: channels }, () => uniform(random, -32, 32));
+    for (let t = 0; t < windowSamples; t++) {
+      for (let c = 0; c < channels; c++, i++) {
+        const value = Math.round((gravity[c] as number) + amplitude * normal(random));
+        samples[i] = Math.max(-128, Math.min(127, value));
+      }
+    }
+  }
+  return {
+    count,
+    windowSamples,
+    channels,
+    samples,
+    labels: Uint8Array.from({ length: count }, (_, i) => i % classes),
+    subjects: Array.from({ length: count }, () => "noise"),
+    bouts: Int32Array.from({ length: count }, (_, i) => i),
+  };
+}
