@@ -101,32 +101,38 @@ export class ByteWriter {
 
   u8(value: number): this {
     assertRange(value, 0, 0xff);
-    this.#view.setUint8(this.#grow(1), value);
+    const start = this.#grow(1);
+    this.#view.setUint8(start, value);
     return this;
   }
   i8(value: number): this {
     assertRange(value, -0x80, 0x7f);
-    this.#view.setInt8(this.#grow(1), value);
+    const start = this.#grow(1);
+    this.#view.setInt8(start, value);
     return this;
   }
   u16(value: number): this {
     assertRange(value, 0, 0xffff);
-    this.#view.setUint16(this.#grow(2), value, true);
+    const start = this.#grow(2);
+    this.#view.setUint16(start, value, true);
     return this;
   }
   i16(value: number): this {
     assertRange(value, -0x8000, 0x7fff);
-    this.#view.setInt16(this.#grow(2), value, true);
+    const start = this.#grow(2);
+    this.#view.setInt16(start, value, true);
     return this;
   }
   u32(value: number): this {
     assertRange(value, 0, 0xffff_ffff);
-    this.#view.setUint32(this.#grow(4), value, true);
+    const start = this.#grow(4);
+    this.#view.setUint32(start, value, true);
     return this;
   }
   i32(value: number): this {
     assertRange(value, -0x8000_0000, 0x7fff_ffff);
-    this.#view.setInt32(this.#grow(4), value, true);
+    const start = this.#grow(4);
+    this.#view.setInt32(start, value, true);
     return this;
   }
   u48(value: number): this {
@@ -163,6 +169,7 @@ export class ByteWriter {
     return this.#bytes.slice(0, this.#length);
   }
 
+  /** Makes room and gives where it starts. Growing replaces the view: call this before using it. */
   #grow(length: number): number {
     const start = this.#length;
     if (start + length > this.#bytes.length) {
