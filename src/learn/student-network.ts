@@ -26,6 +26,214 @@
  * has no tensors of its own: it uses those of the layer it goes on from, and starts at the patch
  * where that one stopped. The network's input is in g: int8 steps times `inputMilligPerStep` / 1000.
  */
+import { assert } from "../assert.ts";
+import type { FloatStudent, LayerSpec, StudentSpec, Tensor } from "../model/student-spec.ts";
+import { convolve, convolveDepthwise, paddingOf } from "./convolution.ts";
+import { Graph, type Value } from "./graph.ts";
+import { type Gru, gruOver } from "./gru.ts";
+import {
+  inferenceWeights,
+  type Network,
+  type Normalisation,
+  normalisationParameters,
+  type Outputs,
+  type Weights,
+} from "./network.ts";
+import { BATCH, onnxMetadata, onnxTensors } from "./onnx-model.ts";
+import { dense, meanOverTime, relu, reshape, transpose } from "./operations.ts";
+import { filled, linearWeight, type Parameter, weight } from "./parameters.ts";
 
-/** Added to the variance before its square root, in every normalisation. */
-export const NORMALISE_EPSILON = 1e-5;
+export { NORMALISE_EPSILON } from "./normalise.ts";
+
+type GruSpec = Extract<LayerSpec, { kind: "gru" }>;
+
+/** Shape of what a layer gives, `[time][channel]`. */
+type Shape = { readonly time: number; readonly channels: number };
+
+/** The student as the trainer sees it. */
+export function studentNetwork(spec: StudentSpec): Network {
+  const parameters: Parameter[] = [];
+  const normalisations: Normalisation[] = [];
+  let shape: Shape = { time: spec.windowSamples, channels: spec.channels };
+  spec.stages.forEach((stage, s) => {
+    stage.layers.forEach((layer, l) => {
+      if (layer.kind === "gru") assertGruStage(spec, s);
+      const described = describeLayer(layer, `stage${s}.layer${l}`, shape);
+      parameters.push(...described.parameters);
+      normalisations.push(...described.normalisations);
+      shape = described.shape;
+    });
+    parameters.push(...exitParameters(spec, s, shape.channels));
+  });
+  return {
+    windowSamples: spec.windowSamples,
+    channels: spec.channels,
+    classes: spec.classes,
+    parameters: [...parameters, ...normalisations.flatMap(normalisationParameters)],
+    normalisations,
+    forward: (graph, window, weights) => studentForward(graph, spec, window, weights),
+  };
+}
+
+/** Weights to learn, normalisation's scale and shift included. */
+export function studentParameterCount(spec: StudentSpec): number {
+  return studentNetwork(spec).parameters.reduce(
+    (sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1),
+    0,
+  );
+}
+
+/** An ONNX file of the float student: input `window` `[batch][time][channel]` in g, outputs
+ * `exit0`, `exit1`, … (logits `[batch][class]`) and `features`. It holds every tensor under its own
+ * name, so that `studentFromOnnx` gives back exactly what went in. */
+export function studentOnnx(
+  student: FloatStudent,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array {
+  const { spec, tensors } = student;
+  const graph = new Graph();
+  const window = graph.input("window", [BATCH, spec.windowSamples, spec.channels]);
+  const outputs = studentForward(graph, spec, window, inferenceWeights(graph, tensors));
+  outputs.logits.forEach((logits, s) => {
+    graph.output(`exit${s}`, logits);
+  });
+  graph.output("features", outputs.features);
+  return graph.toOnnx({ ...metadata, studentSpec: JSON.stringify(spec) });
+}
+
+/** Reads `studentOnnx`'s file back; undefined when the file is some other model. */
+export function studentFromOnnx(onnx: Uint8Array): FloatStudent | undefined {
+  const spec = onnxMetadata(onnx).get("studentSpec");
+  if (spec === undefined) return undefined;
+  const tensors: Map<string, Tensor> = onnxTensors(onnx);
+  for (const name of tensors.keys()) if (!name.startsWith("stage")) tensors.delete(name);
+  return { spec: JSON.parse(spec) as StudentSpec, tensors };
+}
+
+function studentForward(graph: Graph, spec: StudentSpec, window: Value, weights: Weights): Outputs {
+  // Convolutions run on [batch][channel][time]; the GRU reads the window as it is.
+  let x = transpose(graph, window, [0, 2, 1]);
+  let gru: Gru | undefined;
+  let features: Value = x;
+  const logits = spec.stages.map((stage, s) => {
+    stage.layers.forEach((layer, l) => {
+      const name = `stage${s}.layer${l}`;
+      if (layer.kind === "gru") {
+        gru = gruOver(graph, window, layer, layer.continues ? gru : undefined, name, weights);
+      } else x = convolutionLayer(graph, x, layer, name, weights);
+    });
+    features = gru === undefined ? meanOverTime(graph, x) : (gru.state as Value);
+    return exitLogits(graph, features, stage.exit.hidden, `stage${s}.exit`, weights);
+  });
+  return { logits, features };
+}
+
+function convolutionLayer(
+  graph: Graph,
+  x: Value,
+  layer: Exclude<LayerSpec, GruSpec>,
+  name: string,
+  weights: Weights,
+): Value {
+  if (layer.kind === "conv") {
+    const y = convolve(graph, x, weights.tensor(`${name}.weight`), layer.stride);
+    return relu(graph, weights.normalise(`${name}.normalise`, y));
+  }
+  const filters = weights.tensor(`${name}.depthwise.weight`);
+  const each = convolveDepthwise(graph, x, filters, layer.stride);
+  const between = relu(graph, weights.normalise(`${name}.depthwise.normalise`, each));
+  const mixed = pointwise(graph, between, weights.tensor(`${name}.pointwise.weight`));
+  return relu(graph, weights.normalise(`${name}.pointwise.normalise`, mixed));
+}
+
+/** A convolution of kernel 1, its weight kept as the matrix that it is. */
+function pointwise(graph: Graph, x: Value, matrix: Value): Value {
+  return convolve(graph, x, reshape(graph, matrix, [...matrix.shape, 1]), 1);
+}
+
+function exitLogits(
+  graph: Graph,
+  features: Value,
+  hidden: number,
+  name: string,
+  weights: Weights,
+): Value {
+  const layer = (x: Value, part: string): Value =>
+    dense(
+      graph,
+      x,
+      weights.tensor(`${name}.${part}.weight`),
+      weights.tensor(`${name}.${part}.bias`),
+    );
+  return layer(hidden === 0 ? features : relu(graph, layer(features, "hidden")), "logits");
+}
+
+type Described = {
+  readonly parameters: readonly Parameter[];
+  readonly normalisations: readonly Normalisation[];
+  readonly shape: Shape;
+};
+
+function describeLayer(layer: LayerSpec, name: string, input: Shape): Described {
+  if (layer.kind === "gru") return describeGru(layer, name, input);
+  const { filters, kernel, stride } = layer;
+  const shape = { time: paddingOf(input.time, kernel, stride).outTime, channels: filters };
+  if (layer.kind === "conv") {
+    const size = [filters, input.channels, kernel];
+    return {
+      parameters: [weight(`${name}.weight`, size, input.channels * kernel)],
+      normalisations: [{ name: `${name}.normalise`, channels: filters }],
+      shape,
+    };
+  }
+  return {
+    parameters: [
+      weight(`${name}.depthwise.weight`, [input.channels, kernel], kernel),
+      weight(`${name}.pointwise.weight`, [filters, input.channels], input.channels),
+    ],
+    normalisations: [
+      { name: `${name}.depthwise.normalise`, channels: input.channels },
+      { name: `${name}.pointwise.normalise`, channels: filters },
+    ],
+    shape,
+  };
+}
+
+function describeGru(layer: GruSpec, name: string, input: Shape): Described {
+  const { hidden, patchSamples } = layer;
+  const shape = { time: 1, channels: hidden };
+  if (layer.continues) return { parameters: [], normalisations: [], shape };
+  const inputs = patchSamples * input.channels;
+  const parameters = [
+    linearWeight(`${name}.input.weight`, [3 * hidden, inputs], inputs),
+    filled(`${name}.input.bias`, [3 * hidden], 0),
+    linearWeight(`${name}.state.weight`, [3 * hidden, hidden], hidden),
+    filled(`${name}.state.bias`, [3 * hidden], 0),
+  ];
+  return { parameters, normalisations: [], shape };
+}
+
+function exitParameters(spec: StudentSpec, s: number, features: number): Parameter[] {
+  const hidden = spec.stages[s]?.exit.hidden ?? 0;
+  const name = `stage${s}.exit`;
+  const logits = (inputs: number): Parameter[] => [
+    linearWeight(`${name}.logits.weight`, [spec.classes, inputs], inputs),
+    filled(`${name}.logits.bias`, [spec.classes], 0),
+  ];
+  if (hidden === 0) return logits(features);
+  return [
+    weight(`${name}.hidden.weight`, [hidden, features], features),
+    filled(`${name}.hidden.bias`, [hidden], 0),
+    ...logits(hidden),
+  ];
+}
+
+/** A GRU stands alone in its stage, reads the window, and goes on only from another GRU. */
+function assertGruStage(spec: StudentSpec, s: number): void {
+  const layers = spec.stages[s]?.layers ?? [];
+  assert(layers.length === 1, "a gru layer stands alone in its stage");
+  const before = spec.stages[s - 1]?.layers[0];
+  const [layer] = layers as [GruSpec];
+  if (s === 0) assert(!layer.continues, "the first stage has no state to go on from");
+  else assert(layer.continues && before?.kind === "gru", "a later gru goes on from one before");
+}

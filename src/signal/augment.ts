@@ -1,0 +1,178 @@
+/**
+ * Windows as they could also have been recorded: the collar turned, shifted, shaken, interrupted.
+ *
+ * A collar that slides round a neck, or a phone that goes into a pocket upside down, changes what the
+ * sensor sees and nothing about the behaviour. Training on turned copies costs nothing on known
+ * orientations and removes the shift on turned ones; full random rotation costs accuracy and is
+ * therefore not the default of any profile. Results are rounded to int8 steps and saturate, since a
+ * node cannot have anything else.
+ */
+import { assert } from "../assert.ts";
+import { below, chance, normal, type Prng, uniform } from "../prng.ts";
+import { multiply, NO_TURN, type Rotation, turnAbout } from "./turn.ts";
+
+export type Augmentation = {
+  /** `flips`: the signs of x and y, independently. `vertical`: any angle about z, or flips, at equal
+   * chance. `any`: any rotation at all. */
+  readonly turn: "none" | "flips" | "vertical" | "any";
+  /** A small rotation about a random axis; standard deviation in degrees. */
+  readonly tiltDegrees: number;
+  /** Standard deviation of the factor on all axes, around 1. */
+  readonly scale: number;
+  /** Standard deviation of white noise, in milli-g. */
+  readonly noiseMilliG: number;
+  /** Up to this many samples earlier or later; the end that opens is mirrored. */
+  readonly shiftSamples: number;
+  /** Chance that a run of samples on one axis holds its first value (a stuck sensor). */
+  readonly removal: number;
+};
+
+/** Windows as they are. */
+export const NO_AUGMENTATION: Augmentation = {
+  turn: "none",
+  tiltDegrees: 0,
+  scale: 0,
+  noiseMilliG: 0,
+  shiftSamples: 0,
+  removal: 0,
+};
+
+/**
+ * Writes one augmented view of a window.
+ *
+ * `samples` is `[time][channel]` in int8 steps of `milliGPerStep`; `out` takes as many floats in g
+ * from `offset` on. Rotations need three channels.
+ */
+export function augmentWindow(
+  samples: Int8Array,
+  shape: { readonly channels: number; readonly milliGPerStep: number },
+  augmentation: Augmentation,
+  random: Prng,
+  out: Float32Array,
+  offset: number,
+): void {
+  const { channels, milliGPerStep } = shape;
+  const time = samples.length / channels;
+  const shift =
+    augmentation.shiftSamples === 0
+      ? 0
+      : below(random, 2 * augmentation.shiftSamples + 1) - augmentation.shiftSamples;
+  const rotation = drawRotation(augmentation, random);
+  const factor =
+    augmentation.scale === 0 ? 1 : Math.max(0.1, 1 + augmentation.scale * normal(random));
+  for (let t = 0; t < time; t++) {
+    const from = mirrored(t + shift, time) * channels;
+    const to = offset + t * channels;
+    if (rotation === NO_TURN) {
+      for (let c = 0; c < channels; c++) out[to + c] = factor * (samples[from + c] as number);
+    } else {
+      assert(channels === 3, "only three axes can be turned");
+      rotateSample(samples, from, rotation, factor, out, to);
+    }
+  }
+  if (augmentation.noiseMilliG > 0) {
+    addNoise(out, offset, samples.length, augmentation.noiseMilliG / milliGPerStep, random);
+  }
+  if (augmentation.removal > 0 && chance(random, augmentation.removal)) {
+    holdRun(out, offset, time, channels, random);
+  }
+  const gPerStep = milliGPerStep / 1000;
+  for (let i = offset; i < offset + samples.length; i++) {
+    out[i] = gPerStep * Math.max(-127, Math.min(127, Math.round(out[i] as number)));
+  }
+}
+
+/** The rotation of one view: a turn of the collar, then a small tilt. */
+export function drawRotation(
+  augmentation: Pick<Augmentation, "turn" | "tiltDegrees">,
+  random: Prng,
+): Rotation {
+  const turn = drawTurn(augmentation.turn, random);
+  if (augmentation.tiltDegrees === 0) return turn;
+  const tilt = turnAbout(drawAxis(random), augmentation.tiltDegrees * normal(random));
+  return multiply(tilt, turn);
+}
+
+function drawTurn(turn: Augmentation["turn"], random: Prng): Rotation {
+  switch (turn) {
+    case "none":
+      return NO_TURN;
+    case "flips":
+      return drawFlips(random);
+    case "vertical":
+      if (chance(random, 0.5)) return drawFlips(random);
+      return turnAbout([0, 0, 1], uniform(random, 0, 360));
+    case "any": {
+      // A uniform rotation: about z, then z to a uniform direction.
+      const spin = turnAbout([0, 0, 1], uniform(random, 0, 360));
+      const lean = turnAbout([1, 0, 0], (Math.acos(uniform(random, -1, 1)) * 180) / Math.PI);
+      return multiply(turnAbout([0, 0, 1], uniform(random, 0, 360)), multiply(lean, spin));
+    }
+  }
+}
+
+function drawFlips(random: Prng): Rotation {
+  const x = chance(random, 0.5) ? -1 : 1;
+  const y = chance(random, 0.5) ? -1 : 1;
+  return x === 1 && y === 1 ? NO_TURN : [x, 0, 0, 0, y, 0, 0, 0, 1];
+}
+
+function drawAxis(random: Prng): [number, number, number] {
+  const z = uniform(random, -1, 1);
+  const angle = uniform(random, 0, 2 * Math.PI);
+  const radius = Math.sqrt(1 - z * z);
+  return [radius * Math.cos(angle), radius * Math.sin(angle), z];
+}
+
+function rotateSample(
+  samples: Int8Array,
+  from: number,
+  rotation: Rotation,
+  factor: number,
+  out: Float32Array,
+  to: number,
+): void {
+  const x = factor * (samples[from] as number);
+  const y = factor * (samples[from + 1] as number);
+  const z = factor * (samples[from + 2] as number);
+  for (let row = 0; row < 3; row++) {
+    out[to + row] =
+      (rotation[3 * row] as number) * x +
+      (rotation[3 * row + 1] as number) * y +
+      (rotation[3 * row + 2] as number) * z;
+  }
+}
+
+function addNoise(
+  out: Float32Array,
+  offset: number,
+  length: number,
+  deviation: number,
+  random: Prng,
+): void {
+  for (let i = offset; i < offset + length; i++) {
+    out[i] = (out[i] as number) + deviation * normal(random);
+  }
+}
+
+/** A run of up to a quarter of the window on one axis holds its first value. */
+function holdRun(
+  out: Float32Array,
+  offset: number,
+  time: number,
+  channels: number,
+  random: Prng,
+): void {
+  const length = 1 + below(random, Math.max(1, time >> 2));
+  const start = below(random, time - length + 1);
+  const channel = below(random, channels);
+  const held = out[offset + start * channels + channel] as number;
+  for (let t = start; t < start + length; t++) out[offset + t * channels + channel] = held;
+}
+
+/** Index into the window, mirrored at its ends. */
+function mirrored(index: number, length: number): number {
+  if (index < 0) return Math.min(length - 1, -index - 1);
+  if (index >= length) return Math.max(0, 2 * length - 1 - index);
+  return index;
+}
