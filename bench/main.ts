@@ -104,11 +104,11 @@ function readCommandLine(argv: readonly string[]): {
   const controller = new AbortController();
   process.once("SIGINT", () => controller.abort());
   return {
-    name: values["help"] === true ? undefined : name,
-    json: values["json"] === true,
+    name: values.help === true ? undefined : name,
+    json: values.json === true,
     options: {
       data: text("data"),
-      quick: values["quick"] === true,
+      quick: values.quick === true,
       dataset: text("dataset"),
       train: list("train"),
       test: list("test"),
