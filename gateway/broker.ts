@@ -1,0 +1,250 @@
+/**
+ * The embedded broker: Aedes behind the packet guard, on a socket of its own.
+ *
+ * The only file that knows aedes. Version 2.0.0-beta.1 is pinned rather than the stable 1.2.0, since
+ * 1.2.0 refuses MQTT 5 and Home Assistant speaks nothing else from its release 2027.1 on; both were
+ * run through this project's tests. Two repairs of 1.1.3 and 1.2.0 are not in the beta (advisories
+ * GHSA-52qw-whmv-87c5, inherited names as client id or topic, and GHSA-5jvp-3p2v-5qgf, unbounded
+ * QoS 2 handshakes): the packet guard refuses both before the broker sees them. Shared subscriptions
+ * are not offered by it and not used by us.
+ *
+ * What it refuses to be: a broker for other programs. See `access.ts`.
+ */
+
+import { createServer, type Server, type Socket } from "node:net";
+import { Aedes, type Client } from "aedes";
+import { EdgeError } from "../src/assert.ts";
+import { LIMITS } from "../src/wire/limits.ts";
+import { everyNodeFilter, type TopicBase, upFilter } from "../src/wire/topics.ts";
+import { mayHear, mayPublish, maySubscribe } from "./access.ts";
+import type { Link, LinkEvents, PublishOptions } from "./link.ts";
+import { GuardedConnection } from "./packet-guard.ts";
+
+export type BrokerOptions = {
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  readonly base: TopicBase;
+  readonly connectionsMax: number;
+  readonly packetsPerSecond: number;
+  readonly packetsBurst: number;
+};
+
+/** A slow reader is dropped after this: until then it holds up every other reader, since deliveries
+ * share one queue (moscajs/aedes#1060). The broker's own default is a minute. */
+const DRAIN_MS = 2_000;
+const CONNECT_MS = 5_000;
+/** Connections that have not said who they are. */
+const STRANGERS_MAX = 256;
+const SUBSCRIPTIONS_MAX = 20;
+const TCP_KEEPALIVE_MS = 30_000;
+const CLOSE_MS = 1_000;
+
+export async function startBroker(options: BrokerOptions, events: LinkEvents): Promise<Link> {
+  if (!isLoopback(options.host)) {
+    throw new EdgeError({
+      code: "broker-open",
+      message: `the embedded broker knows no passwords and would be open to ${options.host}`,
+      where: "broker.host",
+      hint:
+        "Use 127.0.0.1, or run a broker with users and TLS (Mosquitto, EMQX) and name it in " +
+        "broker.url.",
+    });
+  }
+  const aedes = await Aedes.createBroker({
+    concurrency: 100,
+    connectTimeout: CONNECT_MS,
+    drainTimeout: DRAIN_MS,
+    maxTopicLevels: LIMITS.topicLevels,
+    maximumPacketSize: LIMITS.packetBytes,
+    // Offline queues are not bounded (moscajs/aedes#1087), so no session outlives its connection:
+    // what must not be lost is in the nodes' outboxes and in our store.
+    sessionExpiryIntervalLimit: 1,
+    pendingSessionsLimit: options.connectionsMax,
+    maxClientsIdLength: 128,
+  });
+  const server = createServer();
+  const sockets = new Set<Socket>();
+  obeyAccessRules(aedes, options.base, events);
+  acceptConnections(server, aedes, sockets, options, events);
+  const port = await listen(server, options);
+  await subscribeGateway(aedes, options.base, events);
+  events.onConnection(true);
+  return {
+    url: `mqtt://${options.host.includes(":") ? `[${options.host}]` : options.host}:${port}`,
+    publish: (topic, payload, how) => publish(aedes, topic, payload, how, events),
+    close: () => closeAll(aedes, server, sockets),
+  };
+}
+
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+function acceptConnections(
+  server: Server,
+  aedes: Aedes,
+  sockets: Set<Socket>,
+  options: BrokerOptions,
+  events: LinkEvents,
+): void {
+  let strangers = 0;
+  server.maxConnections = options.connectionsMax;
+  server.on("drop", () => {
+    events.log("warning", "connection refused", { reason: "too many connections" });
+  });
+  aedes.on("clientReady", () => {
+    strangers--;
+  });
+  server.on("connection", (socket) => {
+    if (strangers >= STRANGERS_MAX) {
+      socket.destroy();
+      return;
+    }
+    strangers++;
+    sockets.add(socket);
+    const peer = `${socket.remoteAddress}:${socket.remotePort}`;
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, TCP_KEEPALIVE_MS);
+    const guarded = new GuardedConnection(socket, {
+      connectMs: CONNECT_MS,
+      packetsPerSecond: options.packetsPerSecond,
+      packetsBurst: options.packetsBurst,
+      onRefused: (reason) => events.log("warning", "connection closed by guard", { peer, reason }),
+    });
+    const client = aedes.handle(guarded);
+    guarded.on("close", () => {
+      sockets.delete(socket);
+      if (!readyClients.has(client)) strangers--;
+    });
+  });
+  const readyClients = new WeakSet<Client>();
+  aedes.on("clientReady", (client) => readyClients.add(client));
+}
+
+function obeyAccessRules(aedes: Aedes, base: TopicBase, events: LinkEvents): void {
+  const nodes = new WeakSet<Client>();
+  const subscriptions = new WeakMap<Client, number>();
+  const deny = (client: Client, what: string, topic: string, reason: string): void => {
+    events.log("warning", `${what} denied`, { client: client.id, topic, reason });
+  };
+
+  aedes.preConnect = (_client, packet, done) => {
+    // Asking for a session that outlives the connection is answered with one that does not.
+    if (packet.protocolVersion !== 5) packet.clean = true;
+    done(null, true);
+  };
+  aedes.authorizePublish = (client, packet, done) => {
+    // A will whose client is gone by now was refused or allowed by the client's own rules before.
+    if (client === null) return done(new Error("nobody's message"));
+    const reason = mayPublish(base, client.id, {
+      topic: packet.topic,
+      retain: packet.retain,
+      payloadBytes: packet.payload.length,
+    });
+    if (reason === undefined) {
+      nodes.add(client);
+      return done(null);
+    }
+    deny(client, "publish", packet.topic, reason);
+    done(new Error(reason));
+  };
+  aedes.authorizeSubscribe = (client, subscription, done) => {
+    const held = subscriptions.get(client) ?? 0;
+    const reason =
+      held >= SUBSCRIPTIONS_MAX
+        ? "too many subscriptions"
+        : maySubscribe(base, client.id, subscription.topic, nodes.has(client));
+    if (reason !== undefined) {
+      deny(client, "subscription", subscription.topic, reason);
+      return done(null, null);
+    }
+    subscriptions.set(client, held + 1);
+    if (subscription.topic.startsWith(`${base}/node/`)) nodes.add(client);
+    done(null, subscription);
+  };
+  aedes.authorizeForward = (client, packet) =>
+    mayHear(base, client.id, packet.topic) ? packet : null;
+  aedes.on("clientError", (client, error) => {
+    events.log("debug", "client error", { client: client.id, reason: error.message });
+  });
+  aedes.on("connectionError", (_client, error) => {
+    events.log("debug", "connection error", { reason: error.message });
+  });
+}
+
+async function subscribeGateway(aedes: Aedes, base: TopicBase, events: LinkEvents): Promise<void> {
+  for (const filter of gatewayFilters(base)) {
+    await new Promise<void>((resolve) => {
+      aedes.subscribe(
+        filter,
+        (packet, done) => {
+          events.onMessage(packet.topic, payloadBytes(packet.payload));
+          done();
+        },
+        resolve,
+      );
+    });
+  }
+}
+
+/** What a gateway listens to, on any broker. */
+export function gatewayFilters(base: TopicBase): readonly string[] {
+  return [upFilter(base), everyNodeFilter(base, "availability")];
+}
+
+function publish(
+  aedes: Aedes,
+  topic: string,
+  payload: Uint8Array | string,
+  how: PublishOptions,
+  events: LinkEvents,
+): void {
+  if (aedes.closed) return;
+  const bytes =
+    typeof payload === "string"
+      ? Buffer.from(payload)
+      : Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+  aedes.publish({ cmd: "publish", topic, payload: bytes, dup: false, ...how }, (error) => {
+    if (error) events.log("warning", "publish failed", { topic, reason: error.message });
+  });
+}
+
+function listen(server: Server, options: BrokerOptions): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      reject(
+        new EdgeError({
+          code: "broker-port",
+          message:
+            error.code === "EADDRINUSE"
+              ? `port ${options.port} is in use`
+              : `cannot listen: ${error.message}`,
+          where: `broker.port ${options.port}`,
+          hint: "Another broker or gateway may run already; choose another broker.port, or 0.",
+        }),
+      );
+    });
+    server.listen(options.port, options.host, () => {
+      const address = server.address();
+      resolve(typeof address === "object" && address !== null ? address.port : options.port);
+    });
+  });
+}
+
+/** Open deliveries get a moment, then sockets are cut: a slow reader must not hold up an end. */
+async function closeAll(aedes: Aedes, server: Server, sockets: Set<Socket>): Promise<void> {
+  const closed = Promise.all([
+    new Promise<void>((resolve) => aedes.close(() => resolve())),
+    new Promise<void>((resolve) => server.close(() => resolve())),
+  ]);
+  const cut = setTimeout(() => {
+    for (const socket of sockets) socket.destroy();
+  }, CLOSE_MS);
+  await closed;
+  clearTimeout(cut);
+}
+
+function payloadBytes(payload: string | Buffer): Uint8Array {
+  return typeof payload === "string" ? Buffer.from(payload) : payload;
+}

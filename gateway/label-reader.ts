@@ -1,0 +1,155 @@
+/**
+ * Reads the store: what waits for the teacher, what the teacher has answered, what nodes exist.
+ *
+ * Works on the gateway's own connection, and on one of its own that cannot write: a distiller in
+ * another thread reads while the gateway writes, since SQLite's write-ahead log lets both.
+ */
+
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { OFFLOAD_REASONS } from "../src/wire/messages.ts";
+import { modelId, nodeId } from "../src/wire/topics.ts";
+import type {
+  LastBehaviour,
+  NodeRow,
+  Offload,
+  SoftLabel,
+  SoftLabelQuery,
+  WaitingOffload,
+} from "./label-rows.ts";
+import { SELECT } from "./label-schema.ts";
+
+type Row = Record<string, number | string | Uint8Array | null>;
+
+/** A connection that only reads. Close it when done. */
+export function openLabelReader(file: string): LabelReader & { close(): void } {
+  const database = new DatabaseSync(file, { readOnly: true, timeout: 5_000 });
+  const reader = new LabelReader(database);
+  return Object.assign(reader, { close: () => database.close() });
+}
+
+export class LabelReader {
+  readonly #database: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  /** Nodes with offloads that no teacher has answered. */
+  waitingNodes(): WaitingOffload["node"][] {
+    return this.#all(SELECT.waitingNodes).map((row) => nodeId(String(row.name), "label log"));
+  }
+
+  /** A node's unanswered offloads above an id, oldest first. */
+  waiting(node: string, afterId: number, limit: number): WaitingOffload[] {
+    return this.#all(SELECT.waiting, node, afterId, limit).map((row) => ({
+      offloadId: Number(row.id),
+      node: nodeId(String(row.name), "label log"),
+      offload: offloadOf(row),
+    }));
+  }
+
+  /** What a teacher has answered, with its windows. */
+  softLabels(query: SoftLabelQuery = {}): SoftLabel[] {
+    return this.#all(
+      SELECT.softLabels(query.newestFirst ?? false),
+      query.afterId ?? 0,
+      query.sinceMs ?? 0,
+      query.trustedOnly ? 1 : 0,
+      query.limit ?? -1,
+    ).map(softLabelOf);
+  }
+
+  softLabelCount(): { readonly total: number; readonly trusted: number } {
+    const [row] = this.#all(SELECT.softLabelCount);
+    return { total: Number(row?.total ?? 0), trusted: Number(row?.trusted ?? 0) };
+  }
+
+  nodes(): NodeRow[] {
+    return this.#all(SELECT.nodes).map((row) => this.#nodeOf(row));
+  }
+
+  #nodeOf(row: Row): NodeRow {
+    const [last] = this.#all(SELECT.lastBehaviour, Number(row.id), Number(row.epoch));
+    return {
+      node: nodeId(String(row.name), "label log"),
+      epoch: Number(row.epoch),
+      firmware: String(row.firmware),
+      cohort: String(row.cohort),
+      modelId: modelId(String(row.model), "label log"),
+      releaseSequence: Number(row.release),
+      formatVersion: Number(row.format),
+      slotBytes: Number(row.slot_bytes),
+      ramBytes: Number(row.ram_bytes),
+      wakeMs: Number(row.wake_ms),
+      lastSeenMs: Number(row.last_seen_ms),
+      batteryPercent: row.battery === null ? null : Number(row.battery),
+      driftQ8: Number(row.drift_q8),
+      alarm: row.alarm === 1,
+      dropped: Number(row.dropped),
+      windows: Number(row.windows),
+      offloads: Number(row.offloads),
+      trusted: Number(row.trusted),
+      agreed: Number(row.agreed),
+      last: last === undefined ? null : lastBehaviourOf(last),
+    };
+  }
+
+  #all(sql: string, ...values: (number | string)[]): Row[] {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#database.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement.all(...values) as Row[];
+  }
+}
+
+function offloadOf(row: Row): Offload {
+  const window = row.window as Uint8Array;
+  return {
+    kind: "offload",
+    epoch: Number(row.epoch),
+    seq: Number(row.seq),
+    modelId: modelId(String(row.model), "label log"),
+    windowIndex: Number(row.window_index),
+    timeMs: Number(row.time_ms),
+    reason: OFFLOAD_REASONS[Number(row.reason)] ?? "unsure",
+    chanceQ16: Number(row.chance_q16),
+    classIndex: Number(row.class),
+    confidenceQ8: Number(row.confidence_q8),
+    exit: Number(row.exit),
+    windowSamples: Number(row.samples),
+    channels: Number(row.channels),
+    inputMilligPerStep: Number(row.millig_per_step),
+    rateCentihertz: Number(row.rate_chz),
+    window: new Int8Array(window.buffer, window.byteOffset, window.byteLength),
+  };
+}
+
+function softLabelOf(row: Row): SoftLabel {
+  const { kind: _kind, ...offload } = offloadOf(row);
+  // A copy, since a float view needs an offset that is a multiple of four.
+  const probabilities = (row.probabilities as Uint8Array).slice();
+  return {
+    ...offload,
+    offloadId: Number(row.id),
+    node: nodeId(String(row.name), "label log"),
+    teacherId: String(row.teacher),
+    trusted: row.trusted === 1,
+    answeredMs: Number(row.answered_ms),
+    probabilities: new Float32Array(probabilities.buffer),
+  };
+}
+
+function lastBehaviourOf(row: Row): LastBehaviour {
+  return {
+    epoch: Number(row.epoch),
+    windowIndex: Number(row.window_index),
+    timeMs: Number(row.time_ms),
+    classIndex: Number(row.class),
+    confidenceQ8: Number(row.confidence_q8),
+    exit: Number(row.exit),
+    modelId: modelId(String(row.model), "label log"),
+  };
+}

@@ -1,0 +1,142 @@
+/**
+ * What the store keeps, as types: rows going in, answers coming out. `label-log.ts` has the tables.
+ */
+
+import type { ModelId, NodeId, ReleaseOutcome, UpMessage } from "../src/wire/messages.ts";
+
+export type Hello = Extract<UpMessage, { kind: "hello" }>;
+export type Report = Extract<UpMessage, { kind: "report" }>;
+export type Offload = Extract<UpMessage, { kind: "offload" }>;
+
+/** One thing to be made durable. */
+export type StoreRow =
+  | { readonly kind: "hello"; readonly node: NodeId; readonly nowMs: number; readonly hello: Hello }
+  | {
+      readonly kind: "report";
+      readonly node: NodeId;
+      readonly nowMs: number;
+      readonly report: Report;
+    }
+  | {
+      readonly kind: "offload";
+      readonly node: NodeId;
+      readonly nowMs: number;
+      readonly offload: Offload;
+      /** False for what the teacher cannot answer: kept, but nobody waits for it. */
+      readonly teachable: boolean;
+    }
+  | {
+      readonly kind: "label";
+      readonly node: NodeId;
+      readonly nowMs: number;
+      readonly offloadId: number;
+      readonly teacherId: string;
+      readonly trusted: boolean;
+      /** The teacher's class is the student's. */
+      readonly agrees: boolean;
+      /** One per class, sums to 1. */
+      readonly probabilities: Float32Array;
+    }
+  | {
+      readonly kind: "outcome";
+      readonly node: NodeId;
+      readonly nowMs: number;
+      readonly releaseSequence: number;
+      readonly modelId: ModelId;
+      readonly outcome: ReleaseOutcome;
+    };
+
+/** What a committed row changed: nothing, where it had been stored before. */
+export type StoredRow = {
+  readonly fresh: boolean;
+  /** Row number of an offload, fresh or not; 0 for the other kinds. */
+  readonly offloadId: number;
+  /** Entries of a report that were not stored before. */
+  readonly freshEntries: number;
+};
+
+export type CommitResult =
+  | { readonly ok: true; readonly stored: readonly StoredRow[] }
+  /** Nothing of the batch is stored. `full`: try again when there is room. */
+  | { readonly ok: false; readonly reason: "full" | "broken"; readonly message: string };
+
+/** An offload that no teacher has answered yet. */
+export type WaitingOffload = {
+  readonly offloadId: number;
+  readonly node: NodeId;
+  readonly offload: Offload;
+};
+
+/** A window that a teacher has answered. */
+export type SoftLabel = {
+  readonly offloadId: number;
+  readonly node: NodeId;
+  readonly epoch: number;
+  readonly seq: number;
+  /** The student that offloaded it, and why and with what chance it did. */
+  readonly modelId: ModelId;
+  readonly reason: Offload["reason"];
+  readonly chanceQ16: number;
+  readonly windowIndex: number;
+  readonly timeMs: number;
+  readonly classIndex: number;
+  readonly confidenceQ8: number;
+  readonly teacherId: string;
+  readonly trusted: boolean;
+  readonly answeredMs: number;
+  /** One per class, sums to 1. */
+  readonly probabilities: Float32Array;
+  /** Int8 `[time][channel]`. */
+  readonly window: Int8Array;
+  readonly windowSamples: number;
+  readonly channels: number;
+  readonly inputMilligPerStep: number;
+  readonly rateCentihertz: number;
+};
+
+export type SoftLabelQuery = {
+  /** Only rows above this offload id; 0 for all. */
+  readonly afterId?: number;
+  /** Only what was answered at or after this time. */
+  readonly sinceMs?: number;
+  readonly trustedOnly?: boolean;
+  readonly limit?: number;
+  /** Newest first instead of oldest first. */
+  readonly newestFirst?: boolean;
+};
+
+/** What the store knows of a node, for a gateway that starts. */
+export type NodeRow = {
+  readonly node: NodeId;
+  readonly epoch: number;
+  readonly firmware: string;
+  readonly cohort: string;
+  readonly modelId: ModelId;
+  readonly releaseSequence: number;
+  readonly formatVersion: number;
+  readonly slotBytes: number;
+  readonly ramBytes: number;
+  readonly wakeMs: number;
+  readonly lastSeenMs: number;
+  readonly batteryPercent: number | null;
+  readonly driftQ8: number;
+  readonly alarm: boolean;
+  readonly dropped: number;
+  readonly windows: number;
+  readonly offloads: number;
+  /** Trusted verdicts, and how many of them agreed with the student. */
+  readonly trusted: number;
+  readonly agreed: number;
+  /** Its newest behaviour; null before the first. */
+  readonly last: LastBehaviour | null;
+};
+
+export type LastBehaviour = {
+  readonly epoch: number;
+  readonly windowIndex: number;
+  readonly timeMs: number;
+  readonly classIndex: number;
+  readonly confidenceQ8: number;
+  readonly exit: number;
+  readonly modelId: ModelId;
+};

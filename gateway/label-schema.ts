@@ -1,0 +1,145 @@
+/**
+ * The tables of the store, as SQL.
+ *
+ * An offload and its soft label are two rows, so that answering does not write the window again.
+ * `waiting` lists what no teacher has answered: small, and by node, so that a node with a long
+ * backlog cannot hide another's. Model ids are kept as their 16 hex digits; reasons, classes and
+ * outcomes as the numbers that travel.
+ */
+
+/** Rises when an older gateway could not read the file. */
+export const SCHEMA_VERSION = 1;
+
+export const SCHEMA = `
+CREATE TABLE IF NOT EXISTS nodes (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,
+  epoch INTEGER NOT NULL DEFAULT 0,
+  firmware TEXT NOT NULL DEFAULT '',
+  cohort TEXT NOT NULL DEFAULT '',
+  model TEXT NOT NULL DEFAULT '0000000000000000',
+  release INTEGER NOT NULL DEFAULT 0,
+  format INTEGER NOT NULL DEFAULT 1,
+  slot_bytes INTEGER NOT NULL DEFAULT 0,
+  ram_bytes INTEGER NOT NULL DEFAULT 0,
+  wake_ms INTEGER NOT NULL DEFAULT 0,
+  last_seen_ms INTEGER NOT NULL DEFAULT 0,
+  battery INTEGER,
+  drift_q8 INTEGER NOT NULL DEFAULT 0,
+  alarm INTEGER NOT NULL DEFAULT 0,
+  dropped INTEGER NOT NULL DEFAULT 0,
+  windows INTEGER NOT NULL DEFAULT 0,
+  offloads INTEGER NOT NULL DEFAULT 0,
+  trusted INTEGER NOT NULL DEFAULT 0,
+  agreed INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS offloads (
+  id INTEGER PRIMARY KEY,
+  node INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  received_ms INTEGER NOT NULL,
+  model TEXT NOT NULL,
+  window_index INTEGER NOT NULL,
+  time_ms INTEGER NOT NULL,
+  reason INTEGER NOT NULL,
+  chance_q16 INTEGER NOT NULL,
+  class INTEGER NOT NULL,
+  confidence_q8 INTEGER NOT NULL,
+  exit INTEGER NOT NULL,
+  samples INTEGER NOT NULL,
+  channels INTEGER NOT NULL,
+  millig_per_step INTEGER NOT NULL,
+  rate_chz INTEGER NOT NULL,
+  window BLOB NOT NULL,
+  UNIQUE (node, epoch, seq)
+);
+CREATE TABLE IF NOT EXISTS waiting (
+  node INTEGER NOT NULL,
+  offload INTEGER NOT NULL,
+  PRIMARY KEY (node, offload)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS labels (
+  offload INTEGER PRIMARY KEY,
+  teacher TEXT NOT NULL,
+  answered_ms INTEGER NOT NULL,
+  trusted INTEGER NOT NULL,
+  probabilities BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS reports (
+  node INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  received_ms INTEGER NOT NULL,
+  drift_q8 INTEGER NOT NULL,
+  alarm INTEGER NOT NULL,
+  battery INTEGER NOT NULL,
+  dropped INTEGER NOT NULL,
+  PRIMARY KEY (node, epoch, seq)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS behaviours (
+  node INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
+  window_index INTEGER NOT NULL,
+  time_ms INTEGER NOT NULL,
+  class INTEGER NOT NULL,
+  confidence_q8 INTEGER NOT NULL,
+  exit INTEGER NOT NULL,
+  offloaded INTEGER NOT NULL,
+  model TEXT NOT NULL,
+  PRIMARY KEY (node, epoch, window_index)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS outcomes (
+  id INTEGER PRIMARY KEY,
+  node INTEGER NOT NULL,
+  received_ms INTEGER NOT NULL,
+  release INTEGER NOT NULL,
+  model TEXT NOT NULL,
+  outcome TEXT NOT NULL
+);
+`;
+
+export const INSERT = {
+  node: "INSERT INTO nodes (name) VALUES (?) ON CONFLICT (name) DO NOTHING",
+  nodeId: "SELECT id FROM nodes WHERE name = ?",
+  hello: `UPDATE nodes SET epoch = ?, firmware = ?, cohort = ?, model = ?, release = ?, format = ?,
+    slot_bytes = ?, ram_bytes = ?, wake_ms = ?, last_seen_ms = ? WHERE id = ?`,
+  offload: `INSERT OR IGNORE INTO offloads (node, epoch, seq, received_ms, model, window_index,
+    time_ms, reason, chance_q16, class, confidence_q8, exit, samples, channels, millig_per_step,
+    rate_chz, window) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+  offloadId: "SELECT id FROM offloads WHERE node = ? AND epoch = ? AND seq = ?",
+  waiting: "INSERT OR IGNORE INTO waiting (node, offload) VALUES (?, ?)",
+  countOffload: "UPDATE nodes SET offloads = offloads + 1, last_seen_ms = ? WHERE id = ?",
+  label: `INSERT OR IGNORE INTO labels (offload, teacher, answered_ms, trusted, probabilities)
+    VALUES (?,?,?,?,?)`,
+  answered: "DELETE FROM waiting WHERE node = ? AND offload = ?",
+  countLabel: "UPDATE nodes SET trusted = trusted + ?, agreed = agreed + ? WHERE id = ?",
+  report: `INSERT OR IGNORE INTO reports (node, epoch, seq, received_ms, drift_q8, alarm, battery,
+    dropped) VALUES (?,?,?,?,?,?,?,?)`,
+  behaviour: `INSERT OR IGNORE INTO behaviours (node, epoch, window_index, time_ms, class,
+    confidence_q8, exit, offloaded, model) VALUES (?,?,?,?,?,?,?,?,?)`,
+  countReport: `UPDATE nodes SET windows = windows + ?, epoch = ?, drift_q8 = ?, alarm = ?,
+    battery = ?, dropped = ?, last_seen_ms = ? WHERE id = ?`,
+  outcome: `INSERT INTO outcomes (node, received_ms, release, model, outcome) VALUES (?,?,?,?,?)`,
+} as const;
+
+const OFFLOAD_COLUMNS = `o.id, n.name, o.epoch, o.seq, o.model, o.window_index, o.time_ms, o.reason,
+  o.chance_q16, o.class, o.confidence_q8, o.exit, o.samples, o.channels, o.millig_per_step,
+  o.rate_chz, o.window`;
+
+export const SELECT = {
+  waitingNodes: "SELECT DISTINCT n.name FROM waiting w JOIN nodes n ON n.id = w.node",
+  waiting: `SELECT ${OFFLOAD_COLUMNS} FROM waiting w JOIN offloads o ON o.id = w.offload
+    JOIN nodes n ON n.id = w.node
+    WHERE w.node = (SELECT id FROM nodes WHERE name = ?) AND w.offload > ?
+    ORDER BY w.offload LIMIT ?`,
+  softLabels: (newestFirst: boolean): string =>
+    `SELECT ${OFFLOAD_COLUMNS}, l.teacher, l.answered_ms, l.trusted, l.probabilities
+    FROM labels l JOIN offloads o ON o.id = l.offload JOIN nodes n ON n.id = o.node
+    WHERE l.offload > ? AND l.answered_ms >= ? AND l.trusted >= ?
+    ORDER BY l.offload ${newestFirst ? "DESC" : "ASC"} LIMIT ?`,
+  softLabelCount: "SELECT count(*) AS total, coalesce(sum(trusted), 0) AS trusted FROM labels",
+  nodes: "SELECT * FROM nodes ORDER BY name",
+  lastBehaviour: `SELECT * FROM behaviours WHERE node = ? AND epoch = ?
+    ORDER BY window_index DESC LIMIT 1`,
+} as const;

@@ -1,0 +1,33 @@
+/**
+ * The gateway's seam to MQTT: the embedded broker on one side, a foreign broker on the other.
+ *
+ * Messages to nodes go out with quality of service 0: what is lost with a connection is asked for
+ * again by the node, which repeats what was not acknowledged and wants the chunks it lacks.
+ */
+
+export type LinkEvents = {
+  /** A message on one of the topics in `gatewayFilters`. The bytes are the receiver's to keep. */
+  readonly onMessage: (topic: string, payload: Uint8Array) => void;
+  /** The way to the broker is open or not; retained topics must be told anew each time it opens. */
+  readonly onConnection: (open: boolean) => void;
+  readonly log: Log;
+};
+
+export type Link = {
+  /** For people and for clients in tests: `mqtt://127.0.0.1:1883`. */
+  readonly url: string;
+  publish(topic: string, payload: Uint8Array | string, options: PublishOptions): void;
+  /** Sends what is left and closes. */
+  close(): Promise<void>;
+};
+
+export type PublishOptions = { readonly qos: 0 | 1; readonly retain: boolean };
+
+export type LogLevel = "debug" | "info" | "warning" | "error";
+
+/** One plain line for people; `fields` in the order given. */
+export type Log = (
+  level: LogLevel,
+  message: string,
+  fields?: Readonly<Record<string, string | number | boolean>>,
+) => void;
