@@ -2,6 +2,8 @@
 
 import { normal, prng, uniform } from "../src/prng.ts";
 import type { WindowSet } from "../src/signal/window-set.ts";
+import type { Container } from "../src/model/container.ts";
+import type { QuantizedStudent } from "../src/model/student.ts";
 import type { FloatStudent, StudentSpec, Tensor } from "../src/model/student-spec.ts";
 
 const separable = (filters: number, kernel: number, stride: number) =>
@@ -128,5 +130,26 @@ export function noiseWindows(spec: StudentSpec, count: number, seed: number): Wi
     labels: Uint8Array.from({ length: count }, (_, i) => i % classes),
     subjects: Array.from({ length: count }, () => "noise"),
     bouts: Int32Array.from({ length: count }, (_, i) => i),
+  };
+}
+
+/** Both shapes of student, and both odd small ones. */
+export const SPECS = {
+  cnn: CNN_SPEC,
+  gru: GRU_SPEC,
+  "small-cnn": SMALL_CNN_SPEC,
+  "small-gru": SMALL_GRU_SPEC,
+} as const;
+
+/** A container around a quantized student, with a gate of a few bytes that nobody reads. */
+export function containerAround(student: QuantizedStudent): Container {
+  return {
+    student,
+    classes: Array.from({ length: student.classes }, (_, i) => `behaviour ${i}`),
+    cohort: "test/noise",
+    rateCentihertz: 1000,
+    hopSamples: 25,
+    inputMilligPerStep: 31.25,
+    gate: Uint8Array.of(1, 2, 3, 4, 5),
   };
 }

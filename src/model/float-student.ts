@@ -114,7 +114,11 @@ function foldConvolution(
     { kind: "depthwise", ...timing, channels: inChannels, weights, bias: fold.bias },
     {
       kind: "conv",
-      ...{ inTime: outTime, outTime, kernel: 1, stride: 1, padLeft: 0 },
+      inTime: outTime,
+      outTime,
+      kernel: 1,
+      stride: 1,
+      padLeft: 0,
       inChannels,
       outChannels: filters,
       weights: pointTensor.map(

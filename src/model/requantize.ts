@@ -41,11 +41,11 @@ export function requantize(accumulator: number, factor: number): number {
 }
 
 export function saturateInt8(value: number): number {
-  return value < -128 ? -128 : value > 127 ? 127 : value;
+  return Math.max(-128, Math.min(127, value));
 }
 
 export function saturateInt16(value: number): number {
-  return value < -32_768 ? -32_768 : value > 32_767 ? 32_767 : value;
+  return Math.max(-32_768, Math.min(32_767, value));
 }
 
 /** The nearest multiplier and shift to a positive scale. The relative error is at most 2^-15 with
