@@ -1,0 +1,116 @@
+/**
+ * A window that is complete: answered, reported, and offloaded when the gate says so.
+ */
+
+import { encodeUp } from "../src/wire/frames.ts";
+import { type Answer, decideWindow } from "./deciding.ts";
+import type { NodeEffect, Now } from "./node-types.ts";
+import { type Node, saveGate } from "./node-state.ts";
+import { putEntry } from "./outbox.ts";
+import { addEntry, closeReport, reportIsDue } from "./reporting.ts";
+import { watchTrial } from "./trial.ts";
+
+/** Sealed battery of a simulator: it models no energy, so it never runs down. */
+const BATTERY_PERCENT = 100;
+
+export type WindowToAnswer = {
+  readonly window: Int8Array;
+  readonly endSample: number | undefined;
+  readonly timeMs: number;
+};
+
+export function answerWindow(
+  node: Node,
+  asked: WindowToAnswer,
+  now: Now,
+  effects: NodeEffect[],
+): void {
+  const { updater, tools } = node;
+  const { model, sequence } = updater.running;
+  const windowIndex = node.nextWindow;
+  const answer = decideWindow(model, node.gate, asked.window, windowIndex, tools.random);
+  const { decision } = answer;
+  node.nextWindow += 1;
+  node.gate = decision.nextState;
+  const timeMs = Math.round(asked.timeMs);
+  const { classIndex, confidenceQ8, exit, offload, driftQ8, alarm } = decision;
+  if (offload !== null) putOffload(node, asked, answer, now, effects);
+  const entry = {
+    windowIndex,
+    timeMs,
+    classIndex,
+    confidenceQ8,
+    exit,
+    offloaded: offload !== null,
+  };
+  addEntry(node.reporter, entry, { modelId: model.modelId, driftQ8, alarm }, now);
+  if (reportIsDue(node.reporter, node.settings, node.connected, now)) {
+    flushReport(node, now, effects);
+  }
+  effects.push({
+    kind: "decided",
+    windowIndex,
+    timeMs,
+    endSample: asked.endSample,
+    classIndex,
+    confidenceQ8,
+    exit,
+    offload,
+    chanceQ16: decision.chanceQ16,
+    driftQ8,
+    alarm,
+    modelId: model.modelId,
+    releaseSequence: sequence,
+  });
+  const logits = answer.exits[0]?.logits;
+  if (updater.trial !== undefined && logits !== undefined) {
+    watchTrial(updater.trial, answer.statistics, logits);
+  }
+  if (node.nextWindow % node.settings.gateSaveWindows === 0) saveGate(node, effects);
+}
+
+function putOffload(
+  node: Node,
+  asked: WindowToAnswer,
+  { decision }: Answer,
+  now: Now,
+  effects: NodeEffect[],
+): void {
+  const { model } = node.updater.running;
+  const { student, inputMilligPerStep, rateCentihertz } = model.container;
+  // The report of the windows before goes first, so that a gateway meets windows in order.
+  if (node.reporter.entries.length > 0) flushReport(node, now, effects);
+  const frame = encodeUp({
+    kind: "offload",
+    epoch: node.outbox.epoch,
+    seq: node.outbox.nextSeq,
+    modelId: model.modelId,
+    windowIndex: node.nextWindow - 1,
+    timeMs: Math.round(asked.timeMs),
+    reason: decision.offload ?? "audit",
+    chanceQ16: decision.chanceQ16,
+    classIndex: decision.classIndex,
+    confidenceQ8: decision.confidenceQ8,
+    exit: decision.exit,
+    windowSamples: student.windowSamples,
+    channels: student.channels,
+    inputMilligPerStep,
+    rateCentihertz,
+    window: asked.window,
+  });
+  for (const record of putEntry(node.outbox, "offload", frame, node.nextWindow)) {
+    effects.push({ kind: "outbox", record });
+  }
+}
+
+export function flushReport(node: Node, now: Now, effects: NodeEffect[]): void {
+  const quiet = node.reporter.entries.length === 0;
+  if (quiet && !node.connected) return;
+  const report = closeReport(node.reporter, node.updater.running.model.modelId, now);
+  const { epoch, nextSeq: seq, dropped } = node.outbox;
+  const batteryPercent = BATTERY_PERCENT;
+  const frame = encodeUp({ kind: "report", epoch, seq, batteryPercent, dropped, ...report });
+  for (const record of putEntry(node.outbox, "report", frame, node.nextWindow)) {
+    effects.push({ kind: "outbox", record });
+  }
+}

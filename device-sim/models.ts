@@ -1,0 +1,110 @@
+/**
+ * From the bytes of a container to something that answers windows, or to the reason why not.
+ *
+ * Whatever came over the air is refused here as a value, never as a crash: a container that cannot
+ * be decoded, that is made for other nodes or needs more memory, or whose bits differ from what the
+ * release promises.
+ */
+
+import { EdgeError } from "../src/assert.ts";
+import type { LoadedStudent } from "../src/engine/engine.ts";
+import { decodeGate } from "../src/gate/gate-bytes.ts";
+import type { GateParameters } from "../src/gate/gate-parameters.ts";
+import { type Container, decodeContainer } from "../src/model/container.ts";
+import { selfTestHashes } from "../src/model/self-test.ts";
+import { selfTestHashes } from "../src/model/self-test.ts";
+import { studentCost } from "../src/model/student-cost.ts";
+import type { ModelId, ReleaseOutcome } from "../src/wire/messages.ts";
+import type { ReleaseManifest } from "../src/wire/release.ts";
+import { modelIdOf } from "../src/wire/topics.ts";
+import type { NodeTools } from "./node-types.ts";
+
+export type Model = {
+  readonly modelId: ModelId;
+  readonly container: Container;
+  readonly gate: GateParameters;
+  readonly student: LoadedStudent;
+};
+
+export type LoadOutcome =
+  | { readonly ok: true; readonly model: Model }
+  | { readonly ok: false; readonly outcome: ReleaseOutcome; readonly reason: string };
+
+/** Decodes and loads. Throws `EdgeError` on bytes that are no container of this version. */
+export function loadModel(bytes: Uint8Array, tools: NodeTools): Model {
+  const container = decodeContainer(bytes);
+  const gate = decodeGate(container.gate);
+  const { stages, classes } = container.student;
+  const { inputMilligPerStep, rateCentihertz } = container;
+  if (!Number.isInteger(inputMilligPerStep) || inputMilligPerStep > 0xffff) {
+    throw unusable("container-step", `steps of ${inputMilligPerStep} milli-g`);
+  }
+  if (rateCentihertz > 0xffff) throw unusable("container-rate", `${rateCentihertz / 100} Hz`);
+  if (gate.exits.length !== stages.length || gate.classes !== classes) {
+    const gateShape = `${gate.exits.length} exits and ${gate.classes} classes`;
+    throw unusable("container-gate", `the gate of another student, of ${gateShape}`);
+  }
+  const student = tools.engine.load(container);
+  return { modelId: modelIdOf(tools.crypto.sha256(bytes)), container, gate, student };
+}
+
+/** Loads what a signed release brought, for a node that runs `running`. */
+export function loadRelease(
+  image: Uint8Array,
+  manifest: ReleaseManifest,
+  running: Model,
+  ramBytes: number,
+  tools: NodeTools,
+): LoadOutcome {
+  const bytes = image.subarray(0, manifest.sizeBytes);
+  if (!sameBytes(tools.crypto.sha256(bytes), manifest.sha256)) {
+    return refused("wrong-hash", "the bytes in flash are not those that were signed");
+  }
+  let model: Model;
+  try {
+    model = loadModel(bytes.slice(), tools);
+  } catch (error) {
+    if (error instanceof EdgeError) return refused("bad-container", error.message);
+    throw error;
+  }
+  const misfit = misfitOf(model.container, manifest, running.container);
+  if (misfit !== undefined) return refused("wrong-cohort", misfit);
+  const needed = Math.max(...studentCost(model.container.student).map((cost) => cost.ramBytes));
+  if (needed > ramBytes) {
+    return refused("too-large", `needs ${needed} bytes of memory, there are ${ramBytes}`);
+  }
+  return passesSelfTest(model, manifest)
+    ? { ok: true, model }
+    : refused("self-test-failed", "this node's logits differ from those in the release");
+}
+
+/** Bit for bit: the hash of each exit's logits over the windows that the release names by a seed. */
+export function passesSelfTest(model: Model, manifest: ReleaseManifest): boolean {
+  const expected = manifest.selfTest.logitsHashes;
+  const found = selfTestHashes(model.student, manifest.selfTest.seed);
+  return found.length === expected.length && found.every((hash, i) => hash === expected[i]);
+}
+
+/** A node has one sensor: rate, axes and window are not a release's to change. */
+function misfitOf(next: Container, manifest: ReleaseManifest, now: Container): string | undefined {
+  if (next.cohort !== manifest.cohort || next.cohort !== now.cohort) {
+    return `for ${next.cohort}, this node is ${now.cohort}`;
+  }
+  const shape = (c: Container): string =>
+    `${c.student.windowSamples}x${c.student.channels} at ${c.rateCentihertz} cHz`;
+  return shape(next) === shape(now) ? undefined : `${shape(next)}, this node has ${shape(now)}`;
+}
+
+function unusable(code: string, message: string): EdgeError {
+  const hint =
+    "An offload frame cannot say this, or two releases were mixed; make the model again.";
+  return new EdgeError({ code, message, where: "container", hint });
+}
+
+function refused(outcome: ReleaseOutcome, reason: string): LoadOutcome {
+  return { ok: false, outcome, reason };
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}

@@ -1,0 +1,67 @@
+/**
+ * What a node knows, and what follows when it comes to run another model.
+ *
+ * The gate's state is kept beside the name of the model that it belongs to:
+ *
+ *      0 model 8B   8 state, as `gate-state-bytes.ts` writes it
+ */
+
+import { EdgeError } from "../src/assert.ts";
+import { ByteWriter } from "../src/bytes.ts";
+import { carryGateState, type GateState, initialGateState } from "../src/gate/gate-state.ts";
+import { decodeGateState, encodeGateState } from "../src/gate/gate-state-bytes.ts";
+import { modelIdBytes, modelIdOf } from "../src/wire/topics.ts";
+import type { Model } from "./models.ts";
+import type { NodeEffect, NodeSettings, NodeTools, Now } from "./node-types.ts";
+import type { Outbox } from "./outbox.ts";
+import type { Reporter } from "./reporting.ts";
+import type { Updater, UpdaterContext } from "./updater.ts";
+import type { Windowing } from "./windowing.ts";
+
+const MODEL_ID_BYTES = 8;
+
+export type Node = {
+  readonly settings: NodeSettings;
+  readonly tools: NodeTools;
+  readonly outbox: Outbox;
+  readonly updater: Updater;
+  readonly reporter: Reporter;
+  windowing: Windowing;
+  gate: GateState;
+  connected: boolean;
+  /** Windows of this epoch so far: the index of the next one. */
+  nextWindow: number;
+};
+
+export function contextOf(node: Node, now: Now, effects: NodeEffect[]): UpdaterContext {
+  const { settings, tools, connected, outbox } = node;
+  return { settings, tools, now, connected, nextSeq: outbox.nextSeq, effects };
+}
+
+export function shapeOf(model: Model): Windowing["shape"] {
+  const { student, hopSamples, inputMilligPerStep, rateCentihertz } = model.container;
+  const { windowSamples, channels } = student;
+  return { windowSamples, hopSamples, channels, inputMilligPerStep, rateHz: rateCentihertz / 100 };
+}
+
+/** A budget that a restart refills is no budget; a state that cannot be read starts afresh. */
+export function restoreGate(saved: Uint8Array | null, model: Model): GateState {
+  const fresh = initialGateState(model.gate);
+  if (saved === null || saved.length < MODEL_ID_BYTES) return fresh;
+  try {
+    const state = decodeGateState(saved.subarray(MODEL_ID_BYTES));
+    const same = modelIdOf(saved) === model.modelId;
+    return same
+      ? { ...state, levelQ8: Math.min(state.levelQ8, fresh.levelQ8) }
+      : carryGateState(model.gate, state);
+  } catch (error) {
+    if (error instanceof EdgeError) return fresh;
+    throw error;
+  }
+}
+
+export function saveGate(node: Node, effects: NodeEffect[]): void {
+  const to = new ByteWriter().bytes(modelIdBytes(node.updater.running.model.modelId));
+  const bytes = to.bytes(encodeGateState(node.gate)).finish();
+  effects.push({ kind: "flash", write: { region: "gate", bytes } });
+}
