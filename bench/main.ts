@@ -181,7 +181,7 @@ function usage(message: string, hint: string): never {
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  const edge = error instanceof EdgeError;
-  process.stderr.write(`${edge ? error.message : ((error as Error).stack ?? error)}\n`);
-  process.exitCode = edge ? 2 : 1;
+  const { message, stack } = error as Error;
+  process.stderr.write(`${error instanceof EdgeError ? message : (stack ?? message)}\n`);
+  process.exitCode = error instanceof EdgeError ? 2 : 1;
 }

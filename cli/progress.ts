@@ -7,9 +7,9 @@
 
 export type Progress = {
   /** `share` is 0 to 1 where known. */
-  update(text: string, share?: number): void;
+  readonly update: (text: string, share?: number) => void;
   /** Ends with a line that stays. Without a text the line is removed. */
-  done(text?: string): void;
+  readonly done: (text?: string) => void;
 };
 
 export type ProgressTarget = {

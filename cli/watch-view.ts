@@ -98,7 +98,8 @@ export function applyMessage(
       });
     case "event":
       return take(view, EventSchema, payload, (value) => {
-        const line = `${value.after.node} corrected: ${value.before?.behaviour ?? "nothing"} -> ${value.after.behaviour}`;
+        const was = value.before?.behaviour ?? "nothing";
+        const line = `${value.after.node} corrected: ${was} -> ${value.after.behaviour}`;
         return happening(value.type === "update" ? line : undefined, value);
       });
     case "availability":
