@@ -3,13 +3,14 @@
  *
  * A node runs its new student on windows drawn from a seed and compares one hash per exit with the
  * release, before it activates. It is written to be easy in C: xorshift32 (Marsaglia, 2003) draws,
- * FNV-1a hashes. Drawn noise reaches values that recordings do not, saturation among them.
+ * FNV-1a hashes. Noise reaches values that recordings do not, saturation among them. That the weights
+ * are the right ones is not its business, but that of the container's SHA-256.
  */
 
 import { assert } from "../assert.ts";
 import type { LoadedStudent } from "../engine/engine.ts";
 
-/** Enough to reach every weight and many saturations, and well under a second on a slow node. */
+/** Two of each loudness, and well under a second on a slow node. */
 const SELF_TEST_WINDOWS = 8;
 
 /** FNV-1a (32 bits) over the logits as int16 little-endian, window after window; one per exit. */
@@ -19,8 +20,11 @@ export function selfTestHashes(loaded: LoadedStudent, seed: number): readonly nu
   const window = new Int8Array(windowSamples * channels);
   const hashes = Array.from({ length: loaded.exits }, () => 0x811c9dc5);
   for (let w = 0; w < SELF_TEST_WINDOWS; w++) {
-    // From full scale, where most sums saturate, down to an eighth of it.
-    for (let i = 0; i < window.length; i++) window[i] = (draw() | 0) >> (24 + (w & 3));
+    // Gravity, -64..63 on each channel, and noise about it, from as large down to an eighth.
+    const gravity = Int8Array.from({ length: channels }, () => (draw() | 0) >> 25);
+    for (let i = 0; i < window.length; i++) {
+      window[i] = (gravity[i % channels] as number) + ((draw() | 0) >> (25 + (w & 3)));
+    }
     loaded.begin(window);
     for (let exit = 0; exit < loaded.exits; exit++) {
       hashes[exit] = hashLogits(hashes[exit] as number, loaded.nextExit().logits);
