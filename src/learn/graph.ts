@@ -115,7 +115,7 @@ export class Graph {
         if (!input.trains || gradient === undefined) return;
         assert(
           gradient.shape.join() === input.shape.join(),
-          `the gradient of ${input.name} [${input.shape}] came as [${gradient.shape}]`,
+          `the gradient of ${input.name} [${input.shape.join()}] came as [${gradient.shape.join()}]`,
         );
         const before = known.get(input.name);
         known.set(

@@ -7,7 +7,7 @@
  */
 import { assert } from "../assert.ts";
 import type { Graph, Value } from "./graph.ts";
-import type { Weights } from "./network.ts";
+import type { Layers } from "./network.ts";
 import {
   add,
   dense,
@@ -50,14 +50,14 @@ export function gruOver(
   size: GruSize,
   before: Gru | undefined,
   name: string,
-  weights: Weights,
+  layers: Layers,
 ): Gru {
   const { patchSamples, hidden, patches } = size;
   const tensors = before?.tensors ?? {
-    inputWeight: weights.tensor(`${name}.input.weight`),
-    inputBias: weights.tensor(`${name}.input.bias`),
-    stateWeight: weights.tensor(`${name}.state.weight`),
-    stateBias: weights.tensor(`${name}.state.bias`),
+    inputWeight: layers.tensor(`${name}.input.weight`),
+    inputBias: layers.tensor(`${name}.input.bias`),
+    stateWeight: layers.tensor(`${name}.state.weight`),
+    stateBias: layers.tensor(`${name}.state.bias`),
   };
   const first = before?.patchesRead ?? 0;
   assert(
@@ -87,7 +87,12 @@ function inputProducts(
   const pieces = split(graph, window, 1, [from, length, time - from - length]);
   const patched = reshape(graph, pieces[1] as Value, [batch, patches, patchSamples * channels]);
   const byPatch = transpose(graph, patched, [1, 0, 2]);
-  const each = split(graph, byPatch, 0, new Array<number>(patches).fill(1));
+  const each = split(
+    graph,
+    byPatch,
+    0,
+    Array.from({ length: patches }, () => 1),
+  );
   return each.map((patch) => {
     const rows = reshape(graph, patch, [batch, patchSamples * channels]);
     const y = dense(graph, rows, tensors.inputWeight, tensors.inputBias);

@@ -1,8 +1,8 @@
 /**
  * Batch normalisation (Ioffe & Szegedy, arXiv 1502.03167) over batch and time.
  *
- * In training ONNX has no usable operator with a gradient, so mean and variance are reduced here and
- * handed to the inference operator, whose kernel reads and writes the tensor once.
+ * ONNX has no operator for it with a gradient, so in training it is reductions and arithmetic on
+ * `[batch][time][channel]`; in inference it is the standard operator on `[batch][channel][time]`.
  */
 import type { Graph, Value } from "./graph.ts";
 
@@ -16,64 +16,28 @@ export type Normalised = {
   readonly variance: Value;
 };
 
-/** With the batch's own mean and variance. x is `[batch][channel][time]`, the rest `[channel]`. */
+/** With the batch's own mean and variance; scale and shift are `[channel]`. Differentiable. */
 export function normaliseBatch(graph: Graph, x: Value, scale: Value, shift: Value): Normalised {
-  const [batch, channels, time] = x.shape as [number, number, number];
-  const per = [channels];
-  const count = batch * time;
-  const axes = graph.integers([0, 2]);
-  const noKeep = { keepdims: { integer: 0 } };
-  const mean = graph.emit("ReduceMean", [x], per, { axes: { integers: [0, 2] }, ...noKeep });
-  const squares = graph.emit("Mul", [x, x], x.shape);
-  const square = graph.emit("ReduceMean", [squares], per, {
-    axes: { integers: [0, 2] },
-    ...noKeep,
-  });
-  const rawVariance = graph.emit("Sub", [square, graph.emit("Mul", [mean, mean], per)], per);
+  const per = scale.shape;
+  const mean = meanOfRows(graph, x);
+  const square = meanOfRows(graph, graph.emit("Mul", [x, x], x.shape));
+  const difference = graph.emit("Sub", [square, graph.emit("Mul", [mean, mean], per)], per);
   // Rounding can leave a tiny negative variance where a channel is constant.
-  const variance = graph.emit("Relu", [rawVariance], per);
-  const y = graph.emit("BatchNormalization", [x, scale, shift, mean, variance], x.shape, {
-    epsilon: { float: NORMALISE_EPSILON },
-  });
+  const variance = graph.emit("Relu", [difference], per);
+  const padded = graph.emit("Add", [variance, graph.scalar(NORMALISE_EPSILON)], per);
+  const inverse = graph.emit("Reciprocal", [graph.emit("Sqrt", [padded], per)], per);
+  const factor = graph.emit("Mul", [scale, inverse], per);
+  const offset = graph.emit("Sub", [shift, graph.emit("Mul", [mean, factor], per)], per);
+  const y = lineOf(graph, x, factor, offset);
 
   const [out] = graph.differentiable([x, scale, shift], [y], ([g]) => {
     if (g === undefined) return [];
-    const root = graph.emit(
-      "Sqrt",
-      [graph.emit("Add", [variance, graph.scalar(NORMALISE_EPSILON)], per)],
-      per,
-    );
-    const inverse = graph.emit("Reciprocal", [root], per);
-    const sum = graph.emit("ReduceSum", [g, axes], per, noKeep);
-    const dot = graph.emit("ReduceSum", [graph.emit("Mul", [g, x], x.shape), axes], per, noKeep);
-    // sum(g * xhat) = (sum(g x) - mean sum(g)) / sqrt(variance + epsilon)
-    const centred = graph.emit("Sub", [dot, graph.emit("Mul", [mean, sum], per)], per);
-    const scaleGradient = graph.emit("Mul", [centred, inverse], per);
-    if (!x.trains) return [undefined, scaleGradient, sum];
-
-    // dx = scale inverse (g - sum / n - xhat scaleGradient / n) = factor g + slope x + offset
-    const factor = graph.emit("Mul", [scale, inverse], per);
-    const each = graph.emit("Mul", [factor, graph.scalar(-1 / count)], per);
-    const slope = graph.emit("Mul", [each, graph.emit("Mul", [scaleGradient, inverse], per)], per);
-    const offset = graph.emit(
-      "Sub",
-      [graph.emit("Mul", [each, sum], per), graph.emit("Mul", [slope, mean], per)],
-      per,
-    );
-    const column = (value: Value): Value =>
-      graph.emit("Reshape", [value, graph.integers([channels, 1])], [channels, 1]);
-    const ofX = graph.emit(
-      "Add",
-      [graph.emit("Mul", [x, column(slope)], x.shape), column(offset)],
-      x.shape,
-    );
-    const ofG = graph.emit("Mul", [g, column(factor)], x.shape);
-    return [graph.emit("Add", [ofG, ofX], x.shape), scaleGradient, sum];
+    return normaliseGradients(graph, x, g, { mean, inverse, factor });
   });
   return { y: out as Value, mean, variance };
 }
 
-/** With statistics that training left: for inference only. */
+/** With statistics that training left; x is `[batch][channel][time]`. For inference only. */
 export function normaliseFixed(
   graph: Graph,
   x: Value,
@@ -82,5 +46,52 @@ export function normaliseFixed(
   const { scale, shift, mean, variance } = tensors;
   return graph.emit("BatchNormalization", [x, scale, shift, mean, variance], x.shape, {
     epsilon: { float: NORMALISE_EPSILON },
+  });
+}
+
+function normaliseGradients(
+  graph: Graph,
+  x: Value,
+  g: Value,
+  forward: { mean: Value; inverse: Value; factor: Value },
+): (Value | undefined)[] {
+  const { mean, inverse, factor } = forward;
+  const per = mean.shape;
+  const rows = x.shape.slice(0, -1).reduce((a, b) => a * b, 1);
+  const sum = sumOfRows(graph, g);
+  const dot = sumOfRows(graph, graph.emit("Mul", [g, x], x.shape));
+  // sum(g * xhat) = (sum(g x) - mean sum(g)) / sqrt(variance + epsilon)
+  const centred = graph.emit("Sub", [dot, graph.emit("Mul", [mean, sum], per)], per);
+  const byScale = graph.emit("Mul", [centred, inverse], per);
+  if (!x.trains) return [undefined, byScale, sum];
+
+  // dx = factor (g - sum / n - xhat byScale / n) = factor g + slope x + offset
+  const each = graph.emit("Mul", [factor, graph.scalar(-1 / rows)], per);
+  const slope = graph.emit("Mul", [each, graph.emit("Mul", [byScale, inverse], per)], per);
+  const offset = graph.emit(
+    "Sub",
+    [graph.emit("Mul", [each, sum], per), graph.emit("Mul", [slope, mean], per)],
+    per,
+  );
+  const ofG = graph.emit("Mul", [g, factor], x.shape);
+  const byX = graph.emit("Add", [ofG, lineOf(graph, x, slope, offset)], x.shape);
+  return [byX, byScale, sum];
+}
+
+/** slope x + offset, channel by channel. */
+function lineOf(graph: Graph, x: Value, slope: Value, offset: Value): Value {
+  return graph.emit("Add", [graph.emit("Mul", [x, slope], x.shape), offset], x.shape);
+}
+
+function meanOfRows(graph: Graph, x: Value): Value {
+  return graph.emit("ReduceMean", [x], x.shape.slice(-1), {
+    axes: { integers: [0, 1] },
+    keepdims: { integer: 0 },
+  });
+}
+
+function sumOfRows(graph: Graph, x: Value): Value {
+  return graph.emit("ReduceSum", [x, graph.integers([0, 1])], x.shape.slice(-1), {
+    keepdims: { integer: 0 },
   });
 }

@@ -77,7 +77,10 @@ export function tanh(graph: Graph, x: Value): Value {
 export function dense(graph: Graph, x: Value, weight: Value, bias?: Value): Value {
   const [rows, inputs] = x.shape as [number, number];
   const outputs = weight.shape[0] as number;
-  assert(weight.shape[1] === inputs, `dense: [${x.shape}] does not fit [${weight.shape}]`);
+  assert(
+    weight.shape[1] === inputs,
+    `dense: [${x.shape.join()}] does not fit [${weight.shape.join()}]`,
+  );
   const given = bias === undefined ? [x, weight] : [x, weight, bias];
   const y = graph.emit("Gemm", given, [rows, outputs], { transB: { integer: 1 } });
   return only(
@@ -92,20 +95,20 @@ export function dense(graph: Graph, x: Value, weight: Value, bias?: Value): Valu
   );
 }
 
-/** Mean over the last dimension: `[batch][channel][time]` to `[batch][channel]`. */
-export function meanOverTime(graph: Graph, x: Value): Value {
-  const time = x.shape[x.shape.length - 1] as number;
-  const shape = x.shape.slice(0, -1);
+/** Mean over one dimension, which goes away. */
+export function meanOver(graph: Graph, x: Value, dimension: number): Value {
+  const count = x.shape[dimension] as number;
+  const shape = x.shape.toSpliced(dimension, 1);
   const mean = graph.emit("ReduceMean", [x], shape, {
-    axes: { integers: [x.shape.length - 1] },
+    axes: { integers: [dimension] },
     keepdims: { integer: 0 },
   });
   return only(
     graph.differentiable([x], [mean], ([g]) => {
       if (g === undefined) return [];
-      const share = graph.emit("Mul", [g, graph.scalar(1 / time)], shape);
-      const column = rawReshape(graph, share, [...shape, 1]);
-      return [graph.emit("Expand", [column, graph.integers(x.shape)], x.shape)];
+      const share = graph.emit("Mul", [g, graph.scalar(1 / count)], shape);
+      const thin = rawReshape(graph, share, x.shape.with(dimension, 1));
+      return [graph.emit("Expand", [thin, graph.integers(x.shape)], x.shape)];
     }),
   );
 }

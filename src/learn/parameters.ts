@@ -63,7 +63,7 @@ export function flatten(
   let offset = 0;
   for (const { name, shape } of parameters) {
     const tensor = tensors.get(name);
-    assert(tensor?.shape.join() === shape.join(), `the tensor ${name} is [${shape}]`);
+    assert(tensor?.shape.join() === shape.join(), `the tensor ${name} is [${shape.join()}]`);
     flat.set(tensor.data, offset);
     offset += tensor.data.length;
   }

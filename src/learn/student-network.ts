@@ -28,19 +28,19 @@
  */
 import { assert } from "../assert.ts";
 import type { FloatStudent, LayerSpec, StudentSpec, Tensor } from "../model/student-spec.ts";
-import { convolve, convolveDepthwise, paddingOf } from "./convolution.ts";
+import { paddingOf } from "./convolution.ts";
 import { Graph, type Value } from "./graph.ts";
 import { type Gru, gruOver } from "./gru.ts";
 import {
-  inferenceWeights,
+  inferenceLayers,
+  type Layers,
   type Network,
   type Normalisation,
   normalisationParameters,
   type Outputs,
-  type Weights,
 } from "./network.ts";
 import { BATCH, onnxMetadata, onnxTensors } from "./onnx-model.ts";
-import { dense, meanOverTime, relu, reshape, transpose } from "./operations.ts";
+import { dense, relu } from "./operations.ts";
 import { filled, linearWeight, type Parameter, weight } from "./parameters.ts";
 
 export { NORMALISE_EPSILON } from "./normalise.ts";
@@ -71,7 +71,7 @@ export function studentNetwork(spec: StudentSpec): Network {
     classes: spec.classes,
     parameters: [...parameters, ...normalisations.flatMap(normalisationParameters)],
     normalisations,
-    forward: (graph, window, weights) => studentForward(graph, spec, window, weights),
+    forward: (graph, window, layers) => studentForward(graph, spec, window, layers),
   };
 }
 
@@ -93,7 +93,7 @@ export function studentOnnx(
   const { spec, tensors } = student;
   const graph = new Graph();
   const window = graph.input("window", [BATCH, spec.windowSamples, spec.channels]);
-  const outputs = studentForward(graph, spec, window, inferenceWeights(graph, tensors));
+  const outputs = studentForward(graph, spec, window, inferenceLayers(graph, tensors));
   outputs.logits.forEach((logits, s) => {
     graph.output(`exit${s}`, logits);
   });
@@ -110,20 +110,18 @@ export function studentFromOnnx(onnx: Uint8Array): FloatStudent | undefined {
   return { spec: JSON.parse(spec) as StudentSpec, tensors };
 }
 
-function studentForward(graph: Graph, spec: StudentSpec, window: Value, weights: Weights): Outputs {
-  // Convolutions run on [batch][channel][time]; the GRU reads the window as it is.
-  let x = transpose(graph, window, [0, 2, 1]);
+function studentForward(graph: Graph, spec: StudentSpec, window: Value, layers: Layers): Outputs {
+  let x = layers.enter(window);
   let gru: Gru | undefined;
   let features: Value = x;
   const logits = spec.stages.map((stage, s) => {
     stage.layers.forEach((layer, l) => {
       const name = `stage${s}.layer${l}`;
-      if (layer.kind === "gru") {
-        gru = gruOver(graph, window, layer, layer.continues ? gru : undefined, name, weights);
-      } else x = convolutionLayer(graph, x, layer, name, weights);
+      if (layer.kind === "gru") gru = gruOver(graph, window, layer, gru, name, layers);
+      else x = convolutionLayer(graph, x, layer, name, layers);
     });
-    features = gru === undefined ? meanOverTime(graph, x) : (gru.state as Value);
-    return exitLogits(graph, features, stage.exit.hidden, `stage${s}.exit`, weights);
+    features = gru === undefined ? layers.meanOverTime(x) : gru.state;
+    return exitLogits(graph, features, stage.exit.hidden, `stage${s}.exit`, layers);
   });
   return { logits, features };
 }
@@ -133,22 +131,16 @@ function convolutionLayer(
   x: Value,
   layer: Exclude<LayerSpec, GruSpec>,
   name: string,
-  weights: Weights,
+  layers: Layers,
 ): Value {
+  const settled = (y: Value, part: string): Value =>
+    relu(graph, layers.normalise(y, `${part}.normalise`));
   if (layer.kind === "conv") {
-    const y = convolve(graph, x, weights.tensor(`${name}.weight`), layer.stride);
-    return relu(graph, weights.normalise(`${name}.normalise`, y));
+    return settled(layers.convolve(x, `${name}.weight`, layer.stride), name);
   }
-  const filters = weights.tensor(`${name}.depthwise.weight`);
-  const each = convolveDepthwise(graph, x, filters, layer.stride);
-  const between = relu(graph, weights.normalise(`${name}.depthwise.normalise`, each));
-  const mixed = pointwise(graph, between, weights.tensor(`${name}.pointwise.weight`));
-  return relu(graph, weights.normalise(`${name}.pointwise.normalise`, mixed));
-}
-
-/** A convolution of kernel 1, its weight kept as the matrix that it is. */
-function pointwise(graph: Graph, x: Value, matrix: Value): Value {
-  return convolve(graph, x, reshape(graph, matrix, [...matrix.shape, 1]), 1);
+  const [each, mixed] = [`${name}.depthwise`, `${name}.pointwise`];
+  const filtered = settled(layers.convolveDepthwise(x, `${each}.weight`, layer.stride), each);
+  return settled(layers.convolve(filtered, `${mixed}.weight`, 1), mixed);
 }
 
 function exitLogits(
@@ -156,15 +148,10 @@ function exitLogits(
   features: Value,
   hidden: number,
   name: string,
-  weights: Weights,
+  layers: Layers,
 ): Value {
   const layer = (x: Value, part: string): Value =>
-    dense(
-      graph,
-      x,
-      weights.tensor(`${name}.${part}.weight`),
-      weights.tensor(`${name}.${part}.bias`),
-    );
+    dense(graph, x, layers.tensor(`${name}.${part}.weight`), layers.tensor(`${name}.${part}.bias`));
   return layer(hidden === 0 ? features : relu(graph, layer(features, "hidden")), "logits");
 }
 

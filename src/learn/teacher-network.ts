@@ -9,18 +9,18 @@
  */
 import { assert } from "../assert.ts";
 import type { Tensor } from "../model/student-spec.ts";
-import { convolve } from "./convolution.ts";
 import { foldNormalisation } from "./fold.ts";
 import { Graph, type Value } from "./graph.ts";
 import {
+  inferenceLayers,
+  type Layers,
   type Network,
   type Normalisation,
   normalisationParameters,
   type Outputs,
-  type Weights,
 } from "./network.ts";
 import { BATCH } from "./onnx-model.ts";
-import { add, dense, meanOverTime, relu, transpose } from "./operations.ts";
+import { add, dense, relu } from "./operations.ts";
 import { filled, linearWeight, type Parameter, weight } from "./parameters.ts";
 
 export type TeacherDesign = {
@@ -69,7 +69,7 @@ export function teacherNetwork(design: TeacherDesign): Network {
     classes: design.classes,
     parameters: [...parameters, ...normalisations.flatMap(normalisationParameters)],
     normalisations,
-    forward: (graph, window, weights) => teacherForward(graph, design, window, weights),
+    forward: (graph, window, layers) => teacherForward(graph, design, window, layers),
   };
 }
 
@@ -81,7 +81,7 @@ export function teacherOnnx(teacher: FloatTeacher): Uint8Array {
   const { design } = teacher;
   const graph = new Graph();
   const window = graph.input("window", [BATCH, design.windowSamples, design.channels]);
-  const outputs = teacherForward(graph, design, window, foldedWeights(graph, teacher.tensors));
+  const outputs = teacherForward(graph, design, window, foldedLayers(graph, teacher.tensors));
   graph.output("logits", outputs.logits[0] as Value);
   graph.output("features", outputs.features);
   return graph.toOnnx({
@@ -98,14 +98,14 @@ function teacherForward(
   graph: Graph,
   design: TeacherDesign,
   window: Value,
-  weights: Weights,
+  layers: Layers,
 ): Outputs {
-  let x = transpose(graph, window, [0, 2, 1]);
+  let x = layers.enter(window);
   design.strides.forEach((stride, b) => {
-    x = block(graph, x, `block${b}`, design.kernels.length, stride, weights);
+    x = block(graph, x, `block${b}`, design.kernels.length, stride, layers);
   });
-  const features = meanOverTime(graph, x);
-  const logits = dense(graph, features, weights.tensor("head.weight"), weights.tensor("head.bias"));
+  const features = layers.meanOverTime(x);
+  const logits = dense(graph, features, layers.tensor("head.weight"), layers.tensor("head.bias"));
   return { logits: [logits], features };
 }
 
@@ -116,40 +116,33 @@ function block(
   name: string,
   convolutions: number,
   stride: number,
-  weights: Weights,
+  layers: Layers,
 ): Value {
   let y = x;
   for (let i = 0; i < convolutions; i++) {
     const part = `${name}.conv${i}`;
-    y = convolve(graph, y, weights.tensor(`${part}.weight`), i === 0 ? stride : 1);
-    y = weights.normalise(`${part}.normalise`, y);
+    y = layers.convolve(y, `${part}.weight`, i === 0 ? stride : 1);
+    y = layers.normalise(y, `${part}.normalise`);
     if (i < convolutions - 1) y = relu(graph, y);
   }
-  const across = convolve(graph, x, weights.tensor(`${name}.shortcut.weight`), stride);
-  return relu(graph, add(graph, y, weights.normalise(`${name}.shortcut.normalise`, across)));
+  const across = layers.convolve(x, `${name}.shortcut.weight`, stride);
+  return relu(graph, add(graph, y, layers.normalise(across, `${name}.shortcut.normalise`)));
 }
 
 /** Convolutions that already hold their normalisation: what is left of it is adding a bias. */
-function foldedWeights(graph: Graph, tensors: ReadonlyMap<string, Tensor>): Weights {
-  const of = (name: string): Tensor => {
-    const tensor = tensors.get(name);
-    assert(tensor !== undefined, `the teacher has a tensor ${name}`);
-    return tensor;
-  };
+function foldedLayers(graph: Graph, tensors: ReadonlyMap<string, Tensor>): Layers {
+  const folded = new Map<string, Tensor>();
+  for (const [name, tensor] of tensors) {
+    if (name.startsWith("head.")) folded.set(name, tensor);
+    if (!name.endsWith(".weight") || name.startsWith("head.")) continue;
+    const part = name.replace(/\.weight$/, "");
+    const { weight: data, bias } = foldNormalisation(tensor, tensors, `${part}.normalise`);
+    folded.set(name, { shape: tensor.shape, data });
+    folded.set(`${part}.bias`, { shape: [bias.length, 1], data: bias });
+  }
+  const layers = inferenceLayers(graph, folded);
   return {
-    tensor(name) {
-      if (name.startsWith("head.")) return graph.constant(of(name).shape, of(name).data, name);
-      const folded = foldNormalisation(of(name), tensors, name.replace(/weight$/, "normalise"));
-      return graph.constant(of(name).shape, folded.weight, name);
-    },
-    normalise(name, x) {
-      const convolution = name.replace(/normalise$/, "weight");
-      const { bias } = foldNormalisation(of(convolution), tensors, name);
-      return add(
-        graph,
-        x,
-        graph.constant([bias.length, 1], bias, name.replace(/normalise$/, "bias")),
-      );
-    },
+    ...layers,
+    normalise: (x, name) => add(graph, x, layers.tensor(name.replace(/normalise$/, "bias"))),
   };
 }

@@ -10,7 +10,7 @@ import type { FloatStudent, StudentSpec } from "../model/student-spec.ts";
 import type { Augmentation } from "../signal/augment.ts";
 import type { WindowSet } from "../signal/window-set.ts";
 import { batchesOf } from "./batches.ts";
-import { type Batch, type FitProgress, fit } from "./fit.ts";
+import { type Batch, type TrainingProgress, trainNetwork } from "./train-network.ts";
 import { softmaxRows } from "./metrics.ts";
 import type { Program, Runtime } from "./runtime.ts";
 import { studentNetwork } from "./student-network.ts";
@@ -49,7 +49,7 @@ export type StudentTraining = {
   readonly sampleWeights?: Float32Array;
   /** Fine-tuning starts here instead of from fresh weights. */
   readonly initial?: FloatStudent;
-  readonly onProgress?: (progress: FitProgress) => void;
+  readonly onProgress?: (progress: TrainingProgress) => void;
   readonly shouldStop?: () => boolean;
 };
 
@@ -73,7 +73,7 @@ export async function trainStudent(
     weighRows(softRows, spec.classes, indices, weight, training.sampleWeights);
     return { window, hard, soft: softRows };
   };
-  const tensors = await fit(runtime, studentNetwork(spec), nextBatch, {
+  const tensors = await trainNetwork(runtime, studentNetwork(spec), nextBatch, {
     seed,
     batchSize: options.batchSize,
     steps: Math.max(1, Math.round((options.epochs * windows.count) / options.batchSize)),

@@ -3,7 +3,7 @@ import { assert } from "../assert.ts";
 import type { Augmentation } from "../signal/augment.ts";
 import type { WindowSet } from "../signal/window-set.ts";
 import { batchesOf } from "./batches.ts";
-import { type FitProgress, fit } from "./fit.ts";
+import { type TrainingProgress, trainNetwork } from "./train-network.ts";
 import type { Runtime } from "./runtime.ts";
 import { type FloatTeacher, teacherNetwork } from "./teacher-network.ts";
 
@@ -31,7 +31,7 @@ export async function trainTeacher(
     readonly inputMilligPerStep: number;
     readonly seed: number;
     readonly options: TeacherOptions;
-    readonly onProgress?: (progress: FitProgress) => void;
+    readonly onProgress?: (progress: TrainingProgress) => void;
     readonly shouldStop?: () => boolean;
   },
 ): Promise<FloatTeacher> {
@@ -46,7 +46,7 @@ export async function trainTeacher(
     kernels: options.kernels,
   };
   const draw = batchesOf(windows, { ...options, seed, inputMilligPerStep });
-  const tensors = await fit(
+  const tensors = await trainNetwork(
     runtime,
     teacherNetwork(design),
     async () => {

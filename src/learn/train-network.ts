@@ -9,7 +9,7 @@ import { assert } from "../assert.ts";
 import type { Tensor } from "../model/student-spec.ts";
 import { Graph, type Value } from "./graph.ts";
 import { crossEntropy } from "./losses.ts";
-import { type Network, trainingWeights } from "./network.ts";
+import { type Network, trainingLayers } from "./network.ts";
 import { reshape, scale, sumOf } from "./operations.ts";
 import { adamW, learningRateAt } from "./optimiser.ts";
 import { flatten, initialValues, parameterValues, countOf, unflatten } from "./parameters.ts";
@@ -25,7 +25,7 @@ export type Batch = {
   readonly soft: Float32Array | undefined;
 };
 
-export type FitOptions = {
+export type NetworkTraining = {
   readonly seed: number;
   readonly batchSize: number;
   readonly steps: number;
@@ -37,22 +37,26 @@ export type FitOptions = {
   readonly exitWeights: readonly number[];
   /** Weights to start from instead of fresh ones. */
   readonly initial?: ReadonlyMap<string, Tensor>;
-  readonly onProgress?: (progress: FitProgress) => void;
+  readonly onProgress?: (progress: TrainingProgress) => void;
   readonly shouldStop?: () => boolean;
 };
 
-export type FitProgress = { readonly step: number; readonly steps: number; readonly loss: number };
+export type TrainingProgress = {
+  readonly step: number;
+  readonly steps: number;
+  readonly loss: number;
+};
 
 /** Steps whose statistics are averaged at the end. */
 const STATISTICS_STEPS = 24;
 const CLIP_NORM = 5;
 
 /** Trains and returns all tensors, statistics included. */
-export async function fit(
+export async function trainNetwork(
   runtime: Runtime,
   network: Network,
   nextBatch: () => Promise<Batch>,
-  options: FitOptions,
+  options: NetworkTraining,
 ): Promise<Map<string, Tensor>> {
   const program = await runtime.compile(
     trainingStep(network, options.batchSize, options.exitWeights, options.temperature),
@@ -97,9 +101,9 @@ export function trainingStep(
   const hard = graph.input("hard", [batchSize, classes]);
   const soft = temperature === undefined ? undefined : graph.input("soft", [batchSize, classes]);
 
-  const statistics: { name: string; mean: Value; variance: Value }[] = [];
-  const weights = trainingWeights(graph, parameterValues(graph, parameters, flat), statistics);
-  const { logits } = network.forward(graph, window, weights);
+  const statistics = new Map<string, { readonly mean: Value; readonly variance: Value }>();
+  const layers = trainingLayers(graph, parameterValues(graph, parameters, flat), statistics);
+  const { logits } = network.forward(graph, window, layers);
   assert(logits.length === exitWeights.length, "one weight per exit");
   const losses = logits.flatMap((exit, i) => {
     const parts = [crossEntropy(graph, exit, hard, 1)];
@@ -111,12 +115,10 @@ export function trainingStep(
   const [gradient] = graph.gradients(loss, [flat]);
   graph.output("loss", reshape(graph, loss, [1]));
   graph.output("gradients", gradient as Value);
-  if (statistics.length > 0) {
-    const order = network.normalisations.map(({ name }) => name).join();
-    const named = new Map(statistics.map((entry) => [entry.name, entry]));
+  if (statistics.size > 0) {
     const values = network.normalisations.flatMap(({ name }) => {
-      const entry = named.get(name);
-      assert(entry !== undefined, `the forward pass meets ${name} (${order})`);
+      const entry = statistics.get(name);
+      assert(entry !== undefined, `the forward pass meets ${name}`);
       return [entry.mean, entry.variance];
     });
     const total = network.normalisations.reduce((sum, { channels: c }) => sum + 2 * c, 0);
@@ -136,7 +138,7 @@ async function runStep(
   network: Network,
   weights: Float32Array,
   batch: Batch,
-  options: FitOptions,
+  options: NetworkTraining,
 ): Promise<StepResult> {
   const { windowSamples, channels, classes } = network;
   const inputs = {
@@ -165,7 +167,7 @@ async function measureStatistics(
   network: Network,
   weights: Float32Array,
   nextBatch: () => Promise<Batch>,
-  options: FitOptions,
+  options: NetworkTraining,
 ): Promise<Map<string, Tensor>> {
   const tensors = new Map<string, Tensor>();
   if (network.normalisations.length === 0) return tensors;
