@@ -5,7 +5,7 @@
  * is made anew over the same storage. It is not a fake file: nothing is torn here.
  */
 
-import { assert, unreachable } from "../src/assert.ts";
+import { unreachable } from "../src/assert.ts";
 import type {
   Flash,
   FlashContent,

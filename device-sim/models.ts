@@ -12,7 +12,6 @@ import { decodeGate } from "../src/gate/gate-bytes.ts";
 import type { GateParameters } from "../src/gate/gate-parameters.ts";
 import { type Container, decodeContainer } from "../src/model/container.ts";
 import { selfTestHashes } from "../src/model/self-test.ts";
-import { selfTestHashes } from "../src/model/self-test.ts";
 import { studentCost } from "../src/model/student-cost.ts";
 import type { ModelId, ReleaseOutcome } from "../src/wire/messages.ts";
 import type { ReleaseManifest } from "../src/wire/release.ts";
