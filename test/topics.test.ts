@@ -7,7 +7,6 @@ import type { NodeId } from "../src/wire/messages.ts";
 import {
   BRIDGE_TOPICS,
   bridgeTopic,
-  byeTopic,
   DEFAULT_BASE,
   DOWN_KINDS,
   downFilter,
@@ -20,7 +19,6 @@ import {
   NODE_TOPICS,
   nodeId,
   nodeTopic,
-  parseByeTopic,
   parseDownTopic,
   parsePublicTopic,
   parseUpTopic,
@@ -124,7 +122,6 @@ describe("topics", () => {
           expect(parseUpTopic(base, topic)).toBeUndefined();
           expect(matches(downFilter(base, node), topic)).toBe(true);
         }
-        expect(parseByeTopic(base, byeTopic(base, node))).toBe(node);
         for (const name of NODE_TOPICS) {
           const topic = nodeTopic(base, node, name);
           expect(parsePublicTopic(base, topic)).toEqual({ plane: "node", node, name });

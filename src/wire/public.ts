@@ -54,9 +54,16 @@ export const EventSchema = z.object({
 });
 export type BehaviourEvent = z.infer<typeof EventSchema>;
 
-/** `<base>/<node>/availability` and `<base>/bridge/state`, retained; offline also by last will. */
-export const AvailabilitySchema = z.object({ state: z.enum(["online", "offline"]) });
+/** `<base>/<node>/availability` and `<base>/bridge/state`, retained; offline also by last will. The
+ * gateway says in `detail` what keeps it from working as it should, such as a full disk. */
+export const AvailabilitySchema = z.object({
+  state: z.enum(["online", "offline"]),
+  detail: z.string().max(400).optional(),
+});
 export type Availability = z.infer<typeof AvailabilitySchema>;
+
+/** What nodes leave behind as their last will, and say when they leave of their own accord. */
+export const OFFLINE_JSON = '{"state":"offline"}';
 
 /** One entry of `<base>/bridge/devices`, retained. */
 export const DeviceSchema = z.object({

@@ -5,10 +5,12 @@
  * it. The public plane is retained JSON for people. `docs/TOPICS.md` is the reference.
  *
  *     <base>/node/<id>/up/<kind>      node to gateway     hello report offload want outcome
- *     <base>/node/<id>/up/bye         the node's last will, or its farewell; no frame
  *     <base>/node/<id>/down/<kind>    gateway to node     ack verdict offer chunk setting
  *     <base>/<id>/behaviour | event | availability
  *     <base>/bridge/state | devices | info | event
+ *
+ * A node's last will, and its farewell, is a retained `{"state":"offline"}` on its own availability:
+ * the one public topic that a node writes itself, so that it also holds where no gateway runs.
  *
  * `node` and `bridge` are therefore no node's name. Nothing here takes a wildcard for a name.
  */
@@ -97,16 +99,6 @@ export function upTopic(base: TopicBase, node: NodeId, kind: UpKind): string {
   return `${base}/node/${node}/up/${kind}`;
 }
 
-/**
- * Where a node's connection ends: one byte, `BYE.lost` from the broker as the node's last will, or
- * `BYE.leaving` from the node itself. Never retained; the gateway turns it into public availability.
- */
-export function byeTopic(base: TopicBase, node: NodeId): string {
-  return `${base}/node/${node}/up/bye`;
-}
-
-export const BYE = { lost: 0, leaving: 1 } as const;
-
 export function downTopic(base: TopicBase, node: NodeId, kind: DownKind): string {
   return `${base}/node/${node}/down/${kind}`;
 }
@@ -140,11 +132,6 @@ export function parseUpTopic(
   topic: string,
 ): { readonly node: NodeId; readonly kind: UpKind } | undefined {
   return parseNodePlane(base, topic, "up", UP_KINDS);
-}
-
-/** Whose connection has ended; undefined for any other topic. */
-export function parseByeTopic(base: TopicBase, topic: string): NodeId | undefined {
-  return parseNodePlane(base, topic, "up", ["bye"])?.node;
 }
 
 /** Who is told what on the node plane; undefined for any other topic. */
