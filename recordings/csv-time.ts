@@ -50,9 +50,8 @@ export function rateOfSteps(steps: readonly number[]): number | null {
   const regular = steps.filter((step) => step > 0.5 * median && step < 1.5 * median);
   const mean = regular.reduce((sum, step) => sum + step, 0) / regular.length;
   const rateHz = Math.round(100 / mean) / 100;
-  return Math.abs(rateHz - Math.round(rateHz)) < 0.02 * rateHz
-    ? Math.round(rateHz) || rateHz
-    : rateHz;
+  const whole = Math.round(rateHz);
+  return Math.abs(rateHz - whole) < WHOLE_TOLERANCE * rateHz ? whole : rateHz;
 }
 
 /** Follows the time within one file. */
