@@ -3,6 +3,7 @@ import { EdgeError } from "../src/assert.ts";
 import { checkStudent } from "../src/model/check-student.ts";
 import { quantizeStudent } from "../src/model/quantize.ts";
 import type { QuantizedStudent } from "../src/model/student.ts";
+import type { StudentSpec } from "../src/model/student-spec.ts";
 import {
   noiseWindows,
   randomFloatStudent,
@@ -10,18 +11,18 @@ import {
   SMALL_GRU_SPEC,
 } from "./student-samples.ts";
 
-type Writable<T> = T extends Int8Array | Int16Array | Uint8Array | Int32Array
-  ? T
-  : { -readonly [K in keyof T]: Writable<T[K]> };
-type Change = (student: Writable<QuantizedStudent>) => void;
-
-function codeAfter(spec: typeof SMALL_CNN_SPEC, change: Change): string | undefined {
+/** The code with which a student is refused after the value at a path has been replaced. */
+function codeAfter(spec: StudentSpec, path: string, value: unknown): string | undefined {
   const good = quantizeStudent(randomFloatStudent(spec, 1), noiseWindows(spec, 4, 1), 31.25);
-  const student = structuredClone(good) as Writable<QuantizedStudent>;
-  checkStudent(student as QuantizedStudent);
-  change(student);
+  checkStudent(good);
+  const student = structuredClone(good);
+  const keys = path.split(".");
+  const last = keys.pop() as string;
+  const at = keys.reduce((object, key) => Reflect.get(object, key) as object, student as object);
+  expect(Reflect.has(at, last), path).toBe(true);
+  Reflect.set(at, last, value);
   try {
-    checkStudent(student as QuantizedStudent);
+    checkStudent(student);
   } catch (error) {
     if (error instanceof EdgeError) return error.code;
     throw error;
@@ -29,170 +30,64 @@ function codeAfter(spec: typeof SMALL_CNN_SPEC, change: Change): string | undefi
   return undefined;
 }
 
-/** The layer of a stage, whatever its kind: tests write into it what no type would allow. */
-function layer(student: Writable<QuantizedStudent>, stage: number, index = 0) {
-  return student.stages[stage]?.layers[index] as unknown as Record<string, unknown>;
-}
-function head(student: Writable<QuantizedStudent>, stage: number, index = 0) {
-  return student.stages[stage]?.exit.layers[index] as unknown as Record<string, unknown>;
-}
-function requantization(of: Record<string, unknown>) {
-  return of["requantization"] as { multipliers: Int16Array; shifts: Uint8Array };
-}
+const RANGE = "student-range";
+const SHAPE = "student-shape";
+const OVERFLOW = "student-overflow";
+const FIRST = "stages.0.layers.0";
+const SECOND = "stages.1.layers.0";
+const HEAD = "stages.1.exit.layers";
 
 describe("checkStudent refuses a convolutional student", () => {
-  it.each<[string, string, Change]>([
-    ["with windows that are too long", "student-range", (s) => void (s.windowSamples = 2000)],
-    [
-      "with windows of too many bytes",
-      "student-range",
-      (s) => {
-        s.windowSamples = 1024;
-        s.channels = 8 + 1;
-      },
-    ],
-    ["with half a channel", "student-range", (s) => void (s.channels = 1.5)],
-    ["of one class", "student-range", (s) => void (s.classes = 1)],
-    ["of another number of classes than its heads", "student-shape", (s) => void (s.classes = 4)],
-    ["without stages", "student-range", (s) => void (s.stages = [])],
-    [
-      "with a stage without layers",
-      "student-range",
-      (s) => void ((s.stages[1] as { layers: unknown }).layers = []),
-    ],
-    ["whose layers do not fit in time", "student-shape", (s) => void (layer(s, 1)["inTime"] = 24)],
-    [
-      "whose layers do not fit in channels",
-      "student-shape",
-      (s) => void (layer(s, 1)["channels"] = 8),
-    ],
-    ["with a wrong output time", "student-shape", (s) => void (layer(s, 0)["outTime"] = 26)],
-    ["with a wrong padding", "student-shape", (s) => void (layer(s, 0)["padLeft"] = 0)],
-    ["with a kernel of 0", "student-range", (s) => void (layer(s, 0)["kernel"] = 0)],
-    ["with a stride of 0", "student-range", (s) => void (layer(s, 0)["stride"] = 0)],
-    [
-      "with a weight too few",
-      "student-shape",
-      (s) => void (layer(s, 0)["weights"] = new Int8Array(134)),
-    ],
-    [
-      "with a bias too many",
-      "student-shape",
-      (s) => void (layer(s, 0)["bias"] = new Int32Array(10)),
-    ],
-    [
-      "with a multiplier too small",
-      "student-range",
-      (s) => void (requantization(layer(s, 0)).multipliers[3] = 16_383),
-    ],
-    [
-      "with a negative multiplier",
-      "student-range",
-      (s) => void (requantization(head(s, 1, 1)).multipliers[0] = -20_000),
-    ],
-    ["with a shift of 0", "student-range", (s) => void (requantization(layer(s, 1)).shifts[0] = 0)],
-    [
-      "with a shift of 47",
-      "student-range",
-      (s) => void (requantization(layer(s, 1, 1)).shifts[0] = 47),
-    ],
-    [
-      "with a shift too few",
-      "student-shape",
-      (s) => void (requantization(layer(s, 0)).shifts = new Uint8Array(8)),
-    ],
-    [
-      "whose sums may overflow",
-      "student-overflow",
-      (s) => void ((layer(s, 0)["bias"] as Int32Array)[2] = 2 ** 31 - 1),
-    ],
-    [
-      "whose depthwise sums may overflow",
-      "student-overflow",
-      (s) => void ((layer(s, 1)["bias"] as Int32Array)[2] = -(2 ** 31)),
-    ],
-    [
-      "whose dense sums may overflow",
-      "student-overflow",
-      (s) => void ((head(s, 1)["bias"] as Int32Array)[2] = 2 ** 31 - 1),
-    ],
-    [
-      "that pools a state",
-      "student-shape",
-      (s) => void ((s.stages[0] as { exit: { pool: string } }).exit.pool = "state"),
-    ],
-    [
-      "with other features than channels",
-      "student-shape",
-      (s) => void ((s.stages[0] as { exit: { features: number } }).exit.features = 8),
-    ],
-    [
-      "with a head without layers",
-      "student-range",
-      (s) => void ((s.stages[0] as { exit: { layers: unknown } }).exit.layers = []),
-    ],
-    [
-      "with a head that ends in a ReLU",
-      "student-shape",
-      (s) => void (head(s, 0)["output"] = "relu"),
-    ],
-    [
-      "with logits inside of a head",
-      "student-shape",
-      (s) => void (head(s, 1)["output"] = "logits"),
-    ],
-    [
-      "with a dense layer that does not fit",
-      "student-shape",
-      (s) => void (head(s, 1)["inputs"] = 11),
-    ],
-  ])("%s", (_, code, change) => {
-    expect(codeAfter(SMALL_CNN_SPEC, change)).toBe(code);
+  it.each<[string, string, string, unknown]>([
+    ["windows that are too long", RANGE, "windowSamples", 2000],
+    ["half a channel", RANGE, "channels", 1.5],
+    ["one class", RANGE, "classes", 1],
+    ["another number of classes than its heads", SHAPE, "classes", 4],
+    ["no stages", RANGE, "stages", []],
+    ["a stage without layers", RANGE, "stages.1.layers", []],
+    ["layers that do not fit in time", SHAPE, `${SECOND}.inTime`, 24],
+    ["layers that do not fit in channels", SHAPE, `${SECOND}.channels`, 8],
+    ["a wrong output time", SHAPE, `${FIRST}.outTime`, 26],
+    ["a wrong padding", SHAPE, `${FIRST}.padLeft`, 0],
+    ["a kernel of 0", RANGE, `${FIRST}.kernel`, 0],
+    ["a stride of 0", RANGE, `${FIRST}.stride`, 0],
+    ["a weight too few", SHAPE, `${FIRST}.weights`, new Int8Array(134)],
+    ["a bias too many", SHAPE, `${FIRST}.bias`, new Int32Array(10)],
+    ["a multiplier too small", RANGE, `${FIRST}.requantization.multipliers.3`, 16_383],
+    ["a negative multiplier", RANGE, `${HEAD}.1.requantization.multipliers.0`, -20_000],
+    ["a shift of 0", RANGE, `${SECOND}.requantization.shifts.0`, 0],
+    ["a shift of 47", RANGE, `${SECOND}.requantization.shifts.0`, 47],
+    ["a shift too few", SHAPE, `${FIRST}.requantization.shifts`, new Uint8Array(8)],
+    ["sums that may overflow", OVERFLOW, `${FIRST}.bias.2`, 2 ** 31 - 1],
+    ["depthwise sums that may overflow", OVERFLOW, `${SECOND}.bias.2`, -(2 ** 31)],
+    ["dense sums that may overflow", OVERFLOW, `${HEAD}.0.bias.2`, 2 ** 31 - 1],
+    ["the pool of a state", SHAPE, "stages.0.exit.pool", "state"],
+    ["other features than channels", SHAPE, "stages.0.exit.features", 8],
+    ["a head without layers", RANGE, "stages.0.exit.layers", []],
+    ["a head that ends in a ReLU", SHAPE, "stages.0.exit.layers.0.output", "relu"],
+    ["logits inside of a head", SHAPE, `${HEAD}.0.output`, "logits"],
+    ["a dense layer that does not fit", SHAPE, `${HEAD}.0.inputs`, 11],
+  ])("with %s", (_, code, path, value) => {
+    expect(codeAfter(SMALL_CNN_SPEC, path, value)).toBe(code);
   });
 });
 
 describe("checkStudent refuses a GRU student", () => {
-  it.each<[string, string, Change]>([
-    ["that continues nothing", "student-shape", (s) => void (layer(s, 0)["continues"] = true)],
-    ["that starts again", "student-shape", (s) => void (layer(s, 1)["continues"] = false)],
-    ["that skips a patch", "student-shape", (s) => void (layer(s, 1)["firstPatch"] = 5)],
-    ["that reads past the window", "student-range", (s) => void (layer(s, 1)["patches"] = 7)],
-    ["without patches", "student-range", (s) => void (layer(s, 0)["patches"] = 0)],
-    ["of other channels", "student-shape", (s) => void (layer(s, 0)["channels"] = 2)],
-    [
-      "with a weight too few",
-      "student-shape",
-      (s) => void (layer(s, 0)["stateWeights"] = new Int8Array(362)),
-    ],
-    [
-      "that continues with other weights",
-      "student-shape",
-      (s) => {
-        const weights = (layer(s, 1)["inputWeights"] as Int8Array).slice();
-        weights[7] = (weights[7] as number) ^ 1;
-        layer(s, 1)["inputWeights"] = weights;
-      },
-    ],
-    [
-      "whose state's sums may overflow",
-      "student-overflow",
-      (s) => void ((layer(s, 0)["stateBias"] as Int32Array)[0] = 2 ** 31 - 1),
-    ],
-    [
-      "that pools a mean",
-      "student-shape",
-      (s) => void ((s.stages[1] as { exit: { pool: string } }).exit.pool = "mean"),
-    ],
-    [
-      "mixed with convolutions",
-      "student-order",
-      (s) => {
-        const stage = s.stages[1] as unknown as { layers: unknown[] };
-        stage.layers = [...stage.layers, ...stage.layers];
-      },
-    ],
-  ])("%s", (_, code, change) => {
-    expect(codeAfter(SMALL_GRU_SPEC, change)).toBe(code);
+  it.each<[string, string, string, unknown]>([
+    ["that continues nothing", SHAPE, `${FIRST}.continues`, true],
+    ["that starts again", SHAPE, `${SECOND}.continues`, false],
+    ["that skips a patch", SHAPE, `${SECOND}.firstPatch`, 5],
+    ["that reads past the window", RANGE, `${SECOND}.patches`, 7],
+    ["without patches", RANGE, `${FIRST}.patches`, 0],
+    ["of other channels", SHAPE, `${FIRST}.channels`, 2],
+    ["with a weight too few", SHAPE, `${FIRST}.stateWeights`, new Int8Array(362)],
+    ["that continues with other weights", SHAPE, `${SECOND}.inputWeights`, new Int8Array(495)],
+    ["whose state's sums may overflow", OVERFLOW, `${FIRST}.stateBias.0`, 2 ** 31 - 1],
+    ["that pools a mean", SHAPE, "stages.1.exit.pool", "mean"],
+    ["of two layers in a stage", "student-order", "stages.1.layers", [{}, {}]],
+    ["mixed with convolutions", "student-order", `${SECOND}.kind`, "conv"],
+  ])("%s", (_, code, path, value) => {
+    expect(codeAfter(SMALL_GRU_SPEC, path, value)).toBe(code);
   });
 });
 
