@@ -47,7 +47,7 @@ function places(
   environment: Readonly<Record<string, string | undefined>>,
 ): readonly string[] {
   if (option !== undefined) return [option];
-  const variable = environment["BELLWETHER_DATA"];
+  const variable = environment.BELLWETHER_DATA;
   if (variable !== undefined && variable !== "") return [variable];
   return ["recordings-data", "../shared/data"];
 }

@@ -8,7 +8,7 @@
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { EdgeError } from "../src/assert.ts";
-import type { Recordings } from "../src/signal/recordings.ts";
+import { LEAST_RATE_HZ, MOST_RATE_HZ, type Recordings } from "../src/signal/recordings.ts";
 import { type CsvColumns, csvColumns, type FoundColumns, findColumns } from "./csv-columns.ts";
 import { csvBatches, type CsvRow } from "./csv-rows.ts";
 import { parseTime, rateOfSteps, TimeCheck, type TimeUnit } from "./csv-time.ts";
@@ -25,12 +25,12 @@ export type CsvImport = {
   readonly columns: readonly string[];
   readonly units: AccelerationUnit;
   /** Needed where there is no time column. */
-  readonly rateHz?: number;
+  readonly rateHz?: number | undefined;
   /** Of a time column of plain numbers; see `parseTime`. */
-  readonly timeUnit?: TimeUnit;
+  readonly timeUnit?: TimeUnit | undefined;
   /** For files without such a column; the subject is then the file's name without its ending. */
-  readonly label?: string;
-  readonly subject?: string;
+  readonly label?: string | undefined;
+  readonly subject?: string | undefined;
   readonly name: string;
   /** Ends the segment at a row with a value that is no number, and goes on behind it. */
   readonly skipBadRows?: boolean;
@@ -65,6 +65,14 @@ export async function importCsv(request: CsvImport): Promise<CsvImported> {
     });
   }
   const rateHz = request.rateHz ?? (await inferRate(request, columns));
+  if (!(rateHz >= LEAST_RATE_HZ && rateHz <= MOST_RATE_HZ)) {
+    throw new EdgeError({
+      code: "recording-rate",
+      message: `${rateHz} Hz is no rate of a wearable (${LEAST_RATE_HZ} to ${MOST_RATE_HZ} Hz)`,
+      where: request.files[0] ?? "",
+      hint: "Check --rate, or --time-unit where the rate comes from the times.",
+    });
+  }
   const sizes = await Promise.all(request.files.map(fileSize));
   const total = sizes.reduce((sum, size) => sum + size, 0);
   const state = { builder: new RecordingBuilder(), skippedRows: 0, unlabelledRows: 0, gaps: 0 };

@@ -13,6 +13,10 @@ import { assert, EdgeError } from "../assert.ts";
 /** Axes of one sample: x, y, z. */
 export const AXES = 3;
 
+/** Sampling rates that make sense for movement: below there is none, above it is sound. */
+export const LEAST_RATE_HZ = 0.5;
+export const MOST_RATE_HZ = 1000;
+
 /** One contiguous stretch of one subject with one label. */
 export type Segment = {
   readonly subject: string;
@@ -41,7 +45,7 @@ const wholeNumber = z.number().int().nonnegative();
 
 const headerSchema = z.looseObject({
   name: z.string().min(1).max(64),
-  rateHz: z.number().min(0.5).max(1000),
+  rateHz: z.number().min(LEAST_RATE_HZ).max(MOST_RATE_HZ),
   unit: z.literal("mg"),
   labels: z.array(z.string().min(1).max(64)).min(1).max(255),
   subjects: z.array(z.string().min(1).max(64)).min(1),
