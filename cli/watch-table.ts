@@ -56,7 +56,9 @@ export function drawView(view: View, screen: Screen): string[] {
 }
 
 function drawHead(view: View, screen: Screen): string[] {
-  const state = { text: view.gateway, style: view.gateway === "online" ? "green" : "red" } as const;
+  const well = view.gateway === "online" && view.trouble === undefined;
+  const text = view.trouble === undefined ? view.gateway : `${view.gateway}, ${view.trouble}`;
+  const state = { text, style: well ? "green" : "red" } as const;
   const info = view.info;
   const first = `${paint({ text: "bellwether", style: "bold" }, screen)}  gateway ${paint(state, screen)}`;
   if (info === undefined) return [first];

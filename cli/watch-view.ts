@@ -26,6 +26,8 @@ export type View = {
   readonly base: TopicBase;
   readonly rows: Map<string, Row>;
   gateway: "online" | "offline" | "unknown";
+  /** What keeps the gateway from working as it should. */
+  trouble: string | undefined;
   info: BridgeInfo | undefined;
   /** The latest of the gateway's diary, oldest first. */
   readonly diary: BridgeEvent[];
@@ -43,6 +45,7 @@ export function createView(base: TopicBase): View {
     base,
     rows: new Map(),
     gateway: "unknown",
+    trouble: undefined,
     info: undefined,
     diary: [],
     refused: 0,
@@ -65,9 +68,11 @@ export function applyMessage(
     switch (place.name) {
       case "state":
         return take(view, AvailabilitySchema, payload, (value) => {
-          const changed = view.gateway !== value.state;
+          const changed = view.gateway !== value.state || view.trouble !== value.detail;
           view.gateway = value.state;
-          return happening(changed ? `gateway is ${value.state}` : undefined, value);
+          view.trouble = value.detail;
+          const why = value.detail === undefined ? "" : `: ${value.detail}`;
+          return happening(changed ? `gateway is ${value.state}${why}` : undefined, value);
         });
       case "info":
         return take(view, BridgeInfoSchema, payload, (value) => {

@@ -19,7 +19,10 @@ const count = z.int().min(0);
 const modelName = z.string().regex(/^[0-9a-f]{16}$/);
 const nodeName = z.string().min(1).max(64);
 /** `exit 1`, counted from 1, or `teacher`. */
-const source = z.union([z.literal("teacher"), z.templateLiteral(["exit ", z.int().min(1).max(8)])]);
+const source = z.union([
+  z.literal("teacher"),
+  z.templateLiteral(["exit ", z.int()]).refine((text) => /^exit [1-8]$/.test(text)),
+]);
 
 /** `<base>/<node>/behaviour`, retained: what the node does now, to the best of our knowledge. */
 export const BehaviourSchema = z.object({
