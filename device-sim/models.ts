@@ -7,14 +7,14 @@
  */
 
 import { EdgeError } from "../src/assert.ts";
-import type { LoadedStudent } from "../src/engine/engine.ts";
+import type { Engine, LoadedStudent } from "../src/engine/engine.ts";
 import { decodeGate } from "../src/gate/gate-bytes.ts";
 import type { GateParameters } from "../src/gate/gate-parameters.ts";
 import { type Container, decodeContainer } from "../src/model/container.ts";
 import { selfTestHashes } from "../src/model/self-test.ts";
 import { studentCost } from "../src/model/student-cost.ts";
 import type { ModelId, ReleaseOutcome } from "../src/wire/messages.ts";
-import type { ReleaseManifest } from "../src/wire/release.ts";
+import type { Crypto, ReleaseManifest } from "../src/wire/release.ts";
 import { modelIdOf } from "../src/wire/topics.ts";
 import type { NodeTools } from "./node-types.ts";
 
@@ -29,8 +29,29 @@ export type LoadOutcome =
   | { readonly ok: true; readonly model: Model }
   | { readonly ok: false; readonly outcome: ReleaseOutcome; readonly reason: string };
 
+/** Models that one process keeps: the running and the next release of a few cohorts. */
+const KEPT_MODELS = 8;
+
+/**
+ * A loader for all nodes of one process. Nodes with the same bytes share one loaded student: a node
+ * answers a window from beginning to end before any other does, so its buffers are never in use
+ * twice.
+ */
+export function modelLoader(engine: Engine, crypto: Crypto): (bytes: Uint8Array) => Model {
+  const kept = new Map<ModelId, Model>();
+  return (bytes) => {
+    const modelId = modelIdOf(crypto.sha256(bytes));
+    const model = kept.get(modelId) ?? loadModel(bytes.slice(), modelId, engine);
+    kept.delete(modelId);
+    kept.set(modelId, model);
+    const [oldest] = kept.keys();
+    if (kept.size > KEPT_MODELS && oldest !== undefined) kept.delete(oldest);
+    return model;
+  };
+}
+
 /** Decodes and loads. Throws `EdgeError` on bytes that are no container of this version. */
-export function loadModel(bytes: Uint8Array, tools: NodeTools): Model {
+function loadModel(bytes: Uint8Array, modelId: ModelId, engine: Engine): Model {
   const container = decodeContainer(bytes);
   const gate = decodeGate(container.gate);
   const { stages, classes } = container.student;
@@ -43,8 +64,7 @@ export function loadModel(bytes: Uint8Array, tools: NodeTools): Model {
     const gateShape = `${gate.exits.length} exits and ${gate.classes} classes`;
     throw unusable("container-gate", `the gate of another student, of ${gateShape}`);
   }
-  const student = tools.engine.load(container);
-  return { modelId: modelIdOf(tools.crypto.sha256(bytes)), container, gate, student };
+  return { modelId, container, gate, student: engine.load(container) };
 }
 
 /** Loads what a signed release brought, for a node that runs `running`. */
@@ -61,7 +81,7 @@ export function loadRelease(
   }
   let model: Model;
   try {
-    model = loadModel(bytes.slice(), tools);
+    model = tools.load(bytes);
   } catch (error) {
     if (error instanceof EdgeError) return refused("bad-container", error.message);
     throw error;

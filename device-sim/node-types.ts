@@ -5,7 +5,6 @@
  * simulated world in tests) does them in the order given.
  */
 
-import type { Engine } from "../src/engine/engine.ts";
 import type { Prng } from "../src/prng.ts";
 import type {
   DownKind,
@@ -15,6 +14,7 @@ import type {
   UpKind,
 } from "../src/wire/messages.ts";
 import type { Crypto } from "../src/wire/release.ts";
+import type { Model } from "./models.ts";
 import type { OutboxLimits } from "./outbox.ts";
 import type { FlashWrite, OutboxRecord, SlotNumber } from "./storage.ts";
 
@@ -50,7 +50,12 @@ export type NodeSettings = {
 };
 
 /** What the pure node program is handed. */
-export type NodeTools = { readonly engine: Engine; readonly crypto: Crypto; readonly random: Prng };
+export type NodeTools = {
+  readonly crypto: Crypto;
+  readonly random: Prng;
+  /** A container's bytes to a model; throws `EdgeError`. See `modelLoader`. */
+  readonly load: (bytes: Uint8Array) => Model;
+};
 
 export type NodeEvent =
   /** `[time][channel]` in milli-g, whole rows. `startSample` counts what the sensor took, so that

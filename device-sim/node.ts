@@ -16,7 +16,7 @@ import { decodeDown, encodeUp } from "../src/wire/frames.ts";
 import type { DownKind, DownMessage } from "../src/wire/messages.ts";
 import { answerWindow, flushReport } from "./answering.ts";
 import { bootUpdater } from "./boot-slots.ts";
-import { loadModel, type Model } from "./models.ts";
+import type { Model } from "./models.ts";
 import { contextOf, type Node, restoreGate, saveGate, shapeOf } from "./node-state.ts";
 import type { NodeEffect, NodeEvent, NodeSettings, NodeTools, Now } from "./node-types.ts";
 import { acknowledge, dueEntries, linkLost, markDurable, openOutbox } from "./outbox.ts";
@@ -48,7 +48,7 @@ export function bootNode(
   const effects: NodeEffect[] = [];
   const outbox = openOutbox(boot.outbox, settings.outbox);
   const context = { settings, tools, now, connected: false, nextSeq: outbox.nextSeq, effects };
-  const updater = bootUpdater(boot.flash, loadModel(boot.factory, tools), context);
+  const updater = bootUpdater(boot.flash, tools.load(boot.factory), context);
   const { model, sequence } = updater.running;
   const node: Node = {
     settings,
