@@ -11,8 +11,8 @@
  *                        12 exit u8 (bits 0-6; bit 7: offloaded)
  *      03 offload    2 epoch u32  6 seq u32  10 model 8B  18 window index u32  22 time ms u48
  *                    28 reason u8  29 class u8  30 confidence Q8 u8  31 exit u8  32 chance Q16 u16
- *                    34 samples u16  36 channels u8  37 encoding u8 (0: int8)  38 milli-g/step u16
- *                    40 rate cHz u16  42 window int8 [time][channel]
+ *                    34 samples u16  36 channels u8  37 encoding u8 (0: int8)  38 micro-g/step u32
+ *                    42 rate cHz u32  46 window int8 [time][channel]
  *      04 want       2 release u32  6 model 8B  14 first chunk u16  16 bytes u16  18 bitmap
  *      05 outcome    2 release u32  6 model 8B  14 outcome u8
  *      81 ack        2 epoch u32  6 count u16  8 seq u32 each
@@ -49,7 +49,6 @@ export const FRAME_TYPES = {
   setting: 0x85,
 } as const;
 
-export const OFFLOAD_HEADER_BYTES = 42;
 const REPORT_ENTRY_BYTES = 13;
 const ENCODING_INT8 = 0;
 const OFFLOADED_BIT = 0x80;
@@ -170,8 +169,10 @@ function writeOffload(to: ByteWriter, offload: Up<"offload">): void {
   to.u32(offload.epoch).u32(offload.seq).bytes(modelIdBytes(offload.modelId));
   to.u32(offload.windowIndex).u48(offload.timeMs).u8(OFFLOAD_REASONS.indexOf(offload.reason));
   to.u8(offload.classIndex).u8(offload.confidenceQ8).u8(offload.exit).u16(offload.chanceQ16);
-  to.u16(windowSamples).u8(channels).u8(ENCODING_INT8).u16(offload.inputMilligPerStep);
-  to.u16(offload.rateCentihertz).bytes(window);
+  to.u16(windowSamples).u8(channels).u8(ENCODING_INT8);
+  to.u32(Math.round(offload.inputMilligPerStep * 1000))
+    .u32(offload.rateCentihertz)
+    .bytes(window);
 }
 
 function readHello(from: ByteReader): Up<"hello"> {
@@ -256,8 +257,8 @@ function readOffload(from: ByteReader): Up<"offload"> {
     channels: within(from, "channels", from.u8(), 1, LIMITS.channels),
   } as const;
   within(from, "encoding", from.u8(), ENCODING_INT8, ENCODING_INT8);
-  const inputMilligPerStep = atLeast(from, "milli-g per step", from.u16(), 1);
-  const rateCentihertz = atLeast(from, "rate", from.u16(), 1);
+  const inputMilligPerStep = atLeast(from, "micro-g per step", from.u32(), 1) / 1000;
+  const rateCentihertz = within(from, "rate", from.u32(), 1, LIMITS.rateCentihertz);
   const length = head.windowSamples * head.channels;
   within(from, "window bytes", length, 1, LIMITS.windowBytes);
   const raw = from.bytes(length);

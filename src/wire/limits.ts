@@ -30,6 +30,8 @@ export const LIMITS = {
   /** One window, `[time][channel]` int8: 20 s at 50 Hz; 8 KiB is what a small node can spare. */
   windowSamples: 1024,
   channels: 8,
+  /** 10 kHz: more than any accelerometer that is worn. */
+  rateCentihertz: 1_000_000,
   windowBytes: 8 * 1024,
   /** Class indices and exits travel as one byte; 18 activities are the most that we know of. */
   classes: 64,
