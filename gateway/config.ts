@@ -1,0 +1,281 @@
+/**
+ * The gateway's configuration: one YAML file, every setting with a default, nothing unknown allowed.
+ *
+ * An environment variable `BELLWETHER_CONFIG_<SECTION>_<KEY>` goes before the file, so that a
+ * container needs no file at all. All problems are told at once, each with its line. The only file
+ * that imports yaml.
+ */
+
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { isMap, isScalar, LineCounter, parseDocument, type Document } from "yaml";
+import { z } from "zod";
+import { EdgeError } from "../src/assert.ts";
+import { type TopicBase, topicBase } from "../src/wire/topics.ts";
+import { DEFAULT_ROLLOUT_POLICY, type RolloutPolicy } from "./rollout.ts";
+
+const wholeNumber = (low: number, high: number): z.ZodInt => z.int().min(low).max(high);
+
+const FileSchema = z.strictObject({
+  /** Where everything that must survive is kept; relative to the configuration file. */
+  data_directory: z.string().min(1).default("bellwether-data"),
+  topics: z
+    .strictObject({
+      /** What stands before every topic. */
+      base: z.string().default("bellwether"),
+    })
+    .prefault({}),
+  broker: z
+    .strictObject({
+      /** An external broker, such as mqtt://user@farm.local:1883; without it one is embedded. */
+      url: z
+        .string()
+        .regex(/^mqtts?:\/\//, "must start with mqtt:// or mqtts://")
+        .optional(),
+      /** A file with the external broker's password, so that it is not in this one. */
+      password_file: z.string().optional(),
+      /** A certificate authority for mqtts, PEM. */
+      ca_file: z.string().optional(),
+      host: z.string().default("127.0.0.1"),
+      port: wholeNumber(0, 65_535).default(1883),
+      connections: wholeNumber(1, 100_000).default(1_024),
+      /** Of one connection: beyond it, the gateway reads more slowly. */
+      packets_per_second: wholeNumber(1, 100_000).default(200),
+      packets_burst: wholeNumber(1, 100_000).default(1_000),
+    })
+    .prefault({}),
+  profile: z.string().default("cattle"),
+  teacher: z
+    .strictObject({
+      /** An ONNX file or a TensorFlow.js model; without it the profile's own teacher. */
+      file: z.string().optional(),
+      batch_size: wholeNumber(1, 256).default(16),
+      wait_ms: z.number().min(0).max(10_000).default(5),
+      /** Windows waiting in memory, of all nodes and of one; more wait on disk. */
+      queue: wholeNumber(256, 100_000).default(1_024),
+      node_queue: wholeNumber(1, 10_000).default(64),
+    })
+    .prefault({}),
+  nodes: z
+    .strictObject({
+      /** A node is offline after this many of the longest silences that it announced. */
+      silences: z.number().min(1).max(100).default(2.5),
+    })
+    .prefault({}),
+  releases: z
+    .strictObject({
+      chunk_bytes_per_second: wholeNumber(1_024, 1_000_000_000).default(262_144),
+      soak_minutes: z.number().min(0).max(10_000).default(10),
+      silence_minutes: z.number().min(0.01).max(100_000).default(1_440),
+      evidence_minutes: z.number().min(0.01).max(100_000).default(1_440),
+      audits_least: wholeNumber(0, 10_000).default(DEFAULT_ROLLOUT_POLICY.auditsLeast),
+      windows_least: wholeNumber(0, 100_000).default(DEFAULT_ROLLOUT_POLICY.windowsLeast),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({ level: z.enum(["debug", "info", "warning", "error"]).default("info") })
+    .prefault({}),
+});
+
+type FileConfig = z.infer<typeof FileSchema>;
+
+export type BrokerConfig = {
+  readonly url: string | undefined;
+  readonly passwordFile: string | undefined;
+  readonly caFile: string | undefined;
+  readonly host: string;
+  readonly port: number;
+  readonly connectionsMax: number;
+  readonly packetsPerSecond: number;
+  readonly packetsBurst: number;
+};
+
+export type GatewayConfig = {
+  readonly version: string;
+  readonly dataDirectory: string;
+  readonly base: TopicBase;
+  readonly broker: BrokerConfig;
+  readonly profile: string;
+  readonly teacherFile: string | undefined;
+  readonly teacherQueue: {
+    readonly batchSize: number;
+    readonly waitMs: number;
+    readonly queueMax: number;
+    readonly nodeQueueMax: number;
+  };
+  readonly silences: number;
+  readonly releases: { readonly chunkBytesPerSecond: number; readonly policy: RolloutPolicy };
+  readonly logLevel: FileConfig["log"]["level"];
+  /** Pages that the label log may grow to; tests fill a disk with it. */
+  readonly labelPagesMax?: number;
+};
+
+const ENVIRONMENT_PREFIX = "BELLWETHER_CONFIG_";
+const MINUTE_MS = 60_000;
+
+/** @throws EdgeError `config-missing`, and what `parseConfig` throws */
+export function readConfig(
+  file: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): GatewayConfig {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    throw new EdgeError({
+      code: "config-missing",
+      message: (error as Error).message,
+      where: file,
+      hint: "Name a file that exists with --config, or leave it out to use the defaults.",
+    });
+  }
+  return parseConfig(text, file, environment);
+}
+
+/**
+ * @param text YAML; empty for all defaults
+ * @param file for messages, and what relative paths are relative to
+ * @throws EdgeError `config-syntax`, `config-invalid` with one line for each problem, `topic-base`
+ */
+export function parseConfig(
+  text: string,
+  file: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): GatewayConfig {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
+  const [syntax] = document.errors;
+  if (syntax !== undefined) {
+    const line = lines.linePos(syntax.pos[0]).line;
+    throw invalid("config-syntax", `${file}, line ${line}`, [syntax.message.split("\n")[0] ?? ""]);
+  }
+  const content: unknown = document.toJS() ?? {};
+  const fromEnvironment = applyEnvironment(content, environment);
+  const parsed = FileSchema.safeParse(content);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.flatMap((issue) =>
+      problemsOf(issue, document, lines, fromEnvironment),
+    );
+    throw invalid("config-invalid", file, problems);
+  }
+  return toConfig(parsed.data, file);
+}
+
+function toConfig(settings: FileConfig, file: string): GatewayConfig {
+  const folder = path.dirname(path.resolve(file));
+  const beside = (name: string | undefined): string | undefined =>
+    name === undefined ? undefined : path.resolve(folder, name);
+  const { broker, teacher, releases } = settings;
+  return {
+    version: packageVersion(),
+    dataDirectory: path.resolve(folder, settings.data_directory),
+    base: topicBase(settings.topics.base, `${file}, topics.base`),
+    broker: {
+      url: broker.url,
+      passwordFile: beside(broker.password_file),
+      caFile: beside(broker.ca_file),
+      host: broker.host,
+      port: broker.port,
+      connectionsMax: broker.connections,
+      packetsPerSecond: broker.packets_per_second,
+      packetsBurst: broker.packets_burst,
+    },
+    profile: settings.profile,
+    teacherFile: beside(teacher.file),
+    teacherQueue: {
+      batchSize: teacher.batch_size,
+      waitMs: teacher.wait_ms,
+      queueMax: teacher.queue,
+      nodeQueueMax: teacher.node_queue,
+    },
+    silences: settings.nodes.silences,
+    releases: {
+      chunkBytesPerSecond: releases.chunk_bytes_per_second,
+      policy: {
+        ...DEFAULT_ROLLOUT_POLICY,
+        soakMs: releases.soak_minutes * MINUTE_MS,
+        silenceMs: releases.silence_minutes * MINUTE_MS,
+        evidenceMs: releases.evidence_minutes * MINUTE_MS,
+        auditsLeast: releases.audits_least,
+        windowsLeast: releases.windows_least,
+      },
+    },
+    logLevel: settings.log.level,
+  };
+}
+
+/** Writes `BELLWETHER_CONFIG_BROKER_PORT=1884` over `broker.port`. Returns variables by path. */
+function applyEnvironment(
+  content: unknown,
+  environment: Readonly<Record<string, string | undefined>>,
+): Map<string, string> {
+  const used = new Map<string, string>();
+  if (typeof content !== "object" || content === null || Array.isArray(content)) return used;
+  const root = content as Record<string, unknown>;
+  for (const [variable, text] of Object.entries(environment)) {
+    if (!variable.startsWith(ENVIRONMENT_PREFIX) || text === undefined) continue;
+    const name = variable.slice(ENVIRONMENT_PREFIX.length).toLowerCase();
+    const section = Object.keys(FileSchema.shape).find((key) => name.startsWith(`${key}_`));
+    if (section === undefined) {
+      root[name] = scalarOf(text);
+      used.set(name, variable);
+      continue;
+    }
+    const key = name.slice(section.length + 1);
+    const inside = root[section];
+    const base = typeof inside === "object" && inside !== null ? inside : {};
+    root[section] = { ...base, [key]: scalarOf(text) };
+    used.set(`${section}.${key}`, variable);
+  }
+  return used;
+}
+
+/** As YAML reads it: `1884` is a number, `true` a truth value. */
+function scalarOf(text: string): unknown {
+  const value: unknown = parseDocument(text).toJS();
+  return typeof value === "object" ? text : value;
+}
+
+function problemsOf(
+  issue: z.core.$ZodIssue,
+  document: Document,
+  lines: LineCounter,
+  fromEnvironment: ReadonlyMap<string, string>,
+): string[] {
+  const unknown = issue.code === "unrecognized_keys";
+  const paths = unknown ? issue.keys.map((key) => [...issue.path, key]) : [issue.path];
+  return paths.map((at) => {
+    const name = at.join(".");
+    const variable = fromEnvironment.get(name);
+    const line = lineOf(document, lines, at);
+    const where = variable ?? (line === undefined ? name : `line ${line}, ${name}`);
+    return `${where}: ${unknown ? "there is no such setting" : issue.message}`;
+  });
+}
+
+/** The line of a key in the file; undefined for what the file does not have. */
+function lineOf(
+  document: Document,
+  lines: LineCounter,
+  at: readonly PropertyKey[],
+): number | undefined {
+  const parent = at.length === 1 ? document.contents : document.getIn(at.slice(0, -1), true);
+  if (!isMap(parent)) return undefined;
+  const pair = parent.items.find(({ key }) => isScalar(key) && key.value === at.at(-1));
+  const range = isScalar(pair?.key) ? pair.key.range : undefined;
+  return range ? lines.linePos(range[0]).line : undefined;
+}
+
+function invalid(code: string, where: string, problems: readonly string[]): EdgeError {
+  return new EdgeError({
+    code,
+    message: problems.join("; "),
+    where,
+    hint: "`bellwether gateway --help` names every setting with its default.",
+  });
+}
+
+function packageVersion(): string {
+  const file = new URL("../package.json", import.meta.url);
+  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
+}

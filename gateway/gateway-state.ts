@@ -1,0 +1,212 @@
+/**
+ * What the gateway knows between two events, and the closed lists of what can happen to it and what
+ * it can do. `gateway.ts` turns the one into the other; `run-gateway.ts` performs the effects.
+ */
+
+import type { DownMessage, ModelId, NodeId, ReleaseOutcome } from "../src/wire/messages.ts";
+import type { Behaviour, BridgeEvent, BridgeInfo } from "../src/wire/public.ts";
+import type { TopicBase } from "../src/wire/topics.ts";
+import type { NodeRow, StoredRow, StoreRow, WaitingOffload } from "./label-rows.ts";
+import type { LogLevel } from "./link.ts";
+import type { Rollout, RolloutPolicy } from "./rollout.ts";
+
+export type GatewaySettings = {
+  readonly base: TopicBase;
+  /** Behaviour names in the order of the class index. */
+  readonly classes: readonly string[];
+  /** What the teacher can be asked; other windows are kept and not answered. */
+  readonly teacher: {
+    readonly id: string;
+    readonly windowSamples: number;
+    readonly channels: number;
+    readonly rateHz: number;
+  };
+  readonly version: string;
+  readonly startedMs: number;
+  readonly rolloutPolicy: RolloutPolicy;
+  /** A node is offline after this many of its own longest silences. */
+  readonly silences: number;
+  /** Least time between two tellings of the list of devices. */
+  readonly devicesMs: number;
+};
+
+/** The teacher's answer to a window whose report has not come yet. */
+export type Verdict = {
+  readonly classIndex: number;
+  readonly confidence: number;
+  readonly trusted: boolean;
+};
+
+export type NodeState = {
+  row: NodeRow;
+  online: boolean;
+  /** The newest behaviour that was told. */
+  told: Behaviour | null;
+  /** By `<epoch>:<window index>`; oldest first. */
+  readonly verdicts: Map<string, Verdict>;
+  /** Frames refused since the start; a line in the log at 1, 2, 4, 8 … */
+  refused: number;
+};
+
+/** The release that nodes of a cohort shall run, and how far it has spread. */
+export type Serving = {
+  rollout: Rollout;
+  readonly modelId: ModelId;
+};
+
+export type GatewayState = {
+  readonly settings: GatewaySettings;
+  readonly nodes: Map<NodeId, NodeState>;
+  /** By cohort. */
+  readonly serving: Map<string, Serving>;
+  /** Why nothing is acknowledged now; null while all is well. */
+  degraded: string | null;
+  linkOpen: boolean;
+  devicesChanged: boolean;
+  devicesToldMs: number;
+  refused: number;
+  softLabels: number;
+  trusted: boolean;
+  loop: BridgeInfo["loop"];
+  lastRelease: { readonly sequence: number; readonly model: ModelId | null };
+};
+
+export type GatewayEvent =
+  | { readonly kind: "message"; readonly topic: string; readonly payload: Uint8Array }
+  /** The store has committed these; `stored` says what each changed. */
+  | {
+      readonly kind: "stored";
+      readonly rows: readonly StoreRow[];
+      readonly stored: readonly StoredRow[];
+    }
+  | { readonly kind: "store-failed"; readonly message: string }
+  /** The teacher's row for one offload. */
+  | {
+      readonly kind: "answered";
+      readonly item: WaitingOffload;
+      readonly probabilities: Float32Array;
+      readonly trusted: boolean;
+    }
+  | { readonly kind: "link"; readonly open: boolean }
+  | { readonly kind: "tick" }
+  /** A release was published, or was found unfinished at the start. */
+  | { readonly kind: "serve"; readonly rollout: Rollout; readonly modelId: ModelId }
+  | { readonly kind: "loop"; readonly loop: BridgeInfo["loop"]; readonly trusted: boolean }
+  | { readonly kind: "diary"; readonly entry: Omit<BridgeEvent, "v" | "time"> };
+
+export type GatewayEffect =
+  | { readonly kind: "store"; readonly row: StoreRow }
+  | { readonly kind: "teach"; readonly item: WaitingOffload }
+  | { readonly kind: "send"; readonly node: NodeId; readonly message: DownMessage }
+  | { readonly kind: "offer"; readonly node: NodeId; readonly sequence: number }
+  | {
+      readonly kind: "chunks";
+      readonly node: NodeId;
+      readonly sequence: number;
+      readonly indices: readonly number[];
+    }
+  | {
+      readonly kind: "tell";
+      readonly topic: string;
+      readonly json: string;
+      readonly qos: 0 | 1;
+      readonly retain: boolean;
+    }
+  | { readonly kind: "save-rollout"; readonly rollout: Rollout; readonly modelId: ModelId }
+  | { readonly kind: "roll-back"; readonly rollout: Rollout; readonly reason: string }
+  | { readonly kind: "news"; readonly news: GatewayNews }
+  | {
+      readonly kind: "log";
+      readonly level: LogLevel;
+      readonly message: string;
+      readonly fields: Readonly<Record<string, string | number | boolean>>;
+    };
+
+/** For whoever drives the loop: what was learned of the herd. */
+export type GatewayNews =
+  | { readonly kind: "hello"; readonly row: NodeRow }
+  | {
+      readonly kind: "label";
+      readonly item: WaitingOffload;
+      readonly probabilities: Float32Array;
+      readonly trusted: boolean;
+      readonly agrees: boolean;
+    }
+  | {
+      readonly kind: "drift";
+      readonly node: NodeId;
+      readonly driftQ8: number;
+      readonly alarm: boolean;
+    }
+  | {
+      readonly kind: "outcome";
+      readonly node: NodeId;
+      readonly releaseSequence: number;
+      readonly outcome: ReleaseOutcome;
+    }
+  | { readonly kind: "rollout"; readonly rollout: Rollout };
+
+export function createState(
+  settings: GatewaySettings,
+  rows: readonly NodeRow[],
+  softLabels: number,
+): GatewayState {
+  const state: GatewayState = {
+    settings,
+    nodes: new Map(),
+    serving: new Map(),
+    degraded: null,
+    linkOpen: false,
+    devicesChanged: true,
+    devicesToldMs: 0,
+    refused: 0,
+    softLabels,
+    trusted: true,
+    loop: { state: "idle", progress: null, note: "" },
+    lastRelease: { sequence: 0, model: null },
+  };
+  for (const row of rows) {
+    state.nodes.set(row.node, { row, online: false, told: null, verdicts: new Map(), refused: 0 });
+  }
+  return state;
+}
+
+/** The node, made on first sight: frames may come before its hello. */
+export function nodeOf(state: GatewayState, node: NodeId): NodeState {
+  const known = state.nodes.get(node);
+  if (known !== undefined) return known;
+  const made: NodeState = {
+    row: unknownNode(node),
+    online: false,
+    told: null,
+    verdicts: new Map(),
+    refused: 0,
+  };
+  state.nodes.set(node, made);
+  return made;
+}
+
+function unknownNode(node: NodeId): NodeRow {
+  return {
+    node,
+    epoch: 0,
+    firmware: "",
+    cohort: "",
+    modelId: "0000000000000000" as ModelId,
+    releaseSequence: 0,
+    formatVersion: 1,
+    slotBytes: 0,
+    ramBytes: 0,
+    wakeMs: 0,
+    lastSeenMs: 0,
+    batteryPercent: null,
+    driftQ8: 0,
+    alarm: false,
+    dropped: 0,
+    windows: 0,
+    offloads: 0,
+    trusted: 0,
+    agreed: 0,
+    last: null,
+  };
+}

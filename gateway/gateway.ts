@@ -1,0 +1,400 @@
+/**
+ * The gateway's logic, without I/O: `stepGateway(state, event, nowMs)` returns what is to be done.
+ *
+ * The way of an offload: frame -> `store` -> committed -> acknowledgement and `teach` -> answered ->
+ * verdict, and the soft label to `store`. Nothing is acknowledged before it is committed. Whatever a
+ * node sends may be refused, counted and told, but reaches no assertion and stops nobody else.
+ */
+
+import { EdgeError, unreachable } from "../src/assert.ts";
+import { decodeUp } from "../src/wire/frames.ts";
+import { LIMITS } from "../src/wire/limits.ts";
+import type { NodeId, UpMessage } from "../src/wire/messages.ts";
+import { parseUpTopic } from "../src/wire/topics.ts";
+import { availabilityOf } from "./access.ts";
+import {
+  type GatewayEffect,
+  type GatewayEvent,
+  type GatewayState,
+  type NodeState,
+  nodeOf,
+} from "./gateway-state.ts";
+import type { Hello, Offload, Report, StoredRow, StoreRow } from "./label-rows.ts";
+import {
+  onAudit,
+  onHello,
+  onOutcome,
+  onServe,
+  onServingTick,
+  onWant,
+  onWindows,
+} from "./serving.ts";
+import {
+  tellAvailability,
+  tellBridge,
+  tellDevices,
+  tellDiary,
+  tellInfo,
+  tellLast,
+  tellReport,
+  tellVerdict,
+} from "./telling.ts";
+
+/** A node that announces no longest silence is given this. */
+const SILENCE_MS_LEAST = 10_000;
+
+export function stepGateway(
+  state: GatewayState,
+  event: GatewayEvent,
+  nowMs: number,
+): GatewayEffect[] {
+  switch (event.kind) {
+    case "message":
+      return onMessage(state, event.topic, event.payload, nowMs);
+    case "stored":
+      return onStored(state, event.rows, event.stored, nowMs);
+    case "store-failed":
+      return onStoreFailed(state, event.message);
+    case "answered":
+      return onAnswered(state, event, nowMs);
+    case "link":
+      return onLink(state, event.open, nowMs);
+    case "tick":
+      return [...onTick(state, nowMs), ...onServingTick(state, nowMs)];
+    case "serve":
+      return onServe(state, event.rollout, event.modelId, nowMs);
+    case "loop":
+      state.loop = event.loop;
+      state.trusted = event.trusted;
+      return [tellInfo(state, nowMs)];
+    case "diary":
+      return [tellDiary(state, event.entry, nowMs)];
+    default:
+      return unreachable(event);
+  }
+}
+
+function onMessage(
+  state: GatewayState,
+  topic: string,
+  payload: Uint8Array,
+  nowMs: number,
+): GatewayEffect[] {
+  const up = parseUpTopic(state.settings.base, topic);
+  if (up === undefined) return onAvailability(state, topic, payload);
+  try {
+    const message = decodeUp(up.kind, payload) as UpMessage;
+    return onUp(state, up.node, message, nowMs);
+  } catch (error) {
+    if (error instanceof EdgeError) return onRefused(state, up.node, error, nowMs);
+    throw error;
+  }
+}
+
+function onUp(state: GatewayState, id: NodeId, message: UpMessage, nowMs: number): GatewayEffect[] {
+  const node = nodeOf(state, id);
+  const effects = heard(state, node, nowMs);
+  switch (message.kind) {
+    case "hello":
+      effects.push(...joined(state, node, message, nowMs));
+      break;
+    case "report":
+      effects.push(store({ kind: "report", node: id, nowMs, report: message }));
+      break;
+    case "offload": {
+      const teachable = canTeach(state, message);
+      effects.push(store({ kind: "offload", node: id, nowMs, offload: message, teachable }));
+      if (!teachable) effects.push(cannotTeach(state, id, message));
+      break;
+    }
+    case "want":
+      effects.push(...onWant(state, id, message));
+      break;
+    case "outcome":
+      effects.push(store({ ...message, node: id, nowMs }));
+      effects.push(...onOutcome(state, node, message, nowMs));
+      break;
+    default:
+      unreachable(message);
+  }
+  return effects;
+}
+
+function joined(
+  state: GatewayState,
+  node: NodeState,
+  hello: Hello,
+  nowMs: number,
+): GatewayEffect[] {
+  const isNew = node.row.cohort === "";
+  const { kind: _kind, ...fields } = hello;
+  node.row = { ...node.row, ...fields, lastSeenMs: nowMs };
+  state.devicesChanged = true;
+  const id = node.row.node;
+  const effects: GatewayEffect[] = [
+    store({ kind: "hello", node: id, nowMs, hello }),
+    { kind: "news", news: { kind: "hello", row: node.row } },
+    log("info", "hello", { node: id, cohort: hello.cohort, model: hello.modelId }),
+  ];
+  if (isNew) {
+    const message = `${id} joined with ${hello.firmware}, ${hello.cohort}`;
+    effects.push(tellDiary(state, { type: "node-joined", node: id, message }, nowMs));
+  }
+  return [...effects, ...onHello(state, node, nowMs)];
+}
+
+/** Any frame proves that a node is there. */
+function heard(state: GatewayState, node: NodeState, nowMs: number): GatewayEffect[] {
+  node.row = { ...node.row, lastSeenMs: nowMs };
+  if (node.online) return [];
+  node.online = true;
+  state.devicesChanged = true;
+  return [tellAvailability(state, node)];
+}
+
+function canTeach(state: GatewayState, offload: Offload): boolean {
+  const { teacher } = state.settings;
+  return (
+    offload.windowSamples === teacher.windowSamples &&
+    offload.channels === teacher.channels &&
+    offload.rateCentihertz === Math.round(100 * teacher.rateHz)
+  );
+}
+
+function cannotTeach(state: GatewayState, node: NodeId, offload: Offload): GatewayEffect {
+  const { teacher } = state.settings;
+  const shape = `${offload.windowSamples}x${offload.channels} at ${offload.rateCentihertz / 100} Hz`;
+  return log("warning", "window kept but not answered", {
+    node,
+    reason: `it is ${shape}, the teacher takes ${teacher.windowSamples}x${teacher.channels} at ${teacher.rateHz} Hz`,
+  });
+}
+
+/** A frame that cannot be read cannot be acknowledged either: its number is not known. */
+function onRefused(
+  state: GatewayState,
+  id: NodeId,
+  error: EdgeError,
+  nowMs: number,
+): GatewayEffect[] {
+  state.refused++;
+  const node = nodeOf(state, id);
+  node.refused++;
+  // Every frame is counted; told are the 1st, 2nd, 4th, 8th … of a node, so that a node that sends
+  // nothing else cannot fill the log.
+  if (!Number.isInteger(Math.log2(node.refused))) return [];
+  const message = `${id}: frame ${node.refused} refused, ${error.message}`;
+  return [
+    log("warning", "frame refused", { node: id, count: node.refused, reason: error.message }),
+    tellDiary(state, { type: "refused", node: id, message }, nowMs),
+  ];
+}
+
+function onAvailability(state: GatewayState, topic: string, payload: Uint8Array): GatewayEffect[] {
+  const id = availabilityOf(state.settings.base, topic);
+  const node = id === undefined ? undefined : state.nodes.get(id);
+  if (node === undefined || !node.online || !saysOffline(payload)) return [];
+  return [gone(state, node)];
+}
+
+function gone(state: GatewayState, node: NodeState): GatewayEffect {
+  node.online = false;
+  state.devicesChanged = true;
+  return tellAvailability(state, node);
+}
+
+function saysOffline(payload: Uint8Array): boolean {
+  let text = "";
+  for (const byte of payload) text += String.fromCharCode(byte);
+  return /^\s*\{\s*"state"\s*:\s*"offline"\s*\}\s*$/.test(text);
+}
+
+function onStored(
+  state: GatewayState,
+  rows: readonly StoreRow[],
+  stored: readonly StoredRow[],
+  nowMs: number,
+): GatewayEffect[] {
+  const effects: GatewayEffect[] = [];
+  if (state.degraded !== null) {
+    state.degraded = null;
+    effects.push(log("info", "storing again", {}), tellBridge(state));
+  }
+  const acks = new Map<string, { node: NodeId; epoch: number; seqs: number[] }>();
+  rows.forEach((row, index) => {
+    const result = stored[index] as StoredRow;
+    if (row.kind === "report") {
+      noteAck(acks, row.node, row.report);
+      if (result.fresh) effects.push(...afterReport(state, row.node, row.report, result, nowMs));
+    } else if (row.kind === "offload") {
+      noteAck(acks, row.node, row.offload);
+      if (!result.fresh) return;
+      countNode(state, row.node, { offloads: 1 });
+      const { offloadId } = result;
+      const item = { offloadId, node: row.node, offload: row.offload };
+      if (row.teachable) effects.push({ kind: "teach", item });
+    } else if (row.kind === "label" && result.fresh) {
+      state.softLabels++;
+      if (row.trusted) countNode(state, row.node, { trusted: 1, agreed: row.agrees ? 1 : 0 });
+    }
+  });
+  return [...sendAcks(acks), ...effects];
+}
+
+function noteAck(
+  acks: Map<string, { node: NodeId; epoch: number; seqs: number[] }>,
+  node: NodeId,
+  { epoch, seq }: { readonly epoch: number; readonly seq: number },
+): void {
+  const key = `${node}/${epoch}`;
+  const ack = acks.get(key);
+  if (ack === undefined) acks.set(key, { node, epoch, seqs: [seq] });
+  else ack.seqs.push(seq);
+}
+
+function sendAcks(
+  acks: ReadonlyMap<string, { node: NodeId; epoch: number; seqs: number[] }>,
+): GatewayEffect[] {
+  const effects: GatewayEffect[] = [];
+  for (const { node, epoch, seqs } of acks.values()) {
+    for (let from = 0; from < seqs.length; from += LIMITS.ackSeqs) {
+      const part = seqs.slice(from, from + LIMITS.ackSeqs);
+      effects.push({ kind: "send", node, message: { kind: "ack", epoch, seqs: part } });
+    }
+  }
+  return effects;
+}
+
+function afterReport(
+  state: GatewayState,
+  id: NodeId,
+  report: Report,
+  result: StoredRow,
+  nowMs: number,
+): GatewayEffect[] {
+  const node = nodeOf(state, id);
+  const { epoch, driftQ8, alarm, batteryPercent, dropped } = report;
+  const wasAlarm = node.row.alarm;
+  node.row = { ...node.row, epoch, driftQ8, alarm, batteryPercent, dropped };
+  countNode(state, id, { windows: result.freshEntries });
+  const effects = tellReport(state, node, report);
+  if (alarm !== wasAlarm) {
+    effects.push(log("info", alarm ? "drift alarm" : "drift alarm over", { node: id }));
+  }
+  effects.push({ kind: "news", news: { kind: "drift", node: id, driftQ8, alarm } });
+  effects.push(...onWindows(state, node, report, nowMs));
+  return effects;
+}
+
+function countNode(
+  state: GatewayState,
+  id: NodeId,
+  more: Partial<Record<"windows" | "offloads" | "trusted" | "agreed", number>>,
+): void {
+  const node = nodeOf(state, id);
+  const { row } = node;
+  node.row = {
+    ...row,
+    windows: row.windows + (more.windows ?? 0),
+    offloads: row.offloads + (more.offloads ?? 0),
+    trusted: row.trusted + (more.trusted ?? 0),
+    agreed: row.agreed + (more.agreed ?? 0),
+  };
+  state.devicesChanged = true;
+}
+
+function onStoreFailed(state: GatewayState, message: string): GatewayEffect[] {
+  if (state.degraded === message) return [];
+  state.degraded = message;
+  return [
+    log("error", "nothing is stored or acknowledged", { reason: message }),
+    tellBridge(state),
+  ];
+}
+
+function onAnswered(
+  state: GatewayState,
+  event: Extract<GatewayEvent, { kind: "answered" }>,
+  nowMs: number,
+): GatewayEffect[] {
+  const { item, probabilities, trusted } = event;
+  const { offload } = item;
+  const classIndex = indexOfLargest(probabilities);
+  const agrees = classIndex === offload.classIndex;
+  const node = nodeOf(state, item.node);
+  const verdict = { classIndex, confidence: probabilities[classIndex] as number, trusted };
+  return [
+    {
+      kind: "send",
+      node: item.node,
+      message: {
+        kind: "verdict",
+        epoch: offload.epoch,
+        seq: offload.seq,
+        windowIndex: offload.windowIndex,
+        classIndex,
+        trusted,
+        probabilitiesQ8: Uint8Array.from(probabilities, (p) => Math.round(255 * p)),
+      },
+    },
+    store({
+      kind: "label",
+      node: item.node,
+      nowMs,
+      offloadId: item.offloadId,
+      teacherId: state.settings.teacher.id,
+      trusted,
+      agrees,
+      probabilities,
+    }),
+    ...tellVerdict(state, node, offload, verdict),
+    { kind: "news", news: { kind: "label", item, probabilities, trusted, agrees } },
+    ...onAudit(state, node, offload, { trusted, agrees }, nowMs),
+  ];
+}
+
+function onLink(state: GatewayState, open: boolean, nowMs: number): GatewayEffect[] {
+  state.linkOpen = open;
+  if (!open) return [log("warning", "broker lost", {})];
+  const nodes = [...state.nodes.values()];
+  return [
+    tellBridge(state),
+    ...nodes.map((node) => tellAvailability(state, node)),
+    ...nodes.flatMap((node) => tellLast(state, node)),
+    tellDevices(state),
+    tellInfo(state, nowMs),
+  ];
+}
+
+function onTick(state: GatewayState, nowMs: number): GatewayEffect[] {
+  const effects: GatewayEffect[] = [];
+  for (const node of state.nodes.values()) {
+    const silenceMs = state.settings.silences * Math.max(node.row.wakeMs, SILENCE_MS_LEAST);
+    if (node.online && nowMs - node.row.lastSeenMs > silenceMs) effects.push(gone(state, node));
+  }
+  if (state.devicesChanged && nowMs - state.devicesToldMs >= state.settings.devicesMs) {
+    state.devicesChanged = false;
+    state.devicesToldMs = nowMs;
+    effects.push(tellDevices(state), tellInfo(state, nowMs));
+  }
+  return effects;
+}
+
+function indexOfLargest(values: Float32Array): number {
+  let best = 0;
+  for (let i = 1; i < values.length; i++)
+    if ((values[i] as number) > (values[best] as number)) best = i;
+  return best;
+}
+
+function store(row: StoreRow): GatewayEffect {
+  return { kind: "store", row };
+}
+
+function log(
+  level: "info" | "warning" | "error",
+  message: string,
+  fields: Readonly<Record<string, string | number | boolean>>,
+): GatewayEffect {
+  return { kind: "log", level, message, fields };
+}

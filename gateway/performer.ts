@@ -1,0 +1,183 @@
+/**
+ * Performs the gateway's effects on MQTT, on disk and on the teacher, and brings back what happened.
+ *
+ * Everything that decides is in `gateway.ts`; everything here is short. Events that come while one is
+ * being worked on (a commit that is done at once) wait their turn.
+ */
+
+import { unreachable } from "../src/assert.ts";
+import { encodeDown } from "../src/wire/frames.ts";
+import type { ModelId } from "../src/wire/messages.ts";
+import { bridgeTopic, downTopic } from "../src/wire/topics.ts";
+import { ChunkServer } from "./chunk-server.ts";
+import type { GatewayConfig } from "./config.ts";
+import { stepGateway } from "./gateway.ts";
+import type { GatewayEffect, GatewayEvent, GatewayState } from "./gateway-state.ts";
+import type { LabelLog } from "./label-log.ts";
+import type { Link } from "./link.ts";
+import type { GatewayDependencies } from "./run-gateway.ts";
+import { StoreWriter } from "./store-writer.ts";
+import { TeacherQueue } from "./teacher-queue.ts";
+
+const TICK_MS = 500;
+
+export class Performer {
+  readonly queue: TeacherQueue;
+  readonly #dependencies: GatewayDependencies;
+  readonly #state: GatewayState;
+  readonly #labelLog: LabelLog;
+  readonly #writer: StoreWriter;
+  readonly #chunks: ChunkServer;
+  readonly #events: GatewayEvent[] = [];
+  #working = false;
+  #link: Link | undefined;
+  #ticking: NodeJS.Timeout | undefined;
+  /** The release that is being pulled: its bytes are read and hashed once. */
+  #container: { readonly sequence: number; readonly bytes: Uint8Array } | undefined;
+
+  constructor(
+    config: GatewayConfig,
+    dependencies: GatewayDependencies,
+    labelLog: LabelLog,
+    state: GatewayState,
+  ) {
+    this.#dependencies = dependencies;
+    this.#state = state;
+    this.#labelLog = labelLog;
+    this.#writer = new StoreWriter({
+      log: labelLog,
+      onStored: (rows, stored) => this.happen({ kind: "stored", rows, stored }),
+      onFailed: (message) => this.happen({ kind: "store-failed", message }),
+    });
+    this.#chunks = new ChunkServer({
+      bytesPerSecond: config.releases.chunkBytesPerSecond,
+      chunk: (sequence, index) => this.#chunk(sequence, index),
+      send: (node, releaseSequence, index, bytes) =>
+        this.perform({
+          kind: "send",
+          node,
+          message: { kind: "chunk", releaseSequence, index, bytes },
+        }),
+    });
+    this.queue = new TeacherQueue({
+      teacher: dependencies.teacher,
+      trust: dependencies.trust,
+      ...config.teacherQueue,
+      fetch: (node, afterId, limit) => labelLog.reader.waiting(node, afterId, limit),
+      onAnswer: (item, probabilities, trusted) =>
+        this.happen({ kind: "answered", item, probabilities, trusted }),
+      onFailure: (error, windows) =>
+        dependencies.log("error", "teacher failed, its windows wait", {
+          windows,
+          reason: error.message,
+        }),
+    });
+  }
+
+  /** The link is there: everything retained is told, and what waits from before is answered. */
+  begin(link: Link): void {
+    this.#link = link;
+    this.happen({ kind: "link", open: true });
+    for (const node of this.#labelLog.reader.waitingNodes()) this.queue.resume(node);
+    this.#ticking = setInterval(() => this.happen({ kind: "tick" }), TICK_MS);
+  }
+
+  connected(open: boolean): void {
+    // Before `begin` there is nowhere to tell anything.
+    if (this.#link !== undefined) this.happen({ kind: "link", open });
+  }
+
+  happen(event: GatewayEvent): void {
+    this.#events.push(event);
+    if (this.#working) return;
+    this.#working = true;
+    try {
+      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+        for (const effect of stepGateway(this.#state, next, Date.now())) this.perform(effect);
+      }
+    } finally {
+      this.#working = false;
+    }
+  }
+
+  perform(effect: GatewayEffect): void {
+    const { base } = this.#state.settings;
+    switch (effect.kind) {
+      case "store":
+        return this.#writer.add(effect.row);
+      case "teach":
+        return this.queue.push(effect.item);
+      case "send": {
+        const topic = downTopic(base, effect.node, effect.message.kind);
+        const frame = encodeDown(effect.message);
+        return this.#link?.publish(topic, frame, { qos: 0, retain: false });
+      }
+      case "offer":
+        return this.#offer(effect);
+      case "chunks":
+        return this.#chunks.want(effect.node, effect.sequence, effect.indices);
+      case "tell": {
+        const { topic, json, qos, retain } = effect;
+        return this.#link?.publish(topic, json, { qos, retain });
+      }
+      case "save-rollout":
+        return this.#saveRollout(effect);
+      case "roll-back":
+        return this.#dependencies.rollBack?.(effect.rollout, effect.reason);
+      case "news":
+        return this.#dependencies.onNews?.(effect.news);
+      case "log":
+        return this.#dependencies.log(effect.level, effect.message, effect.fields);
+      default:
+        return unreachable(effect);
+    }
+  }
+
+  /** Stores what has been received, says goodbye, closes the link. */
+  async end(): Promise<void> {
+    clearInterval(this.#ticking);
+    this.#chunks.stop();
+    await this.queue.stop();
+    this.#writer.flush();
+    const { base } = this.#state.settings;
+    const json = JSON.stringify({ state: "offline" });
+    this.#link?.publish(bridgeTopic(base, "state"), json, { qos: 1, retain: true });
+    await this.#link?.close();
+    // What came in while the link was closing is acknowledged to nobody, but is kept.
+    this.#writer.flush();
+  }
+
+  #offer({ node, sequence }: Extract<GatewayEffect, { kind: "offer" }>): void {
+    const release = this.#dependencies.registry?.release(sequence);
+    if (release === undefined) return;
+    const { manifestBytes: manifest, signature } = release;
+    this.perform({ kind: "send", node, message: { kind: "offer", manifest, signature } });
+  }
+
+  #chunk(sequence: number, index: number): Uint8Array | undefined {
+    const { registry } = this.#dependencies;
+    const manifest = registry?.release(sequence)?.manifest;
+    if (registry === undefined || manifest === undefined) return undefined;
+    if (this.#container?.sequence !== sequence) {
+      const bytes = registry.container(manifest.modelId);
+      if (bytes === undefined) return undefined;
+      this.#container = { sequence, bytes };
+    }
+    const start = index * manifest.chunkBytes;
+    const { bytes } = this.#container;
+    return start < bytes.length ? bytes.subarray(start, start + manifest.chunkBytes) : undefined;
+  }
+
+  #saveRollout(effect: Extract<GatewayEffect, { kind: "save-rollout" }>): void {
+    const { rollout, modelId } = effect;
+    this.#dependencies.registry?.saveCohortState(rollout.cohort, rolloutJson(rollout, modelId));
+  }
+}
+
+/** What the registry keeps of a cohort, for the next start. */
+function rolloutJson(
+  rollout: Extract<GatewayEffect, { kind: "save-rollout" }>["rollout"],
+  modelId: ModelId,
+): string {
+  return JSON.stringify({ rollout, modelId });
+}

@@ -1,0 +1,146 @@
+/**
+ * A gateway in this process: takes the data directory, opens the store and the link, and runs.
+ */
+
+import { mkdirSync } from "node:fs";
+import type { DownMessage, ModelId, NodeId } from "../src/wire/messages.ts";
+import type { BridgeEvent, BridgeInfo } from "../src/wire/public.ts";
+import { startBroker } from "./broker.ts";
+import type { GatewayConfig } from "./config.ts";
+import { lockDataDirectory } from "./data-lock.ts";
+import { createState, type GatewayNews } from "./gateway-state.ts";
+import { LabelLog } from "./label-log.ts";
+import type { LabelReader } from "./label-reader.ts";
+import type { NodeRow } from "./label-rows.ts";
+import type { Link, LinkEvents, Log } from "./link.ts";
+import { Performer } from "./performer.ts";
+import type { Registry } from "./registry.ts";
+import type { Rollout } from "./rollout.ts";
+import type { Teacher, TeacherTrust } from "./teacher.ts";
+
+export type GatewayDependencies = {
+  readonly teacher: Teacher;
+  readonly trust: TeacherTrust;
+  /** Without one, no releases are served. */
+  readonly registry?: Registry;
+  /** A rollout stopped itself: makes, signs and serves the release that goes back. */
+  readonly rollBack?: (rollout: Rollout, reason: string) => void;
+  readonly onNews?: (news: GatewayNews) => void;
+  readonly log: Log;
+};
+
+export type RunningGateway = {
+  /** Where clients connect: `mqtt://127.0.0.1:1883`. */
+  readonly url: string;
+  /** The store, for reading; `openLabelReader(labelFile)` does the same from another thread. */
+  readonly labels: () => LabelReader;
+  readonly labelFile: string;
+  readonly nodes: () => readonly (NodeRow & { readonly online: boolean })[];
+  readonly send: (node: NodeId, message: DownMessage) => void;
+  /** Starts, or after a restart continues, the rollout of a release that is in the registry. */
+  readonly serve: (rollout: Rollout, modelId: ModelId) => void;
+  /** What `bridge/info` says of the loop. */
+  readonly tellLoop: (loop: BridgeInfo["loop"], trusted: boolean) => void;
+  /** One line on `bridge/event`. */
+  readonly tellDiary: (entry: Omit<BridgeEvent, "v" | "time">) => void;
+  readonly counters: () => GatewayCounters;
+  /** Stores what has been received, tells `offline`, and lets go of the data directory. */
+  readonly stop: () => Promise<void>;
+};
+
+export type GatewayCounters = {
+  readonly refusedFrames: number;
+  readonly softLabels: number;
+  /** Windows in memory that wait for the teacher. */
+  readonly teacherQueue: number;
+  /** Why nothing is stored now; null while all is well. */
+  readonly degraded: string | null;
+};
+
+/** Least time between two tellings of `bridge/devices`. */
+const DEVICES_MS = 1_000;
+
+/** @throws EdgeError `data-directory-in-use`, `broker-open`, `broker-port`, `label-log-…` */
+export async function startGateway(
+  config: GatewayConfig,
+  dependencies: GatewayDependencies,
+): Promise<RunningGateway> {
+  // The lock is a file in the directory.
+  mkdirSync(config.dataDirectory, { recursive: true });
+  const unlock = lockDataDirectory(config.dataDirectory);
+  let labelLog: LabelLog | undefined;
+  try {
+    labelLog = openLabelLog(config, dependencies.log);
+    return await run(config, dependencies, labelLog, unlock);
+  } catch (error) {
+    labelLog?.close();
+    unlock();
+    throw error;
+  }
+}
+
+function openLabelLog(config: GatewayConfig, log: Log): LabelLog {
+  const { labelPagesMax, dataDirectory: directory } = config;
+  const limit = labelPagesMax === undefined ? {} : { pagesMax: labelPagesMax };
+  const labelLog = new LabelLog({ directory, nowMs: Date.now(), ...limit });
+  if (labelLog.setAside !== undefined) {
+    log("error", "the label log was damaged and has been set aside; a new one is begun", {
+      file: labelLog.setAside,
+      hint: "`sqlite3 FILE .recover` reads what is left of it",
+    });
+  }
+  return labelLog;
+}
+
+async function run(
+  config: GatewayConfig,
+  dependencies: GatewayDependencies,
+  labelLog: LabelLog,
+  unlock: () => void,
+): Promise<RunningGateway> {
+  const { teacher } = dependencies;
+  const settings = {
+    base: config.base,
+    classes: teacher.classes,
+    teacher,
+    version: config.version,
+    startedMs: Date.now(),
+    rolloutPolicy: config.releases.policy,
+    silences: config.silences,
+    devicesMs: DEVICES_MS,
+  };
+  const { reader } = labelLog;
+  const state = createState(settings, reader.nodes(), reader.softLabelCount().total);
+  const performer = new Performer(config, dependencies, labelLog, state);
+  const link = await openLink(config, {
+    onMessage: (topic, payload) => performer.happen({ kind: "message", topic, payload }),
+    onConnection: (open) => performer.connected(open),
+    log: dependencies.log,
+  });
+  performer.begin(link);
+  return {
+    url: link.url,
+    labels: () => labelLog.reader,
+    labelFile: labelLog.file,
+    nodes: () => [...state.nodes.values()].map(({ row, online }) => ({ ...row, online })),
+    send: (node, message) => performer.perform({ kind: "send", node, message }),
+    serve: (rollout, modelId) => performer.happen({ kind: "serve", rollout, modelId }),
+    tellLoop: (loop, trusted) => performer.happen({ kind: "loop", loop, trusted }),
+    tellDiary: (entry) => performer.happen({ kind: "diary", entry }),
+    counters: () => ({
+      refusedFrames: state.refused,
+      softLabels: state.softLabels,
+      teacherQueue: performer.queue.size,
+      degraded: state.degraded,
+    }),
+    stop: async () => {
+      await performer.end();
+      labelLog.close();
+      unlock();
+    },
+  };
+}
+
+function openLink(config: GatewayConfig, events: LinkEvents): Promise<Link> {
+  return startBroker({ base: config.base, ...config.broker }, events);
+}

@@ -1,0 +1,194 @@
+/**
+ * Offloads on their way through the teacher: in micro-batches, fairly, bounded.
+ *
+ * Nodes take turns, so that one that offloads everything delays itself and not the others. Only so
+ * many windows wait in memory; what is beyond that stays in the store, where it is already, and is
+ * fetched when its node's turn comes. That is also how what was stored before a restart is answered.
+ */
+
+import { assert } from "../src/assert.ts";
+import type { NodeId } from "../src/wire/messages.ts";
+import type { WaitingOffload } from "./label-rows.ts";
+import type { Teacher, TeacherTrust } from "./teacher.ts";
+
+export type TeacherQueueOptions = {
+  readonly teacher: Teacher;
+  readonly trust: TeacherTrust;
+  /** Windows in one call of the teacher, at most. */
+  readonly batchSize: number;
+  /** How long the first window of a batch waits for more. */
+  readonly waitMs: number;
+  /** Windows kept in memory, of one node and of all. */
+  readonly nodeQueueMax: number;
+  readonly queueMax: number;
+  /** A node's stored unanswered offloads above an id, oldest first. */
+  readonly fetch: (node: NodeId, afterId: number, limit: number) => readonly WaitingOffload[];
+  readonly onAnswer: (item: WaitingOffload, probabilities: Float32Array, trusted: boolean) => void;
+  /** The teacher failed on a batch: its windows stay in the store, unanswered. */
+  readonly onFailure: (error: Error, windows: number) => void;
+};
+
+type NodeQueue = {
+  readonly items: WaitingOffload[];
+  /** Highest id that was ever put into `items`. */
+  lastId: number;
+  /** There is more in the store above `lastId`. */
+  backlog: boolean;
+};
+
+/** After a failed batch the teacher is left alone for a while; one bad moment is not a hot loop. */
+const RETRY_MS = 1_000;
+
+export class TeacherQueue {
+  readonly #options: TeacherQueueOptions;
+  /** In the order of turns: who was served goes to the end. */
+  readonly #nodes = new Map<NodeId, NodeQueue>();
+  #size = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+  #stopped = false;
+
+  constructor(options: TeacherQueueOptions) {
+    assert(options.batchSize > 0 && options.queueMax >= options.batchSize, "a batch fits");
+    this.#options = options;
+  }
+
+  /** Windows in memory. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** A stored offload. */
+  push(item: WaitingOffload): void {
+    const queue = this.#queueOf(item.node);
+    const isFull =
+      this.#size >= this.#options.queueMax || queue.items.length >= this.#options.nodeQueueMax;
+    if (queue.backlog || isFull) {
+      queue.backlog = true;
+    } else {
+      this.#take(queue, item);
+    }
+    this.#schedule();
+  }
+
+  /** This node has unanswered offloads in the store. */
+  resume(node: NodeId): void {
+    this.#queueOf(node).backlog = true;
+    this.#schedule();
+  }
+
+  /** Lets the running batch finish. What is in memory is in the store as well. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#running;
+  }
+
+  #queueOf(node: NodeId): NodeQueue {
+    let queue = this.#nodes.get(node);
+    if (queue === undefined) {
+      queue = { items: [], lastId: 0, backlog: false };
+      this.#nodes.set(node, queue);
+    }
+    return queue;
+  }
+
+  #take(queue: NodeQueue, item: WaitingOffload): void {
+    queue.items.push(item);
+    queue.lastId = item.offloadId;
+    this.#size++;
+  }
+
+  #schedule(delayMs = this.#size >= this.#options.batchSize ? 0 : this.#options.waitMs): void {
+    if (this.#stopped || this.#running !== undefined) return;
+    if (this.#timer !== undefined) {
+      if (delayMs > 0) return;
+      clearTimeout(this.#timer);
+    }
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#running = this.#run().finally(() => {
+        this.#running = undefined;
+        if (this.#hasWork()) this.#schedule();
+      });
+    }, delayMs);
+  }
+
+  #hasWork(): boolean {
+    if (this.#size > 0) return true;
+    for (const queue of this.#nodes.values()) if (queue.backlog) return true;
+    return false;
+  }
+
+  async #run(): Promise<void> {
+    const batch = this.#nextBatch();
+    if (batch.length === 0) return;
+    try {
+      await this.#answer(batch);
+    } catch (error) {
+      this.#putBack(batch);
+      this.#options.onFailure(error as Error, batch.length);
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+  }
+
+  /** One window of each node in turn, until the batch is full or nothing is left. All of a batch
+   * have the same step size, since the teacher takes one for all. */
+  #nextBatch(): WaitingOffload[] {
+    const batch: WaitingOffload[] = [];
+    for (const [node, queue] of [...this.#nodes]) {
+      if (queue.items.length === 0 && queue.backlog) this.#refill(node, queue);
+      if (queue.items.length === 0) this.#nodes.delete(node);
+    }
+    for (let served = true; served && batch.length < this.#options.batchSize; ) {
+      served = false;
+      for (const [node, queue] of [...this.#nodes]) {
+        if (batch.length >= this.#options.batchSize) break;
+        const [first] = queue.items;
+        const step = batch[0]?.offload.inputMilligPerStep;
+        const fits = step === undefined || first?.offload.inputMilligPerStep === step;
+        if (first === undefined || !fits) continue;
+        queue.items.shift();
+        this.#size--;
+        batch.push(first);
+        served = true;
+        this.#nodes.delete(node);
+        this.#nodes.set(node, queue);
+      }
+    }
+    return batch;
+  }
+
+  #refill(node: NodeId, queue: NodeQueue): void {
+    const limit = this.#options.nodeQueueMax;
+    const items = this.#options.fetch(node, queue.lastId, limit);
+    for (const item of items) this.#take(queue, item);
+    queue.backlog = items.length === limit;
+  }
+
+  #putBack(batch: readonly WaitingOffload[]): void {
+    for (const item of [...batch].reverse()) {
+      this.#queueOf(item.node).items.unshift(item);
+      this.#size++;
+    }
+  }
+
+  async #answer(batch: readonly WaitingOffload[]): Promise<void> {
+    const { teacher, trust, onAnswer } = this.#options;
+    const length = teacher.windowSamples * teacher.channels;
+    const windows = new Int8Array(batch.length * length);
+    batch.forEach((item, index) => {
+      windows.set(item.offload.window, index * length);
+    });
+    const [first] = batch;
+    assert(first !== undefined, "a batch is not empty");
+    const answer = await teacher.predict(windows, batch.length, first.offload.inputMilligPerStep);
+    const classes = teacher.classes.length;
+    const features = (answer.features?.length ?? 0) / batch.length;
+    batch.forEach((item, index) => {
+      const row = answer.probabilities.slice(index * classes, (index + 1) * classes);
+      const known = answer.features?.subarray(index * features, (index + 1) * features) ?? null;
+      onAnswer(item, row, trust(row, known));
+    });
+  }
+}
