@@ -52,7 +52,10 @@ export type NodeSettings = {
 /** What the pure node program is handed. */
 export type NodeTools = {
   readonly crypto: Crypto;
+  /** For decisions: as many numbers as windows, whatever the network does. */
   readonly random: Prng;
+  /** For the timing of retries. */
+  readonly jitter: Prng;
   /** A container's bytes to a model; throws `EdgeError`. See `modelLoader`. */
   readonly load: (bytes: Uint8Array) => Model;
 };

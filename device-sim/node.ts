@@ -129,7 +129,7 @@ function pump(node: Node, now: Now, effects: NodeEffect[]): void {
   }
   if (!node.connected) return;
   askForChunks(node.updater, contextOf(node, now, effects));
-  for (const entry of dueEntries(node.outbox, now.uptimeMs, node.tools.random)) {
+  for (const entry of dueEntries(node.outbox, now.uptimeMs, node.tools.jitter)) {
     effects.push({ kind: "publish", topic: entry.kind, frame: entry.frame });
   }
 }
