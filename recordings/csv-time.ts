@@ -81,7 +81,10 @@ export class TimeCheck {
     if (step <= 0) {
       throw new EdgeError({
         code: "recording-time",
-        message: step === 0 ? "has the same time as the row before" : `goes back by ${(-step).toPrecision(3)} s`,
+        message:
+          step === 0
+            ? "has the same time as the row before"
+            : `goes back by ${(-step).toPrecision(3)} s`,
         where,
         hint: "Sort the rows by subject and time and remove duplicates.",
       });
