@@ -16,8 +16,10 @@ function gateWith(changes: Partial<GateParameters> = {}): GateParameters {
     novelty: {
       exit: 1,
       features: FEATURES,
-      meansQ2: new Int16Array(3 * FEATURES),
-      precisionsQ12: new Uint16Array(3 * FEATURES).fill(4096),
+      axes: 0,
+      // The identity: every feature has a standard deviation of one step.
+      whiteningQ12: Int16Array.of(4096, 0, 4096, 0, 0, 4096, 0, 0, 0, 4096),
+      prototypesQ4: new Int16Array(3 * FEATURES),
       centresQ8: [2560, 2560, 2560],
       inverseSpreadsQ8: [256, 256, 256],
       clipQ8: 6 * 256,

@@ -19,7 +19,8 @@ const gates: fc.Arbitrary<GateParameters> = fc
       low + ((seed.next().value as number) % (high - low + 1));
     const many = (length: number, low: number, high: number): number[] =>
       Array.from({ length }, () => draw(low, high));
-    const cells = classes * features;
+    const axes = draw(0, 3);
+    const inputs = features + axes;
     return {
       classes,
       exits: Array.from({ length: exits }, () => ({
@@ -40,8 +41,9 @@ const gates: fc.Arbitrary<GateParameters> = fc
         ? {
             exit: draw(0, exits - 1),
             features,
-            meansQ2: Int16Array.from(many(cells, -512, 511)),
-            precisionsQ12: Uint16Array.from(many(cells, 1, 16383)),
+            axes,
+            whiteningQ12: Int16Array.from(many((inputs * (inputs + 1)) / 2, -32768, 32767)),
+            prototypesQ4: Int16Array.from(many(classes * inputs, -32768, 32767)),
             centresQ8: many(classes, -32768, 32767),
             inverseSpreadsQ8: many(classes, 1, 16383),
             clipQ8: draw(1, 32767),

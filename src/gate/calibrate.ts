@@ -9,18 +9,18 @@
 import { assert } from "../assert.ts";
 import type { LoadedStudent } from "../engine/engine.ts";
 import { prng } from "../prng.ts";
+import type { Augmentation } from "../signal/augment.ts";
 import type { WindowSet } from "../signal/window-set.ts";
 import { windowAt } from "../signal/window-set.ts";
-import type { ExitRecords } from "./exit-records.ts";
-import { featuresAt, recordExits } from "./exit-records.ts";
-import type { AlarmRate, BoutNovelty } from "./false-alarms.ts";
+import { recordExits } from "./exit-records.ts";
+import type { AlarmRate } from "./false-alarms.ts";
 import { fitAlarm } from "./false-alarms.ts";
 import { fitConfidence, fitFusion, fitTemperature, fusedAnswers } from "./fit-confidence.ts";
 import { fitNovelty } from "./fit-novelty.ts";
 import { NEVER_Q15, ONE_Q15 } from "./gate-parameters.ts";
 import type { BurstGate, ExitGate, GateParameters, NoveltyGate } from "./gate-parameters.ts";
 import type { FusedAnswer } from "./margins.ts";
-import { noveltyOf } from "./novelty.ts";
+import { boutNovelties, noveltySamples, turnedViews } from "./novelty-samples.ts";
 import { statisticsDistance, windowStatistics } from "./window-statistics.ts";
 
 /** What the offloads are to achieve. */
@@ -53,8 +53,11 @@ export type CalibrationRequest = {
   readonly auditChance?: number;
   /** What early exits may cost together, in points (hundredths) of accuracy. */
   readonly earlyExitPoints?: number;
-  /** Whose features novelty looks at; the last exit unless said otherwise. Null for no novelty. */
+  /** Whose features novelty looks at; the first exit unless said otherwise, since it judges every
+   * window. Null for no novelty. */
   readonly noveltyExit?: number | null;
+  /** How the student's training windows were turned: such turns are nothing new to it. */
+  readonly augmentation?: Pick<Augmentation, "turn" | "tiltDegrees">;
   readonly windowsPerNodeDay: number;
   readonly falseAlarmsPerNodeDay?: number;
   readonly burstWindows?: number;
@@ -79,7 +82,7 @@ const BUCKET_RESERVE = 8;
 /** Standardised log distances are clipped here: one window alone never makes an alarm. */
 const NOVELTY_CLIP = 6;
 /** The lasting shift, in standard deviations, that the alarm's slack and threshold are best for. */
-const NOVELTY_SHIFT = 3;
+const NOVELTY_SHIFT = 5;
 
 /** Solves every threshold of a gate. See `CalibrationRequest`. */
 export function calibrateGate(request: CalibrationRequest): Calibration {
@@ -103,7 +106,7 @@ export function calibrateGate(request: CalibrationRequest): Calibration {
   const share = targetShare(request, answers.at(-1) as readonly FusedAnswer[]);
   const early = fitEarlyExits(answers, held.labels, share, request.earlyExitPoints ?? 0.2);
   const unsure = unsureMargin(answers, early.answeredBy, share);
-  const novelty = calibrateNovelty(request, records);
+  const novelty = calibrateNovelty(request);
   return {
     parameters: {
       classes: records.classes,
@@ -238,39 +241,29 @@ function bucketFor(budgetShare: number): GateParameters["bucket"] {
 
 function calibrateNovelty(
   request: CalibrationRequest,
-  records: ExitRecords,
 ): { readonly gate: NoveltyGate; readonly rate: AlarmRate } | null {
-  const exit = request.noveltyExit === undefined ? records.exits.length - 1 : request.noveltyExit;
+  const exit = request.noveltyExit === undefined ? 0 : request.noveltyExit;
   if (exit === null) return null;
-  const trained = recordExits(request.student, request.trained);
-  const fit = { records: trained, labels: request.trained.labels };
-  const gate = fitNovelty(fit, records, exit, NOVELTY_CLIP);
+  const { student, augmentation } = request;
+  const seed = request.seed ?? 1;
+  const trained = noveltySamples(student, turnedViews(request.trained, augmentation, seed));
+  const heldViews = turnedViews(request.held, augmentation, seed + 1);
+  const held = noveltySamples(student, heldViews);
+  const gate = fitNovelty(trained, held, {
+    exit,
+    axes: request.held.channels,
+    clip: NOVELTY_CLIP,
+  });
   return fitAlarm(
     gate,
-    boutNovelties(gate, records, request.held.bouts),
+    boutNovelties(gate, held, heldViews.bouts),
     {
       windowsPerNodeDay: request.windowsPerNodeDay,
       mostPerNodeDay: request.falseAlarmsPerNodeDay ?? 2,
       shift: NOVELTY_SHIFT,
     },
-    (purpose) => prng(request.seed ?? 1, `calibrate-${purpose}`),
+    (purpose) => prng(seed, `calibrate-${purpose}`),
   );
-}
-
-/** The standardised log distances of each bout, in the order of its windows. */
-export function boutNovelties(
-  gate: NoveltyGate,
-  records: ExitRecords,
-  bouts: Int32Array,
-): readonly BoutNovelty[] {
-  const byBout = new Map<number, number[]>();
-  bouts.forEach((bout, i) => {
-    const { standardisedQ8 } = noveltyOf(gate, featuresAt(records, gate.exit, i));
-    const values = byBout.get(bout);
-    if (values === undefined) byBout.set(bout, [standardisedQ8]);
-    else values.push(standardisedQ8);
-  });
-  return [...byBout.values()].map((values) => Int32Array.from(values));
 }
 
 /** Diversity from the recordings: a new bout is as far as windows of different bouts typically are, a

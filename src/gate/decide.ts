@@ -83,7 +83,7 @@ export function gateWindow(
     parameters.exits,
     input.exits.map((output) => output.logits),
   );
-  const drift = watch(parameters.novelty, state, input.exits);
+  const drift = watch(parameters.novelty, state, input);
   const bout = followBout(parameters.burst, state, input.statistics);
   const called =
     drift.alarm && !state.alarm ? callBurst(bout.burst, parameters.burst.windows) : bout.burst;
@@ -160,13 +160,13 @@ export function applySetting(
 function watch(
   gate: NoveltyGate | null,
   state: GateState,
-  exits: readonly ExitOutput[],
+  input: GateInput,
 ): { cusumQ8: number; alarm: boolean; standardisedQ8: number } {
-  const output = gate === null ? undefined : exits[gate.exit];
+  const output = gate === null ? undefined : input.exits[gate.exit];
   if (gate === null || output === undefined) {
     return { cusumQ8: state.cusumQ8, alarm: state.alarm, standardisedQ8: -0x8000 };
   }
-  const { standardisedQ8 } = noveltyOf(gate, output.features);
+  const { standardisedQ8 } = noveltyOf(gate, output.features, input.statistics);
   return { ...accumulate(gate, state, standardisedQ8), standardisedQ8 };
 }
 

@@ -5,9 +5,11 @@
  * false alarms than there will be. Here whole bouts are drawn with replacement until a node-day is
  * full (a bootstrap over bouts), in two steps: which bouts exist at all, then which come in a day.
  * The bound is the 95th percentile over both. What no bout shows, no bootstrap can foresee: the
- * bound speaks of bouts like those recorded, and says how many there were.
+ * bound speaks of bouts like those recorded, and says how many there were; `fitAlarm` then adds some
+ * slack of its own.
  */
 
+import { assert } from "../assert.ts";
 import type { Prng } from "../prng.ts";
 import { below } from "../prng.ts";
 import type { NoveltyGate } from "./gate-parameters.ts";
@@ -77,9 +79,11 @@ function alarmsOfDay(
 }
 
 /** Candidates for the slack (k), in standard deviations. */
-const SLACKS = [0.5, 1, 1.5, 2] as const;
+const SLACKS = [0.5, 1, 1.5, 2, 2.5, 3, 4] as const;
+/** What no bout of calibration showed will come all the same: added to the slack that sufficed. */
+const SPARE_SLACK = 0.5;
 /** A threshold below this would alarm on two odd windows, whatever the recordings say. */
-const LEAST_THRESHOLD_Q8 = 4 * 256;
+const LEAST_THRESHOLD_Q8 = 8 * 256;
 const MOST_THRESHOLD_Q8 = 32767;
 
 /**
@@ -116,10 +120,11 @@ export function fitAlarm(
       else low = middle;
     }
     const delay = high / 256 / Math.max(0.01, wanted.shift - slack);
-    return { gate: { ...withSlack, thresholdQ8: high }, rate: rateAt(high), delay };
+    const slackQ8 = Math.round((slack + SPARE_SLACK) * 256);
+    return { gate: { ...gate, slackQ8, thresholdQ8: high }, rate: rateAt(high), delay };
   });
   const holding = fitted.filter(({ rate }) => rate.upperPerNodeDay <= wanted.mostPerNodeDay);
   const best = holding.sort((a, b) => a.delay - b.delay)[0] ?? fitted.at(-1);
-  if (best === undefined) throw new Error("assertion failed: there are slacks to choose from");
+  assert(best !== undefined, "there are slacks to choose from");
   return { gate: best.gate, rate: best.rate };
 }

@@ -1,96 +1,151 @@
 /**
- * Novelty statistics: per-class Gaussians from training windows, their scale from other windows.
+ * Novelty statistics: class prototypes and one covariance, whitened; then the scale of the distance.
  *
- * Means and variances come from windows that the student was trained on, the centre and the spread of
- * the log distance from windows that it was not: features of training windows lie closer to their
- * classes than any later window will.
+ * Prototypes and covariance come from windows that the student was trained on, the centre and the
+ * spread of the log distance from windows that it was not: training windows lie closer to their
+ * classes than any later window will. One covariance for all classes, with its small eigenvalues kept
+ * (only lifted by the floor), since it is the combinations of features that never vary in training
+ * which give a turned collar away; a diagonal covariance saw a third of the turns, late.
  */
 
+import { cholesky } from "../signal/small-matrices.ts";
 import type { ExitRecords } from "./exit-records.ts";
 import { featuresAt } from "./exit-records.ts";
 import type { NoveltyGate } from "./gate-parameters.ts";
 import { noveltyOf } from "./novelty.ts";
+import type { WindowStatistics } from "./window-statistics.ts";
 
-/** Windows of the pooled variance that every class is given on top of its own. */
-const SHRINK_WINDOWS = 20;
-/** No feature is trusted to vary less than this, in squared int8 steps: rounding alone is 1/12, and
- * a feature that never woke in training may wake by a step for no reason. */
-const VARIANCE_FLOOR = 1;
-/** Nor less than this share of the median feature. */
-const VARIANCE_FLOOR_SHARE = 0.05;
+/** Added to every variance, in squared int8 steps: a little over what rounding makes (1/12). */
+const VARIANCE_FLOOR = 0.3;
 /** Below this many windows a class takes its standardisation from all classes together. */
 const ENOUGH_WINDOWS = 20;
+/** Least spread of the log distance, in octaves. */
+const LEAST_SPREAD = 1 / 16;
 
-/** How a gate's novelty is made; what `calibrateGate` fills in later is the alarm threshold. */
+/** Windows as novelty sees them. */
+export type NoveltySamples = {
+  readonly records: ExitRecords;
+  /** Raw statistics per window; empty lists where raw means are left out. */
+  readonly statistics: readonly WindowStatistics[];
+  readonly labels: Uint8Array;
+};
+
+export type NoveltyOptions = {
+  readonly exit: number;
+  /** Raw means to take in, one per axis. */
+  readonly axes: number;
+  /** Standardised log distances are clipped to this many standard deviations. */
+  readonly clip: number;
+};
+
+/** A novelty gate without an alarm: `fitAlarm` sets slack and threshold. */
 export function fitNovelty(
-  fit: { readonly records: ExitRecords; readonly labels: Uint8Array },
-  calibration: ExitRecords,
-  exit: number,
-  clip: number,
+  trained: NoveltySamples,
+  held: NoveltySamples,
+  options: NoveltyOptions,
 ): NoveltyGate {
-  const { means, variances, features } = classGaussians(fit.records, fit.labels, exit);
+  const { exit, axes, clip } = options;
+  const classes = trained.records.classes;
+  const rows = Array.from({ length: trained.records.count }, (_, i) => [
+    ...featuresAt(trained.records, exit, i),
+    ...(trained.statistics[i] ?? []).slice(0, axes),
+  ]);
+  const means = classMeans(rows, trained.labels, classes);
+  const size = means[0]?.length ?? 0;
+  const covariance = pooledCovariance(rows, trained.labels, means);
+  const whitening = inverseLower(cholesky(covariance, size), size);
+  const prototypes = means.flatMap((mean) => whitening.map((row) => product(row, mean)));
   const raw: NoveltyGate = {
     exit,
-    features,
-    meansQ2: Int16Array.from(means, (mean) => Math.round(mean * 4)),
-    precisionsQ12: Uint16Array.from(variances, (variance) =>
-      Math.max(1, Math.min(16383, Math.round(4096 / variance))),
+    features: trained.records.exits[exit]?.featureCount ?? 0,
+    axes,
+    // The floor bounds every entry by 1 / sqrt(VARIANCE_FLOOR), which is under 2.
+    whiteningQ12: Int16Array.from(whitening.flat(), (entry) => Math.round(entry * 4096)),
+    prototypesQ4: Int16Array.from(prototypes, (entry) =>
+      Math.max(-32768, Math.min(32767, Math.round(entry * 16))),
     ),
-    centresQ8: Array.from({ length: fit.records.classes }, () => 0),
-    inverseSpreadsQ8: Array.from({ length: fit.records.classes }, () => 256),
+    centresQ8: Array.from({ length: classes }, () => 0),
+    inverseSpreadsQ8: Array.from({ length: classes }, () => 256),
     clipQ8: Math.round(clip * 256),
     slackQ8: 256,
     thresholdQ8: 32767,
     novelQ8: 32767,
   };
-  return standardise(raw, calibration);
+  return standardise(raw, held);
 }
 
-/** Per class and feature `[class][feature]`: mean and shrunk, floored variance, in int8 steps. */
-function classGaussians(
-  records: ExitRecords,
+/** Mean per class; a class without windows has the mean of all. */
+function classMeans(
+  rows: readonly (readonly number[])[],
   labels: Uint8Array,
-  exit: number,
-): { means: Float64Array; variances: Float64Array; features: number } {
-  const features = records.exits[exit]?.featureCount ?? 0;
-  const cells = records.classes * features;
-  const means = new Float64Array(cells);
-  const squares = new Float64Array(cells);
-  const counts = new Float64Array(records.classes);
-  for (let i = 0; i < records.count; i++) {
-    const label = labels[i] as number;
-    counts[label] = (counts[label] as number) + 1;
-    featuresAt(records, exit, i).forEach((value, f) => {
-      const cell = label * features + f;
-      means[cell] = (means[cell] as number) + value;
-      squares[cell] = (squares[cell] as number) + value * value;
-    });
-  }
-  const pooled = new Float64Array(features);
-  for (let cell = 0; cell < cells; cell++) {
-    const count = Math.max(1, counts[Math.floor(cell / features)] as number);
-    means[cell] = (means[cell] as number) / count;
-    squares[cell] = Math.max(0, (squares[cell] as number) - count * (means[cell] as number) ** 2);
-    pooled[cell % features] = (pooled[cell % features] as number) + (squares[cell] as number);
-  }
-  for (let f = 0; f < features; f++) pooled[f] = (pooled[f] as number) / Math.max(1, records.count);
-  const median = [...pooled].sort((a, b) => a - b)[features >> 1] ?? 0;
-  const floor = Math.max(VARIANCE_FLOOR, VARIANCE_FLOOR_SHARE * median);
-  const variances = squares.map((sum, cell) => {
-    const count = counts[Math.floor(cell / features)] as number;
-    const shrunk = sum + SHRINK_WINDOWS * (pooled[cell % features] as number);
-    return Math.max(floor, shrunk / (count + SHRINK_WINDOWS));
+  classes: number,
+): number[][] {
+  const meanOf = (chosen: readonly (readonly number[])[]): number[] =>
+    (rows[0] ?? []).map(
+      (_, f) => chosen.reduce((sum, row) => sum + (row[f] as number), 0) / chosen.length,
+    );
+  return Array.from({ length: classes }, (_, c) => {
+    const own = rows.filter((_, i) => labels[i] === c);
+    return meanOf(own.length > 0 ? own : rows);
   });
-  return { means, variances, features };
 }
 
-/** Centre and spread of the log distance over unshifted windows, by nearest class. Median and
- * interquartile range: a few odd windows of calibration must not widen what counts as usual. */
-function standardise(gate: NoveltyGate, calibration: ExitRecords): NoveltyGate {
+/** Covariance within classes `[size][size]`, with the floor on its diagonal. */
+function pooledCovariance(
+  rows: readonly (readonly number[])[],
+  labels: Uint8Array,
+  means: readonly (readonly number[])[],
+): Float64Array {
+  const size = means[0]?.length ?? 0;
+  const sums = new Float64Array(size * size);
+  rows.forEach((row, i) => {
+    const mean = means[labels[i] as number] as readonly number[];
+    const away = row.map((value, f) => value - (mean[f] as number));
+    for (let a = 0; a < size; a++) {
+      for (let b = 0; b < size; b++) {
+        const cell = a * size + b;
+        sums[cell] = (sums[cell] as number) + (away[a] as number) * (away[b] as number);
+      }
+    }
+  });
+  return sums.map(
+    (sum, cell) =>
+      sum / Math.max(1, rows.length) +
+      (cell % size === Math.floor(cell / size) ? VARIANCE_FLOOR : 0),
+  );
+}
+
+/** The inverse of a lower triangle `[size][size]`, as rows of growing length. */
+function inverseLower(lower: Float64Array, size: number): number[][] {
+  const inverse: number[][] = [];
+  for (let i = 0; i < size; i++) {
+    const diagonal = lower[i * size + i] as number;
+    const row: number[] = [];
+    for (let j = 0; j < i; j++) {
+      let sum = 0;
+      for (let k = j; k < i; k++) {
+        sum += (lower[i * size + k] as number) * ((inverse[k] as number[])[j] as number);
+      }
+      row.push(-sum / diagonal);
+    }
+    row.push(1 / diagonal);
+    inverse.push(row);
+  }
+  return inverse;
+}
+
+function product(row: readonly number[], vector: readonly number[]): number {
+  return row.reduce((sum, entry, i) => sum + entry * (vector[i] as number), 0);
+}
+
+/** Centre and spread of the log distance over unshifted windows, by nearest class. Mean and standard
+ * deviation: the long tail of calm recordings shall widen what counts as usual. */
+function standardise(gate: NoveltyGate, held: NoveltySamples): NoveltyGate {
   const byClass: number[][] = gate.centresQ8.map(() => []);
   const all: number[] = [];
-  for (let i = 0; i < calibration.count; i++) {
-    const novelty = noveltyOf(gate, featuresAt(calibration, gate.exit, i));
+  for (let i = 0; i < held.records.count; i++) {
+    const features = featuresAt(held.records, gate.exit, i);
+    const novelty = noveltyOf(gate, features, held.statistics[i] ?? []);
     byClass[novelty.nearestClass]?.push(novelty.logDistanceQ8);
     all.push(novelty.logDistanceQ8);
   }
@@ -106,10 +161,9 @@ function standardise(gate: NoveltyGate, calibration: ExitRecords): NoveltyGate {
   };
 }
 
-/** Median, and the interquartile range as a standard deviation (of a normal: IQR / 1.349), not less
- * than a sixteenth of an octave, in Q8. */
 function centreAndSpread(values: readonly number[]): { centre: number; spread: number } {
-  const sorted = [...values].sort((a, b) => a - b);
-  const at = (share: number): number => sorted[Math.floor(share * (sorted.length - 1))] ?? 0;
-  return { centre: at(0.5), spread: Math.max(16, (at(0.75) - at(0.25)) / 1.349) };
+  const count = Math.max(1, values.length);
+  const centre = values.reduce((sum, value) => sum + value, 0) / count;
+  const variance = values.reduce((sum, value) => sum + (value - centre) ** 2, 0) / count;
+  return { centre, spread: Math.max(256 * LEAST_SPREAD, Math.sqrt(variance)) };
 }

@@ -8,9 +8,10 @@
  *  bucket        capacityTokens u16 | windowsPerTokenQ8 u32 | reserveTokens u16
  *  audit         auditChanceQ16 u16
  *  burst         windows u16 | delay u16 | expiry u16 | perBout u8 | gap u16 | diversity u16 | boutChange u16
- *  novelty       exit u8 | features u16 | meansQ2 classes x features x i16
- *                | precisionsQ12 classes x features x u16 | centresQ8 classes x i16
+ *  novelty       exit u8 | features u8 | axes u8 | whiteningQ12 n (n + 1) / 2 x i16
+ *                | prototypesQ4 classes x n x i16 | centresQ8 classes x i16
  *                | inverseSpreadsQ8 classes x u16 | clipQ8 u16 | slackQ8 u16 | thresholdQ8 u16 | novelQ8 u16
+ *                where n = features + axes
  * ```
  *
  * Everything is little-endian and there is one encoding only: a decoder refuses bytes left over and
@@ -78,7 +79,9 @@ export function gateOf(container: Container): GateParameters {
   const fits =
     gate.exits.length === student.stages.length &&
     gate.classes === student.classes &&
-    (novelty === null || student.stages[novelty.exit]?.exit.features === novelty.features);
+    (novelty === null ||
+      (student.stages[novelty.exit]?.exit.features === novelty.features &&
+        (novelty.axes === 0 || novelty.axes === student.channels)));
   if (!fits) {
     throw new EdgeError({
       code: "gate-mismatch",
@@ -139,9 +142,9 @@ function decodeBurst(input: ByteReader): BurstGate {
 }
 
 function encodeNovelty(out: ByteWriter, novelty: NoveltyGate): void {
-  out.u8(novelty.exit).u16(novelty.features);
-  for (const mean of novelty.meansQ2) out.i16(mean);
-  for (const precision of novelty.precisionsQ12) out.u16(precision);
+  out.u8(novelty.exit).u8(novelty.features).u8(novelty.axes);
+  for (const entry of novelty.whiteningQ12) out.i16(entry);
+  for (const entry of novelty.prototypesQ4) out.i16(entry);
   for (const centre of novelty.centresQ8) out.i16(centre);
   for (const inverse of novelty.inverseSpreadsQ8) out.u16(inverse);
   out.u16(novelty.clipQ8).u16(novelty.slackQ8).u16(novelty.thresholdQ8).u16(novelty.novelQ8);
@@ -149,17 +152,15 @@ function encodeNovelty(out: ByteWriter, novelty: NoveltyGate): void {
 
 function decodeNovelty(input: ByteReader, exits: number, classes: number): NoveltyGate {
   const exit = within(input, input.u8(), 0, exits - 1, "novelty exit");
-  const features = within(input, input.u16(), 1, GATE_LIMITS.features, "novelty features");
-  const cells = classes * features;
+  const features = within(input, input.u8(), 1, GATE_LIMITS.features, "novelty features");
+  const axes = within(input, input.u8(), 0, GATE_LIMITS.axes, "novelty axes");
+  const inputs = features + axes;
   return {
     exit,
     features,
-    meansQ2: Int16Array.from({ length: cells }, () =>
-      within(input, input.i16(), -512, 511, "feature mean"),
-    ),
-    precisionsQ12: Uint16Array.from({ length: cells }, () =>
-      within(input, input.u16(), 1, 16383, "feature precision"),
-    ),
+    axes,
+    whiteningQ12: signed16(input, (inputs * (inputs + 1)) / 2),
+    prototypesQ4: signed16(input, classes * inputs),
     centresQ8: Array.from({ length: classes }, () => input.i16()),
     inverseSpreadsQ8: Array.from({ length: classes }, () =>
       within(input, input.u16(), 1, 16383, "inverse spread"),
@@ -169,6 +170,10 @@ function decodeNovelty(input: ByteReader, exits: number, classes: number): Novel
     thresholdQ8: within(input, input.u16(), 1, 32767, "alarm threshold"),
     novelQ8: within(input, input.u16(), 0, 32767, "novel threshold"),
   };
+}
+
+function signed16(input: ByteReader, length: number): Int16Array {
+  return Int16Array.from({ length }, () => input.i16());
 }
 
 function within(input: ByteReader, value: number, low: number, high: number, what: string): number {

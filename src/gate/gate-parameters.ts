@@ -14,7 +14,7 @@ export const NEVER_Q15 = ONE_Q15 + 1;
 /** Entries of a confidence table: margins 0, 1/32, …, 1, linear in between. */
 export const CONFIDENCE_NODES = 33;
 /** A node of the smallest kind holds these in a few kilobytes. */
-export const GATE_LIMITS = { exits: 8, classes: 64, features: 256, axes: 8 } as const;
+export const GATE_LIMITS = { exits: 8, classes: 64, features: 128, axes: 8 } as const;
 
 /** How one exit's logits become a decision. */
 export type ExitGate = {
@@ -52,15 +52,22 @@ export type BucketGate = {
   readonly reserveTokens: number;
 };
 
-/** Novelty: how far the features of one exit lie from every class of the training windows. */
+/**
+ * Novelty: how far a window lies from every class of the training windows, by the features of one
+ * exit and the raw means per axis. Classes are Gaussians with one covariance (the form of Lee et al.,
+ * NeurIPS 2018, arXiv 1807.03888); `whitening` is the inverse of its Cholesky factor, so that a
+ * squared Mahalanobis distance is a plain squared distance to a prototype.
+ */
 export type NoveltyGate = {
   /** Whose features; windows that an earlier exit answered are not judged. */
   readonly exit: number;
   readonly features: number;
-  /** `[class][feature]`, features in quarter steps (Q2), -512..511. */
-  readonly meansQ2: Int16Array;
-  /** `[class][feature]`, 1 / variance in Q12 of squared steps, 1..16383. */
-  readonly precisionsQ12: Uint16Array;
+  /** Raw means that follow the features, one per axis, in int8 steps; 0 leaves them out. */
+  readonly axes: number;
+  /** Lower triangle, row after row, Q12; rows and columns are `features + axes`. */
+  readonly whiteningQ12: Int16Array;
+  /** `[class][feature or axis]`, whitened class means, Q4. */
+  readonly prototypesQ4: Int16Array;
   /** log2 of the smallest distance over unshifted windows, Q8, by nearest class. */
   readonly centresQ8: readonly number[];
   /** One over its standard deviation, Q8, by nearest class. */

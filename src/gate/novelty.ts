@@ -1,19 +1,22 @@
 /**
  * Novelty: is this window like any that the student was trained on? And is the stream?
  *
- * Confidence does not see a turned collar; the student's own pooled features do. Per class a
- * diagonal Gaussian; of the smallest Mahalanobis distance the logarithm, standardised, goes into a
- * one-sided CUSUM (Page, Biometrika 41, 1954): quick on a lasting shift, deaf to single outliers.
- * Integers only; distances are Q8, clipped so that no sum leaves 31 bits.
+ * Confidence does not see a turned collar; the student's own pooled features and the raw means do.
+ * Of the smallest Mahalanobis distance to a class the logarithm, standardised, goes into a one-sided
+ * CUSUM (Page, Biometrika 41, 1954): quick on a lasting shift, deaf to single outliers. Integers
+ * only; distances are clipped so that no sum leaves 31 bits.
  */
 
 import type { NoveltyGate } from "./gate-parameters.ts";
 import { log2Q8 } from "./margins.ts";
+import type { WindowStatistics } from "./window-statistics.ts";
 
-/** One term of a distance, Q8: 4096 variances, so that 256 features stay below 2^29. */
+/** One term of a distance, Q8: 4096 variances, so that 136 terms stay below 2^28. */
 const TERM_LIMIT_Q8 = 1 << 20;
+/** Whitened differences are clipped here before they are squared: 512 standard deviations, Q4. */
+const DIFFERENCE_LIMIT_Q4 = 8191;
 /** The CUSUM stops at twice its threshold, so that it can come down again, and fits 16 bits. */
-export const CUSUM_LIMIT_Q8 = 65535;
+const CUSUM_LIMIT_Q8 = 65535;
 
 export type Novelty = {
   readonly nearestClass: number;
@@ -23,11 +26,17 @@ export type Novelty = {
   readonly standardisedQ8: number;
 };
 
-export function noveltyOf(gate: NoveltyGate, features: Int8Array): Novelty {
+/** Of one window, from the features of `gate.exit` and the window's raw statistics. */
+export function noveltyOf(
+  gate: NoveltyGate,
+  features: Int8Array,
+  statistics: WindowStatistics,
+): Novelty {
+  const whitened = whiten(gate, features, statistics);
   let nearestClass = 0;
   let smallest = 0x7fffffff;
   for (let c = 0; c < gate.centresQ8.length; c++) {
-    const distance = distanceQ8(gate, c, features);
+    const distance = distanceQ8(gate.prototypesQ4, c, whitened);
     if (distance < smallest) {
       smallest = distance;
       nearestClass = c;
@@ -43,15 +52,31 @@ export function noveltyOf(gate: NoveltyGate, features: Int8Array): Novelty {
   };
 }
 
-/** Squared Mahalanobis distance of features to one class, Q8. */
-function distanceQ8(gate: NoveltyGate, classIndex: number, features: Int8Array): number {
-  const base = classIndex * gate.features;
+/** Features and raw means times the lower triangle, Q4. */
+function whiten(gate: NoveltyGate, features: Int8Array, statistics: WindowStatistics): Int32Array {
+  const inputs = gate.features + gate.axes;
+  const whitened = new Int32Array(inputs);
+  let at = 0;
+  for (let row = 0; row < inputs; row++) {
+    // At most 136 products of 2^7 and 2^15: below 2^30.
+    let sum = 0;
+    for (let column = 0; column <= row; column++, at++) {
+      const value = column < gate.features ? features[column] : statistics[column - gate.features];
+      sum += (gate.whiteningQ12[at] as number) * (value as number);
+    }
+    whitened[row] = sum >> 8;
+  }
+  return whitened;
+}
+
+/** Squared distance to the prototype of one class, Q8. */
+function distanceQ8(prototypesQ4: Int16Array, classIndex: number, whitened: Int32Array): number {
+  const base = classIndex * whitened.length;
   let sum = 0;
-  for (let f = 0; f < gate.features; f++) {
-    const away = ((features[f] as number) << 2) - (gate.meansQ2[base + f] as number);
-    // Squared steps: at most 1020^2 / 16 = 2^16; times 2^14 stays below 2^30.
-    const term = (((away * away) >> 4) * (gate.precisionsQ12[base + f] as number)) >> 4;
-    sum += Math.min(term, TERM_LIMIT_Q8);
+  for (let i = 0; i < whitened.length; i++) {
+    const away = Math.abs((whitened[i] as number) - (prototypesQ4[base + i] as number));
+    const clipped = Math.min(away, DIFFERENCE_LIMIT_Q4);
+    sum += Math.min(clipped * clipped, TERM_LIMIT_Q8);
   }
   return sum;
 }
