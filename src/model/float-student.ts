@@ -6,7 +6,7 @@
  */
 
 import { assert } from "../assert.ts";
-import { NORMALISE_EPSILON } from "../learn/student-network.ts";
+import { NORMALISE_EPSILON } from "../learn/normalise.ts";
 import type { ConvLayer, DenseLayer, DepthwiseLayer, GruLayer } from "./student.ts";
 import type { FloatStudent, LayerSpec, StudentSpec } from "./student-spec.ts";
 
