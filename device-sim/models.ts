@@ -55,11 +55,6 @@ function loadModel(bytes: Uint8Array, modelId: ModelId, engine: Engine): Model {
   const container = decodeContainer(bytes);
   const gate = decodeGate(container.gate);
   const { stages, classes } = container.student;
-  const { inputMilligPerStep, rateCentihertz } = container;
-  if (!Number.isInteger(inputMilligPerStep) || inputMilligPerStep > 0xffff) {
-    throw unusable("container-step", `steps of ${inputMilligPerStep} milli-g`);
-  }
-  if (rateCentihertz > 0xffff) throw unusable("container-rate", `${rateCentihertz / 100} Hz`);
   if (gate.exits.length !== stages.length || gate.classes !== classes) {
     const gateShape = `${gate.exits.length} exits and ${gate.classes} classes`;
     throw unusable("container-gate", `the gate of another student, of ${gateShape}`);
@@ -115,8 +110,7 @@ function misfitOf(next: Container, manifest: ReleaseManifest, now: Container): s
 }
 
 function unusable(code: string, message: string): EdgeError {
-  const hint =
-    "An offload frame cannot say this, or two releases were mixed; make the model again.";
+  const hint = "The container was put together from two models; make it again.";
   return new EdgeError({ code, message, where: "container", hint });
 }
 
