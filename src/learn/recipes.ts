@@ -38,6 +38,7 @@ const COLLAR: Augmentation = {
   scale: 0.05,
   noiseMilliG: 10,
   shiftSamples: 5,
+  stretch: 0,
   removal: 0,
 };
 const POCKET: Augmentation = { ...COLLAR, turn: "none", shiftSamples: 12 };

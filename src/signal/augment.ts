@@ -23,6 +23,8 @@ export type Augmentation = {
   readonly noiseMilliG: number;
   /** Up to this many samples earlier or later; the end that opens is mirrored. */
   readonly shiftSamples: number;
+  /** Standard deviation of the logarithm of the tempo: others walk faster. */
+  readonly stretch: number;
   /** Chance that a run of samples on one axis holds its first value (a stuck sensor). */
   readonly removal: number;
 };
@@ -34,6 +36,7 @@ export const NO_AUGMENTATION: Augmentation = {
   scale: 0,
   noiseMilliG: 0,
   shiftSamples: 0,
+  stretch: 0,
   removal: 0,
 };
 
@@ -57,18 +60,21 @@ export function augmentWindow(
     augmentation.shiftSamples === 0
       ? 0
       : below(random, 2 * augmentation.shiftSamples + 1) - augmentation.shiftSamples;
+  const tempo = augmentation.stretch === 0 ? 1 : Math.exp(augmentation.stretch * normal(random));
   const rotation = drawRotation(augmentation, random);
   const factor =
     augmentation.scale === 0 ? 1 : Math.max(0.1, 1 + augmentation.scale * normal(random));
-  for (let t = 0; t < time; t++) {
-    const from = mirrored(t + shift, time) * channels;
-    const to = offset + t * channels;
-    if (rotation === NO_TURN) {
-      for (let c = 0; c < channels; c++) out[to + c] = factor * (samples[from + c] as number);
-    } else {
-      assert(channels === 3, "only three axes can be turned");
-      rotateSample(samples, from, rotation, factor, out, to);
+  if (tempo === 1) {
+    for (let t = 0; t < time; t++) {
+      const from = mirrored(t + shift, time) * channels;
+      for (let c = 0; c < channels; c++) {
+        out[offset + t * channels + c] = factor * (samples[from + c] as number);
+      }
     }
+  } else stretchInto(samples, channels, { tempo, shift, factor }, out, offset);
+  if (rotation !== NO_TURN) {
+    assert(channels === 3, "only three axes can be turned");
+    rotateInPlace(out, offset, samples.length, rotation);
   }
   if (augmentation.noiseMilliG > 0) {
     addNoise(out, offset, samples.length, augmentation.noiseMilliG / milliGPerStep, random);
@@ -124,22 +130,54 @@ function drawAxis(random: Prng): [number, number, number] {
   return [radius * Math.cos(angle), radius * Math.sin(angle), z];
 }
 
-function rotateSample(
-  samples: Int8Array,
-  from: number,
-  rotation: Rotation,
-  factor: number,
+function rotateInPlace(
   out: Float32Array,
-  to: number,
+  offset: number,
+  length: number,
+  rotation: Rotation,
 ): void {
-  const x = factor * (samples[from] as number);
-  const y = factor * (samples[from + 1] as number);
-  const z = factor * (samples[from + 2] as number);
-  for (let row = 0; row < 3; row++) {
-    out[to + row] =
-      (rotation[3 * row] as number) * x +
-      (rotation[3 * row + 1] as number) * y +
-      (rotation[3 * row + 2] as number) * z;
+  const [a, b, c, d, e, f, g, h, i] = rotation as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  for (let at = offset; at < offset + length; at += 3) {
+    const x = out[at] as number;
+    const y = out[at + 1] as number;
+    const z = out[at + 2] as number;
+    out[at] = a * x + b * y + c * z;
+    out[at + 1] = d * x + e * y + f * z;
+    out[at + 2] = g * x + h * y + i * z;
+  }
+}
+
+/** Faster or slower about the middle of the window, by linear interpolation. */
+function stretchInto(
+  samples: Int8Array,
+  channels: number,
+  { tempo, shift, factor }: { tempo: number; shift: number; factor: number },
+  out: Float32Array,
+  offset: number,
+): void {
+  const time = samples.length / channels;
+  const middle = (time - 1) / 2;
+  for (let t = 0; t < time; t++) {
+    const at = middle + (t - middle) * tempo + shift;
+    const whole = Math.floor(at);
+    const part = at - whole;
+    const from = mirrored(whole, time) * channels;
+    const next = mirrored(whole + 1, time) * channels;
+    for (let c = 0; c < channels; c++) {
+      const value =
+        (1 - part) * (samples[from + c] as number) + part * (samples[next + c] as number);
+      out[offset + t * channels + c] = factor * value;
+    }
   }
 }
 
@@ -170,9 +208,9 @@ function holdRun(
   for (let t = start; t < start + length; t++) out[offset + t * channels + channel] = held;
 }
 
-/** Index into the window, mirrored at its ends. */
+/** Index into the window, mirrored at its ends as often as it takes. */
 function mirrored(index: number, length: number): number {
-  if (index < 0) return Math.min(length - 1, -index - 1);
-  if (index >= length) return Math.max(0, 2 * length - 1 - index);
-  return index;
+  const period = 2 * length;
+  const within = ((index % period) + period) % period;
+  return within < length ? within : period - 1 - within;
 }
