@@ -10,12 +10,14 @@
 import type { NodeId } from "../src/wire/messages.ts";
 import {
   downFilter,
+  everyNodeFilter,
   isNodeId,
   nodeTopic,
   parseDownTopic,
   parsePublicTopic,
   parseUpTopic,
   type TopicBase,
+  upFilter,
 } from "../src/wire/topics.ts";
 
 export type Publishing = {
@@ -70,6 +72,11 @@ export function maySubscribe(
 export function mayHear(base: TopicBase, clientId: string, topic: string): boolean {
   if (!topic.startsWith(`${base}/node/`)) return true;
   return parseDownTopic(base, topic)?.node === clientId;
+}
+
+/** What a gateway listens to, on any broker. */
+export function gatewayFilters(base: TopicBase): readonly string[] {
+  return [upFilter(base), everyNodeFilter(base, "availability")];
 }
 
 /** The node that a message on the public plane is about, where it is its availability. */

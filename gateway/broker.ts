@@ -15,8 +15,8 @@ import { createServer, type Server, type Socket } from "node:net";
 import { Aedes, type Client } from "aedes";
 import { EdgeError } from "../src/assert.ts";
 import { LIMITS } from "../src/wire/limits.ts";
-import { everyNodeFilter, type TopicBase, upFilter } from "../src/wire/topics.ts";
-import { mayHear, mayPublish, maySubscribe } from "./access.ts";
+import type { TopicBase } from "../src/wire/topics.ts";
+import { gatewayFilters, mayHear, mayPublish, maySubscribe } from "./access.ts";
 import type { Link, LinkEvents, PublishOptions } from "./link.ts";
 import { GuardedConnection } from "./packet-guard.ts";
 
@@ -89,12 +89,14 @@ function acceptConnections(
   events: LinkEvents,
 ): void {
   let strangers = 0;
+  const known = new WeakSet<Client>();
+  aedes.on("clientReady", (client) => {
+    known.add(client);
+    strangers--;
+  });
   server.maxConnections = options.connectionsMax;
   server.on("drop", () => {
     events.log("warning", "connection refused", { reason: "too many connections" });
-  });
-  aedes.on("clientReady", () => {
-    strangers--;
   });
   server.on("connection", (socket) => {
     if (strangers >= STRANGERS_MAX) {
@@ -115,11 +117,9 @@ function acceptConnections(
     const client = aedes.handle(guarded);
     guarded.on("close", () => {
       sockets.delete(socket);
-      if (!readyClients.has(client)) strangers--;
+      if (!known.has(client)) strangers--;
     });
   });
-  const readyClients = new WeakSet<Client>();
-  aedes.on("clientReady", (client) => readyClients.add(client));
 }
 
 function obeyAccessRules(aedes: Aedes, base: TopicBase, events: LinkEvents): void {
@@ -186,11 +186,6 @@ async function subscribeGateway(aedes: Aedes, base: TopicBase, events: LinkEvent
       );
     });
   }
-}
-
-/** What a gateway listens to, on any broker. */
-export function gatewayFilters(base: TopicBase): readonly string[] {
-  return [upFilter(base), everyNodeFilter(base, "availability")];
 }
 
 function publish(

@@ -12,10 +12,10 @@ import { bridgeTopic, downTopic } from "../src/wire/topics.ts";
 import { ChunkServer } from "./chunk-server.ts";
 import type { GatewayConfig } from "./config.ts";
 import { stepGateway } from "./gateway.ts";
+import type { GatewayDependencies } from "./gateway-dependencies.ts";
 import type { GatewayEffect, GatewayEvent, GatewayState } from "./gateway-state.ts";
 import type { LabelLog } from "./label-log.ts";
 import type { Link } from "./link.ts";
-import type { GatewayDependencies } from "./run-gateway.ts";
 import { StoreWriter } from "./store-writer.ts";
 import { TeacherQueue } from "./teacher-queue.ts";
 

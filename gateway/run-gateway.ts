@@ -8,26 +8,14 @@ import type { BridgeEvent, BridgeInfo } from "../src/wire/public.ts";
 import { startBroker } from "./broker.ts";
 import type { GatewayConfig } from "./config.ts";
 import { lockDataDirectory } from "./data-lock.ts";
-import { createState, type GatewayNews } from "./gateway-state.ts";
+import type { GatewayDependencies } from "./gateway-dependencies.ts";
+import { createState } from "./gateway-state.ts";
 import { LabelLog } from "./label-log.ts";
 import type { LabelReader } from "./label-reader.ts";
 import type { NodeRow } from "./label-rows.ts";
 import type { Link, LinkEvents, Log } from "./link.ts";
 import { Performer } from "./performer.ts";
-import type { Registry } from "./registry.ts";
 import type { Rollout } from "./rollout.ts";
-import type { Teacher, TeacherTrust } from "./teacher.ts";
-
-export type GatewayDependencies = {
-  readonly teacher: Teacher;
-  readonly trust: TeacherTrust;
-  /** Without one, no releases are served. */
-  readonly registry?: Registry;
-  /** A rollout stopped itself: makes, signs and serves the release that goes back. */
-  readonly rollBack?: (rollout: Rollout, reason: string) => void;
-  readonly onNews?: (news: GatewayNews) => void;
-  readonly log: Log;
-};
 
 export type RunningGateway = {
   /** Where clients connect: `mqtt://127.0.0.1:1883`. */

@@ -30,7 +30,7 @@ const MAY_IMPORT: Readonly<Record<Folder, readonly Folder[]>> = {
 /** Outside dependency by outside dependency: the files that may know it. Tests may know any. */
 const KNOWN_BY: Readonly<Record<string, RegExp>> = {
   aedes: /^gateway\/broker\.ts$/,
-  mqtt: /^(device-sim\/mqtt-link|cli\/mqtt-client|gateway\/link)\.ts$/,
+  mqtt: /^(device-sim\/mqtt-link|cli\/mqtt-client|gateway\/external-broker)\.ts$/,
   "onnxruntime-node": /^gateway\/onnx-runtime\.ts$/,
   commander: /^cli\/main\.ts$/,
   yaml: /^(gateway\/config|cli\/config-file)\.ts$/,

@@ -1,0 +1,18 @@
+/** What a gateway is handed: the parts that are chosen, or owned, by whoever starts it. */
+
+import type { GatewayNews } from "./gateway-state.ts";
+import type { Log } from "./link.ts";
+import type { Registry } from "./registry.ts";
+import type { Rollout } from "./rollout.ts";
+import type { Teacher, TeacherTrust } from "./teacher.ts";
+
+export type GatewayDependencies = {
+  readonly teacher: Teacher;
+  readonly trust: TeacherTrust;
+  /** Without one, no releases are served. */
+  readonly registry?: Registry;
+  /** A rollout stopped itself: makes, signs and serves the release that goes back. */
+  readonly rollBack?: (rollout: Rollout, reason: string) => void;
+  readonly onNews?: (news: GatewayNews) => void;
+  readonly log: Log;
+};
