@@ -27,3 +27,9 @@ export type Profile = {
 export function hopMs(profile: Profile): number {
   return (profile.hopSamples * 1000) / profile.rateHz;
 }
+
+/** Which nodes may run a model made for this profile, in one word: `cattle/10.00Hz/50x3`. */
+export function cohortOf(profile: Profile): string {
+  const shape = `${profile.windowSamples}x${profile.channels}`;
+  return `${profile.name}/${profile.rateHz.toFixed(2)}Hz/${shape}`;
+}

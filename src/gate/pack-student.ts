@@ -1,0 +1,63 @@
+/**
+ * From a trained float student to the container that nodes run: quantized, its gate calibrated.
+ *
+ * Training, the distiller and every benchmark pack students here, so that what is measured is what
+ * ships.
+ */
+
+import type { Engine } from "../engine/engine.ts";
+import { type Container, decodeContainer, encodeContainer } from "../model/container.ts";
+import { quantizeStudent } from "../model/quantize.ts";
+import type { FloatStudent } from "../model/student-spec.ts";
+import type { Augmentation } from "../signal/augment.ts";
+import { cohortOf, hopMs, type Profile } from "../signal/profile.ts";
+import type { WindowSet } from "../signal/window-set.ts";
+import { type Calibration, calibrateGate, type GateTarget } from "./calibrate.ts";
+import { encodeGate } from "./gate-bytes.ts";
+
+export type PackRequest = {
+  readonly profile: Profile;
+  readonly student: FloatStudent;
+  /** Windows that it was trained on: ranges of activations, and what is not novel. */
+  readonly trained: WindowSet;
+  /** Windows that it was not trained on, by bout at least, in order of time within a bout. */
+  readonly held: WindowSet;
+  /** What the student was trained with: such views are not novel to it. */
+  readonly augmentation: Augmentation;
+  readonly engine: Engine;
+  readonly seed: number;
+  readonly target?: GateTarget;
+};
+
+export type PackedStudent = {
+  readonly container: Container;
+  readonly bytes: Uint8Array;
+  readonly calibration: Calibration;
+};
+
+/** Few enough to pay on a battery, many enough that audits find what the student cannot see. */
+const TARGET: GateTarget = { kind: "offload-share", share: 0.05 };
+
+export function packStudent(request: PackRequest): PackedStudent {
+  const { profile, student, trained, held, augmentation, engine, seed } = request;
+  const bare: Container = {
+    student: quantizeStudent(student, trained, profile.inputMilligPerStep),
+    classes: profile.classes,
+    cohort: cohortOf(profile),
+    rateCentihertz: Math.round(profile.rateHz * 100),
+    hopSamples: profile.hopSamples,
+    inputMilligPerStep: profile.inputMilligPerStep,
+    gate: new Uint8Array(0),
+  };
+  const calibration = calibrateGate({
+    student: engine.load(bare),
+    trained,
+    held,
+    augmentation,
+    target: request.target ?? TARGET,
+    windowsPerNodeDay: 86_400_000 / hopMs(profile),
+    seed,
+  });
+  const bytes = encodeContainer({ ...bare, gate: encodeGate(calibration.parameters) });
+  return { container: decodeContainer(bytes), bytes, calibration };
+}
