@@ -142,11 +142,10 @@ class MqttLink implements Link {
     const since = this.#connectedMs;
     this.#connectedMs = undefined;
     if (since !== undefined && performance.now() - since >= GOOD_CONNECTION_MS) this.#attempts = 0;
-    if (!this.#closed) {
-      const waitMs = Math.min(retryMsMax, retryMs * 2 ** this.#attempts) * uniform(random, 0.5, 1);
-      this.#attempts += 1;
-      this.#timer = setTimeout(() => this.#connect(), waitMs);
-    }
+    if (this.#closed) return;
+    const waitMs = Math.min(retryMsMax, retryMs * 2 ** this.#attempts) * uniform(random, 0.5, 1);
+    this.#attempts += 1;
+    this.#timer = setTimeout(() => this.#connect(), waitMs);
     if (since === undefined) this.#events.unreachable(problem);
     else this.#events.disconnected(problem);
   }

@@ -1,0 +1,300 @@
+/**
+ * A simulated world for one node: time by hand, a network that loses, repeats and delays, and a
+ * gateway's side of the protocol small enough to be plainly right.
+ */
+
+import { generateKeyPairSync, sign } from "node:crypto";
+import type { Link, LinkEvents, OpenLink } from "../device-sim/link.ts";
+import { memoryStorage } from "../device-sim/memory-storage.ts";
+import { modelLoader } from "../device-sim/models.ts";
+import { nodeCrypto } from "../device-sim/node-crypto.ts";
+import { type NodeObserver, type NodeRuntime, startNode } from "../device-sim/node-runtime.ts";
+import { COLLAR } from "../device-sim/node-settings.ts";
+import type { Decided, NodeSettings, ReleaseNews } from "../device-sim/node-types.ts";
+import type { NodeStorage } from "../device-sim/storage.ts";
+import { referenceEngine } from "../src/engine/reference.ts";
+import { encodeGate } from "../src/gate/gate-bytes.ts";
+import { uncalibratedGate } from "../src/gate/gate-parameters.ts";
+import { type Container, decodeContainer, encodeContainer } from "../src/model/container.ts";
+import { CONTAINER_VERSION } from "../src/model/container-layout.ts";
+import { quantizeStudent } from "../src/model/quantize.ts";
+import { selfTestHashes } from "../src/model/self-test.ts";
+import { chance, type Prng, prng, uniform } from "../src/prng.ts";
+import { chunkOf, chunksOfWant } from "../src/wire/assembly.ts";
+import { decodeUp, encodeDown } from "../src/wire/frames.ts";
+import type { DownMessage, UpKind, UpMessage } from "../src/wire/messages.ts";
+import {
+  encodeManifest,
+  manifestOf,
+  type ReleaseManifest,
+  signedBytes,
+} from "../src/wire/release.ts";
+import { nodeId } from "../src/wire/topics.ts";
+import {
+  containerAround,
+  noiseWindows,
+  randomFloatStudent,
+  SMALL_CNN_SPEC,
+} from "./student-samples.ts";
+
+const keys = generateKeyPairSync("ed25519");
+export const PUBLIC_KEY = new Uint8Array(
+  keys.publicKey.export({ format: "der", type: "spki" }).subarray(-32),
+);
+
+/** A small student with random weights, and a gate that offloads about one window in ten. */
+export function sampleContainer(seed: number, change: Partial<Container> = {}): Uint8Array {
+  const student = quantizeStudent(
+    randomFloatStudent(SMALL_CNN_SPEC, seed),
+    noiseWindows(SMALL_CNN_SPEC, 8, seed),
+    16,
+  );
+  const shape = { exits: student.stages.length, classes: student.classes };
+  const gate = encodeGate({ ...uncalibratedGate(shape), auditChanceQ16: 6554 });
+  return encodeContainer({ ...containerAround(student), inputMilligPerStep: 16, gate, ...change });
+}
+
+/** The same student with all weights of its last layers at zero: it answers, always the same. */
+export function constantContainer(seed: number): Uint8Array {
+  const container = decodeContainer(sampleContainer(seed));
+  const stages = container.student.stages.map((stage) => ({
+    ...stage,
+    exit: {
+      ...stage.exit,
+      layers: stage.exit.layers.map((layer) => ({
+        ...layer,
+        weights: new Int8Array(layer.weights.length),
+      })),
+    },
+  }));
+  return encodeContainer({ ...container, student: { ...container.student, stages } });
+}
+
+export type SignedRelease = {
+  readonly manifest: ReleaseManifest;
+  readonly manifestBytes: Uint8Array;
+  readonly signature: Uint8Array;
+  readonly container: Uint8Array;
+};
+
+/** A release as a gateway would make it; `change` makes one as an attacker with the key would. */
+export function signRelease(
+  container: Uint8Array,
+  sequence: number,
+  change: Partial<ReleaseManifest> = {},
+): SignedRelease {
+  const decoded = decodeContainer(container);
+  const seed = 0x5eed + sequence;
+  const honest = manifestOf(
+    container,
+    {
+      formatVersion: CONTAINER_VERSION,
+      sequence,
+      purpose: "release",
+      cohort: decoded.cohort,
+      createdMs: 1_760_000_000_000,
+      selfTest: { seed, logitsHashes: selfTestHashes(referenceEngine.load(decoded), seed) },
+    },
+    nodeCrypto,
+  );
+  const manifest = { ...honest, ...change };
+  const manifestBytes = encodeManifest(manifest);
+  const signature = sign(null, signedBytes(manifestBytes), keys.privateKey);
+  return { manifest, manifestBytes, signature, container };
+}
+
+export function offerOf(release: SignedRelease): Extract<DownMessage, { kind: "offer" }> {
+  return { kind: "offer", manifest: release.manifestBytes, signature: release.signature };
+}
+
+export type Trouble = {
+  /** Chance that a message is lost, and that it comes twice. */
+  readonly loss: number;
+  readonly duplicate: number;
+  /** Messages take up to so long, and so overtake one another. */
+  readonly delayMsMax: number;
+};
+export const CALM: Trouble = { loss: 0, duplicate: 0, delayMsMax: 5 };
+export const ROUGH: Trouble = { loss: 0.2, duplicate: 0.15, delayMsMax: 1500 };
+
+export class NodeWorld {
+  uptimeMs = 0;
+  wallMs = 1_760_000_000_000;
+  trouble: Trouble = CALM;
+  /** Nobody answers while this is false, though the connection stands. */
+  gatewayAlive = true;
+  /** Offered on every hello; its chunks are served. */
+  offered: SignedRelease | undefined;
+  /** Spoils a chunk on its way. */
+  spoil: (index: number, bytes: Uint8Array) => Uint8Array = (_, bytes) => bytes;
+  readonly storage: NodeStorage;
+  readonly decided: Decided[] = [];
+  readonly news: ReleaseNews[] = [];
+  readonly logs: string[] = [];
+  /** Everything that reached the gateway, in that order. */
+  readonly received: UpMessage[] = [];
+  /** What the gateway has stored, by epoch and sequence number: the frame. */
+  readonly stored = new Map<string, string>();
+  readonly conflicts: string[] = [];
+  node: NodeRuntime | undefined;
+  #events: LinkEvents | undefined;
+  #connected = false;
+  #due: { readonly atMs: number; readonly act: () => void }[] = [];
+  #windows = 0;
+  readonly #random: Prng;
+  readonly #settings: NodeSettings;
+  #factory: Uint8Array;
+  #epochs = 100;
+
+  constructor(options: { seed: number; factory?: Uint8Array; settings?: Partial<NodeSettings> }) {
+    this.#random = prng(options.seed, "world");
+    this.#factory = options.factory ?? sampleContainer(1);
+    this.#settings = { ...COLLAR, publicKeys: [PUBLIC_KEY], ...options.settings };
+    this.storage = memoryStorage(this.#settings.slotBytes);
+  }
+
+  /** Switches the node on over whatever its storage holds. */
+  async boot(storage: NodeStorage = this.storage): Promise<void> {
+    const observer: NodeObserver = {
+      decided: (_, decided) => this.decided.push(decided),
+      released: (_, news) => this.news.push(news),
+      log: (_, code, text) => this.logs.push(`${code}: ${text}`),
+    };
+    this.node = await startNode({
+      id: nodeId("collar-01"),
+      factory: this.#factory,
+      settings: this.#settings,
+      tools: {
+        crypto: nodeCrypto,
+        random: prng(9, "decisions"),
+        jitter: prng(9, "jitter"),
+        load: modelLoader(referenceEngine, nodeCrypto),
+      },
+      storage,
+      openLink: this.#openLink,
+      clock: () => ({ uptimeMs: this.uptimeMs, wallMs: this.wallMs }),
+      newEpoch: () => ++this.#epochs,
+      observer,
+    });
+    await this.settle();
+  }
+
+  /** Takes the power away: nothing is said, nothing more is written. */
+  cut(): void {
+    this.#connected = false;
+    this.#events = undefined;
+    this.#due = [];
+    this.node = undefined;
+  }
+
+  connect(): void {
+    this.#connected = true;
+    this.#events?.connected();
+  }
+
+  disconnect(): void {
+    this.#connected = false;
+    this.#due = [];
+    this.#events?.disconnected("the cable was pulled");
+  }
+
+  /** Lets time pass, and a window be measured each 2.5 s of it where `windows` says so. */
+  async run(seconds: number, windows = true): Promise<void> {
+    for (let ms = 0; ms < seconds * 1000; ms += 250) {
+      this.uptimeMs += 250;
+      this.wallMs += 250;
+      this.#deliver();
+      if (windows && this.uptimeMs % 2500 === 0) this.measure();
+      this.node?.step({ kind: "tick" });
+      await this.settle();
+    }
+  }
+
+  /** One more window. */
+  measure(): void {
+    const set = noiseWindows(SMALL_CNN_SPEC, 1, 1000 + this.#windows++);
+    this.node?.step({ kind: "window", window: set.samples });
+  }
+
+  /** To the node, through the network as it is. */
+  send(message: DownMessage): void {
+    const frame = encodeDown(message);
+    this.#through(() => this.#events?.message(message.kind, frame));
+  }
+
+  async settle(): Promise<void> {
+    await this.node?.settled();
+  }
+
+  countOf(kind: UpKind): number {
+    return this.received.filter((message) => message.kind === kind).length;
+  }
+
+  /** Window indices that the gateway has, by epoch. */
+  reportedWindows(): number[] {
+    const windows = [...this.stored.values()].flatMap((text) => {
+      const message = JSON.parse(text) as { entries?: { windowIndex: number }[] };
+      return (message.entries ?? []).map((entry) => entry.windowIndex);
+    });
+    return windows.sort((a, b) => a - b);
+  }
+
+  readonly #openLink: OpenLink = (_, events): Link => {
+    this.#events = events;
+    return {
+      publish: (topic, frame) => {
+        const copy = frame.slice();
+        if (this.#connected) this.#through(() => this.#receive(topic, copy));
+      },
+      close: async () => {
+        this.#connected = false;
+      },
+    };
+  };
+
+  #through(act: () => void): void {
+    if (!this.#connected || chance(this.#random, this.trouble.loss)) return;
+    const times = chance(this.#random, this.trouble.duplicate) ? 2 : 1;
+    for (let i = 0; i < times; i++) {
+      const atMs = this.uptimeMs + uniform(this.#random, 0, this.trouble.delayMsMax);
+      this.#due.push({ atMs, act });
+    }
+  }
+
+  #deliver(): void {
+    const now = this.#due.filter(({ atMs }) => atMs <= this.uptimeMs);
+    this.#due = this.#due.filter(({ atMs }) => atMs > this.uptimeMs);
+    now.sort((a, b) => a.atMs - b.atMs);
+    for (const { act } of now) act();
+  }
+
+  #receive(topic: UpKind, frame: Uint8Array): void {
+    if (!this.gatewayAlive) return;
+    const message = decodeUp(topic, frame) as UpMessage;
+    this.received.push(message);
+    if (message.kind === "report" || message.kind === "offload") this.#store(message);
+    if (message.kind === "hello" && this.offered !== undefined) this.send(offerOf(this.offered));
+    if (message.kind === "want") this.#serve(message);
+  }
+
+  #store(message: Extract<UpMessage, { kind: "report" | "offload" }>): void {
+    const key = `${message.epoch}:${message.seq}`;
+    const text = JSON.stringify({ ...message, window: undefined });
+    const before = this.stored.get(key);
+    // The same number for something else would be taken for a repetition, and lost.
+    if (before !== undefined && before !== text) this.conflicts.push(key);
+    this.stored.set(key, text);
+    this.send({ kind: "ack", epoch: message.epoch, seqs: [message.seq] });
+  }
+
+  #serve(want: Extract<UpMessage, { kind: "want" }>): void {
+    const release = this.offered;
+    if (release?.manifest.sequence !== want.releaseSequence) return;
+    for (const index of chunksOfWant(want)) {
+      const bytes = chunkOf(release.container, release.manifest, index);
+      if (bytes === undefined) continue;
+      const spoiled = this.spoil(index, bytes.slice());
+      this.send({ kind: "chunk", releaseSequence: want.releaseSequence, index, bytes: spoiled });
+    }
+  }
+}
