@@ -24,6 +24,11 @@ const COMMANDS: readonly {
     summary: "show the behaviours of all nodes live, from any broker",
     load: () => import("./watch.ts"),
   },
+  {
+    name: "models",
+    summary: "list models and releases, inspect a model container",
+    load: () => import("./models.ts"),
+  },
 ];
 
 const EXIT_CODES = `
@@ -73,7 +78,7 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   try {
     await program.parseAsync([...argv], { from: "user" });
-    return io.signal.aborted && code === EXIT.ok ? EXIT.ok : code;
+    return code;
   } catch (error) {
     return reportFailure(error);
   }

@@ -42,6 +42,7 @@ export function readMqtt(options: MqttReaderOptions): MqttReader {
     ...(options.caFile === undefined ? {} : { ca: readCa(options.caFile) }),
   });
   let problem: string | undefined;
+  let closing = false;
   client.on("connect", () => {
     problem = undefined;
     client.subscribe([...options.filters], { qos: 1 }, (error, granted) => {
@@ -60,8 +61,15 @@ export function readMqtt(options: MqttReaderOptions): MqttReader {
     problem = describe(error);
     options.onState(false, problem);
   });
-  client.on("close", () => options.onState(false, problem ?? "the connection was lost"));
-  return { close: () => client.endAsync(true) };
+  client.on("close", () => {
+    if (!closing) options.onState(false, problem ?? "the connection was lost");
+  });
+  return {
+    close: () => {
+      closing = true;
+      return client.endAsync(true);
+    },
+  };
 }
 
 function brokerUrl(text: string): URL {

@@ -14,7 +14,8 @@ export class ByteReader {
   #offset = 0;
 
   constructor(bytes: Uint8Array, what: string) {
-    this.#bytes = bytes;
+    // A plain view, also of Node's Buffer, whose `slice` would share memory where ours copies.
+    this.#bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#what = what;
   }

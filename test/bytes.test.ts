@@ -1,3 +1,5 @@
+/** Little-endian bytes: what is written is read back, and nothing past the end. */
+
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ByteReader, ByteWriter } from "../src/bytes.ts";
@@ -25,6 +27,15 @@ const items = fc.array(
 );
 
 describe("ByteWriter and ByteReader", () => {
+  it("give plain views of Node's buffers, so that a copy of one is a copy", () => {
+    const pooled = Buffer.from([1, 2, 3, 4]);
+    const view = new ByteReader(pooled, "test").bytes(2);
+    const copy = view.slice();
+    pooled[0] = 9;
+    expect(Array.from(view)).toEqual([9, 2]);
+    expect(Array.from(new Uint8Array(copy.buffer))).toEqual([1, 2]);
+  });
+
   it("agree on any sequence of numbers, however long", () => {
     fc.assert(
       fc.property(items, (sequence) => {

@@ -140,8 +140,10 @@ function namesSection(container: Container): Uint8Array {
 }
 
 /** Throws an `EdgeError` for anything but a container that every engine can run. The result shares
- * no memory with `bytes`. */
-export function decodeContainer(bytes: Uint8Array): Container {
+ * no memory with `given`. */
+export function decodeContainer(given: Uint8Array): Container {
+  // A plain view, also of Node's Buffer, whose `slice` would share memory where ours copies.
+  const bytes = new Uint8Array(given.buffer, given.byteOffset, given.byteLength);
   const header = readHeader(bytes);
   const sections = readSections(bytes, header.stages);
   const names = sections(SECTION.names, 0);

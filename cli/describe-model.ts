@@ -1,0 +1,142 @@
+/**
+ * A model container in words and figures: what it is for, what each exit costs, how its gate decides.
+ *
+ * Everything is read from the container's bytes. It measures nothing and judges nothing.
+ */
+
+import { createHash } from "node:crypto";
+import { decodeGate } from "../src/gate/gate-bytes.ts";
+import { type GateParameters, NEVER_Q15, ONE_Q15 } from "../src/gate/gate-parameters.ts";
+import { type Container, decodeContainer } from "../src/model/container.ts";
+import type { Stage } from "../src/model/student.ts";
+import { studentCost } from "../src/model/student-cost.ts";
+import { modelIdOf } from "../src/wire/topics.ts";
+
+export type ModelDescription = {
+  readonly model: string;
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly cohort: string;
+  readonly classes: readonly string[];
+  readonly rateHz: number;
+  readonly windowSamples: number;
+  readonly hopSamples: number;
+  readonly channels: number;
+  readonly inputMilligPerStep: number;
+  readonly exits: readonly {
+    readonly layers: readonly string[];
+    readonly head: string;
+    readonly macs: number;
+    readonly weightBytes: number;
+    readonly ramBytes: number;
+    /** Fused margin from which it answers; `null` for an exit that always goes on. */
+    readonly sureMargin: number | null;
+  }[];
+  readonly gate: {
+    readonly unsureMargin: Readonly<Record<string, number>>;
+    readonly targetShare: number;
+    readonly tokenEveryWindows: number;
+    readonly auditShare: number;
+    readonly novelty: boolean;
+    readonly burstWindows: number;
+  };
+};
+
+/** Throws `EdgeError` for bytes that are no container. */
+export function describeModel(bytes: Uint8Array): ModelDescription {
+  const container = decodeContainer(bytes);
+  const gate = decodeGate(container.gate);
+  const hash = createHash("sha256").update(bytes).digest();
+  const { student } = container;
+  const costs = studentCost(student);
+  return {
+    model: modelIdOf(hash),
+    sha256: hash.toString("hex"),
+    bytes: bytes.length,
+    cohort: container.cohort,
+    classes: container.classes,
+    rateHz: container.rateCentihertz / 100,
+    windowSamples: student.windowSamples,
+    hopSamples: container.hopSamples,
+    channels: student.channels,
+    inputMilligPerStep: container.inputMilligPerStep,
+    exits: student.stages.map((stage, i) => ({
+      layers: stage.layers.map(layerText),
+      head: headText(stage),
+      macs: costs[i]?.macs ?? 0,
+      weightBytes: costs[i]?.weightBytes ?? 0,
+      ramBytes: costs[i]?.ramBytes ?? 0,
+      sureMargin: sureMargin(gate, i),
+    })),
+    gate: describeGate(container, gate),
+  };
+}
+
+/** The same for people. */
+export function describeLines(model: ModelDescription): string[] {
+  const seconds = (samples: number): string => `${(samples / model.rateHz).toFixed(2)} s`;
+  const lines = [
+    `model     ${model.model}  (${model.bytes} bytes)`,
+    `cohort    ${model.cohort}`,
+    `classes   ${model.classes.join(", ")}`,
+    `window    ${model.windowSamples} x ${model.channels} int8 at ${model.rateHz} Hz = ` +
+      `${seconds(model.windowSamples)}, every ${seconds(model.hopSamples)}, ` +
+      `${model.inputMilligPerStep} milli-g a step`,
+  ];
+  model.exits.forEach((exit, i) => {
+    const sure = exit.sureMargin === null ? "goes on" : `sure from ${exit.sureMargin.toFixed(3)}`;
+    lines.push(
+      `exit ${i + 1}    ${exit.layers.join(" > ")} > ${exit.head}`,
+      `          ${exit.macs} MAC, ${exit.weightBytes} bytes of weights, ` +
+        `${exit.ramBytes} bytes of RAM so far; ${i + 1 === model.exits.length ? "answers" : sure}`,
+    );
+  });
+  const { gate } = model;
+  const unsure = Object.entries(gate.unsureMargin).map(([name, m]) => `${name} ${m.toFixed(3)}`);
+  lines.push(
+    `gate      unsure below ${unsure.join(", ")}; at most one offload in ` +
+      `${gate.tokenEveryWindows} windows, aims at ${percent(gate.targetShare)}`,
+    `          audits ${percent(gate.auditShare)}, novelty ${gate.novelty ? "on" : "off"}, ` +
+      `bursts of ${gate.burstWindows}`,
+  );
+  return lines;
+}
+
+function describeGate(container: Container, gate: GateParameters): ModelDescription["gate"] {
+  const { offload, bucket, burst } = gate;
+  return {
+    unsureMargin: Object.fromEntries(
+      container.classes.map((name, i) => [name, (offload.unsureMarginQ15[i] ?? 0) / ONE_Q15]),
+    ),
+    targetShare: offload.targetShareQ16 / 65535,
+    tokenEveryWindows: bucket.windowsPerTokenQ8 / 256,
+    auditShare: gate.auditChanceQ16 / 65535,
+    novelty: gate.novelty !== null,
+    burstWindows: burst.windows,
+  };
+}
+
+function sureMargin(gate: GateParameters, exit: number): number | null {
+  const margin = gate.exits[exit]?.sureMarginQ15 ?? NEVER_Q15;
+  return margin >= NEVER_Q15 ? null : margin / ONE_Q15;
+}
+
+function layerText(layer: Stage["layers"][number]): string {
+  switch (layer.kind) {
+    case "conv":
+      return `conv ${layer.outChannels} k${layer.kernel} s${layer.stride}`;
+    case "depthwise":
+      return `depthwise k${layer.kernel} s${layer.stride}`;
+    case "gru":
+      return `${layer.continues ? "gru goes on" : `gru ${layer.hidden}`} ${layer.patches} patches`;
+  }
+}
+
+function headText(stage: Stage): string {
+  const { pool, layers } = stage.exit;
+  return [pool, ...layers.map((layer) => `dense ${layer.outputs}`)].join(" > ");
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}

@@ -1,0 +1,151 @@
+/**
+ * `bellwether models`: what lies in a registry or a folder, and what is in a model container.
+ *
+ * It only reads. A file that does not hold is listed with the reason, and makes the command fail.
+ */
+
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join, relative } from "node:path";
+import { EdgeError } from "../src/assert.ts";
+import { ByteReader } from "../src/bytes.ts";
+import { LIMITS } from "../src/wire/limits.ts";
+import { decodeManifest, type ReleaseManifest } from "../src/wire/release.ts";
+import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
+import { describeLines, describeModel, type ModelDescription } from "./describe-model.ts";
+
+const CONTAINER = ".bwm";
+const RELEASE = ".signed";
+const DEPTH_MAX = 6;
+
+export const command: CommandSpec = {
+  name: "models",
+  summary: "list models and releases, inspect a model container",
+  options: [],
+  examples: ["bellwether models list profiles", "bellwether models inspect student.bwm"],
+  commands: [
+    {
+      name: "list",
+      summary: "every model container and release under a folder",
+      description:
+        "Every model container and release under a folder, such as profiles or a gateway's data\n" +
+        "directory. Signatures are the gateway's and the nodes' business, and not checked here.",
+      arguments: [{ name: "[dir]", description: "where to look (default: profiles)" }],
+      options: [],
+      examples: ["bellwether models list bellwether-data --json"],
+      run: list,
+    },
+    {
+      name: "inspect",
+      summary: "what one container is for, what its exits cost, how its gate decides",
+      arguments: [{ name: "<file>", description: `a model container (${CONTAINER})` }],
+      options: [],
+      examples: ["bellwether models inspect profiles/cattle/student.bwm"],
+      run: inspect,
+    },
+  ],
+};
+
+async function inspect(input: CommandInput, io: CommandIo): Promise<number> {
+  const file = input.arguments[0] ?? "";
+  const description = describeModel(readFile(file));
+  for (const line of describeLines(description)) io.print(line);
+  if (io.json) io.printJson(description);
+  return EXIT.ok;
+}
+
+type Found =
+  | { readonly file: string; readonly kind: "model"; readonly model: ModelDescription }
+  | { readonly file: string; readonly kind: "release"; readonly manifest: ReleaseManifest }
+  | { readonly file: string; readonly kind: "broken"; readonly problem: string };
+
+async function list(input: CommandInput, io: CommandIo): Promise<number> {
+  const folder = input.arguments[0] ?? "profiles";
+  const found = filesUnder(folder, DEPTH_MAX).map((file) => look(folder, file));
+  for (const entry of found) io.print(entryLine(entry));
+  if (found.length === 0) io.note(`models: nothing under ${folder} ends in ${CONTAINER}`);
+  if (io.json) {
+    io.printJson({ folder, found: found.map((entry) => ({ ...entry, ...jsonOf(entry) })) });
+  }
+  return found.some((entry) => entry.kind === "broken") ? EXIT.failed : EXIT.ok;
+}
+
+function look(folder: string, path: string): Found {
+  const file = relative(folder, path);
+  try {
+    const bytes = readFile(path);
+    if (path.endsWith(CONTAINER)) return { file, kind: "model", model: describeModel(bytes) };
+    return { file, kind: "release", manifest: readManifest(path, bytes) };
+  } catch (error) {
+    if (error instanceof EdgeError) return { file, kind: "broken", problem: error.message };
+    throw error;
+  }
+}
+
+function entryLine(entry: Found): string {
+  switch (entry.kind) {
+    case "model": {
+      const { model, cohort, bytes, exits, classes } = entry.model;
+      return `${entry.file}  model ${model}  ${cohort}  ${bytes} bytes  ${exits.length} exits  ${classes.join(", ")}`;
+    }
+    case "release": {
+      const { purpose, sequence, modelId, cohort, createdMs } = entry.manifest;
+      const made = new Date(createdMs).toISOString();
+      return `${entry.file}  ${purpose} ${sequence}  model ${modelId}  ${cohort}  made ${made}`;
+    }
+    case "broken":
+      return `${entry.file}  BROKEN: ${entry.problem}`;
+  }
+}
+
+/** Byte strings as hex, for JSON has none. */
+function jsonOf(entry: Found): object {
+  if (entry.kind !== "release") return {};
+  const { sha256, chunkHashes: _, ...manifest } = entry.manifest;
+  return { manifest: { ...manifest, sha256: Buffer.from(sha256).toString("hex") } };
+}
+
+/** As the registry keeps it: u32 length, manifest, 64 bytes of signature. */
+function readManifest(path: string, bytes: Uint8Array): ReleaseManifest {
+  const reader = new ByteReader(bytes, path);
+  const manifest = reader.bytes(reader.u32());
+  reader.bytes(LIMITS.signatureBytes);
+  reader.done();
+  return decodeManifest(manifest);
+}
+
+function filesUnder(folder: string, depth: number): string[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) return depth > 0 ? filesUnder(path, depth - 1) : [];
+      return [CONTAINER, RELEASE].some((suffix) => entry.name.endsWith(suffix)) ? [path] : [];
+    });
+  } catch (error) {
+    throw unreadable(folder, error);
+  }
+}
+
+function readFile(path: string): Uint8Array {
+  try {
+    if (statSync(path).size > LIMITS.releaseBytes) {
+      throw new EdgeError({
+        code: "file-oversized",
+        message: `more than ${LIMITS.releaseBytes} bytes`,
+        where: path,
+        hint: "No model container is that long.",
+      });
+    }
+    return readFileSync(path);
+  } catch (error) {
+    throw error instanceof EdgeError ? error : unreadable(path, error);
+  }
+}
+
+function unreadable(path: string, error: unknown): EdgeError {
+  return new EdgeError({
+    code: "file-unreadable",
+    message: (error as Error).message,
+    where: path,
+    hint: "Give the path of a file or folder that exists and may be read.",
+  });
+}
