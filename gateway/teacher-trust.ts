@@ -1,0 +1,303 @@
+/**
+ * Whether the teacher knows this kind of signal. Nothing is learned from answers that it guessed.
+ *
+ * A collar that turns about an axis which no training covered makes the teacher as wrong as the
+ * student, and both may agree with each other. So the gateway looks at where a window falls in the
+ * teacher's own pooled features: per class a Gaussian with one shared covariance, fitted on the
+ * anchor set in all the views that the teacher was trained on; the squared Mahalanobis distance to
+ * the nearest class is the novelty (Lee et al., arXiv 1807.03888). Its 99th percentile on held-out
+ * anchor windows is the border. One window beyond it is not trusted; a node most of whose windows
+ * lie beyond it is not trusted as a whole, for then the rest are known by accident.
+ *
+ * A teacher that gives no features is asked about raw statistics of the window instead.
+ */
+
+import { assert } from "../src/assert.ts";
+import { prng } from "../src/prng.ts";
+import { type Augmentation, augmentWindow } from "../src/signal/augment.ts";
+import { type WindowSet, windowAt } from "../src/signal/window-set.ts";
+import type { AnchorSet } from "./anchor.ts";
+import type { Teacher, TeacherTrust } from "./teacher.ts";
+
+/** Class means and one covariance, whitened: `factor` is its Cholesky factor, row-major. */
+export type TrustModel = {
+  readonly width: number;
+  readonly factor: Float64Array;
+  /** `[class][feature]`, already whitened. */
+  readonly means: readonly Float64Array[];
+  /** Squared distance above which a window is not of a known kind. */
+  readonly border: number;
+};
+
+/** Anchor views that the covariance is estimated from, about. */
+const VIEWS_WANTED = 4000;
+const VIEWS_MOST = 4;
+const KNOWN_SHARE = 0.99;
+/** Share of the mean variance that is added on the diagonal: 64 features, some of them always 0. */
+const SHRINKAGE = 0.05;
+const BATCH_WINDOWS = 64;
+/** Mean and spread per channel: what stands in for features. */
+const STATISTICS_PER_CHANNEL = 2;
+
+/** A teacher that always gives features: its own, or the raw statistics of each window. */
+export function withFeatures(teacher: Teacher): Teacher {
+  return {
+    ...teacher,
+    predict: async (windows, count, step) => {
+      const answer = await teacher.predict(windows, count, step);
+      if (answer.features !== null) return answer;
+      return { ...answer, features: rawStatistics(windows, count, teacher.channels, step) };
+    },
+  };
+}
+
+/**
+ * Fits the novelty test on the anchor set. `augmentation` is what the teacher was trained with:
+ * without turned copies a turned collar is news to it, with them it is not.
+ */
+export async function fitTeacherTrust(
+  teacher: Teacher,
+  anchor: AnchorSet,
+  augmentation: Augmentation,
+  seed: number,
+): Promise<TrustModel> {
+  const known = withFeatures(teacher);
+  const replay = await viewFeatures(known, anchor, anchor.replay, augmentation, seed);
+  const model = fitGaussians(replay.features, replay.labels, anchor.classes.length);
+  const heldOut = await viewFeatures(known, anchor, anchor.heldOut, augmentation, seed + 1);
+  const distances = Array.from(heldOut.labels, (_, i) =>
+    squaredDistance(model, heldOut.features, i * model.width),
+  ).sort((a, b) => a - b);
+  const border = distances[Math.floor(KNOWN_SHARE * (distances.length - 1))];
+  return { ...model, border: border ?? Number.POSITIVE_INFINITY };
+}
+
+/** The test of one window, for the gateway's verdicts. */
+export function trustOf(model: TrustModel): TeacherTrust {
+  return (_probabilities, features) =>
+    features !== null && squaredDistance(model, features, 0) <= model.border;
+}
+
+/** How far one row of features is from the nearest class, as a multiple of the border. */
+export function noveltyOf(model: TrustModel, features: Float32Array, offset = 0): number {
+  return squaredDistance(model, features, offset) / model.border;
+}
+
+export type TrustRule = {
+  /** A node with a larger share of windows that are not trusted is not trusted as a whole. */
+  readonly nodeShareMost: number;
+  /** The same over all nodes: then nothing is distilled. */
+  readonly herdShareMost: number;
+  /** Windows of a node before its share means anything. */
+  readonly windowsLeast: number;
+};
+
+/**
+ * From the three cattle that the rule was set on: on collars turned as the teacher was trained for, a
+ * diverse choice of windows has 5 to 20 % beyond the border, 50 % for one animal that the teacher
+ * knows badly; turned so that it fails, 85 to 100 %.
+ */
+export const DEFAULT_TRUST_RULE: TrustRule = {
+  nodeShareMost: 0.65,
+  herdShareMost: 0.5,
+  windowsLeast: 8,
+};
+
+export type TrustVerdict = {
+  /** False: nothing may be distilled from these windows. */
+  readonly trusted: boolean;
+  /** Share of windows that are not trusted, all nodes together, 0..1. */
+  readonly unknownShare: number;
+  /** Nodes whose windows are left out. */
+  readonly unknownNodes: readonly string[];
+};
+
+/** Decides over the answers that a distillation would learn from. */
+export function judgeTrust(
+  answers: readonly { readonly node: string; readonly trusted: boolean }[],
+  rule: TrustRule = DEFAULT_TRUST_RULE,
+): TrustVerdict {
+  const tally = new Map<string, { windows: number; unknown: number }>();
+  for (const { node, trusted } of answers) {
+    const { windows, unknown } = tally.get(node) ?? { windows: 0, unknown: 0 };
+    tally.set(node, { windows: windows + 1, unknown: unknown + (trusted ? 0 : 1) });
+  }
+  const unknown = answers.filter((answer) => !answer.trusted).length;
+  const unknownShare = answers.length === 0 ? 0 : unknown / answers.length;
+  const unknownNodes = [...tally]
+    .filter(
+      ([, node]) =>
+        node.windows >= rule.windowsLeast && node.unknown > rule.nodeShareMost * node.windows,
+    )
+    .map(([name]) => name);
+  return {
+    trusted: answers.length < rule.windowsLeast || unknownShare <= rule.herdShareMost,
+    unknownShare,
+    unknownNodes,
+  };
+}
+
+/** Features of augmented views of every window; the first view of each is the window as it is. */
+async function viewFeatures(
+  teacher: Teacher,
+  anchor: AnchorSet,
+  set: WindowSet,
+  augmentation: Augmentation,
+  seed: number,
+): Promise<{ features: Float32Array; labels: Uint8Array }> {
+  assert(set.count > 0, "an anchor set has windows in both parts");
+  const views = Math.min(VIEWS_MOST, Math.max(1, Math.ceil(VIEWS_WANTED / set.count)));
+  const length = set.windowSamples * set.channels;
+  const step = anchor.inputMilligPerStep;
+  const random = prng(seed, "teacher-trust");
+  const shape = { channels: set.channels, milliGPerStep: step };
+  const view = new Float32Array(length);
+  const samples = new Int8Array(set.count * views * length);
+  for (let row = 0; row < set.count * views; row++) {
+    const window = windowAt(set, Math.floor(row / views));
+    if (row % views === 0) samples.set(window, row * length);
+    else {
+      augmentWindow(window, shape, augmentation, random, view, 0);
+      samples.set(
+        Int8Array.from(view, (g) => Math.round((g * 1000) / step)),
+        row * length,
+      );
+    }
+  }
+  const rows: Float32Array[] = [];
+  for (let at = 0; at < set.count * views; at += BATCH_WINDOWS) {
+    const count = Math.min(BATCH_WINDOWS, set.count * views - at);
+    const batch = samples.subarray(at * length, (at + count) * length);
+    const { features } = await teacher.predict(batch, count, step);
+    assert(features !== null, "withFeatures gives features");
+    rows.push(features);
+  }
+  const features = new Float32Array(rows.reduce((sum, row) => sum + row.length, 0));
+  let at = 0;
+  for (const row of rows) {
+    features.set(row, at);
+    at += row.length;
+  }
+  const labels = Uint8Array.from({ length: set.count * views }, (_, row) =>
+    Number(set.labels[Math.floor(row / views)]),
+  );
+  return { features, labels };
+}
+
+function fitGaussians(
+  features: Float32Array,
+  labels: Uint8Array,
+  classes: number,
+): Omit<TrustModel, "border"> {
+  const width = features.length / labels.length;
+  const means = Array.from({ length: classes }, () => new Float64Array(width));
+  const counts = new Float64Array(classes);
+  const at = (row: number, column: number): number => Number(features[row * width + column]);
+  labels.forEach((label, row) => {
+    counts[label] = Number(counts[label]) + 1;
+    const mean = means[label] as Float64Array;
+    for (let k = 0; k < width; k++) mean[k] = Number(mean[k]) + at(row, k);
+  });
+  means.forEach((mean, c) => {
+    for (let k = 0; k < width; k++) mean[k] = Number(mean[k]) / Math.max(1, Number(counts[c]));
+  });
+  const covariance = new Float64Array(width * width);
+  const centred = new Float64Array(width);
+  labels.forEach((label, row) => {
+    const mean = means[label] as Float64Array;
+    for (let k = 0; k < width; k++) centred[k] = at(row, k) - Number(mean[k]);
+    for (let a = 0; a < width; a++) {
+      const scaled = Number(centred[a]) / labels.length;
+      for (let b = 0; b <= a; b++) {
+        covariance[a * width + b] = Number(covariance[a * width + b]) + scaled * Number(centred[b]);
+      }
+    }
+  });
+  const factor = cholesky(shrunk(covariance, width), width);
+  const present = means.filter((_, c) => Number(counts[c]) > 0);
+  return { width, factor, means: present.map((mean) => whitened(factor, width, mean, 0)) };
+}
+
+/** Pulled towards a multiple of the identity, so that it can be inverted. */
+function shrunk(covariance: Float64Array, width: number): Float64Array {
+  let trace = 0;
+  for (let k = 0; k < width; k++) trace += Number(covariance[k * width + k]);
+  const added = (SHRINKAGE * trace) / width + 1e-9;
+  return covariance.map(
+    (value, i) => (1 - SHRINKAGE) * value + (i % (width + 1) === 0 ? added : 0),
+  );
+}
+
+/** Lower triangle of the factor; reads the lower triangle only. */
+function cholesky(matrix: Float64Array, width: number): Float64Array {
+  const factor = new Float64Array(width * width);
+  for (let a = 0; a < width; a++) {
+    for (let b = 0; b <= a; b++) {
+      let sum = Number(matrix[a * width + b]);
+      for (let k = 0; k < b; k++)
+        sum -= Number(factor[a * width + k]) * Number(factor[b * width + k]);
+      factor[a * width + b] = a === b ? Math.sqrt(sum) : sum / Number(factor[b * width + b]);
+    }
+  }
+  return factor;
+}
+
+/** Solves `factor * y = row` by substitution: distances of y are Mahalanobis distances. */
+function whitened(
+  factor: Float64Array,
+  width: number,
+  row: Float32Array | Float64Array,
+  offset: number,
+): Float64Array {
+  const y = new Float64Array(width);
+  for (let a = 0; a < width; a++) {
+    let sum = Number(row[offset + a]);
+    for (let k = 0; k < a; k++) sum -= Number(factor[a * width + k]) * Number(y[k]);
+    y[a] = sum / Number(factor[a * width + a]);
+  }
+  return y;
+}
+
+function squaredDistance(
+  model: Pick<TrustModel, "width" | "factor" | "means">,
+  features: Float32Array,
+  offset: number,
+): number {
+  const y = whitened(model.factor, model.width, features, offset);
+  let nearest = Number.POSITIVE_INFINITY;
+  for (const mean of model.means) {
+    let sum = 0;
+    for (let k = 0; k < model.width; k++) sum += (Number(y[k]) - Number(mean[k])) ** 2;
+    nearest = Math.min(nearest, sum);
+  }
+  // Not a number means not known.
+  return Number.isNaN(nearest) ? Number.POSITIVE_INFINITY : nearest;
+}
+
+/** `[window][channel][mean in g, log of the spread]`. */
+function rawStatistics(
+  windows: Int8Array,
+  count: number,
+  channels: number,
+  milligPerStep: number,
+): Float32Array {
+  const time = windows.length / count / channels;
+  const rows = new Float32Array(count * channels * STATISTICS_PER_CHANNEL);
+  for (let w = 0; w < count; w++) {
+    for (let c = 0; c < channels; c++) {
+      let sum = 0;
+      let squares = 0;
+      for (let t = 0; t < time; t++) {
+        const g = (Number(windows[(w * time + t) * channels + c]) * milligPerStep) / 1000;
+        sum += g;
+        squares += g * g;
+      }
+      const mean = sum / time;
+      const spread = Math.sqrt(Math.max(0, squares / time - mean * mean));
+      const to = (w * channels + c) * STATISTICS_PER_CHANNEL;
+      rows[to] = mean;
+      rows[to + 1] = Math.log(spread + 0.01);
+    }
+  }
+  return rows;
+}
