@@ -132,8 +132,11 @@ export function fusedAnswers(
   records: ExitRecords,
   gates: readonly ExitGate[],
   depth: number,
-): readonly FusedAnswer[] {
-  return Array.from({ length: records.count }, (_, i) => fuseAt(records, gates, depth, i).answer);
+): readonly (FusedAnswer & { readonly probabilitiesQ15: Int32Array })[] {
+  return Array.from({ length: records.count }, (_, i) => {
+    const { answer, probabilitiesQ15 } = fuseAt(records, gates, depth, i);
+    return { ...answer, probabilitiesQ15 };
+  });
 }
 
 /**

@@ -1,0 +1,125 @@
+/** Accuracy against offloaded share for one fold: every filter, and the real gate at work. */
+import {
+  accuracyAtShare,
+  maxSoftmaxScore,
+  oracleScore,
+  sednaCrossEntropyScore,
+  softmaxOf,
+} from "../src/gate/baselines.ts";
+import { logitsAt } from "../src/gate/exit-records.ts";
+import { fusedAnswers } from "../src/gate/fit-confidence.ts";
+import { largestIndex } from "../src/learn/metrics.ts";
+import type { GateAnswers } from "./gate-job.ts";
+import { replayGate } from "./gate-replay.ts";
+
+/** Percent of the windows that the teacher answers. */
+export const SHARES = [0, 2, 5, 10, 20, 30, 50, 100] as const;
+/** `ours` answers by the mean of its exits; all others by the last exit, as a student has it that
+ * knows of no other. `sednaOnMean` is Sedna's score on the mean that ours answers by: the score
+ * alone compared. */
+export const FILTERS = [
+  "ours",
+  "random",
+  "fixedThreshold",
+  "sednaCrossEntropy",
+  "sednaOnMean",
+  "oracle",
+] as const;
+export type Filter = (typeof FILTERS)[number];
+
+export type FoldCurves = {
+  readonly windows: number;
+  readonly teacher: number;
+  /** Accuracy per entry of `SHARES`. */
+  readonly at: Readonly<Record<Filter, readonly number[]>>;
+  readonly deployed: {
+    readonly share: number;
+    readonly shareBySubject: readonly number[];
+    readonly accuracy: number;
+    readonly firstExitShare: number;
+    /** Mean distance of confidence and accuracy over 15 bins, of the node's own answers. */
+    readonly calibrationError: number;
+  };
+};
+
+export function curvesOf(answers: GateAnswers, seed: number): FoldCurves {
+  const { records, test, calibration } = answers;
+  const { labels, count } = test;
+  const { exits } = calibration.parameters;
+  const each = Array.from({ length: count }, (_, i) => i);
+  const teacherRight = each.map((i) => {
+    const row = answers.teacher.subarray(i * records.classes, (i + 1) * records.classes);
+    return Number(largestIndex(row) === labels[i]);
+  });
+  const fused = fusedAnswers(records, exits, exits.length);
+  const fusedRight = fused.map((answer, i) => Number(answer.classIndex === labels[i]));
+  const lastRight = each.map((i) =>
+    Number(largestIndex(logitsAt(records, exits.length - 1, i)) === labels[i]),
+  );
+  const plain = each.map((i) => softmaxOf(logitsAt(records, exits.length - 1, i)));
+  const scores: Record<Filter, { scores: number[]; right: number[] }> = {
+    ours: { scores: fused.map((answer) => answer.marginQ15), right: fusedRight },
+    // All alike: `accuracyAtShare` then gives what drawing windows by chance gives on average.
+    random: { scores: each.map(() => 0), right: lastRight },
+    fixedThreshold: { scores: plain.map(maxSoftmaxScore), right: lastRight },
+    sednaCrossEntropy: { scores: plain.map(sednaCrossEntropyScore), right: lastRight },
+    sednaOnMean: {
+      scores: fused.map((answer) =>
+        sednaCrossEntropyScore(Float64Array.from(answer.probabilitiesQ15, (p) => p / 32768)),
+      ),
+      right: fusedRight,
+    },
+    oracle: {
+      scores: each.map((i) => oracleScore(fusedRight[i] === 1, teacherRight[i] === 1)),
+      right: fusedRight,
+    },
+  };
+  const curve = (filter: Filter): readonly number[] =>
+    SHARES.map((share) =>
+      accuracyAtShare(
+        { scores: scores[filter].scores, studentRight: scores[filter].right, teacherRight },
+        share / 100,
+      ),
+    );
+  return {
+    windows: count,
+    teacher: mean(teacherRight),
+    at: Object.fromEntries(FILTERS.map((filter) => [filter, curve(filter)])) as FoldCurves["at"],
+    deployed: deployedOf(answers, teacherRight, seed),
+  };
+}
+
+function deployedOf(
+  answers: GateAnswers,
+  teacherRight: readonly number[],
+  seed: number,
+): FoldCurves["deployed"] {
+  const { records, test, calibration } = answers;
+  const replay = replayGate(calibration.parameters, records, test, seed);
+  const own = Array.from(replay.answers, (answer, i) => Number(answer === test.labels[i]));
+  const right = own.map((value, i) => (replay.offloaded[i] === 1 ? teacherRight[i] : value) ?? 0);
+  const subjects = [...new Set(test.subjects)];
+  return {
+    share: mean([...replay.offloaded]),
+    shareBySubject: subjects.map((subject) =>
+      mean([...replay.offloaded].filter((_, i) => test.subjects[i] === subject)),
+    ),
+    accuracy: mean(right),
+    firstExitShare: mean(Array.from(replay.exits, (exit) => Number(exit === 0))),
+    calibrationError: calibrationError(replay.confidencesQ8, own),
+  };
+}
+
+function calibrationError(confidencesQ8: Uint8Array, right: readonly number[]): number {
+  const bins = 15;
+  const away = new Float64Array(bins);
+  confidencesQ8.forEach((confidence, i) => {
+    const bin = Math.min(bins - 1, Math.floor((confidence / 256) * bins));
+    away[bin] = (away[bin] as number) + confidence / 255 - (right[i] as number);
+  });
+  return away.reduce((sum, value) => sum + Math.abs(value), 0) / right.length;
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
+}

@@ -1,0 +1,67 @@
+/**
+ * The real gate over recorded windows: what a node would have answered and offloaded.
+ *
+ * Each subject is a node of its own, with its own state, its windows in the order of time. Exits are
+ * asked one after another as on the node, so that early answers cost and save what they do there.
+ */
+import type { ExitOutput } from "../src/engine/engine.ts";
+import { gateExit, gateWindow } from "../src/gate/decide.ts";
+import { type ExitRecords, featuresAt, logitsAt } from "../src/gate/exit-records.ts";
+import type { GateParameters } from "../src/gate/gate-parameters.ts";
+import { initialGateState } from "../src/gate/gate-state.ts";
+import { windowStatistics } from "../src/gate/window-statistics.ts";
+import { prng } from "../src/prng.ts";
+import { type WindowSet, windowAt } from "../src/signal/window-set.ts";
+
+export type Replay = {
+  /** The node's own answer per window. */
+  readonly answers: Uint8Array;
+  /** 1 where the window was offloaded, for whatever reason. */
+  readonly offloaded: Uint8Array;
+  /** The exit that answered. */
+  readonly exits: Uint8Array;
+  /** Calibrated chance of being right, 0..255. */
+  readonly confidencesQ8: Uint8Array;
+};
+
+export function replayGate(
+  parameters: GateParameters,
+  records: ExitRecords,
+  windows: WindowSet,
+  seed: number,
+): Replay {
+  const count = windows.count;
+  const replay = {
+    answers: new Uint8Array(count),
+    offloaded: new Uint8Array(count),
+    exits: new Uint8Array(count),
+    confidencesQ8: new Uint8Array(count),
+  };
+  const nodes = new Map(
+    windows.subjects.map((subject) => [
+      subject,
+      { state: initialGateState(parameters), random: prng(seed, `gate-${subject}`) },
+    ]),
+  );
+  for (let i = 0; i < count; i++) {
+    const node = nodes.get(windows.subjects[i] as string);
+    if (node === undefined) continue;
+    const outputs: ExitOutput[] = [];
+    do {
+      const exit = outputs.length;
+      outputs.push({
+        logits: logitsAt(records, exit, i),
+        features: featuresAt(records, exit, i),
+      });
+    } while (gateExit(parameters, node.state, outputs) === "next");
+    const statistics = windowStatistics(windowAt(windows, i), windows.channels);
+    const input = { exits: outputs, statistics, windowIndex: i };
+    const decision = gateWindow(parameters, node.state, input, node.random);
+    node.state = decision.nextState;
+    replay.answers[i] = decision.classIndex;
+    replay.offloaded[i] = decision.offload === null ? 0 : 1;
+    replay.exits[i] = decision.exit;
+    replay.confidencesQ8[i] = decision.confidenceQ8;
+  }
+  return replay;
+}
