@@ -63,7 +63,6 @@ export const AvailabilitySchema = z.object({
   state: z.enum(["online", "offline"]),
   detail: z.string().max(400).optional(),
 });
-export type Availability = z.infer<typeof AvailabilitySchema>;
 
 /** What nodes leave behind as their last will, and say when they leave of their own accord. */
 export const OFFLINE_JSON = '{"state":"offline"}';
@@ -92,7 +91,6 @@ export const DeviceSchema = z.object({
 export type Device = z.infer<typeof DeviceSchema>;
 
 export const DevicesSchema = z.object({ v: version, devices: z.array(DeviceSchema) });
-export type Devices = z.infer<typeof DevicesSchema>;
 
 /** `<base>/bridge/info`, retained: what this gateway is and where the loop stands. */
 export const BridgeInfoSchema = z.object({
