@@ -77,7 +77,11 @@ class MqttLink implements Link {
     if (client === undefined) return;
     const wasConnected = this.#connectedMs !== undefined;
     this.#connectedMs = undefined;
-    if (wasConnected) await within(FAREWELL_MS, this.#sayFarewell(client));
+    if (wasConnected) {
+      await within(FAREWELL_MS, this.#sayFarewell(client));
+      // With a DISCONNECT, so that the broker does not carry out the last will as well.
+      await within(FAREWELL_MS, client.endAsync(false));
+    }
     await within(FAREWELL_MS, client.endAsync(true));
   }
 
