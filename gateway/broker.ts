@@ -19,6 +19,7 @@ import type { TopicBase } from "../src/wire/topics.ts";
 import { gatewayFilters, mayHear, mayPublish, maySubscribe } from "./access.ts";
 import type { Link, LinkEvents, PublishOptions } from "./link.ts";
 import { GuardedConnection } from "./packet-guard.ts";
+import { FORGETFUL, RepeatFilter } from "./repeat-filter.ts";
 
 export type BrokerOptions = {
   readonly host: string;
@@ -69,9 +70,9 @@ export async function startBroker(options: BrokerOptions, events: LinkEvents): P
   acceptConnections(server, aedes, sockets, options, events);
   const port = await listen(server, options);
   await subscribeGateway(aedes, options.base, events);
-  events.onConnection(true);
   return {
     url: `mqtt://${options.host.includes(":") ? `[${options.host}]` : options.host}:${port}`,
+    isOpen: () => !aedes.closed,
     publish: (topic, payload, how) => publish(aedes, topic, payload, how, events),
     close: () => closeAll(aedes, server, sockets),
   };
@@ -129,7 +130,10 @@ function obeyAccessRules(aedes: Aedes, base: TopicBase, events: LinkEvents): voi
     events.log("warning", `${what} denied`, { client: client.id, topic, reason });
   };
 
-  aedes.preConnect = (_client, packet, done) => {
+  const repeats = new WeakMap<Client, RepeatFilter>();
+  aedes.preConnect = (client, packet, done) => {
+    (client as Client & { duplicates: Record<string, number> }).duplicates = FORGETFUL;
+    repeats.set(client, new RepeatFilter());
     // Asking for a session that outlives the connection is answered with one that does not.
     if (packet.protocolVersion !== 5) packet.clean = true;
     done(null, true);
@@ -163,8 +167,11 @@ function obeyAccessRules(aedes: Aedes, base: TopicBase, events: LinkEvents): voi
     if (subscription.topic.startsWith(`${base}/node/`)) nodes.add(client);
     done(null, subscription);
   };
-  aedes.authorizeForward = (client, packet) =>
-    mayHear(base, client.id, packet.topic) ? packet : null;
+  aedes.authorizeForward = (client, packet) => {
+    if (!mayHear(base, client.id, packet.topic)) return null;
+    const isRepeated = repeats.get(client)?.isRepeated(packet.brokerCounter) ?? false;
+    return isRepeated ? null : packet;
+  };
   aedes.on("clientError", (client, error) => {
     events.log("debug", "client error", { client: client.id, reason: error.message });
   });

@@ -74,10 +74,10 @@ export class Performer {
     });
   }
 
-  /** The link is there: everything retained is told, and what waits from before is answered. */
+  /** Everything retained is told as soon as the link is open; what waits from before is answered. */
   begin(link: Link): void {
     this.#link = link;
-    this.happen({ kind: "link", open: true });
+    if (link.isOpen()) this.happen({ kind: "link", open: true });
     for (const node of this.#labelLog.reader.waitingNodes()) this.queue.resume(node);
     this.#ticking = setInterval(() => this.happen({ kind: "tick" }), TICK_MS);
   }

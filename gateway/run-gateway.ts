@@ -8,6 +8,7 @@ import type { BridgeEvent, BridgeInfo } from "../src/wire/public.ts";
 import { startBroker } from "./broker.ts";
 import type { GatewayConfig } from "./config.ts";
 import { lockDataDirectory } from "./data-lock.ts";
+import { connectBroker } from "./external-broker.ts";
 import type { GatewayDependencies } from "./gateway-dependencies.ts";
 import { createState } from "./gateway-state.ts";
 import { LabelLog } from "./label-log.ts";
@@ -129,6 +130,10 @@ async function run(
   };
 }
 
-function openLink(config: GatewayConfig, events: LinkEvents): Promise<Link> {
-  return startBroker({ base: config.base, ...config.broker }, events);
+async function openLink(config: GatewayConfig, events: LinkEvents): Promise<Link> {
+  const { url, ...broker } = config.broker;
+  const options = { ...broker, base: config.base };
+  return url === undefined
+    ? startBroker(options, events)
+    : connectBroker({ ...options, url }, events);
 }
