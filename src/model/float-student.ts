@@ -5,7 +5,7 @@
  * arrays, sums in doubles; it neither trains nor aims to be fast.
  */
 
-import { assert } from "../assert.ts";
+import { assert, EdgeError } from "../assert.ts";
 import { NORMALISE_EPSILON } from "../learn/normalise.ts";
 import type { ConvLayer, DenseLayer, DepthwiseLayer, GruLayer } from "./student.ts";
 import type { FloatStudent, LayerSpec, StudentSpec } from "./student-spec.ts";
@@ -189,9 +189,19 @@ function normalisation(
   return { factors, bias };
 }
 
+/** @throws EdgeError `student-not-finite`: training can diverge, which is no fault of the program. */
 function tensor(student: FloatStudent, name: string, length: number): Float32Array {
   const found = student.tensors.get(name);
   assert(found !== undefined, `the float student has a tensor ${name}`);
   assert(found.data.length === length, `${name} has ${length} values, not ${found.data.length}`);
+  const bad = found.data.findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0) {
+    throw new EdgeError({
+      code: "student-not-finite",
+      message: `value ${bad} is ${found.data[bad]}`,
+      where: `float student, tensor ${name}`,
+      hint: "Training diverged: use a smaller learning rate, or look for odd recordings.",
+    });
+  }
   return found.data;
 }

@@ -10,7 +10,6 @@ import {
   correctBias,
   type GruTrace,
   LOGIT_SCALE,
-  outputScale,
   type QuantizeOptions,
   type Trace,
 } from "./quantize-trace.ts";
@@ -92,7 +91,7 @@ function quantizeDense(
   const sums = input.floats.map((values) => floatDense(layer, values));
   const wanted = channelMeans(sums, layer.outputs);
   const floats = logits ? sums : sums.map((values) => relu(values));
-  const scale = logits ? LOGIT_SCALE : outputScale(floats, layer.weights, input.scale, settings);
+  const scale = logits ? LOGIT_SCALE : activationScale(floats, settings.range);
   const rows = quantizeRows(
     { weights: layer.weights, bias: layer.bias, inputScale: input.scale, outputScale: scale },
     settings.scheme,

@@ -28,9 +28,10 @@ export type QuantizedRows = {
   readonly sumScales: Float64Array;
 };
 
-/** Biases stay below this, which leaves the larger part of an int32 to the products. */
-const BIAS_MAX = 2 ** 29;
-/** Ratios of scales outside of this range have no multiplier and shift. */
+/** Biases stay within this, which leaves the larger part of an int32 to the products. */
+export const BIAS_MAX = 2 ** 29;
+/** Ratios of scales outside of this range have no multiplier and shift. Above it every output
+ * saturates anyway, so that larger weights may saturate too. */
 const RATIO_MIN = 2 ** -31;
 const RATIO_MAX = 2 ** 12;
 
@@ -56,24 +57,11 @@ export function quantizeRows(rows: FloatRows, scheme: Scheme, weightBits: number
       weights[row * columns + i] = nearest(value, rowScale, largest);
     });
     sumScales[row] = rowScale * rows.inputScale;
-    bias[row] = Math.round(rowBias / (sumScales[row] as number));
+    bias[row] = nearest(rowBias, sumScales[row] as number, BIAS_MAX);
     multipliers[row] = chosen.multiplier;
     shifts[row] = chosen.shift;
   }
   return { weights, bias, requantization: { multipliers, shifts }, sumScales };
-}
-
-/** The largest scale of outputs for which every row has a multiplier and shift is not bounded; the
- * smallest is this one. */
-export function smallestOutputScale(
-  weights: ArrayLike<number>,
-  inputScale: number,
-  weightBits: number,
-): number {
-  let largest = 0;
-  for (let i = 0; i < weights.length; i++)
-    largest = Math.max(largest, Math.abs(Number(weights[i])));
-  return (largest / (2 ** (weightBits - 1) - 1)) * (inputScale / RATIO_MAX);
 }
 
 type Choice = { readonly multiplier: number; readonly shift: number; readonly factor: number };
@@ -88,7 +76,7 @@ function rowRequantization(
   const peak = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   const least = Math.max(RATIO_MIN, Math.abs(bias) / (rows.outputScale * BIAS_MAX));
   const ratio = ((peak / largest) * rows.inputScale) / rows.outputScale;
-  assert(ratio <= RATIO_MAX, `scales fit: ratio ${ratio}`);
+  if (ratio >= RATIO_MAX || least >= RATIO_MAX) return choice(RATIO_MAX, scheme);
   if (ratio <= least) return choice(2 ** Math.ceil(Math.log2(least)), scheme);
   if (scheme === "int8") return choice(ratio, scheme);
   // Powers of two only: either the next above, or the next below with the largest weights clipped.

@@ -3,8 +3,8 @@
  * the two things that are learned from them, ranges and biases.
  */
 
-import { activationScale, type RangeRule } from "./activation-scale.ts";
-import { type QuantizedRows, smallestOutputScale } from "./quantize-rows.ts";
+import type { RangeRule } from "./activation-scale.ts";
+import { BIAS_MAX, type QuantizedRows } from "./quantize-rows.ts";
 import type { Scheme } from "./requantize.ts";
 
 export type QuantizeOptions = {
@@ -43,7 +43,7 @@ export function correctBias(
 ): void {
   channelMeans(sums, wanted.length).forEach((mean, row) => {
     const sum = (wanted[row] as number) / (rows.sumScales[row] as number);
-    rows.bias[row] = Math.max(-(2 ** 29), Math.min(2 ** 29, Math.round(sum - mean)));
+    rows.bias[row] = Math.max(-BIAS_MAX, Math.min(BIAS_MAX, Math.round(sum - mean)));
   });
 }
 
@@ -57,16 +57,4 @@ export function channelMeans(batches: readonly Float64Array[], channels: number)
     rows += values.length / channels;
   }
   return means.map((sum) => sum / rows);
-}
-
-export function outputScale(
-  values: readonly Float64Array[],
-  weights: ArrayLike<number>,
-  inputScale: number,
-  settings: QuantizeOptions,
-): number {
-  return Math.max(
-    activationScale(values, settings.range),
-    smallestOutputScale(weights, inputScale, settings.weightBits),
-  );
 }

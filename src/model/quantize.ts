@@ -10,6 +10,7 @@
 import { assert } from "../assert.ts";
 import { conv, depthwise, type GruScratch, gru } from "../engine/kernels.ts";
 import { type WindowSet, windowAt } from "../signal/window-set.ts";
+import { activationScale } from "./activation-scale.ts";
 import { checkStudent } from "./check-student.ts";
 import { floatConvolution, floatGru, relu } from "./float-forward.ts";
 import {
@@ -25,7 +26,6 @@ import {
   correctBias,
   GATE_SCALE,
   type GruTrace,
-  outputScale,
   type QuantizeOptions,
   STATE_SCALE,
   type Trace,
@@ -101,7 +101,7 @@ function quantizeConvolution(
   const dense = layer.kind === "conv";
   // Depthwise weights are `[kernel][channel]`: a row is a column there.
   const weights = dense ? layer.weights : transposed(layer.weights, layer.kernel, layer.channels);
-  const scale = outputScale(floats, weights, input.scale, settings);
+  const scale = activationScale(floats, settings.range);
   const rows = quantizeRows(
     { weights, bias: layer.bias, inputScale: input.scale, outputScale: scale },
     settings.scheme,
