@@ -20,9 +20,19 @@ const COMMANDS: readonly {
   readonly load: () => Promise<CommandModule>;
 }[] = [
   {
+    name: "gateway",
+    summary: "run a gateway: broker, teacher, label log",
+    load: () => import("./gateway.ts"),
+  },
+  {
     name: "watch",
     summary: "show the behaviours of all nodes live, from any broker",
     load: () => import("./watch.ts"),
+  },
+  {
+    name: "train",
+    summary: "train a teacher and students from labelled recordings",
+    load: () => import("./train.ts"),
   },
   {
     name: "models",

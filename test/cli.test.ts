@@ -1,7 +1,7 @@
 /** The command line as a person or a script meets it: a process, its streams and its exit code. */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -52,6 +52,18 @@ describe("bellwether", () => {
     expect(code).toBe(0);
     for (const text of ["watch", "models", "Examples", "Exit codes", "--json"]) {
       expect(stdout).toContain(text);
+    }
+  });
+
+  it("offers every command that there is, with its own words", async () => {
+    const { stdout } = await run("--help");
+    const files = readdirSync(join(ROOT, "cli")).filter((file) => file.endsWith(".ts"));
+    for (const file of files) {
+      const source = readFileSync(join(ROOT, "cli", file), "utf8");
+      if (!/^export const command: CommandSpec/m.test(source)) continue;
+      const name = /\bname: "([a-z]+)"/.exec(source)?.[1] ?? file;
+      const summary = /\bsummary:\s+"([^"]+)"/.exec(source)?.[1] ?? "";
+      expect(stdout.replace(/\s+/g, " ")).toContain(`${name} ${summary}`);
     }
   });
 
