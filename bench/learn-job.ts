@@ -8,7 +8,7 @@ import type { Engine } from "../src/engine/engine.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
 import { softmaxRows } from "../src/learn/metrics.ts";
 import { predictRows, predictStudent } from "../src/learn/predict.ts";
-import { quickRecipe, type Recipe, recipeFor } from "../src/learn/recipes.ts";
+import { plainRecipe, quickRecipe, type Recipe, recipeFor } from "../src/learn/recipes.ts";
 import { teacherOnnx } from "../src/learn/teacher-network.ts";
 import type { TrainingProgress } from "../src/learn/train-network.ts";
 import { trainStudent } from "../src/learn/train-student.ts";
@@ -26,6 +26,8 @@ export type LearnJob = {
   readonly test: readonly string[];
   readonly seed: number;
   readonly quick: boolean;
+  /** `plain` is trained without augmentation. */
+  readonly student: "default" | "plain";
 };
 
 /** Class probabilities `[window][class]` per exit; the teacher has one. */
@@ -51,7 +53,7 @@ export async function runLearnJob(
 ): Promise<LearnAnswers> {
   const recordings = await readRecordings(job.folder);
   const profile = profileFor(recordings);
-  const recipe = job.quick ? quickRecipe(recipeFor(profile)) : recipeFor(profile);
+  const recipe = recipeOf(job, profile);
   const train = makeWindows(recordings, profile, job.train);
   const test = makeWindows(recordings, profile, job.test);
   const classes = profile.classes.length;
@@ -102,6 +104,12 @@ export async function runLearnJob(
     distilled: await answersOf(distilled),
     int8: integerAnswers(referenceEngine, quantized, profile, test),
   };
+}
+
+function recipeOf(job: LearnJob, profile: Profile): Recipe {
+  const shipped = recipeFor(profile);
+  const wanted = job.student === "plain" ? plainRecipe(shipped) : shipped;
+  return job.quick ? quickRecipe(wanted) : wanted;
 }
 
 /** Which objective the profile's shipped student is trained with. */

@@ -38,9 +38,11 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
   const profile = profileFor(await readRecordings(folder));
   const splits = await splitsOf(folder, options);
   const seeds = options.seeds ?? (options.quick ? 1 : DEFAULT_SEEDS);
+  const student = options.student ?? "default";
   const jobs: LearnJob[] = [];
   for (let seed = 1; seed <= seeds; seed++) {
-    for (const split of splits) jobs.push({ folder, ...split, seed, quick: options.quick });
+    for (const split of splits)
+      jobs.push({ folder, ...split, seed, quick: options.quick, student });
   }
   const answers = await runJobs<LearnJob, LearnAnswers>(
     new URL("./learn-worker.ts", import.meta.url),

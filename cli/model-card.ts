@@ -1,0 +1,111 @@
+/**
+ * The card beside shipped models: what they are, what they were made from, what they are worth, and
+ * the command that makes them again (after Mitchell et al., arXiv 1810.03993, in one page).
+ */
+import { createHash } from "node:crypto";
+import { studentParameterCount } from "../src/learn/student-network.ts";
+import type { Recipe } from "../src/learn/recipes.ts";
+import type { Profile } from "../src/signal/profile.ts";
+import type { WindowSet } from "../src/signal/window-set.ts";
+import { subjectsOf } from "../src/signal/splits.ts";
+import type { ProfileFiles } from "./train-profile.ts";
+
+export type CardFacts = {
+  readonly profile: Profile;
+  readonly recipe: Recipe;
+  readonly dataset: string;
+  readonly windows: WindowSet;
+  readonly files: ProfileFiles;
+  readonly plainSubjects: readonly string[] | undefined;
+  readonly command: string;
+  /** Sections of held-out figures: a title, the command, the benchmark's own lines. */
+  readonly figures: readonly {
+    readonly title: string;
+    readonly command: string;
+    readonly lines: readonly string[];
+  }[];
+};
+
+/** Where recordings come from and what may be done with them, for those that we know. */
+const SOURCES: Readonly<Record<string, string>> = {
+  cows:
+    "Neck collars on free-grazing Holstein cows, WASP-lab/db-cow-walking and WASP-lab/db-cow-mounts. " +
+    "The authors state no licence: the recordings are not redistributed here, only what was learned.",
+  people:
+    "MotionSense (mmalekzadeh/motion-sense, A_DeviceMotion_data), a phone in the front trouser " +
+    "pocket; MIT licence.",
+};
+
+export function modelCard(facts: CardFacts): string {
+  const { profile, recipe, windows, dataset } = facts;
+  const { spec } = recipe.student;
+  const filters = recipe.teacher.widths.join("-");
+  const counts = profile.classes.map((name, c) => {
+    const count = windows.labels.reduce((sum, label) => sum + (label === c ? 1 : 0), 0);
+    return `${name} ${count}`;
+  });
+  return [
+    `# Models of the profile \`${profile.name}\``,
+    "",
+    `${profile.classes.join(", ")}; ${profile.rateHz} Hz, windows of ${profile.windowSamples} x ` +
+      `${profile.channels} samples, one every ${profile.hopSamples}; int8 steps of ` +
+      `${profile.inputMilligPerStep} milli-g.`,
+    "",
+    "| file | what | bytes | SHA-256 |",
+    "|---|---|---:|---|",
+    ...[...facts.files].map(([name, bytes]) => {
+      const hash = createHash("sha256").update(bytes).digest("hex");
+      return `| \`${name}\` | ${describeFile(name)} | ${bytes.length} | \`${hash.slice(0, 16)}…\` |`;
+    }),
+    "",
+    `The teacher is a one-dimensional residual network (${filters}); the student has ` +
+      `${studentParameterCount(spec)} parameters and ${spec.stages.length} exits, and was trained ` +
+      `${recipe.objective === "hard" ? "from labels" : "from the teacher and labels"}.`,
+    "",
+    "## Data",
+    "",
+    SOURCES[dataset] ?? `Recordings \`${dataset}\`; their licence is their owner's to state.`,
+    "",
+    `Subjects: ${subjectsOf(windows).join(", ")}. Windows: ${counts.join(", ")}.`,
+    ...(facts.plainSubjects === undefined
+      ? []
+      : [
+          "",
+          `\`student-plain\` saw only ${facts.plainSubjects.join(", ")}, whose collars sit alike, and ` +
+            "no turned copies: it is for showing what the loop repairs, not for use.",
+        ]),
+    "",
+    "## What they are worth",
+    "",
+    "The files here learned from all subjects (the gate's thresholds from some that were set aside),",
+    "so no honest figure can be taken from them. These are of models trained alike on other subjects",
+    "than they are tested on.",
+    ...facts.figures.flatMap(({ title, command, lines }) => [
+      "",
+      `### ${title}`,
+      "",
+      "```",
+      `$ ${command}`,
+      ...lines,
+      "```",
+    ]),
+    "",
+    "## Made by",
+    "",
+    "```",
+    `$ ${facts.command}`,
+    "```",
+    "",
+    "## Not for",
+    "",
+    "Other species, placements or rates; decisions on an animal's or a person's health.",
+    "",
+  ].join("\n");
+}
+
+function describeFile(name: string): string {
+  const student = name.startsWith("student-plain") ? "plain student" : "student";
+  if (name.endsWith(".bwm")) return `${student}: int8 container with its gate, for nodes`;
+  if (name.startsWith("student")) return `${student} in floats, to distil further from`;
+  return "teacher, for the gateway";
+}

@@ -1,0 +1,125 @@
+/**
+ * Everything that ships for one profile, trained from recordings: a teacher, the default student, and
+ * where asked for a plain one, each as a container for nodes and as floats to distil further from.
+ */
+import { onnxRuntime } from "../gateway/onnx-runtime.ts";
+import { referenceEngine } from "../src/engine/reference.ts";
+import { packStudent } from "../src/gate/pack-student.ts";
+import { plainRecipe, type Recipe } from "../src/learn/recipes.ts";
+import type { Program, Runtime } from "../src/learn/runtime.ts";
+import { studentOnnx } from "../src/learn/student-network.ts";
+import { teacherOnnx } from "../src/learn/teacher-network.ts";
+import type { TrainingProgress } from "../src/learn/train-network.ts";
+import { trainStudent } from "../src/learn/train-student.ts";
+import { trainTeacher } from "../src/learn/train-teacher.ts";
+import type { Profile } from "../src/signal/profile.ts";
+import { holdOut, splitBouts, subjectsOf, windowsOfSubjects } from "../src/signal/splits.ts";
+import { pickWindows, type WindowSet } from "../src/signal/window-set.ts";
+
+export type ProfileRequest = {
+  readonly profile: Profile;
+  readonly recipe: Recipe;
+  readonly windows: WindowSet;
+  /** Subjects of one way of wearing, for a student without turned copies; undefined for none. */
+  readonly plainSubjects: readonly string[] | undefined;
+  readonly seed: number;
+  readonly onProgress: (text: string, share: number) => void;
+  readonly shouldStop: () => boolean;
+};
+
+/** File names and bytes. */
+export type ProfileFiles = ReadonlyMap<string, Uint8Array>;
+
+/** With this many subjects some are set aside to calibrate the gate; with fewer, some bouts are. */
+const MANY_SUBJECTS = 10;
+const HELD_PART = 6;
+const LEARNED_SHARE = 0.85;
+
+export async function trainProfile(request: ProfileRequest): Promise<ProfileFiles> {
+  const { profile, recipe, windows, seed, onProgress } = request;
+  const runtime = onnxRuntime();
+  const files = new Map<string, Uint8Array>();
+  const told =
+    (text: string) =>
+    ({ step, steps }: TrainingProgress): void =>
+      onProgress(text, step / steps);
+
+  const teacher = await trainTeacher(runtime, {
+    windows,
+    classes: profile.classes,
+    rateHz: profile.rateHz,
+    inputMilligPerStep: profile.inputMilligPerStep,
+    seed,
+    options: recipe.teacher,
+    onProgress: told("teacher"),
+    shouldStop: request.shouldStop,
+  });
+  files.set("teacher.onnx", teacherOnnx(teacher));
+  const program = await runtime.compile(teacherOnnx(teacher));
+  const student = async (name: string, of: WindowSet, with_: Recipe): Promise<void> => {
+    const made = await trainOne(runtime, program, { ...request, windows: of, recipe: with_ }, name);
+    for (const [file, bytes] of made) files.set(file, bytes);
+  };
+  await student("student", windows, recipe);
+  if (request.plainSubjects !== undefined) {
+    const some = pickWindows(windows, windowsOfSubjects(windows, request.plainSubjects));
+    await student("student-plain", some, plainRecipe(recipe));
+  }
+  await program.release();
+  return files;
+}
+
+/** One student from the teacher: `<name>.bwm` and `<name>.onnx`. */
+async function trainOne(
+  runtime: Runtime,
+  teacher: Program,
+  request: ProfileRequest,
+  name: string,
+): Promise<ProfileFiles> {
+  const { profile, recipe, windows, seed } = request;
+  const { learned, held } = splitForGate(windows, seed);
+  const student = await trainStudent(runtime, {
+    spec: recipe.student.spec,
+    windows: learned,
+    inputMilligPerStep: profile.inputMilligPerStep,
+    seed,
+    objective: recipe.student[recipe.objective],
+    options: recipe.student.options,
+    ...(recipe.objective === "distilled" && { teacher }),
+    onProgress: ({ step, steps }) => request.onProgress(name, step / steps),
+    shouldStop: request.shouldStop,
+  });
+  const packed = packStudent({
+    profile,
+    student,
+    trained: learned,
+    held,
+    augmentation: recipe.student.options.augmentation,
+    engine: referenceEngine,
+    seed,
+  });
+  return new Map([
+    [`${name}.bwm`, packed.bytes],
+    [`${name}.onnx`, studentOnnx(student, { profile: profile.name })],
+  ]);
+}
+
+/** What the student learns from, and what its gate is calibrated on. */
+function splitForGate(
+  windows: WindowSet,
+  seed: number,
+): { readonly learned: WindowSet; readonly held: WindowSet } {
+  const subjects = subjectsOf(windows);
+  if (subjects.length >= MANY_SUBJECTS) {
+    const count = Math.floor(subjects.length / HELD_PART);
+    const { train, validation } = holdOut(subjects, count, seed);
+    return {
+      learned: pickWindows(windows, windowsOfSubjects(windows, train)),
+      held: pickWindows(windows, windowsOfSubjects(windows, validation)),
+    };
+  }
+  const split = splitBouts(windows, windowsOfSubjects(windows, subjects), seed, {
+    share: LEARNED_SHARE,
+  });
+  return { learned: pickWindows(windows, split.first), held: pickWindows(windows, split.second) };
+}

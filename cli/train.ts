@@ -1,0 +1,154 @@
+/**
+ * `bellwether train`: teacher and students for a profile, from labelled recordings.
+ *
+ * Without a name it makes the models again that ship with this repository. Figures in the card come
+ * from held-out subjects, never from the files themselves.
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { BenchmarkOptions } from "../bench/benchmark.ts";
+import { run as benchLearn } from "../bench/learn.ts";
+import { datasetFolder, findRecordings } from "../recordings/find.ts";
+import { readRecordings } from "../recordings/read.ts";
+import { EdgeError } from "../src/assert.ts";
+import { quickRecipe, recipeFor } from "../src/learn/recipes.ts";
+import { makeWindows } from "../src/signal/make-windows.ts";
+import { profileFor } from "../src/signal/profiles.ts";
+import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
+import { modelCard } from "./model-card.ts";
+import { trainProfile } from "./train-profile.ts";
+
+/** What ships, and from which recordings. */
+const SHIPPED = ["cows", "people"];
+
+/** Collars that sit alike: a student that has seen only these is surprised by the others. */
+const PLAIN_SUBJECTS: Readonly<Record<string, readonly string[]>> = { cows: ["1217", "3321"] };
+
+/** Figures for the card beside leave-subjects-out over all. */
+const TURNED = { train: ["1217", "3321"], test: ["1319", "6019", "6319"] };
+
+const FIGURE_SEEDS = 3;
+
+export const command: CommandSpec = {
+  name: "train",
+  summary: "train a teacher and students from labelled recordings",
+  description:
+    "Trains a teacher, distils a student from it, quantizes it, calibrates its gate and writes all\n" +
+    "of it with a model card. Without a name: the models that ship, from recordings cows and people.",
+  arguments: [{ name: "[dataset]", description: "recordings to learn from, such as cows" }],
+  options: [
+    { flags: "--data <dir>", description: "where recordings are", kind: "text" },
+    { flags: "--out <dir>", description: "where profiles are written", kind: "text" },
+    { flags: "--seed <n>", description: "of all chance", kind: "number", default: 1, low: 0 },
+    {
+      flags: "--seeds <n>",
+      description: "seeds behind the card's held-out figures; 0 leaves the figures out",
+      kind: "number",
+      default: FIGURE_SEEDS,
+      low: 0,
+      high: 100,
+    },
+    { flags: "--quick", description: "seconds instead of minutes, to try it", kind: "flag" },
+  ],
+  examples: ["bellwether train cows", "bellwether train herd --data ./recordings-data --seeds 0"],
+  run: train,
+};
+
+async function train(input: CommandInput, io: CommandIo): Promise<number> {
+  const named = input.arguments[0];
+  const found = findRecordings(input.text("data"));
+  for (const dataset of named === undefined ? SHIPPED : [named]) {
+    const folder = datasetFolder(found, dataset);
+    if (folder === null) {
+      throw new EdgeError({
+        code: "no-recordings",
+        message: `no recordings named ${dataset}`,
+        where: found.lookedAt.join(", "),
+        hint: "Give --data DIR, or pull some with: bellwether data pull motionsense",
+      });
+    }
+    await trainDataset(dataset, folder, input, io);
+    if (io.signal.aborted) return EXIT.interrupted;
+  }
+  return EXIT.ok;
+}
+
+async function trainDataset(
+  dataset: string,
+  folder: string,
+  input: CommandInput,
+  io: CommandIo,
+): Promise<void> {
+  const recordings = await readRecordings(folder);
+  const profile = profileFor(recordings);
+  const recipe = input.flag("quick") ? quickRecipe(recipeFor(profile)) : recipeFor(profile);
+  const windows = makeWindows(recordings, profile);
+  const plainSubjects = PLAIN_SUBJECTS[dataset];
+  const progress = io.progress(`train ${profile.name}`);
+  const files = await trainProfile({
+    profile,
+    recipe,
+    windows,
+    plainSubjects,
+    seed: input.number("seed") ?? 1,
+    onProgress: progress.update,
+    shouldStop: () => io.signal.aborted,
+  });
+  if (io.signal.aborted) return;
+  const figures = await heldOutFigures(dataset, input, io, progress.update);
+  progress.done();
+  if (io.signal.aborted) return;
+
+  const out = join(input.text("out") ?? "profiles", profile.name);
+  mkdirSync(out, { recursive: true });
+  for (const [name, bytes] of files) writeFileSync(join(out, name), bytes);
+  const commandLine = `npm run -s bellwether -- train ${dataset}`;
+  const facts = { profile, recipe, dataset, windows, files, plainSubjects, figures };
+  writeFileSync(join(out, "CARD.md"), modelCard({ ...facts, command: commandLine }));
+  io.print(`${out}: ${[...files.keys()].join(", ")}, CARD.md`);
+  if (io.json) io.printJson({ profile: profile.name, out, files: [...files.keys()] });
+}
+
+/** The benchmark's own lines: over all subjects, and for cattle from one way of wearing to another. */
+async function heldOutFigures(
+  dataset: string,
+  input: CommandInput,
+  io: CommandIo,
+  update: (text: string, share?: number) => void,
+): Promise<{ title: string; command: string; lines: readonly string[] }[]> {
+  const seeds = input.flag("quick") ? 1 : (input.number("seeds") ?? FIGURE_SEEDS);
+  if (seeds === 0) return [];
+  const runs = [
+    { title: "Each subject left out", train: [], test: [], student: undefined },
+    ...(PLAIN_SUBJECTS[dataset] === undefined
+      ? []
+      : [
+          { title: "Collars that sit otherwise", ...TURNED, student: undefined },
+          { title: "The same, plain student", ...TURNED, student: "plain" as const },
+        ]),
+  ];
+  const sections = [];
+  for (const { title, train, test, student } of runs) {
+    const options: BenchmarkOptions = {
+      data: input.text("data"),
+      quick: input.flag("quick"),
+      dataset,
+      train,
+      test,
+      shift: [],
+      seeds,
+      student,
+      rotate: undefined,
+      extra: {},
+      progress: (_, share) => update(`held-out figures: ${title.toLowerCase()}`, share),
+      signal: io.signal,
+    };
+    const { lines } = await benchLearn(options);
+    const chosen =
+      (test.length > 0 ? ` --train ${train.join()} --test ${test.join()}` : "") +
+      (student === undefined ? "" : ` --student ${student}`);
+    const line = `npm run -s bench -- learn --dataset ${dataset}${chosen} --seeds ${seeds}`;
+    sections.push({ title, command: line, lines });
+  }
+  return sections;
+}
