@@ -30,12 +30,28 @@ import {
   signedBytes,
 } from "../src/wire/release.ts";
 import { nodeId } from "../src/wire/topics.ts";
-import {
-  containerAround,
-  noiseWindows,
-  randomFloatStudent,
-  SMALL_CNN_SPEC,
-} from "./student-samples.ts";
+import type { StudentSpec } from "../src/model/student-spec.ts";
+import { containerAround, noiseWindows, randomFloatStudent } from "./student-samples.ts";
+
+/** A collar's student that takes eight chunks. */
+export const COLLAR_SPEC: StudentSpec = {
+  windowSamples: 50,
+  channels: 3,
+  classes: 3,
+  stages: [
+    {
+      layers: [{ kind: "conv", filters: 16, kernel: 5, stride: 2 }],
+      exit: { hidden: 0 },
+    },
+    {
+      layers: [
+        { kind: "separable", filters: 56, kernel: 5, stride: 2 },
+        { kind: "separable", filters: 72, kernel: 3, stride: 1 },
+      ],
+      exit: { hidden: 16 },
+    },
+  ],
+};
 
 const keys = generateKeyPairSync("ed25519");
 export const PUBLIC_KEY = new Uint8Array(
@@ -45,8 +61,8 @@ export const PUBLIC_KEY = new Uint8Array(
 /** A small student with random weights, and a gate that offloads about one window in ten. */
 export function sampleContainer(seed: number, change: Partial<Container> = {}): Uint8Array {
   const student = quantizeStudent(
-    randomFloatStudent(SMALL_CNN_SPEC, seed),
-    noiseWindows(SMALL_CNN_SPEC, 8, seed),
+    randomFloatStudent(COLLAR_SPEC, seed),
+    noiseWindows(COLLAR_SPEC, 8, seed),
     16,
   );
   const shape = { exits: student.stages.length, classes: student.classes };
@@ -145,6 +161,7 @@ export class NodeWorld {
   readonly #settings: NodeSettings;
   #factory: Uint8Array;
   #epochs = 100;
+  #offeredMs = 0;
 
   constructor(options: { seed: number; factory?: Uint8Array; settings?: Partial<NodeSettings> }) {
     this.#random = prng(options.seed, "world");
@@ -212,7 +229,7 @@ export class NodeWorld {
 
   /** One more window. */
   measure(): void {
-    const set = noiseWindows(SMALL_CNN_SPEC, 1, 1000 + this.#windows++);
+    const set = noiseWindows(COLLAR_SPEC, 1, 1000 + this.#windows++);
     this.node?.step({ kind: "window", window: set.samples });
   }
 
@@ -284,7 +301,17 @@ export class NodeWorld {
     // The same number for something else would be taken for a repetition, and lost.
     if (before !== undefined && before !== text) this.conflicts.push(key);
     this.stored.set(key, text);
+    this.#offerAgain(message);
     this.send({ kind: "ack", epoch: message.epoch, seqs: [message.seq] });
+  }
+
+  /** A gateway sees from any report that a node still runs something else, and offers now and then. */
+  #offerAgain(report: Extract<UpMessage, { kind: "report" | "offload" }>): void {
+    const release = this.offered;
+    if (release === undefined || report.modelId === release.manifest.modelId) return;
+    if (this.uptimeMs - this.#offeredMs < 20_000) return;
+    this.#offeredMs = this.uptimeMs;
+    this.send(offerOf(release));
   }
 
   #serve(want: Extract<UpMessage, { kind: "want" }>): void {

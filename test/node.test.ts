@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { noiseWindows, SMALL_CNN_SPEC } from "./student-samples.ts";
-import { NodeWorld, ROUGH } from "./node-world.ts";
+import { COLLAR_SPEC, NodeWorld, ROUGH } from "./node-world.ts";
+import { noiseWindows } from "./student-samples.ts";
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
@@ -20,7 +20,7 @@ describe("a node", () => {
       const decided = world.decided[offload.windowIndex];
       expect(decided?.offload).toBe(offload.reason);
       expect(offload.chanceQ16).toBe(decided?.chanceQ16);
-      const sent = noiseWindows(SMALL_CNN_SPEC, 1, 1000 + offload.windowIndex).samples;
+      const sent = noiseWindows(COLLAR_SPEC, 1, 1000 + offload.windowIndex).samples;
       expect(offload.window).toEqual(sent);
     }
     expect(world.node?.status()).toMatchObject({ outbox: 0, dropped: 0, windows: 100 });
