@@ -104,7 +104,8 @@ type Run = (
 function toCommander(spec: CommandSpec, run: Run): Command {
   const command = new Command(spec.name)
     .summary(spec.summary)
-    .description(spec.description ?? spec.summary)
+    // Where lines break is the terminal's business; an empty line is a paragraph.
+    .description((spec.description ?? spec.summary).replace(/(?<!\n)\n(?!\n)/g, " "))
     .configureHelp({ showGlobalOptions: true })
     .exitOverride();
   for (const argument of spec.arguments ?? []) {
