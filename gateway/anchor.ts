@@ -50,19 +50,22 @@ export type AnchorOptions = {
   readonly windowsMost?: number;
 };
 
-/** Splits labelled windows into what is replayed and what is held out. */
+/** Splits labelled windows into what is replayed and what is held out, each subject by itself: two
+ * long bouts of one animal would else leave the other without a say. */
 export function makeAnchor(set: WindowSet, profile: Profile, options: AnchorOptions): AnchorSet {
   const { seed, heldOutShare = 0.3, windowsMost = 4000 } = options;
   const all = Array.from({ length: set.count }, (_, i) => i);
-  const split = splitBouts(set, thinned(all, windowsMost, seed), seed, {
-    share: 1 - heldOutShare,
-  });
+  const bySubject = Map.groupBy(thinned(all, windowsMost, seed), (i) => set.subjects[i]);
+  const splits = [...bySubject.values()].map((own) =>
+    splitBouts(set, own, seed, { share: 1 - heldOutShare }),
+  );
+  const inTime = (indices: number[]): number[] => indices.sort((a, b) => a - b);
   return {
     classes: profile.classes,
     inputMilligPerStep: profile.inputMilligPerStep,
     rateCentihertz: Math.round(profile.rateHz * 100),
-    replay: pickWindows(set, split.first),
-    heldOut: pickWindows(set, split.second),
+    replay: pickWindows(set, inTime(splits.flatMap((split) => split.first))),
+    heldOut: pickWindows(set, inTime(splits.flatMap((split) => split.second))),
   };
 }
 
