@@ -116,7 +116,8 @@ async function heldOutFigures(
   io: CommandIo,
   update: (text: string, share?: number) => void,
 ): Promise<{ title: string; command: string; lines: readonly string[] }[]> {
-  const seeds = input.flag("quick") ? 1 : (input.number("seeds") ?? FIGURE_SEEDS);
+  const asked = input.number("seeds") ?? FIGURE_SEEDS;
+  const seeds = input.flag("quick") ? Math.min(asked, 1) : asked;
   if (seeds === 0) return [];
   const runs = [
     { title: "Each subject left out", train: [], test: [], student: undefined },
