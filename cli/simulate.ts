@@ -1,0 +1,254 @@
+/**
+ * `bellwether simulate`: a herd of simulated nodes that joins any gateway.
+ *
+ * They are whole nodes: student, gate, outbox, model slots, MQTT. Their sensors replay recordings
+ * where some are found, else an emulated animal, and the command says which. It knows what is true
+ * where the recordings do, and shows how often the nodes are right; the truth never leaves it.
+ */
+
+import { readFileSync } from "node:fs";
+import { type Fleet, startFleet, type Truth } from "../device-sim/fleet.ts";
+import { createHerd, parseTurnPlan } from "../device-sim/herd.ts";
+import { mqttLinks } from "../device-sim/mqtt-link.ts";
+import type { NodeObserver } from "../device-sim/node-runtime.ts";
+import { COLLAR } from "../device-sim/node-settings.ts";
+import { EdgeError } from "../src/assert.ts";
+import { referenceEngine } from "../src/engine/reference.ts";
+import { prng } from "../src/prng.ts";
+import type { Fault } from "../src/signal/faults.ts";
+import type { Profile } from "../src/signal/profile.ts";
+import { shippedProfile } from "../src/signal/profiles.ts";
+import { topicBase } from "../src/wire/topics.ts";
+import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
+import { chooseSignal, readKey, readStudent } from "./herd-inputs.ts";
+
+const STATUS_MS = 5_000;
+
+export const command: CommandSpec = {
+  name: "simulate",
+  summary: "a herd of simulated nodes that joins any gateway",
+  description:
+    "Runs simulated nodes until Ctrl-C: each with its student, gate, outbox and model slots, over\n" +
+    "MQTT. They replay recordings where some are found, else emulated animals. With --store they\n" +
+    "go on where they were at the next start. Their releases must be signed by the gateway's key,\n" +
+    "which is in its data directory.",
+  options: [
+    { flags: "--nodes <count>", description: "how many", kind: "number", default: 12, low: 1 },
+    {
+      flags: "--gateway <url>",
+      description: "the broker to join",
+      kind: "text",
+      default: "mqtt://127.0.0.1:1883",
+    },
+    {
+      flags: "--base <topic>",
+      description: "what stands before the topics",
+      kind: "text",
+      default: "bellwether",
+    },
+    {
+      flags: "--profile <name>",
+      description: "cattle, people, …",
+      kind: "text",
+      default: "cattle",
+    },
+    {
+      flags: "--student <which>",
+      description: "default, plain (trained without turned collars), or a container's file",
+      kind: "text",
+      default: "default",
+    },
+    {
+      flags: "--speed <factor>",
+      description: "simulated seconds a second",
+      kind: "number",
+      default: 1,
+      low: 0.1,
+      high: 10_000,
+    },
+    { flags: "--seed <number>", description: "for everything random", kind: "number", default: 1 },
+    {
+      flags: "--turn <list>",
+      description: "collars that turn, such as 6@300s:z180 (simulated seconds)",
+      kind: "list",
+    },
+    {
+      flags: "--dropouts <per-hour>",
+      description: "gaps an hour in every sensor, of two seconds in the mean",
+      kind: "number",
+      low: 0,
+    },
+    {
+      flags: "--clock-drift <ppm>",
+      description: "clocks run fast or slow by up to so many parts per million",
+      kind: "number",
+      low: 0,
+      high: 10_000,
+    },
+    { flags: "--subjects <list>", description: "replay only these", kind: "list" },
+    { flags: "--data <dir>", description: "where recordings are looked for", kind: "text" },
+    { flags: "--store <dir>", description: "keep outboxes and slots here", kind: "text" },
+    {
+      flags: "--key <file>",
+      description: "the gateway's public key",
+      kind: "text",
+      default: "bellwether-data/release-key.pub",
+    },
+    { flags: "--ca <file>", description: "certificate authority of the broker, PEM", kind: "text" },
+    { flags: "--for <seconds>", description: "end after this real time", kind: "number", low: 0.1 },
+  ],
+  examples: [
+    "bellwether simulate",
+    "bellwether simulate --nodes 12 --speed 10 --seed 7 --student plain --turn 6@300s",
+    "bellwether simulate --gateway mqtts://farm.local:8883 --ca ca.pem --store collars",
+  ],
+  run,
+};
+
+async function run(input: CommandInput, io: CommandIo): Promise<number> {
+  const profile = shippedProfile(input.text("profile") ?? "cattle");
+  const factory = readStudent(input.text("student") ?? "default", profile);
+  const signal = await chooseSignal(input, profile, io);
+  const publicKeys = readKey(input.text("key") ?? "", io);
+  const seed = input.number("seed") ?? 1;
+  const nodes = createHerd({
+    profile,
+    nodes: input.number("nodes") ?? 12,
+    seed,
+    signal,
+    factory: () => factory,
+    turns: input.list("turn").map(parseTurnPlan),
+    faults: faultsOf(input, profile),
+    clockDriftPartsPerMillion: input.number("clock-drift") ?? 0,
+  });
+  const score = new Score();
+  const fleet = await startFleet({
+    nodes,
+    seed,
+    settings: { ...COLLAR, publicKeys },
+    engine: referenceEngine,
+    openLink: mqttLinks({
+      url: brokerUrl(input.text("gateway") ?? ""),
+      base: topicBase(input.text("base") ?? "bellwether", "--base"),
+      ca: readCa(input.text("ca")),
+      random: prng(seed, "links"),
+    }),
+    storageDir: input.text("store") ?? null,
+    speed: input.number("speed") ?? 1,
+    observer: narrator(io),
+    onTruth: (truth) => score.take(truth),
+  });
+  const timer = setInterval(() => io.note(statusLine(fleet, score)), STATUS_MS);
+  await ended(io.signal, input.number("for"));
+  clearInterval(timer);
+  await fleet.stop();
+  const line = statusLine(fleet, score);
+  if (io.json) io.printJson({ ...fleet.status(), ...score.json() });
+  else io.print(line);
+  return EXIT.ok;
+}
+
+/** How often nodes are right, and how much they ask. */
+class Score {
+  #windows = 0;
+  #known = 0;
+  #right = 0;
+  #offloads = 0;
+
+  take({ decided, truth }: Truth): void {
+    this.#windows += 1;
+    if (decided.offload !== null) this.#offloads += 1;
+    if (truth === undefined) return;
+    this.#known += 1;
+    if (truth === decided.classIndex) this.#right += 1;
+  }
+
+  json() {
+    return {
+      windows: this.#windows,
+      accuracy: this.#known === 0 ? null : this.#right / this.#known,
+      offloadRatio: this.#windows === 0 ? 0 : this.#offloads / this.#windows,
+    };
+  }
+}
+
+function statusLine(fleet: Fleet, score: Score): string {
+  const { nodes, simulatedSeconds, behindSeconds } = fleet.status();
+  const { windows, accuracy, offloadRatio } = score.json();
+  const connected = nodes.filter((node) => node.connected).length;
+  const owed = nodes.reduce((sum, node) => sum + node.outbox, 0);
+  const releases = new Set(nodes.map((node) => node.releaseSequence));
+  const parts = [
+    `${Math.round(simulatedSeconds)} s`,
+    `${connected} of ${nodes.length} connected`,
+    `${windows} windows`,
+    accuracy === null ? "truth unknown" : `${(100 * accuracy).toFixed(1)} % right`,
+    `${(100 * offloadRatio).toFixed(1)} % offloaded`,
+    `${owed} owed`,
+    `release ${[...releases].sort((a, b) => a - b).join(", ")}`,
+  ];
+  if (behindSeconds > 0.05 * simulatedSeconds) parts.push("this machine cannot keep up");
+  return parts.join(", ");
+}
+
+/** What is worth a line: links, releases, and what went wrong. */
+function narrator(io: CommandIo): NodeObserver {
+  const lastReason = new Map<string, string>();
+  return {
+    linked: (node, connected, reason) => {
+      if (lastReason.get(node) === reason) return;
+      lastReason.set(node, reason);
+      if (!connected) io.note(`${node}: not connected: ${reason}`);
+    },
+    released: (node, news) => {
+      io.note(`${node}: release ${news.releaseSequence} ${news.outcome}`);
+    },
+    log: (node, code, text) => {
+      if (code !== "booted" && code !== "staging") io.note(`${node}: ${code}: ${text}`);
+    },
+  };
+}
+
+function faultsOf(input: CommandInput, profile: Profile): readonly Fault[] {
+  const perHour = input.number("dropouts") ?? 0;
+  if (perHour === 0) return [];
+  const { rateHz } = profile;
+  return [{ kind: "dropouts", perHour, meanSamples: 2 * rateHz, rateHz }];
+}
+
+function brokerUrl(text: string): string {
+  if (URL.canParse(text) && /^(mqtts?|wss?):$/.test(new URL(text).protocol)) return text;
+  throw new EdgeError({
+    code: "broker-url",
+    message: `${JSON.stringify(text)} is no broker`,
+    where: "--gateway",
+    hint: "Write mqtt://host:1883, or mqtts://user:password@host:8883.",
+  });
+}
+
+function readCa(file: string | undefined): Uint8Array | undefined {
+  if (file === undefined) return undefined;
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new EdgeError({
+      code: "file-unreadable",
+      message: error instanceof Error ? error.message : String(error),
+      where: file,
+      hint: "Give the PEM file of the authority that signed the broker's certificate.",
+    });
+  }
+}
+
+function ended(signal: AbortSignal, seconds: number | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    let timer: NodeJS.Timeout | undefined;
+    const end = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
+    if (seconds !== undefined) timer = setTimeout(end, seconds * 1000);
+    if (signal.aborted) end();
+    else signal.addEventListener("abort", end, { once: true });
+  });
+}
