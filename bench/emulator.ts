@@ -9,8 +9,7 @@
  */
 
 import { onnxRuntime } from "../gateway/onnx-runtime.ts";
-import { datasetFolder, findRecordings } from "../recordings/find.ts";
-import { readRecordings } from "../recordings/read.ts";
+import { openDataset } from "../recordings/open.ts";
 import { EdgeError } from "../src/assert.ts";
 import { metricsOf, predictedOf, softmaxRows, subjectAccuracy } from "../src/learn/metrics.ts";
 import { predictStudent } from "../src/learn/predict.ts";
@@ -42,7 +41,7 @@ type Fold = { readonly train: readonly string[]; readonly test: readonly string[
 
 export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
   const dataset = options.dataset ?? "cows";
-  const recordings = await readRecordings(folderOf(dataset, options.data));
+  const recordings = await openDataset(dataset, options.data);
   const profile = profileFor(recordings);
   const folds = foldsOf(recordings, profile, options);
   const seeds = options.seeds ?? (options.quick ? 1 : DEFAULT_SEEDS);
@@ -182,18 +181,6 @@ function report(
     ],
     figures: { dataset, folds, seeds, trtr, tstr, realOnEmulated, gap, parametersBytes },
   };
-}
-
-function folderOf(dataset: string, data: string | undefined): string {
-  const found = findRecordings(data);
-  const folder = datasetFolder(found, dataset);
-  if (folder !== null) return folder;
-  throw new EdgeError({
-    code: "no-recordings",
-    message: `no recordings named ${dataset}`,
-    where: found.lookedAt.join(", "),
-    hint: "Give --data DIR, or pull some with: bellwether data pull motionsense",
-  });
 }
 
 function positiveNumber(options: BenchmarkOptions, name: string): number | undefined {

@@ -25,6 +25,11 @@ export type FitEmulatorOptions = {
   readonly lags?: number;
 };
 
+/** States in all, shared by the individuals' behaviours: parameters are shipped and read by people. */
+const STATES_IN_ALL = 120;
+const FEWEST_STATES = 3;
+const MOST_STATES = 8;
+
 /** Differences below these do not make two pieces different: milli-g, and log strength. */
 const MEAN_SCALE_FLOOR = 40;
 const STRENGTH_SCALE_FLOOR = 0.25;
@@ -38,6 +43,9 @@ export function fitEmulator(
   const { subjects = recordings.subjects, seed = 1 } = options;
   const pieceSamples = Math.round((options.pieceSeconds ?? 2) * profile.rateHz);
   const bouts = boutsOf(recordings, profile, subjects);
+  const perBehaviour = Math.round(STATES_IN_ALL / distinctBehaviours(bouts));
+  const mostStates =
+    options.mostStates ?? Math.max(FEWEST_STATES, Math.min(MOST_STATES, perBehaviour));
   const individuals = subjects
     .map((subject) => ({
       behaviours: profile.classes.map((name) => {
@@ -48,7 +56,7 @@ export function fitEmulator(
           pieceSamples,
           profile.rateHz,
           random,
-          options,
+          { ...options, mostStates },
         );
       }),
     }))
@@ -71,7 +79,7 @@ export function fitEmulator(
       boutLengths(bouts.filter((bout) => bout.className === name).map(secondsOf(profile.rateHz))),
     ),
     individuals,
-    madeFrom: { recordings: recordings.name, subjects: subjects.length, seed },
+    madeFrom: { recordings: recordings.name, subjects: individuals.length, seed },
   };
 }
 
@@ -89,6 +97,11 @@ function boutsOf(
     const rows = Float64Array.from(resample(samples, AXES, recordings.rateHz, profile.rateHz));
     return [{ subject: segment.subject, className, rows }];
   });
+}
+
+/** Pairs of a subject and a behaviour. */
+function distinctBehaviours(bouts: readonly Bout[]): number {
+  return Math.max(1, new Set(bouts.map((bout) => `${bout.subject}\n${bout.className}`)).size);
 }
 
 function secondsOf(rateHz: number): (bout: Bout) => number {
@@ -112,9 +125,9 @@ function fitBehaviour(
   pieceSamples: number,
   rateHz: number,
   randomName: string,
-  options: FitEmulatorOptions,
+  options: FitEmulatorOptions & { readonly mostStates: number },
 ): EmulatorBehaviour | null {
-  const { mostStates = 8, piecesPerState = 8, lags = 4 } = options;
+  const { mostStates, piecesPerState = 8, lags = 4 } = options;
   const pieceValues = pieceSamples * AXES;
   const long = bouts.filter((bout) => bout.length >= pieceValues);
   const pieces = long.flatMap((rows, bout) =>
