@@ -8,7 +8,7 @@
 
 import { EdgeError } from "../src/assert.ts";
 import type { Engine, LoadedStudent } from "../src/engine/engine.ts";
-import { decodeGate } from "../src/gate/gate-bytes.ts";
+import { gateOf } from "../src/gate/gate-bytes.ts";
 import type { GateParameters } from "../src/gate/gate-parameters.ts";
 import { type Container, decodeContainer } from "../src/model/container.ts";
 import { selfTestHashes } from "../src/model/self-test.ts";
@@ -53,12 +53,7 @@ export function modelLoader(engine: Engine, crypto: Crypto): (bytes: Uint8Array)
 /** Decodes and loads. Throws `EdgeError` on bytes that are no container of this version. */
 function loadModel(bytes: Uint8Array, modelId: ModelId, engine: Engine): Model {
   const container = decodeContainer(bytes);
-  const gate = decodeGate(container.gate);
-  const { stages, classes } = container.student;
-  if (gate.exits.length !== stages.length || gate.classes !== classes) {
-    const gateShape = `${gate.exits.length} exits and ${gate.classes} classes`;
-    throw unusable("container-gate", `the gate of another student, of ${gateShape}`);
-  }
+  const gate = gateOf(container);
   return { modelId, container, gate, student: engine.load(container) };
 }
 
@@ -107,11 +102,6 @@ function misfitOf(next: Container, manifest: ReleaseManifest, now: Container): s
   const shape = (c: Container): string =>
     `${c.student.windowSamples}x${c.student.channels} at ${c.rateCentihertz} cHz`;
   return shape(next) === shape(now) ? undefined : `${shape(next)}, this node has ${shape(now)}`;
-}
-
-function unusable(code: string, message: string): EdgeError {
-  const hint = "The container was put together from two models; make it again.";
-  return new EdgeError({ code, message, where: "container", hint });
 }
 
 function refused(outcome: ReleaseOutcome, reason: string): LoadOutcome {
