@@ -7,9 +7,9 @@
  */
 
 import type { Engine } from "../src/engine/engine.ts";
-import { recordExits } from "../src/gate/exit-records.ts";
-import { fusedAnswers } from "../src/gate/fit-confidence.ts";
+import { logitsAt, recordExits } from "../src/gate/exit-records.ts";
 import { gateOf } from "../src/gate/gate-bytes.ts";
+import { fuseExits } from "../src/gate/margins.ts";
 import { largestIndex } from "../src/learn/metrics.ts";
 import type { Container } from "../src/model/container.ts";
 import type { WindowSet } from "../src/signal/window-set.ts";
@@ -126,7 +126,10 @@ export function sameClassShare(
 
 /** The class that a node would answer with, all exits run. */
 function answersOf(engine: Engine, container: Container, windows: WindowSet): number[] {
-  const gate = gateOf(container);
+  const { exits } = gateOf(container);
   const records = recordExits(engine.load(container), windows);
-  return fusedAnswers(records, gate.exits, gate.exits.length).map((answer) => answer.classIndex);
+  return Array.from({ length: windows.count }, (_, i) => {
+    const logits = exits.map((_exit, k) => logitsAt(records, k, i));
+    return largestIndex(fuseExits(exits, logits));
+  });
 }

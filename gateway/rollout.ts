@@ -58,6 +58,8 @@ type NodeProgress = {
 
 export type Rollout = {
   readonly sequence: number;
+  /** A rollback goes to everyone at once and is not judged: there is nothing to go back to. */
+  readonly purpose: "release" | "rollback";
   readonly cohort: string;
   /** The release to go back to; undefined when nodes ran their factory model before. */
   readonly formerSequence: number | undefined;
@@ -98,7 +100,7 @@ export type RolloutEffect =
 export type RolloutStep = { readonly rollout: Rollout; readonly effects: readonly RolloutEffect[] };
 
 export function startRollout(
-  release: Pick<Rollout, "sequence" | "cohort" | "formerSequence" | "expected">,
+  release: Pick<Rollout, "sequence" | "purpose" | "cohort" | "formerSequence" | "expected">,
   nowMs: number,
 ): Rollout {
   return {
@@ -174,6 +176,10 @@ function advance(
   nowMs: number,
   policy: RolloutPolicy,
 ): RolloutStep {
+  if (rollout.purpose === "rollback") {
+    const all = offerTo(rollout, known, nowMs);
+    return { rollout: { ...all.rollout, state: "done" }, effects: [...all.effects, { kind: "done" }] };
+  }
   const silenced = failSilent(rollout, nowMs, policy);
   const reason = reasonToGoBack(silenced, nowMs, policy);
   if (reason !== undefined) {

@@ -1,0 +1,106 @@
+/**
+ * When to distil: by drift alarm, by count, by schedule. Pure.
+ *
+ * An alarm opens a collection: the nodes that raised it send a burst of diverse windows. With enough
+ * answers the teacher is judged first; where it does not know the signal nothing is distilled, and the
+ * same answers are not judged again.
+ */
+
+import type { NodeId } from "../src/wire/messages.ts";
+import { judgeTrust, type TrustRule, type TrustVerdict } from "./teacher-trust.ts";
+
+export type TriggerRule = {
+  /** Trusted answers to wait for after an alarm, over all nodes. */
+  readonly labelsWanted: number;
+  /** With these it goes on all the same when `patienceMs` have passed. */
+  readonly labelsLeast: number;
+  readonly patienceMs: number;
+  /** Distils without an alarm after this many new trusted answers. */
+  readonly labelsCount: number;
+  /** Distils without an alarm this long after the last time, given `labelsLeast`; 0 for never. */
+  readonly scheduleMs: number;
+  readonly trust: TrustRule;
+};
+
+const DAY_MS = 24 * 3600 * 1000;
+
+export const DEFAULT_TRIGGER_RULE: Omit<TriggerRule, "trust"> = {
+  labelsWanted: 60,
+  labelsLeast: 24,
+  patienceMs: DAY_MS / 24,
+  labelsCount: 500,
+  scheduleMs: 7 * DAY_MS,
+};
+
+/** An answer that no distillation has used or judged. */
+export type FreshAnswer = {
+  readonly offloadId: number;
+  readonly node: NodeId;
+  readonly trusted: boolean;
+  readonly answeredMs: number;
+};
+
+export type TriggerState = {
+  /** Nodes with an open alarm, and since when. */
+  readonly alarms: ReadonlyMap<NodeId, number>;
+  /** Answers above the last used offload id. */
+  readonly fresh: readonly FreshAnswer[];
+  readonly lastDistilMs: number;
+};
+
+export type TriggerCause = "drift" | "count" | "schedule";
+
+export type TriggerDecision =
+  | { readonly kind: "idle" }
+  /** An alarm is open: that many answers more, from these nodes. */
+  | { readonly kind: "collect"; readonly missing: number; readonly nodes: readonly NodeId[] }
+  | {
+      readonly kind: "distil";
+      readonly cause: TriggerCause;
+      readonly verdict: TrustVerdict;
+    }
+  | { readonly kind: "not-trusted"; readonly verdict: TrustVerdict };
+
+export function decideDistillation(
+  state: TriggerState,
+  rule: TriggerRule,
+  nowMs: number,
+): TriggerDecision {
+  const drift = afterAlarms(state, rule, nowMs);
+  if (drift !== undefined) return drift;
+  const trusted = state.fresh.filter((answer) => answer.trusted).length;
+  const due = rule.scheduleMs > 0 && nowMs - state.lastDistilMs >= rule.scheduleMs;
+  const counted = trusted >= rule.labelsCount;
+  if (!counted && !(due && trusted >= rule.labelsLeast)) return { kind: "idle" };
+  return judged(state.fresh, counted ? "count" : "schedule", rule);
+}
+
+function afterAlarms(
+  state: TriggerState,
+  rule: TriggerRule,
+  nowMs: number,
+): TriggerDecision | undefined {
+  if (state.alarms.size === 0) return undefined;
+  const answers = state.fresh.filter(
+    (answer) => answer.answeredMs >= Number(state.alarms.get(answer.node)),
+  );
+  const trusted = answers.filter((answer) => answer.trusted).length;
+  const oldestMs = Math.min(...state.alarms.values());
+  const patient = nowMs - oldestMs < rule.patienceMs;
+  if (answers.length >= rule.labelsWanted || (!patient && answers.length >= rule.labelsLeast)) {
+    const decision = judged(answers, "drift", rule);
+    // Trusted on the whole, but too few of them yet to learn from.
+    if (decision.kind === "not-trusted" || trusted >= rule.labelsLeast) return decision;
+  }
+  const missing = Math.max(1, rule.labelsWanted - answers.length);
+  return { kind: "collect", missing, nodes: [...state.alarms.keys()] };
+}
+
+function judged(
+  answers: readonly FreshAnswer[],
+  cause: TriggerCause,
+  rule: TriggerRule,
+): TriggerDecision {
+  const verdict = judgeTrust(answers, rule.trust);
+  return verdict.trusted ? { kind: "distil", cause, verdict } : { kind: "not-trusted", verdict };
+}
