@@ -7,22 +7,22 @@ import {
   softmaxOf,
 } from "../src/gate/baselines.ts";
 import { logitsAt } from "../src/gate/exit-records.ts";
-import { fusedAnswers } from "../src/gate/fit-confidence.ts";
+import { answersOf } from "../src/gate/fit-confidence.ts";
 import { largestIndex } from "../src/learn/metrics.ts";
 import type { GateAnswers } from "./gate-job.ts";
 import { replayGate } from "./gate-replay.ts";
 
 /** Percent of the windows that the teacher answers. */
 export const SHARES = [0, 2, 5, 10, 20, 30, 50, 100] as const;
-/** `ours` answers by the mean of its exits; all others by the last exit, as a student has it that
- * knows of no other. `sednaOnMean` is Sedna's score on the mean that ours answers by: the score
- * alone compared. */
+/** `ours` answers by the mean of its exits and the windows before; the others by the last exit, as a
+ * student has it that knows of neither. `sednaOnOurs` is Sedna's score on the probabilities that
+ * ours answers by, so that answers and scores can be told apart. */
 export const FILTERS = [
   "ours",
   "random",
   "fixedThreshold",
   "sednaCrossEntropy",
-  "sednaOnMean",
+  "sednaOnOurs",
   "oracle",
 ] as const;
 export type Filter = (typeof FILTERS)[number];
@@ -51,27 +51,28 @@ export function curvesOf(answers: GateAnswers, seed: number): FoldCurves {
     const row = answers.teacher.subarray(i * records.classes, (i + 1) * records.classes);
     return Number(largestIndex(row) === labels[i]);
   });
-  const fused = fusedAnswers(records, exits, exits.length);
-  const fusedRight = fused.map((answer, i) => Number(answer.classIndex === labels[i]));
+  const { filter } = calibration.parameters;
+  const ours = answersOf(records, exits, filter, test.subjects).at(-1) ?? [];
+  const oursRight = ours.map((answer, i) => Number(answer.classIndex === labels[i]));
   const lastRight = each.map((i) =>
     Number(largestIndex(logitsAt(records, exits.length - 1, i)) === labels[i]),
   );
   const plain = each.map((i) => softmaxOf(logitsAt(records, exits.length - 1, i)));
   const scores: Record<Filter, { scores: number[]; right: number[] }> = {
-    ours: { scores: fused.map((answer) => answer.marginQ15), right: fusedRight },
+    ours: { scores: ours.map((answer) => answer.marginQ15), right: oursRight },
     // All alike: `accuracyAtShare` then gives what drawing windows by chance gives on average.
     random: { scores: each.map(() => 0), right: lastRight },
     fixedThreshold: { scores: plain.map(maxSoftmaxScore), right: lastRight },
     sednaCrossEntropy: { scores: plain.map(sednaCrossEntropyScore), right: lastRight },
-    sednaOnMean: {
-      scores: fused.map((answer) =>
-        sednaCrossEntropyScore(Float64Array.from(answer.probabilitiesQ15, (p) => p / 32768)),
+    sednaOnOurs: {
+      scores: ours.map((answer) =>
+        sednaCrossEntropyScore(Float64Array.from(answer.beliefQ15, (p) => p / 32768)),
       ),
-      right: fusedRight,
+      right: oursRight,
     },
     oracle: {
-      scores: each.map((i) => oracleScore(fusedRight[i] === 1, teacherRight[i] === 1)),
-      right: fusedRight,
+      scores: each.map((i) => oracleScore(oursRight[i] === 1, teacherRight[i] === 1)),
+      right: oursRight,
     },
   };
   const curve = (filter: Filter): readonly number[] =>

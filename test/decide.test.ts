@@ -23,6 +23,7 @@ function gateWith(changes: Partial<GateParameters> = {}): GateParameters {
       centresQ8: [2560, 2560, 2560],
       inverseSpreadsQ8: [256, 256, 256],
       clipQ8: 6 * 256,
+      recoveryWindows: 10000,
       slackQ8: 256,
       thresholdQ8: 10 * 256,
       novelQ8: 32767,
@@ -124,6 +125,7 @@ describe("gateWindow", () => {
                 windowIndex: i,
                 classIndex: i % 3,
                 trusted: i % 2 === 0,
+                probabilitiesQ8: Uint8Array.of(250, 3, 2),
               });
             }
             decisions.push(decision);
@@ -211,7 +213,7 @@ describe("gateWindow", () => {
     expect(alarmedAt).toBeGreaterThanOrEqual(100);
     expect(alarmedAt).toBeLessThan(110);
     expect(bursts).toBe(12);
-    expect(state.alarm).toBe(false);
+    expect(state.drift.alarm).toBe(false);
   });
 
   it("holds the share of unsure windows near the target where calibration was wrong", () => {
@@ -254,7 +256,7 @@ describe("gateExit", () => {
     expect(gateExit(gate, calm, [sure])).toBe("answer");
     expect(gateExit(gate, calm, [doubtful])).toBe("next");
     expect(gateExit(gate, calm, [doubtful, doubtful])).toBe("answer");
-    expect(gateExit(gate, { ...calm, alarm: true }, [sure])).toBe("next");
+    expect(gateExit(gate, { ...calm, drift: { ...calm.drift, alarm: true } }, [sure])).toBe("next");
     const bursting = applySetting(calm, { auditChanceQ16: 0, burstWindows: 3 });
     expect(gateExit(gate, bursting, [sure])).toBe("next");
     expect(gateExit(open, calm, [sure])).toBe("next");
@@ -266,7 +268,12 @@ describe("gateVerdict", () => {
     const gate = gateWith({ auditChanceQ16: 65535 });
     const decision = gateWindow(gate, initialGateState(gate), streamOf(1)(7), prng(1));
     const wrong = (decision.classIndex + 1) % 3;
-    const verdict = { windowIndex: 7, classIndex: wrong, trusted: true };
+    const verdict = {
+      windowIndex: 7,
+      classIndex: wrong,
+      trusted: true,
+      probabilitiesQ8: Uint8Array.of(9, 9, 237),
+    };
     const once = gateVerdict(decision.nextState, verdict);
     expect(once.verdicts).toBe(1);
     expect(once.agreementQ16).toBeLessThan(65535);
@@ -282,7 +289,12 @@ describe("gateVerdict", () => {
 describe("carryGateState", () => {
   it("starts novelty afresh and leaves the budget as it was", () => {
     const gate = gateWith();
-    const before = { ...initialGateState(gate), levelQ8: 5, cusumQ8: 900, alarm: true };
+    const before = {
+      ...initialGateState(gate),
+      levelQ8: 5,
+      beliefQ15: [1, 2, 3],
+      rateOffsetQ23: 900,
+    };
     expect(carryGateState(gate, before)).toEqual({ ...initialGateState(gate), levelQ8: 5 });
   });
 });

@@ -29,6 +29,7 @@ const gates: fc.Arbitrary<GateParameters> = fc
         sureMarginQ15: draw(0, 32769),
         confidenceQ8: many(CONFIDENCE_NODES, 0, 255),
       })),
+      filter: { changeQ15: draw(1, 32768) },
       offload: {
         unsureMarginQ15: many(classes, 0, 32768),
         targetShareQ16: draw(0, 65535),
@@ -48,6 +49,7 @@ const gates: fc.Arbitrary<GateParameters> = fc
             inverseSpreadsQ8: many(classes, 1, 16383),
             clipQ8: draw(1, 32767),
             slackQ8: draw(0, 32767),
+            recoveryWindows: draw(1, 65535),
             thresholdQ8: draw(1, 32767),
             novelQ8: draw(0, 32767),
           }

@@ -15,11 +15,17 @@ import { windowAt } from "../signal/window-set.ts";
 import { recordExits } from "./exit-records.ts";
 import type { AlarmRate } from "./false-alarms.ts";
 import { fitAlarm } from "./false-alarms.ts";
-import { fitConfidence, fitFusion, fitTemperature, fusedAnswers } from "./fit-confidence.ts";
+import {
+  answersOf,
+  fitConfidence,
+  fitFilter,
+  fitFusion,
+  fitTemperature,
+} from "./fit-confidence.ts";
 import { fitNovelty } from "./fit-novelty.ts";
 import { NEVER_Q15, ONE_Q15 } from "./gate-parameters.ts";
 import type { BurstGate, ExitGate, GateParameters, NoveltyGate } from "./gate-parameters.ts";
-import type { FusedAnswer } from "./margins.ts";
+import type { BestClass } from "./margins.ts";
 import { boutNovelties, noveltySamples, turnedViews } from "./novelty-samples.ts";
 import { statisticsDistance, windowStatistics } from "./window-statistics.ts";
 
@@ -58,6 +64,8 @@ export type CalibrationRequest = {
   readonly noveltyExit?: number | null;
   /** How the student's training windows were turned: such turns are nothing new to it. */
   readonly augmentation?: Pick<Augmentation, "turn" | "tiltDegrees">;
+  /** True switches the behaviour filter off: each window is judged by itself. */
+  readonly forget?: boolean;
   readonly windowsPerNodeDay: number;
   readonly falseAlarmsPerNodeDay?: number;
   readonly burstWindows?: number;
@@ -98,12 +106,15 @@ export function calibrateGate(request: CalibrationRequest): Calibration {
     sureMarginQ15: NEVER_Q15,
     confidenceQ8: [] as readonly number[],
   }));
-  const answers = open.map((_, k) => fusedAnswers(records, open, k + 1));
+  const filter = request.forget
+    ? { changeQ15: ONE_Q15 }
+    : fitFilter(records, open, held.labels, held.subjects);
+  const answers = answersOf(records, open, filter, held.subjects);
   const exits: readonly ExitGate[] = open.map((exit, k) => ({
     ...exit,
-    confidenceQ8: fitConfidence(answers[k] as readonly FusedAnswer[], held.labels),
+    confidenceQ8: fitConfidence(answers[k] as readonly BestClass[], held.labels),
   }));
-  const share = targetShare(request, answers.at(-1) as readonly FusedAnswer[]);
+  const share = targetShare(request, answers.at(-1) as readonly BestClass[]);
   const early = fitEarlyExits(answers, held.labels, share, request.earlyExitPoints ?? 0.2);
   const unsure = unsureMargin(answers, early.answeredBy, share);
   const novelty = calibrateNovelty(request);
@@ -111,6 +122,7 @@ export function calibrateGate(request: CalibrationRequest): Calibration {
     parameters: {
       classes: records.classes,
       exits: exits.map((exit, k) => ({ ...exit, sureMarginQ15: early.sureMargins[k] as number })),
+      filter,
       offload: {
         unsureMarginQ15: Array.from({ length: records.classes }, () => unsure),
         targetShareQ16: Math.round(share * 65535),
@@ -134,7 +146,7 @@ export function calibrateGate(request: CalibrationRequest): Calibration {
 }
 
 /** The share of windows to offload, 0..1, that meets the target on the held windows. */
-function targetShare(request: CalibrationRequest, answers: readonly FusedAnswer[]): number {
+function targetShare(request: CalibrationRequest, answers: readonly BestClass[]): number {
   const { target, held, teacherProbabilities } = request;
   if (target.kind === "offload-share") return target.share;
   if (target.kind === "bytes-per-day") {
@@ -159,7 +171,7 @@ function targetShare(request: CalibrationRequest, answers: readonly FusedAnswer[
 }
 
 /** Window indices, least margin first. */
-function byMargin(answers: readonly FusedAnswer[]): readonly number[] {
+function byMargin(answers: readonly BestClass[]): readonly number[] {
   return answers
     .map((_, i) => i)
     .sort((a, b) => (answers[a]?.marginQ15 as number) - (answers[b]?.marginQ15 as number));
@@ -170,13 +182,13 @@ function byMargin(answers: readonly FusedAnswer[]): readonly number[] {
  * accuracy against full depth with its offloads, with one standard error to spare.
  */
 function fitEarlyExits(
-  answers: readonly (readonly FusedAnswer[])[],
+  answers: readonly (readonly BestClass[])[],
   labels: Uint8Array,
   share: number,
   points: number,
 ): { readonly sureMargins: readonly number[]; readonly answeredBy: readonly number[] } {
   const last = answers.length - 1;
-  const deep = answers[last] as readonly FusedAnswer[];
+  const deep = answers[last] as readonly BestClass[];
   const offloaded = new Set(byMargin(deep).slice(0, Math.round(share * deep.length)));
   const answeredBy = deep.map(() => last);
   const allowed = ((points / 100) * deep.length) / Math.max(1, last);
@@ -205,12 +217,12 @@ function fitEarlyExits(
 
 /** The margin under which that share of all windows lies, of those that reach the last exit. */
 function unsureMargin(
-  answers: readonly (readonly FusedAnswer[])[],
+  answers: readonly (readonly BestClass[])[],
   answeredBy: readonly number[],
   share: number,
 ): number {
   const last = answers.length - 1;
-  const margins = (answers[last] as readonly FusedAnswer[])
+  const margins = (answers[last] as readonly BestClass[])
     .filter((_, i) => answeredBy[i] === last)
     .map((answer) => answer.marginQ15)
     .sort((a, b) => a - b);
@@ -220,12 +232,12 @@ function unsureMargin(
 }
 
 function shareBelow(
-  answers: readonly (readonly FusedAnswer[])[],
+  answers: readonly (readonly BestClass[])[],
   answeredBy: readonly number[],
   marginQ15: number,
 ): number {
   const last = answers.length - 1;
-  const deep = answers[last] as readonly FusedAnswer[];
+  const deep = answers[last] as readonly BestClass[];
   const below = deep.filter((a, i) => answeredBy[i] === last && a.marginQ15 < marginQ15);
   return below.length / deep.length;
 }
@@ -253,6 +265,7 @@ function calibrateNovelty(
     exit,
     axes: request.held.channels,
     clip: NOVELTY_CLIP,
+    recoveryWindows: Math.round(request.windowsPerNodeDay),
   });
   return fitAlarm(
     gate,

@@ -13,14 +13,18 @@ import { assert } from "../assert.ts";
 import type { ExitOutput } from "../engine/engine.ts";
 import type { Prng } from "../prng.ts";
 import type { OffloadReason } from "../wire/messages.ts";
+import { believe, instruct } from "./belief.ts";
 import { callBurst, followBout, seekForBurst } from "./burst.ts";
 import { NEVER_Q15, ONE_Q15 } from "./gate-parameters.ts";
 import type { ExitGate, GateParameters, NoveltyGate } from "./gate-parameters.ts";
-import type { GateState } from "./gate-state.ts";
+import type { DriftState, GateState } from "./gate-state.ts";
 import { PENDING_LIMIT } from "./gate-state.ts";
-import { confidenceAt, fuseExits } from "./margins.ts";
+import { bestOf, confidenceAt, fuseExits } from "./margins.ts";
 import { accumulate, noveltyOf } from "./novelty.ts";
 import type { WindowStatistics } from "./window-statistics.ts";
+
+/** A verdict says something of the present behaviour for so many windows. */
+const VERDICT_WINDOWS = 1;
 
 export type GateInput = {
   /** Outputs of the exits that have run, first to last; valid until the engine's next `begin`. */
@@ -51,6 +55,8 @@ export type GateVerdict = {
   readonly windowIndex: number;
   readonly classIndex: number;
   readonly trusted: boolean;
+  /** One per class, 0..255: evidence for the behaviour filter. */
+  readonly probabilitiesQ8: Uint8Array;
 };
 
 /** Whether the exit that ran last may answer. During an alarm or a burst every stage is run. */
@@ -61,11 +67,8 @@ export function gateExit(
 ): "answer" | "next" {
   if (exits.length >= parameters.exits.length) return "answer";
   const exit = parameters.exits[exits.length - 1] as ExitGate;
-  if (exit.sureMarginQ15 >= NEVER_Q15 || state.alarm || state.burst.left > 0) return "next";
-  const { answer } = fuseExits(
-    parameters.exits,
-    exits.map((output) => output.logits),
-  );
+  if (exit.sureMarginQ15 >= NEVER_Q15 || state.drift.alarm || state.burst.left > 0) return "next";
+  const answer = bestOf(beliefAfter(parameters, state, exits));
   return answer.marginQ15 >= exit.sureMarginQ15 ? "answer" : "next";
 }
 
@@ -79,14 +82,14 @@ export function gateWindow(
   assert(input.exits.length >= 1, "at least one exit has run");
   const draw = random.uint32() >>> 16;
   const exit = input.exits.length - 1;
-  const { answer } = fuseExits(
-    parameters.exits,
-    input.exits.map((output) => output.logits),
-  );
+  const belief = beliefAfter(parameters, state, input.exits);
+  const answer = bestOf(belief);
   const drift = watch(parameters.novelty, state, input);
   const bout = followBout(parameters.burst, state, input.statistics);
   const called =
-    drift.alarm && !state.alarm ? callBurst(bout.burst, parameters.burst.windows) : bout.burst;
+    drift.after.alarm && !state.drift.alarm
+      ? callBurst(bout.burst, parameters.burst.windows)
+      : bout.burst;
   const sought = seekForBurst(parameters.burst, called, input.statistics);
 
   const level = refill(parameters, state.levelQ8);
@@ -95,7 +98,7 @@ export function gateWindow(
   const offload = choose(parameters, level, {
     burst: sought.wanted,
     unsure,
-    novel: novel && !drift.alarm,
+    novel: novel && !drift.after.alarm,
     audited: draw < state.auditChanceQ16,
   });
   const nextState: GateState = {
@@ -103,8 +106,9 @@ export function gateWindow(
     windows: Math.min(state.windows + 1, 0x7fffffff),
     levelQ8: offload === null ? level : level - parameters.bucket.windowsPerTokenQ8,
     rateOffsetQ23: steer(parameters, state.rateOffsetQ23, unsure),
-    cusumQ8: drift.cusumQ8,
-    alarm: drift.alarm,
+    drift: drift.after,
+    beliefQ15: [...belief],
+    lastWindowIndex: input.windowIndex,
     boutMeansQ4: bout.boutMeansQ4,
     boutAwayWindows: bout.boutAwayWindows,
     burst: offload === "burst" ? sought.ifTaken : sought.ifLeft,
@@ -123,8 +127,8 @@ export function gateWindow(
     marginQ15: answer.marginQ15,
     offload,
     chanceQ16: offload === "audit" ? state.auditChanceQ16 : 65535,
-    driftQ8: drift.cusumQ8,
-    alarm: drift.alarm,
+    driftQ8: drift.after.cusumQ8,
+    alarm: drift.after.alarm,
     nextState,
   };
 }
@@ -137,9 +141,13 @@ export function gateVerdict(state: GateState, verdict: GateVerdict): GateState {
   const pending = state.pending.filter((entry) => entry !== waiting);
   if (!verdict.trusted) return { ...state, pending };
   const agreed = waiting.classIndex === verdict.classIndex ? 65535 : 0;
+  const recent = state.lastWindowIndex - verdict.windowIndex <= VERDICT_WINDOWS;
+  const fits = verdict.probabilitiesQ8.length === state.beliefQ15.length;
   return {
     ...state,
     pending,
+    beliefQ15:
+      recent && fits ? instruct(state.beliefQ15, verdict.probabilitiesQ8) : state.beliefQ15,
     verdicts: Math.min(state.verdicts + 1, 0x7fffffff),
     agreementQ16: state.agreementQ16 + Math.trunc((agreed - state.agreementQ16) / 32),
   };
@@ -157,17 +165,27 @@ export function applySetting(
   };
 }
 
+/** The belief over behaviours that the exits so far lead to, Q15. */
+function beliefAfter(
+  parameters: GateParameters,
+  state: GateState,
+  exits: readonly ExitOutput[],
+): Int32Array {
+  const logits = exits.map((output) => output.logits);
+  return believe(parameters.filter, state.beliefQ15, fuseExits(parameters.exits, logits));
+}
+
 function watch(
   gate: NoveltyGate | null,
   state: GateState,
   input: GateInput,
-): { cusumQ8: number; alarm: boolean; standardisedQ8: number } {
+): { readonly after: DriftState; readonly standardisedQ8: number } {
   const output = gate === null ? undefined : input.exits[gate.exit];
   if (gate === null || output === undefined) {
-    return { cusumQ8: state.cusumQ8, alarm: state.alarm, standardisedQ8: -0x8000 };
+    return { after: state.drift, standardisedQ8: -0x8000 };
   }
   const { standardisedQ8 } = noveltyOf(gate, output.features, input.statistics);
-  return { ...accumulate(gate, state, standardisedQ8), standardisedQ8 };
+  return { after: accumulate(gate, state.drift, standardisedQ8), standardisedQ8 };
 }
 
 function isUnsure(

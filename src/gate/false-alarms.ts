@@ -13,6 +13,7 @@ import { assert } from "../assert.ts";
 import type { Prng } from "../prng.ts";
 import { below } from "../prng.ts";
 import type { NoveltyGate } from "./gate-parameters.ts";
+import { NO_DRIFT } from "./gate-state.ts";
 import { accumulate } from "./novelty.ts";
 
 /** Standardised log distances of one bout in order, Q8. */
@@ -63,7 +64,7 @@ function alarmsOfDay(
   random: Prng,
 ): number {
   const exist = bouts.map(() => below(random, bouts.length));
-  let state = { cusumQ8: 0, alarm: false };
+  let state = NO_DRIFT;
   let alarms = 0;
   let windows = 0;
   while (windows < windowsPerNodeDay) {

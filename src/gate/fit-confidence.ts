@@ -2,20 +2,23 @@
  * Calibration of confidence: temperatures, fusion weights, and the chance of being right by margin.
  *
  * Temperature scaling (Guo et al., ICML 2017, arXiv 1706.04599) makes an exit's probabilities honest
- * on average; an isotonic table (Zadrozny and Elkan, KDD 2002) then says how often the fused answer
- * is right at each margin. All on windows that the student was not trained on.
+ * on average; an isotonic table (Zadrozny and Elkan, KDD 2002) then says how often the answer is
+ * right at each margin. All on windows that the student was not trained on.
  */
 
+import { believe } from "./belief.ts";
 import type { ExitRecords } from "./exit-records.ts";
 import { logitsAt } from "./exit-records.ts";
 import { CONFIDENCE_NODES, ONE_Q15 } from "./gate-parameters.ts";
-import type { ExitGate } from "./gate-parameters.ts";
-import type { FusedAnswer } from "./margins.ts";
-import { fuseExits } from "./margins.ts";
+import type { ExitGate, FilterGate } from "./gate-parameters.ts";
+import type { BestClass } from "./margins.ts";
+import { bestOf, fuseExits } from "./margins.ts";
 
 const LOG2_E = Math.LOG2E;
 /** Candidates for the weight of each exit beside the others. */
 const FUSION_WEIGHTS = [1, 2, 4, 8, 16] as const;
+/** Candidates for the chance that the behaviour changes between two windows. */
+const CHANGES = [1, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02] as const;
 /** Windows of prior belief (an even chance rising to certainty) in the confidence table. */
 const PRIOR_WINDOWS = 8;
 
@@ -109,34 +112,82 @@ function exitGates(inverse: readonly number[], weights: readonly number[]): read
 function fusedLoss(records: ExitRecords, gates: readonly ExitGate[], labels: Uint8Array): number {
   let total = 0;
   for (let i = 0; i < records.count; i++) {
-    const { probabilitiesQ15 } = fuseAt(records, gates, gates.length, i);
-    const own = (probabilitiesQ15[labels[i] as number] as number) / ONE_Q15;
-    total -= Math.log(Math.max(own, 1 / ONE_Q15));
+    total += lossOf(fuseAt(records, gates, gates.length, i), labels[i] as number);
   }
   return total / Math.max(1, records.count);
 }
 
-/** The fused answer of the first `depth` exits for one window. */
-export function fuseAt(
+/** Negative log likelihood of a label, natural logarithm. */
+function lossOf(probabilitiesQ15: Int32Array, label: number): number {
+  return -Math.log(Math.max(probabilitiesQ15[label] as number, 1) / ONE_Q15);
+}
+
+/** The fused probabilities of the first `depth` exits for one window, Q15. */
+function fuseAt(
   records: ExitRecords,
   gates: readonly ExitGate[],
   depth: number,
   window: number,
-): ReturnType<typeof fuseExits> {
+): Int32Array {
   const logits = Array.from({ length: depth }, (_, k) => logitsAt(records, k, window));
   return fuseExits(gates, logits);
 }
 
-/** The fused answers of the first `depth` exits for every window. */
+/** The answers of the first `depth` exits to windows that are no sequence: each by itself. */
 export function fusedAnswers(
   records: ExitRecords,
   gates: readonly ExitGate[],
   depth: number,
-): readonly (FusedAnswer & { readonly probabilitiesQ15: Int32Array })[] {
-  return Array.from({ length: records.count }, (_, i) => {
-    const { answer, probabilitiesQ15 } = fuseAt(records, gates, depth, i);
-    return { ...answer, probabilitiesQ15 };
-  });
+): readonly BestClass[] {
+  return Array.from({ length: records.count }, (_, i) => bestOf(fuseAt(records, gates, depth, i)));
+}
+
+/** What the gate believes after a window when the first exits up to one have run. */
+export type Answer = BestClass & { readonly beliefQ15: Int32Array };
+
+/**
+ * The answers `[exit][window]` as a node would give them: each window after the one before of the same
+ * subject, whose belief is that of full depth. Windows of a subject must be in the order of time.
+ */
+export function answersOf(
+  records: ExitRecords,
+  gates: readonly ExitGate[],
+  filter: FilterGate,
+  subjects: readonly string[],
+): readonly (readonly Answer[])[] {
+  const answers: Answer[][] = gates.map(() => []);
+  const beliefs = new Map<string, readonly number[]>();
+  for (let i = 0; i < records.count; i++) {
+    const subject = subjects[i] as string;
+    const before = beliefs.get(subject) ?? [];
+    for (const [k, answersOfExit] of answers.entries()) {
+      const beliefQ15 = believe(filter, before, fuseAt(records, gates, k + 1, i));
+      answersOfExit.push({ ...bestOf(beliefQ15), beliefQ15 });
+      if (k === gates.length - 1) beliefs.set(subject, [...beliefQ15]);
+    }
+  }
+  return answers;
+}
+
+/** The chance of change that makes the labels most likely; forgetting is among the candidates. */
+export function fitFilter(
+  records: ExitRecords,
+  gates: readonly ExitGate[],
+  labels: Uint8Array,
+  subjects: readonly string[],
+): FilterGate {
+  let best: FilterGate = { changeQ15: ONE_Q15 };
+  let bestLoss = Number.POSITIVE_INFINITY;
+  for (const change of CHANGES) {
+    const filter = { changeQ15: Math.round(change * ONE_Q15) };
+    const answers = answersOf(records, gates, filter, subjects).at(-1) ?? [];
+    const loss = answers.reduce((sum, a, i) => sum + lossOf(a.beliefQ15, labels[i] as number), 0);
+    if (loss < bestLoss) {
+      bestLoss = loss;
+      best = filter;
+    }
+  }
+  return best;
 }
 
 /**
@@ -144,7 +195,7 @@ export function fusedAnswers(
  * bins, each with a few windows of prior so that an empty bin says what its margin says.
  */
 export function fitConfidence(
-  answers: readonly FusedAnswer[],
+  answers: readonly BestClass[],
   labels: Uint8Array,
 ): readonly number[] {
   const right = new Float64Array(CONFIDENCE_NODES);

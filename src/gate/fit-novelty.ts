@@ -36,6 +36,8 @@ export type NoveltyOptions = {
   readonly axes: number;
   /** Standardised log distances are clipped to this many standard deviations. */
   readonly clip: number;
+  /** Windows without an alarm after which a doubled threshold is halved. */
+  readonly recoveryWindows: number;
 };
 
 /** A novelty gate without an alarm: `fitAlarm` sets slack and threshold. */
@@ -69,6 +71,7 @@ export function fitNovelty(
     clipQ8: Math.round(clip * 256),
     slackQ8: 256,
     thresholdQ8: 32767,
+    recoveryWindows: options.recoveryWindows,
     novelQ8: 32767,
   };
   return standardise(raw, held);

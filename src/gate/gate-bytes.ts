@@ -4,13 +4,15 @@
  * ```
  *  version u8 = 1 | exits u8 | classes u8 | novelty u8 (0 or 1)
  *  per exit      inverseTemperatureQ8 u16 | fusionWeight u8 | sureMarginQ15 u16 | confidenceQ8 33 x u8
+ *  filter        changeQ15 u16
  *  offload       unsureMarginQ15 classes x u16 | targetShareQ16 u16 | rateStepQ23 u16 | rateLimitQ15 u16
  *  bucket        capacityTokens u16 | windowsPerTokenQ8 u32 | reserveTokens u16
  *  audit         auditChanceQ16 u16
  *  burst         windows u16 | delay u16 | expiry u16 | perBout u8 | gap u16 | diversity u16 | boutChange u16
  *  novelty       exit u8 | features u8 | axes u8 | whiteningQ12 n (n + 1) / 2 x i16
  *                | prototypesQ4 classes x n x i16 | centresQ8 classes x i16
- *                | inverseSpreadsQ8 classes x u16 | clipQ8 u16 | slackQ8 u16 | thresholdQ8 u16 | novelQ8 u16
+ *                | inverseSpreadsQ8 classes x u16 | clipQ8 u16 | slackQ8 u16 | thresholdQ8 u16
+ *                | recoveryWindows u32 | novelQ8 u16
  *                where n = features + axes
  * ```
  *
@@ -41,6 +43,7 @@ export function encodeGate(gate: GateParameters): Uint8Array {
     out.u16(exit.inverseTemperatureQ8).u8(exit.fusionWeight).u16(exit.sureMarginQ15);
     out.bytes(Uint8Array.from(exit.confidenceQ8));
   }
+  out.u16(gate.filter.changeQ15);
   for (const margin of gate.offload.unsureMarginQ15) out.u16(margin);
   out.u16(gate.offload.targetShareQ16).u16(gate.offload.rateStepQ23).u16(gate.offload.rateLimitQ15);
   const { bucket, burst, novelty } = gate;
@@ -62,13 +65,14 @@ export function decodeGate(bytes: Uint8Array): GateParameters {
   const classes = within(input, input.u8(), 2, GATE_LIMITS.classes, "classes");
   const hasNovelty = within(input, input.u8(), 0, 1, "novelty flag") === 1;
   const exits = Array.from({ length: exitCount }, () => decodeExit(input));
+  const filter = { changeQ15: within(input, input.u16(), 1, ONE_Q15, "chance of change") };
   const offload = decodeOffload(input, classes);
   const bucket = decodeBucket(input);
   const auditChanceQ16 = input.u16();
   const burst = decodeBurst(input);
   const novelty = hasNovelty ? decodeNovelty(input, exitCount, classes) : null;
   input.done();
-  return { classes, exits, offload, bucket, auditChanceQ16, novelty, burst };
+  return { classes, exits, filter, offload, bucket, auditChanceQ16, novelty, burst };
 }
 
 /** The gate of a container, which must fit the container's student. */
@@ -147,7 +151,8 @@ function encodeNovelty(out: ByteWriter, novelty: NoveltyGate): void {
   for (const entry of novelty.prototypesQ4) out.i16(entry);
   for (const centre of novelty.centresQ8) out.i16(centre);
   for (const inverse of novelty.inverseSpreadsQ8) out.u16(inverse);
-  out.u16(novelty.clipQ8).u16(novelty.slackQ8).u16(novelty.thresholdQ8).u16(novelty.novelQ8);
+  out.u16(novelty.clipQ8).u16(novelty.slackQ8).u16(novelty.thresholdQ8);
+  out.u32(novelty.recoveryWindows).u16(novelty.novelQ8);
 }
 
 function decodeNovelty(input: ByteReader, exits: number, classes: number): NoveltyGate {
@@ -168,6 +173,7 @@ function decodeNovelty(input: ByteReader, exits: number, classes: number): Novel
     clipQ8: within(input, input.u16(), 1, 32767, "clip"),
     slackQ8: within(input, input.u16(), 0, 32767, "slack"),
     thresholdQ8: within(input, input.u16(), 1, 32767, "alarm threshold"),
+    recoveryWindows: within(input, input.u32(), 1, 0x7fffffff, "recovery"),
     novelQ8: within(input, input.u16(), 0, 32767, "novel threshold"),
   };
 }

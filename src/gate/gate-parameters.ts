@@ -13,6 +13,8 @@ export const ONE_Q15 = 32768;
 export const NEVER_Q15 = ONE_Q15 + 1;
 /** Entries of a confidence table: margins 0, 1/32, …, 1, linear in between. */
 export const CONFIDENCE_NODES = 33;
+/** Times that alarms can double the alarm's threshold. */
+export const ALARM_DOUBLINGS = 4;
 /** A node of the smallest kind holds these in a few kilobytes. */
 export const GATE_LIMITS = { exits: 8, classes: 64, features: 128, axes: 8 } as const;
 
@@ -23,16 +25,22 @@ export type ExitGate = {
   readonly inverseTemperatureQ8: number;
   /** Weight of this exit's probabilities in the mean over the exits that have run, 1..255. */
   readonly fusionWeight: number;
-  /** The fused margin from which this exit answers without running the next stage, Q15; `NEVER_Q15`
+  /** The margin from which this exit answers without running the next stage, Q15; `NEVER_Q15`
    * for an exit that always goes on. The last exit always answers. */
   readonly sureMarginQ15: number;
-  /** `CONFIDENCE_NODES` entries: chance that the answer is right at that fused margin, 0..255. */
+  /** `CONFIDENCE_NODES` entries: chance that the answer is right at that margin, 0..255. */
   readonly confidenceQ8: readonly number[];
+};
+
+/** What the window before says about this one: a hidden Markov filter over behaviours. */
+export type FilterGate = {
+  /** Chance that the behaviour changes from one window to the next, Q15; `ONE_Q15` forgets all. */
+  readonly changeQ15: number;
 };
 
 /** When an answer is not good enough, and how the threshold is held at the stated share. */
 export type OffloadGate = {
-  /** Per answered class: a fused margin below it is unsure, Q15. 0 never offloads. */
+  /** Per answered class: a margin below it is unsure, Q15. 0 never offloads. */
   readonly unsureMarginQ15: readonly number[];
   /** Share of windows that may be unsure, 0..65535 for 0..1: what the rate control aims at. */
   readonly targetShareQ16: number;
@@ -77,6 +85,9 @@ export type NoveltyGate = {
   /** CUSUM: what is taken off every window (k) and where the alarm is (h), Q8 standard deviations. */
   readonly slackQ8: number;
   readonly thresholdQ8: number;
+  /** Each alarm doubles the threshold, up to `ALARM_DOUBLINGS` times; so many windows without one
+   * halve it again. A bout that looks odd every day does not alarm every hour. */
+  readonly recoveryWindows: number;
   /** One window so far out that it is worth a look of its own, Q8; 32767 for never. */
   readonly novelQ8: number;
 };
@@ -102,6 +113,7 @@ export type BurstGate = {
 export type GateParameters = {
   readonly classes: number;
   readonly exits: readonly ExitGate[];
+  readonly filter: FilterGate;
   readonly offload: OffloadGate;
   readonly bucket: BucketGate;
   /** Chance that a window which nothing else chose is offloaded all the same, 0..65535 for 0..1. */
@@ -111,7 +123,7 @@ export type GateParameters = {
 };
 
 /**
- * A gate before any calibration: temperature 1, every exit runs, the last answers, margins below
+ * A gate before any calibration: temperature 1, every exit runs, no memory, margins below
  * one half are unsure, one offload in ten windows at most, one audit in a hundred, no novelty.
  * For tests and for students that nobody has calibrated; a release carries calibrated ones.
  */
@@ -129,6 +141,7 @@ export function uncalibratedGate(shape: { exits: number; classes: number }): Gat
       sureMarginQ15: NEVER_Q15,
       confidenceQ8,
     })),
+    filter: { changeQ15: ONE_Q15 },
     offload: {
       unsureMarginQ15: Array.from({ length: shape.classes }, () => ONE_Q15 / 2),
       targetShareQ16: 6554,

@@ -3,7 +3,8 @@
  *
  * ```
  *  version u8 = 1 | windows u32 | levelQ8 u32 | rateOffsetQ23 i32 | auditChanceQ16 u16
- *  cusumQ8 u16 | alarm u8 | agreementQ16 u16 | verdicts u32
+ *  cusumQ8 u16 | alarm u8 | doublings u8 | calmWindows u32 | agreementQ16 u16 | verdicts u32
+ *  belief        count u8 | count x u16 | lastWindowIndex u32
  *  bout means    count u8 | count x i16 | boutAwayWindows u8
  *  burst         left u16 | age u16 | sinceLast u16 | takenInBout u8 | taken u8 | taken x count x i16
  *  pending       count u8 | count x (windowIndex u32 | classIndex u8)
@@ -11,8 +12,8 @@
  */
 
 import { ByteReader, ByteWriter } from "../bytes.ts";
-import { GATE_LIMITS } from "./gate-parameters.ts";
-import type { BurstState, GateState } from "./gate-state.ts";
+import { ALARM_DOUBLINGS, GATE_LIMITS } from "./gate-parameters.ts";
+import type { BurstState, DriftState, GateState } from "./gate-state.ts";
 import { PENDING_LIMIT, REMEMBERED_WINDOWS } from "./gate-state.ts";
 
 const STATE_VERSION = 1;
@@ -20,11 +21,16 @@ const STATE_VERSION = 1;
 export function encodeGateState(state: GateState): Uint8Array {
   const out = new ByteWriter().u8(STATE_VERSION);
   out.u32(state.windows).u32(state.levelQ8).i32(state.rateOffsetQ23).u16(state.auditChanceQ16);
+  const { drift } = state;
   out
-    .u16(state.cusumQ8)
-    .u8(state.alarm ? 1 : 0)
-    .u16(state.agreementQ16)
-    .u32(state.verdicts);
+    .u16(drift.cusumQ8)
+    .u8(drift.alarm ? 1 : 0)
+    .u8(drift.doublings)
+    .u32(drift.calmWindows);
+  out.u16(state.agreementQ16).u32(state.verdicts);
+  out.u8(state.beliefQ15.length);
+  for (const belief of state.beliefQ15) out.u16(belief);
+  out.u32(state.lastWindowIndex);
   out.u8(state.boutMeansQ4.length);
   for (const mean of state.boutMeansQ4) out.i16(mean);
   out.u8(state.boutAwayWindows);
@@ -46,10 +52,11 @@ export function decodeGateState(bytes: Uint8Array): GateState {
   const levelQ8 = input.u32();
   const rateOffsetQ23 = input.i32();
   const auditChanceQ16 = input.u16();
-  const cusumQ8 = input.u16();
-  const alarm = input.u8() !== 0;
+  const drift = decodeDrift(input);
   const agreementQ16 = input.u16();
   const verdicts = input.u32();
+  const beliefQ15 = Array.from({ length: atMost(input, GATE_LIMITS.classes) }, () => input.u16());
+  const lastWindowIndex = input.u32();
   const boutMeansQ4 = signed16(input, atMost(input, 2 * GATE_LIMITS.axes));
   const boutAwayWindows = input.u8();
   const burst = decodeBurst(input, boutMeansQ4.length);
@@ -63,8 +70,9 @@ export function decodeGateState(bytes: Uint8Array): GateState {
     levelQ8,
     rateOffsetQ23,
     auditChanceQ16,
-    cusumQ8,
-    alarm,
+    drift,
+    beliefQ15,
+    lastWindowIndex,
     boutMeansQ4,
     boutAwayWindows,
     burst,
@@ -72,6 +80,14 @@ export function decodeGateState(bytes: Uint8Array): GateState {
     verdicts,
     pending,
   };
+}
+
+function decodeDrift(input: ByteReader): DriftState {
+  const cusumQ8 = input.u16();
+  const alarm = input.u8() !== 0;
+  const doublings = input.u8();
+  if (doublings > ALARM_DOUBLINGS) input.fail("gate-range", `${doublings} doublings`);
+  return { cusumQ8, alarm, doublings, calmWindows: input.u32() };
 }
 
 function decodeBurst(input: ByteReader, statistics: number): BurstState {

@@ -23,6 +23,18 @@ export type BurstState = {
   readonly taken: readonly (readonly number[])[];
 };
 
+export type DriftState = {
+  /** CUSUM of novelty, Q8 standard deviations, 0..65535. */
+  readonly cusumQ8: number;
+  /** On from the threshold up, until the sum has fallen to half of it. */
+  readonly alarm: boolean;
+  /** Times that the threshold is doubled now, and windows since the last alarm or halving. */
+  readonly doublings: number;
+  readonly calmWindows: number;
+};
+
+export const NO_DRIFT: DriftState = { cusumQ8: 0, alarm: false, doublings: 0, calmWindows: 0 };
+
 export type GateState = {
   /** Windows judged since the state began; stops at 2^31 - 1. */
   readonly windows: number;
@@ -32,9 +44,11 @@ export type GateState = {
   readonly rateOffsetQ23: number;
   /** The audit chance now: the release's, until a setting changes it. */
   readonly auditChanceQ16: number;
-  /** CUSUM of novelty, Q8 standard deviations, and the alarm, which holds until it falls to half. */
-  readonly cusumQ8: number;
-  readonly alarm: boolean;
+  readonly drift: DriftState;
+  /** Chance of each behaviour after the last window, Q15; empty before the first one. */
+  readonly beliefQ15: readonly number[];
+  /** Index of the last window, by which a verdict or a gap is placed. */
+  readonly lastWindowIndex: number;
   /** Running mean of raw statistics, Q4, `[2 * axes]`, by which bouts are told apart; and for how
    * many windows in a row they have been elsewhere. */
   readonly boutMeansQ4: readonly number[];
@@ -53,8 +67,9 @@ export function initialGateState(parameters: GateParameters): GateState {
     levelQ8: parameters.bucket.capacityTokens * parameters.bucket.windowsPerTokenQ8,
     rateOffsetQ23: 0,
     auditChanceQ16: parameters.auditChanceQ16,
-    cusumQ8: 0,
-    alarm: false,
+    drift: NO_DRIFT,
+    beliefQ15: [],
+    lastWindowIndex: 0,
     boutMeansQ4: [],
     boutAwayWindows: 0,
     burst: { left: 0, ageWindows: 0, sinceLastWindows: 0, takenInBout: 0, taken: [] },

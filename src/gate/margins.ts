@@ -16,10 +16,10 @@ const LOG2_Q8 = Uint16Array.from({ length: 256 }, (_, i) =>
   Math.round(256 * Math.log2(1 + i / 256)),
 );
 
-/** The answer that the exits so far give together. */
-export type FusedAnswer = {
+/** The most likely class, and by how much. */
+export type BestClass = {
   readonly classIndex: number;
-  /** Best minus second-best mean probability, 0..32768. */
+  /** Best minus second-best probability, 0..32768. */
   readonly marginQ15: number;
 };
 
@@ -44,11 +44,8 @@ export function exitProbabilities(exit: ExitGate, logits: Int16Array): Int32Arra
   return weights;
 }
 
-/** The mean of the probabilities of the exits that have run, by their fusion weights. */
-export function fuseExits(
-  exits: readonly ExitGate[],
-  logits: readonly Int16Array[],
-): { readonly answer: FusedAnswer; readonly probabilitiesQ15: Int32Array } {
+/** The mean of the probabilities of the exits that have run, Q15, by their fusion weights. */
+export function fuseExits(exits: readonly ExitGate[], logits: readonly Int16Array[]): Int32Array {
   const mean = new Int32Array((logits[0] as Int16Array).length);
   let total = 0;
   for (let k = 0; k < logits.length; k++) {
@@ -60,11 +57,11 @@ export function fuseExits(
     }
   }
   for (let c = 0; c < mean.length; c++) mean[c] = Math.trunc((mean[c] as number) / total);
-  return { answer: bestOf(mean), probabilitiesQ15: mean };
+  return mean;
 }
 
 /** The first of the largest, and how far ahead of the next. */
-function bestOf(probabilities: Int32Array): FusedAnswer {
+export function bestOf(probabilities: ArrayLike<number>): BestClass {
   let classIndex = 0;
   let best = -1;
   let second = -1;

@@ -7,7 +7,9 @@
  * only; distances are clipped so that no sum leaves 31 bits.
  */
 
+import { ALARM_DOUBLINGS } from "./gate-parameters.ts";
 import type { NoveltyGate } from "./gate-parameters.ts";
+import type { DriftState } from "./gate-state.ts";
 import { log2Q8 } from "./margins.ts";
 import type { WindowStatistics } from "./window-statistics.ts";
 
@@ -81,15 +83,28 @@ function distanceQ8(prototypesQ4: Int16Array, classIndex: number, whitened: Int3
   return sum;
 }
 
-/** The CUSUM after one more window, and the alarm: up at the threshold, down at half of it. */
+/**
+ * The CUSUM after one more window, and the alarm: up at the threshold, down at half of it. Each alarm
+ * that has gone by doubles the threshold for a while, so that what is odd now and then does not alarm
+ * for ever; a shift that lasts keeps its alarm on, and is not forgotten.
+ */
 export function accumulate(
   gate: NoveltyGate,
-  before: { readonly cusumQ8: number; readonly alarm: boolean },
+  before: DriftState,
   standardisedQ8: number,
-): { readonly cusumQ8: number; readonly alarm: boolean } {
-  const limit = Math.min(2 * gate.thresholdQ8, CUSUM_LIMIT_Q8);
+): DriftState {
+  const thresholdQ8 = Math.min(gate.thresholdQ8 << before.doublings, CUSUM_LIMIT_Q8 >> 1);
   const raised = before.cusumQ8 + standardisedQ8 - gate.slackQ8;
-  const cusumQ8 = Math.max(0, Math.min(limit, raised));
-  const alarm = before.alarm ? 2 * cusumQ8 > gate.thresholdQ8 : cusumQ8 >= gate.thresholdQ8;
-  return { cusumQ8, alarm };
+  const cusumQ8 = Math.max(0, Math.min(2 * thresholdQ8, raised));
+  const { doublings } = before;
+  if (before.alarm) {
+    if (2 * cusumQ8 > thresholdQ8) return { cusumQ8, alarm: true, doublings, calmWindows: 0 };
+    const doubled = Math.min(doublings + 1, ALARM_DOUBLINGS);
+    return { cusumQ8, alarm: false, doublings: doubled, calmWindows: 0 };
+  }
+  if (cusumQ8 >= thresholdQ8) return { cusumQ8, alarm: true, doublings, calmWindows: 0 };
+  if (doublings === 0) return { cusumQ8, alarm: false, doublings, calmWindows: 0 };
+  const calmWindows = before.calmWindows + 1;
+  if (calmWindows < gate.recoveryWindows) return { cusumQ8, alarm: false, doublings, calmWindows };
+  return { cusumQ8, alarm: false, doublings: doublings - 1, calmWindows: 0 };
 }
