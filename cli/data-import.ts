@@ -137,9 +137,12 @@ export const importCommand: CommandSpec = {
 export const pullCommand: CommandSpec = {
   name: "pull",
   summary: "download a published data set and import it",
-  description: `Downloads a published data set and imports it. Interrupted, it goes on where it stopped.\n\n${SOURCES.map(
-    (source) => `${source.name}: ${source.about} (${source.licence})\n  ${source.url}`,
-  ).join("\n")}`,
+  description: [
+    "Downloads a published data set and imports it. Interrupted, it goes on where it stopped.",
+    ...SOURCES.map(
+      ({ name, about, licence, url }) => `${name}: ${about} (${licence}), from ${url}`,
+    ),
+  ].join("\n\n"),
   arguments: [{ name: "<source>", description: SOURCES.map((source) => source.name).join(", ") }],
   options: [
     { flags: "--url <url>", description: "another place for the same archive", kind: "text" },

@@ -58,7 +58,7 @@ const parameters: EmulatorParameters = {
 };
 
 function axis(samples: Int16Array, which: number): number[] {
-  return [...samples.filter((_, i) => i % 3 === which)];
+  return Array.from(samples.filter((_, i) => i % 3 === which));
 }
 const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
