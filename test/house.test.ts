@@ -245,6 +245,20 @@ describe("dependencies", () => {
     expect(loose).toEqual([]);
   });
 
+  // `npm ci` refuses a lock file that lacks the binaries of other platforms, and `npm install` leaves
+  // out those that a registry's mirror does not have.
+  it("have the optional binaries of every platform in the lock file", () => {
+    const places: Record<string, { optionalDependencies?: Record<string, string> }> = lock.packages;
+    const missing = Object.entries(places).flatMap(([place, { optionalDependencies = {} }]) =>
+      Object.keys(optionalDependencies).filter(
+        (name) =>
+          places[`node_modules/${name}`] === undefined &&
+          places[`${place}/node_modules/${name}`] === undefined,
+      ),
+    );
+    expect(missing).toEqual([]);
+  });
+
   /** Below these lie published ways to crash a broker or a client, most of them unauthenticated:
    * GHSA-52qw-whmv-87c5 and GHSA-5jvp-3p2v-5qgf, CVE-2019-5432, CVE-2017-10910, CVE-2024-37890. */
   it.each([
