@@ -1,0 +1,95 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { BenchmarkOptions } from "../bench/benchmark.ts";
+import { run } from "../bench/learn.ts";
+import { command } from "../cli/train.ts";
+import { commandInput } from "../cli/command.ts";
+import type { CommandIo } from "../cli/command.ts";
+import { studentFromOnnx } from "../src/learn/student-network.ts";
+import { decodeContainer } from "../src/model/container.ts";
+import { writeSwingingHerd } from "./swinging-herd.ts";
+
+const data = mkdtempSync(join(tmpdir(), "swinging-herd-"));
+beforeAll(() => writeSwingingHerd(join(data, "cows"), "cows", ["1", "2", "3", "4"]));
+afterAll(() => rmSync(data, { recursive: true }));
+
+const OPTIONS: BenchmarkOptions = {
+  data,
+  quick: true,
+  dataset: "cows",
+  train: [],
+  test: [],
+  shift: [],
+  seeds: undefined,
+  student: undefined,
+  rotate: undefined,
+  extra: {},
+  progress: () => undefined,
+  signal: new AbortController().signal,
+};
+
+describe("bench learn", () => {
+  it("gives every figure that it promises, per exit, and sees the quantized student", async () => {
+    const { ok, figures, lines } = await run({ ...OPTIONS, test: ["3", "4"], seeds: 2 });
+    expect(ok).toBe(true);
+    expect(figures).toMatchObject({ dataset: "cows", folds: 1, seeds: 2 });
+    const { teacher, student } = figures as {
+      teacher: Record<string, unknown>;
+      student: Record<string, Record<string, unknown>>;
+    };
+    for (const model of [teacher, student.hard, student.distilled, student.int8]) {
+      for (const key of ["accuracy", "macroF1", "mcc", "ece", "subjectMean", "subjectWorst"]) {
+        expect(model?.[key], key).toBeTypeOf("number");
+        expect(Number.isFinite(model?.[key]), key).toBe(true);
+      }
+      expect(model?.exits).toHaveLength(model === teacher ? 1 : 2);
+    }
+    expect(lines.join("\n")).toContain("int8");
+  });
+
+  it.each([
+    [{ dataset: "goats" }, "no-recordings"],
+    [{ test: ["9"] }, "unknown-subject"],
+    [{ extra: { folds: "many" }, quick: false }, "usage"],
+  ])("refuses %j with a hint", async (changes, code) => {
+    await expect(run({ ...OPTIONS, ...changes })).rejects.toMatchObject({ code });
+  });
+});
+
+describe("bellwether train", () => {
+  it("writes a teacher, a student that nodes can run, its floats, and a card", async () => {
+    const printed: string[] = [];
+    const io = {
+      print: (line: string) => printed.push(line),
+      printJson: () => undefined,
+      note: () => undefined,
+      progress: () => ({ update: () => undefined, done: () => undefined }),
+      json: false,
+      signal: OPTIONS.signal,
+    } as unknown as CommandIo;
+    const out = join(data, "out");
+    const values = { data, out, quick: true, seeds: 0, seed: 1 };
+    if (!("run" in command)) throw new Error("train is one command");
+    // Another name than the shipped one: there is no plain student of these.
+    await writeSwingingHerd(join(data, "cows-own"), "cows-own", ["1", "2", "3"]);
+    expect(await command.run(commandInput(values, ["cows-own"]), io)).toBe(0);
+    const folder = join(out, "cattle");
+    expect(readdirSync(folder).sort()).toEqual([
+      "CARD.md",
+      "student.bwm",
+      "student.onnx",
+      "teacher.onnx",
+    ]);
+    const container = decodeContainer(readFileSync(join(folder, "student.bwm")));
+    expect(container.classes).toEqual(["grazing", "still", "walking"]);
+    expect(container.gate.length).toBeGreaterThan(0);
+    const float = studentFromOnnx(readFileSync(join(folder, "student.onnx")));
+    expect(float?.spec.stages.length).toBe(container.student.stages.length);
+    const card = readFileSync(join(folder, "CARD.md"), "utf8");
+    expect(card).toContain("Subjects: 1, 2, 3.");
+    expect(card).toContain("npm run -s bellwether -- train cows-own");
+    expect(printed.join()).toContain("student.bwm");
+  });
+});
