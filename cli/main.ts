@@ -25,6 +25,11 @@ const COMMANDS: readonly {
     load: () => import("./gateway.ts"),
   },
   {
+    name: "simulate",
+    summary: "a herd of simulated nodes that joins any gateway",
+    load: () => import("./simulate.ts"),
+  },
+  {
     name: "watch",
     summary: "show the behaviours of all nodes live, from any broker",
     load: () => import("./watch.ts"),
@@ -33,6 +38,11 @@ const COMMANDS: readonly {
     name: "train",
     summary: "train a teacher and students from labelled recordings",
     load: () => import("./train.ts"),
+  },
+  {
+    name: "data",
+    summary: "import, pull and inspect recordings; fit the emulator",
+    load: () => import("./data.ts"),
   },
   {
     name: "models",

@@ -22,7 +22,7 @@ const MAY_IMPORT: Readonly<Record<Folder, readonly Folder[]>> = {
   recordings: ["src", "recordings"],
   gateway: ["src", "recordings", "gateway"],
   "device-sim": ["src", "recordings", "device-sim"],
-  cli: ["src", "recordings", "gateway", "device-sim", "cli"],
+  cli: ["src", "recordings", "gateway", "device-sim", "cli", "bench"],
   bench: ["src", "recordings", "gateway", "device-sim", "cli", "bench"],
   test: FOLDERS,
 };
