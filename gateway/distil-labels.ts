@@ -161,7 +161,11 @@ function mostDiverse(
   return chosen.sort((a, b) => a.offloadId - b.offloadId);
 }
 
-type Candidate = { readonly row: SoftLabel; readonly statistics: WindowStatistics; nearest: number };
+type Candidate = {
+  readonly row: SoftLabel;
+  readonly statistics: WindowStatistics;
+  nearest: number;
+};
 
 function takeFurthest(queue: Candidate[]): SoftLabel | undefined {
   let best = 0;
@@ -177,11 +181,7 @@ function takeFurthest(queue: Candidate[]): SoftLabel | undefined {
   return taken.row;
 }
 
-function softWindows(
-  rows: readonly SoftLabel[],
-  profile: Profile,
-  rule: LabelRule,
-): SoftWindows {
+function softWindows(rows: readonly SoftLabel[], profile: Profile, rule: LabelRule): SoftWindows {
   const length = profile.windowSamples * profile.channels;
   const classes = profile.classes.length;
   const samples = new Int8Array(rows.length * length);
@@ -237,7 +237,10 @@ function pick(all: SoftWindows, indices: readonly number[]): SoftWindows {
   const classes = all.probabilities.length / Math.max(1, all.windows.count);
   const probabilities = new Float32Array(indices.length * classes);
   indices.forEach((from, to) => {
-    probabilities.set(all.probabilities.subarray(from * classes, (from + 1) * classes), to * classes);
+    probabilities.set(
+      all.probabilities.subarray(from * classes, (from + 1) * classes),
+      to * classes,
+    );
   });
   return {
     windows: pickWindows(all.windows, indices),

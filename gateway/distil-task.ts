@@ -49,7 +49,5 @@ export async function runDistilTask(
   const container = decodeContainer(task.current.container);
   const input: DistilInput = { ...task, current: { container, student } };
   const result = await distil(runtime, referenceEngine, input, onProgress);
-  return result.kind === "refused"
-    ? result
-    : { ...result, student: studentOnnx(result.student) };
+  return result.kind === "refused" ? result : { ...result, student: studentOnnx(result.student) };
 }

@@ -20,7 +20,6 @@ export type ReleaseStatement = {
   readonly createdMs: number;
 };
 
-
 /** @throws EdgeError of `decodeContainer`, where the bytes are no container */
 export function signRelease(
   statement: ReleaseStatement,

@@ -178,7 +178,10 @@ function advance(
 ): RolloutStep {
   if (rollout.purpose === "rollback") {
     const all = offerTo(rollout, known, nowMs);
-    return { rollout: { ...all.rollout, state: "done" }, effects: [...all.effects, { kind: "done" }] };
+    return {
+      rollout: { ...all.rollout, state: "done" },
+      effects: [...all.effects, { kind: "done" }],
+    };
   }
   const silenced = failSilent(rollout, nowMs, policy);
   const reason = reasonToGoBack(silenced, nowMs, policy);

@@ -1,0 +1,121 @@
+/** What the loop is given, and what it opens: registry, release key, trust, and how far it got. */
+
+import path from "node:path";
+import { z } from "zod";
+import { EdgeError } from "../src/assert.ts";
+import { referenceEngine } from "../src/engine/reference.ts";
+import { decodeContainer } from "../src/model/container.ts";
+import type { Augmentation } from "../src/signal/augment.ts";
+import { cohortOf, type Profile } from "../src/signal/profile.ts";
+import type { AnchorSet } from "./anchor.ts";
+import type { DistilRecipe } from "./distil.ts";
+import type { LabelChoice, LabelRule } from "./distil-labels.ts";
+import type { PublishRule } from "./distil-measure.ts";
+import type { DistilAnswer } from "./distil-task.ts";
+import type { TriggerCause, TriggerRule } from "./distil-trigger.ts";
+import { nodeDisk, readIfThere, writeDurably } from "./durable-file.ts";
+import type { Log } from "./link.ts";
+import { Registry } from "./registry.ts";
+import { type KeptStudent, ReleaseDesk } from "./release-desk.ts";
+import { gatewayCrypto, openReleaseKeys, type ReleaseKeys } from "./release-keys.ts";
+import type { Rollout } from "./rollout.ts";
+import type { Teacher, TeacherTrust } from "./teacher.ts";
+import { fitTeacherTrust, type TrustVerdict, trustOf } from "./teacher-trust.ts";
+
+export type LoopSettings = {
+  /** Keys and registry are kept in it: the gateway's data directory. */
+  readonly directory: string;
+  readonly profile: Profile;
+  readonly teacher: Teacher;
+  /** The views that the teacher was trained on. */
+  readonly teacherAugmentation: Augmentation;
+  readonly anchor: AnchorSet;
+  /** What nodes run before their first release. */
+  readonly factory: KeptStudent;
+  readonly recipe: DistilRecipe;
+  readonly trigger: TriggerRule;
+  readonly labels: LabelRule;
+  readonly publish: PublishRule;
+  /** Audits of nodes that try a release, so that there is soon something to judge it by; .1 unless
+   * said otherwise. The node's budget holds all the same. */
+  readonly canaryAuditChance?: number;
+  /** Time between two looks at the herd; a second unless said otherwise. */
+  readonly lookMs?: number;
+  readonly seed: number;
+  readonly log: Log;
+  /** For benchmarks: what was decided, with its figures. */
+  readonly onReport?: (report: LoopReport) => void;
+};
+
+export type LoopReport =
+  | { readonly kind: "not-trusted"; readonly verdict: TrustVerdict }
+  | {
+      readonly kind: "distilled";
+      readonly cause: TriggerCause;
+      readonly seconds: number;
+      readonly labels: LabelChoice;
+      readonly answer: DistilAnswer;
+    }
+  | { readonly kind: "rolled-back"; readonly rollout: Rollout; readonly reason: string };
+
+/** How far the log has been learned from or judged. */
+export type LoopProgress = { readonly usedOffloadId: number; readonly lastDistilMs: number };
+
+export type OpenLoop = {
+  readonly registry: Registry;
+  readonly desk: ReleaseDesk;
+  readonly keys: ReleaseKeys;
+  readonly trust: TeacherTrust;
+  readonly progress: LoopProgress;
+  saveProgress(progress: LoopProgress): void;
+};
+
+const ProgressSchema = z.object({ usedOffloadId: z.int().min(0), lastDistilMs: z.number().min(0) });
+
+/** @throws EdgeError `factory-cohort` and those of `openReleaseKeys` */
+export async function openLoopParts(settings: LoopSettings): Promise<OpenLoop> {
+  const { directory, profile, factory, teacher, anchor, teacherAugmentation, seed } = settings;
+  checkCohort(factory, profile);
+  const keys = openReleaseKeys(path.join(directory, "keys"));
+  const registry = new Registry({
+    directory: path.join(directory, "registry"),
+    publicKey: keys.publicKey,
+    crypto: gatewayCrypto,
+  });
+  for (const { file, reason } of registry.setAside) {
+    settings.log("error", "a release was damaged and is set aside", { file, reason });
+  }
+  const desk = new ReleaseDesk({ registry, keys, engine: referenceEngine, factory });
+  const trust = trustOf(await fitTeacherTrust(teacher, anchor, teacherAugmentation, seed));
+  const file = path.join(directory, "loop.json");
+  const saveProgress = (progress: LoopProgress): void =>
+    writeDurably(nodeDisk, file, Buffer.from(JSON.stringify(progress)));
+  const progress = readProgress(file, settings.log);
+  // Kept from the first start on: the schedule counts from there.
+  saveProgress(progress);
+  return { registry, desk, keys, trust, progress, saveProgress };
+}
+
+function readProgress(file: string, log: Log): LoopProgress {
+  const nothing = { usedOffloadId: 0, lastDistilMs: Date.now() };
+  const bytes = readIfThere(file);
+  if (bytes === undefined) return nothing;
+  try {
+    return ProgressSchema.parse(JSON.parse(Buffer.from(bytes).toString("utf8")));
+  } catch {
+    // The cost of not knowing is one distillation too many.
+    log("warning", "cannot be read and is begun anew", { file });
+    return nothing;
+  }
+}
+
+function checkCohort(factory: KeptStudent, profile: Profile): void {
+  const { cohort } = decodeContainer(factory.container);
+  if (cohort === cohortOf(profile)) return;
+  throw new EdgeError({
+    code: "factory-cohort",
+    message: `the factory student is for ${cohort}, the profile is for ${cohortOf(profile)}`,
+    where: "distiller",
+    hint: "Use the student that ships with the profile, or train one for it.",
+  });
+}

@@ -1,0 +1,288 @@
+/**
+ * The loop's driver: from the gateway's news to a better student that spreads.
+ *
+ * It decides nothing by itself: `distil-trigger.ts` says when, `distil-labels.ts` from what,
+ * `distil.ts` how, `distil-measure.ts` whether, `rollout.ts` how far. It performs what they say and
+ * tells people. Everything that must survive is in the label log and the registry; a distillation that
+ * a restart interrupts begins again, because the answers it used are still marked as fresh.
+ */
+
+import { gateOf } from "../src/gate/gate-bytes.ts";
+import { decodeContainer } from "../src/model/container.ts";
+import type { NodeId } from "../src/wire/messages.ts";
+import type { BridgeInfo } from "../src/wire/public.ts";
+import { chooseLabels, type LabelChoice } from "./distil-labels.ts";
+import type { DistilAnswer } from "./distil-task.ts";
+import {
+  type LoopProgress,
+  type LoopSettings,
+  type OpenLoop,
+  openLoopParts,
+} from "./distil-loop-parts.ts";
+import { decideDistillation, type FreshAnswer, type TriggerCause } from "./distil-trigger.ts";
+import { Distiller } from "./distiller.ts";
+import type { GatewayDependencies } from "./gateway-dependencies.ts";
+import type { GatewayNews } from "./gateway-state.ts";
+import { budgetShare, type Served } from "./release-desk.ts";
+import type { Rollout } from "./rollout.ts";
+import type { RunningGateway } from "./run-gateway.ts";
+import type { TrustVerdict } from "./teacher-trust.ts";
+
+/** Rows read for one distillation, newest first. */
+const ROWS_MOST = 1000;
+/** Labels of before the present occasion may be this share of what is learned from. */
+const OLDER_SHARE = 1 / 3;
+
+/** Opens everything that the loop keeps, and fits the teacher's novelty test: some seconds. */
+export async function openDistilLoop(settings: LoopSettings): Promise<DistilLoop> {
+  return new DistilLoop(settings, await openLoopParts(settings));
+}
+
+export class DistilLoop {
+  readonly #settings: LoopSettings;
+  readonly #parts: OpenLoop;
+  readonly #distiller = new Distiller();
+  readonly #alarms = new Map<NodeId, number>();
+  #fresh: FreshAnswer[] = [];
+  #progress: LoopProgress;
+  #gateway: RunningGateway | undefined;
+  #rollout: Rollout | undefined;
+  #ticking: NodeJS.Timeout | undefined;
+  #working: Promise<void> = Promise.resolve();
+  #askedMs = 0;
+  #trusted = true;
+  #stopped = false;
+
+  constructor(settings: LoopSettings, parts: OpenLoop) {
+    this.#settings = settings;
+    this.#parts = parts;
+    this.#progress = parts.progress;
+  }
+
+  /** What `startGateway` is to be given beside the teacher and the log. */
+  get dependencies(): Required<
+    Pick<GatewayDependencies, "trust" | "registry" | "onNews" | "rollBack">
+  > {
+    return {
+      trust: this.#parts.trust,
+      registry: this.#parts.registry,
+      onNews: (news) => this.#hear(news),
+      rollBack: (rollout, reason) => this.#goBack(rollout, reason),
+    };
+  }
+
+  /** Begins to drive: goes on with what the last run left, then looks at the herd once a while. */
+  attach(gateway: RunningGateway): void {
+    this.#gateway = gateway;
+    const rows = gateway.labels().softLabels({ afterId: this.#progress.usedOffloadId });
+    this.#fresh = rows.map(({ offloadId, node, trusted, answeredMs }) => {
+      return { offloadId, node, trusted, answeredMs };
+    });
+    for (const row of gateway.nodes()) {
+      // Its burst may be in the log already: what came since the last distillation counts.
+      if (row.alarm) this.#alarms.set(row.node, this.#progress.lastDistilMs);
+    }
+    const unfinished = this.#parts.desk.resume(Date.now());
+    if (unfinished !== undefined) this.#serve(unfinished);
+    this.#ticking = setInterval(() => this.#look(), this.#settings.lookMs ?? 1000);
+  }
+
+  /** Ends a running distillation; it begins again with the next start. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearInterval(this.#ticking);
+    await this.#distiller.stop();
+    await this.#working;
+  }
+
+  #hear(news: GatewayNews): void {
+    if (news.kind === "label") {
+      const { item, trusted } = news;
+      const { offloadId, node } = item;
+      this.#fresh.push({ offloadId, node, trusted, answeredMs: Date.now() });
+    } else if (news.kind === "drift" && news.alarm && !this.#alarms.has(news.node)) {
+      this.#alarms.set(news.node, Date.now());
+      const message = `${news.node}: its windows look unlike anything it was trained on`;
+      this.#gateway?.tellDiary({ type: "drift-alarm", node: news.node, message });
+    } else if (news.kind === "outcome" && news.outcome === "activated") {
+      this.#alarms.delete(news.node);
+      if (this.#rollout?.state === "spreading") {
+        this.#set(news.node, this.#settings.canaryAuditChance ?? 0.1, 0);
+      }
+    } else if (news.kind === "rollout") {
+      this.#rollout = news.rollout;
+      if (news.rollout.state !== "spreading") this.#endCanary(news.rollout);
+    }
+  }
+
+  #look(): void {
+    if (this.#distiller.busy || this.#rollout?.state === "spreading" || this.#stopped) return;
+    const nowMs = Date.now();
+    const decision = decideDistillation(
+      { alarms: this.#alarms, fresh: this.#fresh, lastDistilMs: this.#progress.lastDistilMs },
+      this.#settings.trigger,
+      nowMs,
+    );
+    switch (decision.kind) {
+      case "idle":
+        return;
+      case "collect":
+        return this.#collect(decision.missing, decision.nodes, nowMs);
+      case "not-trusted":
+        return this.#refuseTeacher(decision.verdict);
+      case "distil":
+        this.#trusted = true;
+        this.#working = this.#distil(decision.cause, decision.verdict).catch((error: unknown) => {
+          this.#settings.log("error", "distillation failed", { reason: String(error) });
+        });
+    }
+  }
+
+  /** A node starts a burst by itself when it raises its alarm; it is asked again when that was not
+   * enough, no sooner than half the patience later. */
+  #collect(missing: number, nodes: readonly NodeId[], nowMs: number): void {
+    const wanted = this.#settings.trigger.labelsWanted;
+    const note = `${nodes.length} nodes in alarm, ${missing} more answers wanted`;
+    this.#tell("collecting", 1 - missing / wanted, note);
+    const since = Math.max(this.#askedMs, ...this.#alarms.values());
+    if (nowMs - since < this.#settings.trigger.patienceMs / 2) return;
+    this.#askedMs = nowMs;
+    const each = Math.ceil(missing / nodes.length);
+    for (const node of nodes) this.#set(node, this.#auditChance(), each);
+  }
+
+  #refuseTeacher(verdict: TrustVerdict): void {
+    this.#trusted = false;
+    const share = (100 * verdict.unknownShare).toFixed(0);
+    const message =
+      `the teacher does not know ${share} % of these windows: nothing is learned from them; ` +
+      "label a few by hand, or bring a teacher that was trained on such signals";
+    this.#gateway?.tellDiary({ type: "not-trusted", message });
+    this.#settings.onReport?.({ kind: "not-trusted", verdict });
+    this.#markUsed();
+    this.#tell("not-trusted", null, message);
+  }
+
+  async #distil(cause: TriggerCause, verdict: TrustVerdict): Promise<void> {
+    const startedMs = Date.now();
+    const labels = this.#labels(verdict);
+    const counts = `${labels.train.windows.count} soft labels`;
+    this.#gateway?.tellDiary({ type: "distill-started", message: `${cause}: ${counts}` });
+    this.#tell("distilling", 0, counts);
+    const current = this.#parts.desk.current();
+    const { profile, anchor, recipe, publish, seed } = this.#settings;
+    const end = await this.#distiller.run(
+      { profile, anchor, labels, current, recipe, rule: publish, seed: seed + current.sequence },
+      (stage, share) => this.#tellProgress(stage, share),
+    );
+    // Interrupted: the answers stay fresh, and the next start begins again.
+    if (this.#stopped) return;
+    if (end.kind === "failed") {
+      this.#settings.log("error", "distillation failed", { reason: end.message });
+      this.#finish("candidate-refused", `distillation failed: ${end.message}`);
+      return;
+    }
+    const seconds = (Date.now() - startedMs) / 1000;
+    this.#settings.onReport?.({ kind: "distilled", cause, seconds, labels, answer: end });
+    if (end.kind === "refused") this.#finish("candidate-refused", end.reasons.join("; "));
+    else this.#publish(end);
+  }
+
+  #publish(candidate: Extract<DistilAnswer, { kind: "candidate" }>): void {
+    const { report } = candidate;
+    const highest = Math.max(0, ...(this.#gateway?.nodes() ?? []).map((n) => n.releaseSequence));
+    const share = report.offloadShare + (this.#settings.canaryAuditChance ?? 0.1);
+    const expected = {
+      agreement: report.after.agreement,
+      offloadShare: Math.min(budgetShare(candidate.container), share),
+    };
+    const served = this.#parts.desk.publish(candidate, expected, Date.now(), highest);
+    const percent = (part: number): string => `${(100 * part).toFixed(0)} %`;
+    this.#finish(
+      "distill-finished",
+      `agreement with the teacher ${percent(report.before.agreement)} -> ${percent(report.after.agreement)}, ` +
+        `anchor set ${percent(report.before.anchorAccuracy)} -> ${percent(report.after.anchorAccuracy)}`,
+    );
+    this.#serve(served);
+  }
+
+  #goBack(rollout: Rollout, reason: string): void {
+    const highest = Math.max(0, ...(this.#gateway?.nodes() ?? []).map((n) => n.releaseSequence));
+    const back = this.#parts.desk.rollBack(rollout, Date.now(), highest);
+    this.#settings.onReport?.({ kind: "rolled-back", rollout, reason });
+    // The gateway is in the middle of the step that rolled back; the new release is its next event.
+    if (back !== undefined) this.#serve(back);
+  }
+
+  #serve(served: Served): void {
+    this.#rollout = served.rollout;
+    if (served.rollout.state === "spreading") {
+      this.#tell("rollout", null, `release ${served.rollout.sequence}`);
+    }
+    this.#gateway?.serve(served.rollout, served.modelId);
+  }
+
+  #endCanary(rollout: Rollout): void {
+    const how = rollout.state === "done" ? "runs everywhere" : `went back: ${rollout.reason}`;
+    this.#tell("idle", null, `release ${rollout.sequence} ${how}`);
+    for (const node of Object.keys(rollout.nodes)) {
+      this.#set(node as NodeId, this.#auditChance(), 0);
+    }
+  }
+
+  #finish(type: "candidate-refused" | "distill-finished", message: string): void {
+    this.#gateway?.tellDiary({ type, message: message.slice(0, 400) });
+    this.#markUsed();
+    this.#tell("idle", null, message);
+  }
+
+  /** These answers have been judged: only new ones can change the outcome. */
+  #markUsed(): void {
+    const usedOffloadId = Math.max(
+      this.#progress.usedOffloadId,
+      ...this.#fresh.map((answer) => answer.offloadId),
+    );
+    this.#fresh = [];
+    this.#progress = { usedOffloadId, lastDistilMs: Date.now() };
+    this.#parts.saveProgress(this.#progress);
+    // An alarm that the node itself has taken back needs no further collection.
+    const alarmed = (this.#gateway?.nodes() ?? []).filter((row) => row.alarm);
+    for (const node of this.#alarms.keys()) {
+      if (!alarmed.some((row) => row.node === node)) this.#alarms.delete(node);
+    }
+  }
+
+  /** The answers of this occasion, and a few from before, so that an earlier shift is not forgotten. */
+  #labels(verdict: TrustVerdict): LabelChoice {
+    const { profile, teacher, seed, labels: rule } = this.#settings;
+    const rows = this.#gateway?.labels().softLabels({ limit: ROWS_MOST, newestFirst: true }) ?? [];
+    const isNew = (offloadId: number): boolean => offloadId > this.#progress.usedOffloadId;
+    const fresh = rows.filter((row) => isNew(row.offloadId));
+    const older = rows.filter((row) => !isNew(row.offloadId));
+    return chooseLabels(
+      [...fresh, ...older.slice(0, Math.floor(OLDER_SHARE * rule.labelsMost))],
+      { profile, teacherId: teacher.id, unknownNodes: verdict.unknownNodes, seed },
+      rule,
+    );
+  }
+
+  #auditChance(): number {
+    return gateOf(decodeContainer(this.#parts.desk.current().container)).auditChanceQ16 / 65535;
+  }
+
+  #set(node: NodeId, auditChance: number, burstWindows: number): void {
+    const auditChanceQ16 = Math.round(65535 * auditChance);
+    this.#gateway?.send(node, { kind: "setting", auditChanceQ16, burstWindows });
+  }
+
+  #tellProgress(stage: "training" | "measuring", share: number): void {
+    const message = `${stage}, ${(100 * share).toFixed(0)} %`;
+    this.#gateway?.tellDiary({ type: "distill-progress", progress: share, message });
+    this.#tell(stage === "training" ? "distilling" : "evaluating", share, message);
+  }
+
+  #tell(state: BridgeInfo["loop"]["state"], progress: number | null, note: string): void {
+    const clamped = progress === null ? null : Math.max(0, Math.min(1, progress));
+    this.#gateway?.tellLoop({ state, progress: clamped, note: note.slice(0, 400) }, this.#trusted);
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * What a cohort shall run: publishes candidates, goes back, and picks up what a kill left half done.
+ *
+ * The order of writing is container, release, rollout state. After a kill between the first two the
+ * candidate is forgotten and distilled again; between the last two the release is found without a
+ * rollout, and its rollout begins with what may be expected of any student.
+ */
+
+import { assert } from "../src/assert.ts";
+import type { Engine } from "../src/engine/engine.ts";
+import { gateOf } from "../src/gate/gate-bytes.ts";
+import { decodeContainer } from "../src/model/container.ts";
+import type { ModelId } from "../src/wire/messages.ts";
+import type { Registry } from "./registry.ts";
+import type { ReleaseKeys } from "./release-keys.ts";
+import { signRelease } from "./release-signing.ts";
+import { type Expectation, type Rollout, startRollout } from "./rollout.ts";
+
+/** A student as it is kept: the container, and the ONNX file of the floats it was made from. */
+export type KeptStudent = { readonly container: Uint8Array; readonly student: Uint8Array };
+
+export type Served = { readonly rollout: Rollout; readonly modelId: ModelId };
+
+export type ReleaseDeskOptions = {
+  readonly registry: Registry;
+  readonly keys: ReleaseKeys;
+  readonly engine: Engine;
+  /** What nodes run before their first release. */
+  readonly factory: KeptStudent;
+};
+
+/** Below this agreement with the teacher something is wrong with any student. */
+const AGREEMENT_OF_ANY = 0.6;
+
+export class ReleaseDesk {
+  readonly cohort: string;
+  readonly #options: ReleaseDeskOptions;
+  readonly #factoryModel: ModelId;
+
+  constructor(options: ReleaseDeskOptions) {
+    this.#options = options;
+    const { registry, factory } = options;
+    this.cohort = decodeContainer(factory.container).cohort;
+    this.#factoryModel = registry.putModel(factory.container, factory.student);
+  }
+
+  /** What nodes shall run now, and the release that says so; sequence 0 is the factory's. */
+  current(): KeptStudent & { readonly modelId: ModelId; readonly sequence: number } {
+    const latest = this.#latest();
+    const modelId = latest?.modelId ?? this.#factoryModel;
+    return { ...this.#kept(modelId), modelId, sequence: latest?.sequence ?? 0 };
+  }
+
+  /** Puts the candidate into the registry, signed, and begins its rollout. */
+  publish(
+    candidate: KeptStudent,
+    expected: Expectation,
+    nowMs: number,
+    highestSeen: number,
+  ): Served {
+    const former = this.#latest()?.sequence;
+    this.#options.registry.putModel(candidate.container, candidate.student);
+    return this.#release(candidate.container, "release", former, expected, nowMs, highestSeen);
+  }
+
+  /** A new release of the former model, for everyone at once. Undefined where the rollout was itself
+   * a way back, or another release has come since. */
+  rollBack(rollout: Rollout, nowMs: number, highestSeen: number): Served | undefined {
+    const isLatest = this.#latest()?.sequence === rollout.sequence;
+    if (rollout.purpose === "rollback" || !isLatest) return undefined;
+    const former = this.#options.registry.release(rollout.formerSequence ?? 0);
+    const { container } = this.#kept(former?.manifest.modelId ?? this.#factoryModel);
+    const nothing = { agreement: 0, offloadShare: 1 };
+    return this.#release(container, "rollback", undefined, nothing, nowMs, highestSeen);
+  }
+
+  /** The rollout to go on with after a start; undefined where nothing was ever released. */
+  resume(nowMs: number): Served | undefined {
+    const latest = this.#latest();
+    if (latest === undefined) return undefined;
+    const rollout = this.#savedRollout();
+    if (rollout?.sequence === latest.sequence) {
+      const back = rollout.state === "rolled-back" ? this.rollBack(rollout, nowMs, 0) : undefined;
+      return back ?? { rollout, modelId: latest.modelId };
+    }
+    const { sequence, modelId, purpose } = latest;
+    const { container } = this.#kept(modelId);
+    return {
+      modelId,
+      rollout: startRollout(
+        {
+          sequence,
+          purpose,
+          cohort: this.cohort,
+          formerSequence: rollout?.sequence,
+          expected: {
+            agreement: AGREEMENT_OF_ANY,
+            offloadShare: budgetShare(container),
+          },
+        },
+        nowMs,
+      ),
+    };
+  }
+
+  #release(
+    container: Uint8Array,
+    purpose: "release" | "rollback",
+    formerSequence: number | undefined,
+    expected: Expectation,
+    nowMs: number,
+    highestSeen: number,
+  ): Served {
+    const { registry, engine, keys } = this.#options;
+    const sequence = registry.nextSequence(highestSeen);
+    const statement = { container, sequence, purpose, createdMs: nowMs };
+    const release = signRelease(statement, engine, keys);
+    registry.putRelease(release);
+    return {
+      modelId: release.manifest.modelId,
+      rollout: startRollout(
+        { sequence, purpose, cohort: this.cohort, formerSequence, expected },
+        nowMs,
+      ),
+    };
+  }
+
+  #latest() {
+    const all = this.#options.registry.releases();
+    return all.map((release) => release.manifest).findLast((m) => m.cohort === this.cohort);
+  }
+
+  #savedRollout(): Rollout | undefined {
+    const json = this.#options.registry.cohortState(this.cohort);
+    return json === undefined ? undefined : (JSON.parse(json) as Served).rollout;
+  }
+
+  #kept(modelId: ModelId): KeptStudent {
+    const container = this.#options.registry.container(modelId);
+    const student = this.#options.registry.student(modelId);
+    // The registry sets releases aside whose container is missing.
+    assert(container !== undefined && student !== undefined, `model ${modelId} is complete`);
+    return { container, student };
+  }
+}
+
+/** The largest share of windows that this gate's bucket lets through. */
+export function budgetShare(container: Uint8Array): number {
+  return Math.min(1, 256 / gateOf(decodeContainer(container)).bucket.windowsPerTokenQ8);
+}
