@@ -135,6 +135,8 @@ export const ROUGH: Trouble = { loss: 0.2, duplicate: 0.15, delayMsMax: 1500 };
 
 export class NodeWorld {
   uptimeMs = 0;
+  /** How finely time is cut; 2,500 is a multiple of it. */
+  stepMs = 250;
   wallMs = 1_760_000_000_000;
   trouble: Trouble = CALM;
   /** Nobody answers while this is false, though the connection stands. */
@@ -143,7 +145,7 @@ export class NodeWorld {
   offered: SignedRelease | undefined;
   /** Spoils a chunk on its way. */
   spoil: (index: number, bytes: Uint8Array) => Uint8Array = (_, bytes) => bytes;
-  readonly storage: NodeStorage;
+  storage: NodeStorage;
   readonly decided: Decided[] = [];
   readonly news: ReleaseNews[] = [];
   readonly logs: string[] = [];
@@ -217,9 +219,9 @@ export class NodeWorld {
 
   /** Lets time pass, and a window be measured each 2.5 s of it where `windows` says so. */
   async run(seconds: number, windows = true): Promise<void> {
-    for (let ms = 0; ms < seconds * 1000; ms += 250) {
-      this.uptimeMs += 250;
-      this.wallMs += 250;
+    for (let ms = 0; ms < seconds * 1000; ms += this.stepMs) {
+      this.uptimeMs += this.stepMs;
+      this.wallMs += this.stepMs;
       this.#deliver();
       if (windows && this.uptimeMs % 2500 === 0) this.measure();
       this.node?.step({ kind: "tick" });
