@@ -7,7 +7,7 @@
 
 import { unreachable } from "../src/assert.ts";
 import { encodeDown } from "../src/wire/frames.ts";
-import type { ModelId } from "../src/wire/messages.ts";
+import type { ModelId, NodeId } from "../src/wire/messages.ts";
 import { bridgeTopic, downTopic } from "../src/wire/topics.ts";
 import { ChunkServer } from "./chunk-server.ts";
 import type { GatewayConfig } from "./config.ts";
@@ -20,6 +20,8 @@ import { StoreWriter } from "./store-writer.ts";
 import { TeacherQueue } from "./teacher-queue.ts";
 
 const TICK_MS = 500;
+/** Nodes get this long to come back after a start, so that what waited is answered to somebody. */
+const RETURN_MS = 10_000;
 
 export class Performer {
   readonly queue: TeacherQueue;
@@ -32,6 +34,9 @@ export class Performer {
   #working = false;
   #link: Link | undefined;
   #ticking: NodeJS.Timeout | undefined;
+  #answeringAll: NodeJS.Timeout | undefined;
+  /** Nodes whose offloads waited in the store when we started, and that have not come back. */
+  #unanswered = new Set<NodeId>();
   /** The release that is being pulled: its bytes are read and hashed once. */
   #container: { readonly sequence: number; readonly bytes: Uint8Array } | undefined;
 
@@ -78,7 +83,10 @@ export class Performer {
   begin(link: Link): void {
     this.#link = link;
     if (link.isOpen()) this.happen({ kind: "link", open: true });
-    for (const node of this.#labelLog.reader.waitingNodes()) this.queue.resume(node);
+    this.#unanswered = new Set(this.#labelLog.reader.waitingNodes());
+    this.#answeringAll = setTimeout(() => {
+      for (const node of this.#unanswered) this.#resume(node);
+    }, RETURN_MS);
     this.#ticking = setInterval(() => this.happen({ kind: "tick" }), TICK_MS);
   }
 
@@ -125,6 +133,7 @@ export class Performer {
       case "roll-back":
         return this.#dependencies.rollBack?.(effect.rollout, effect.reason);
       case "news":
+        if (effect.news.kind === "hello") this.#resume(effect.news.row.node);
         return this.#dependencies.onNews?.(effect.news);
       case "log":
         return this.#dependencies.log(effect.level, effect.message, effect.fields);
@@ -136,6 +145,7 @@ export class Performer {
   /** Stores what has been received, says goodbye, closes the link. */
   async end(): Promise<void> {
     clearInterval(this.#ticking);
+    clearTimeout(this.#answeringAll);
     this.#chunks.stop();
     await this.queue.stop();
     this.#writer.flush();
@@ -145,6 +155,10 @@ export class Performer {
     await this.#link?.close();
     // What came in while the link was closing is acknowledged to nobody, but is kept.
     this.#writer.flush();
+  }
+
+  #resume(node: NodeId): void {
+    if (this.#unanswered.delete(node)) this.queue.resume(node);
   }
 
   #offer({ node, sequence }: Extract<GatewayEffect, { kind: "offer" }>): void {
