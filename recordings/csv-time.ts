@@ -2,8 +2,12 @@
 
 import { EdgeError } from "../src/assert.ts";
 
-/** A step longer than this many periods is a gap: the segment ends there. */
-const GAP_PERIODS = 1.8;
+/** Later than expected by this many periods, and by as many times the clock's own jitter, means that
+ * samples are missing: the segment ends there. */
+const GAP_PERIODS = 0.8;
+const GAP_JITTERS = 4;
+/** How fast the expected time follows the clock, and the jitter its errors; shares per sample. */
+const FOLLOW = 0.05;
 /** How far the measured rate may be from the one that was given. */
 const RATE_TOLERANCE = 0.05;
 /** A measured rate this close to a whole number is that number. */
@@ -54,13 +58,19 @@ export function rateOfSteps(steps: readonly number[]): number | null {
   return Math.abs(rateHz - whole) < WHOLE_TOLERANCE * rateHz ? whole : rateHz;
 }
 
-/** Follows the time within one file. */
+/**
+ * Follows the time within one file. Stamps of phones jitter by half a period and more although no
+ * sample is missing, so a gap is told by how late a sample is against a clock that follows slowly.
+ */
 export class TimeCheck {
   readonly #rateHz: number;
   readonly #file: string;
   readonly #steps: number[] = [];
   #key = "";
   #last = Number.NaN;
+  /** In seconds; and in periods. */
+  #expected = Number.NaN;
+  #jitter = 0;
 
   constructor(rateHz: number, file: string) {
     this.#rateHz = rateHz;
@@ -77,7 +87,10 @@ export class TimeCheck {
     const same = key === this.#key;
     this.#key = key;
     this.#last = seconds;
-    if (!same || Number.isNaN(step)) return false;
+    if (!same || Number.isNaN(step)) {
+      this.#expected = seconds + 1 / this.#rateHz;
+      return false;
+    }
     if (step <= 0) {
       throw new EdgeError({
         code: "recording-time",
@@ -86,12 +99,24 @@ export class TimeCheck {
             ? "has the same time as the row before"
             : `goes back by ${(-step).toPrecision(3)} s`,
         where,
-        hint: "Sort the rows by subject and time and remove duplicates.",
+        hint: "Sort the rows by subject and time; if the clock ticks slower than the sensor, leave the time column out and give --rate.",
       });
     }
     if (this.#steps.length < MOST_STEPS) this.#steps.push(step);
     if (this.#steps.length === FIRST_CHECK_STEPS) this.finish();
-    return step * this.#rateHz > GAP_PERIODS;
+    return this.#isLate(seconds);
+  }
+
+  #isLate(seconds: number): boolean {
+    const latePeriods = (seconds - this.#expected) * this.#rateHz;
+    const late = latePeriods > GAP_PERIODS + GAP_JITTERS * this.#jitter;
+    if (late) this.#expected = seconds;
+    else {
+      this.#jitter += FOLLOW * (Math.abs(latePeriods) - this.#jitter);
+      this.#expected += (FOLLOW * latePeriods) / this.#rateHz;
+    }
+    this.#expected += 1 / this.#rateHz;
+    return late;
   }
 
   /** @throws EdgeError `recording-rate` when the median step tells another rate */

@@ -167,6 +167,20 @@ describe("importCsv", () => {
     expect(recordings.segments).toHaveLength(1);
   });
 
+  it("finds one lost sample, and takes a phone's jitter for what it is", async () => {
+    const columns = ["ax", "ay", "az", "label", "subject", "t"];
+    const at = (times: readonly number[]): string =>
+      HEADER + times.map((t) => `0,0,1,a,b,${t.toFixed(4)}\n`).join("");
+    const lost = Array.from({ length: 200 }, (_, i) => (i < 100 ? i : i + 1) / 10);
+    expect((await importText(at(lost), { columns })).gaps).toBe(1);
+    const slow = Array.from({ length: 2000 }, (_, i) => i * 0.103);
+    expect((await importText(at(slow), { columns })).gaps).toBe(0);
+    const jitter = Array.from({ length: 3000 }, (_, i) => i / 10 + 0.045 * Math.sin(i * i));
+    expect((await importText(at(jitter), { columns })).gaps).toBe(0);
+    const both = jitter.map((t, i) => (i < 1500 ? t : t + 1));
+    expect((await importText(at(both), { columns })).gaps).toBe(1);
+  });
+
   it("refuses rows of several subjects one by one in turn", async () => {
     const text = HEADER + rows(40, (i) => `0,0,1,a,cow${i % 2},`);
     await expect(importText(text)).rejects.toThrow(/csv-interleaved.*Sort/s);
