@@ -9,6 +9,7 @@ import { selfTestHashes } from "../src/model/self-test.ts";
 import type { StudentSpec } from "../src/model/student-spec.ts";
 import { below, prng } from "../src/prng.ts";
 import {
+  arbitrarySpecs,
   containerAround,
   noiseWindows,
   randomFloatStudent,
@@ -32,25 +33,6 @@ function codeOf(run: () => unknown): string | undefined {
   return undefined;
 }
 
-const convolutions = fc.record({
-  kind: fc.constantFrom("conv" as const, "separable" as const),
-  filters: fc.integer({ min: 1, max: 9 }),
-  kernel: fc.integer({ min: 1, max: 7 }),
-  stride: fc.integer({ min: 1, max: 4 }),
-});
-const specs = fc.record({
-  windowSamples: fc.integer({ min: 1, max: 40 }),
-  channels: fc.integer({ min: 1, max: 4 }),
-  classes: fc.integer({ min: 2, max: 6 }),
-  stages: fc.array(
-    fc.record({
-      layers: fc.array(convolutions, { minLength: 1, maxLength: 3 }),
-      exit: fc.record({ hidden: fc.integer({ min: 0, max: 5 }) }),
-    }),
-    { minLength: 1, maxLength: 3 },
-  ),
-});
-
 describe("a container", () => {
   it.each(Object.entries(SPECS))("of %s decodes to what was encoded", (_, spec) => {
     const container = containerOf(spec, 1);
@@ -62,7 +44,7 @@ describe("a container", () => {
 
   it("of any convolutional shape decodes to what was encoded", () => {
     fc.assert(
-      fc.property(specs, fc.integer({ min: 0, max: 1000 }), (spec, seed) => {
+      fc.property(arbitrarySpecs, fc.integer({ min: 0, max: 1000 }), (spec, seed) => {
         const container = containerOf(spec, seed);
         expect(decodeContainer(encodeContainer(container))).toEqual(container);
       }),

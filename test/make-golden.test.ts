@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Engine } from "../src/engine/engine.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
+import { createWasmEngine } from "../src/engine/wasm.ts";
 import { decodeContainer } from "../src/model/container.ts";
 import { selfTestHashes } from "../src/model/self-test.ts";
 import { oracleExits } from "./integer-oracle.ts";
@@ -13,7 +14,7 @@ import { GOLDEN_FOLDER, type Golden, goldenFiles } from "./make-golden.ts";
 const NAMES = readdirSync(GOLDEN_FOLDER)
   .filter((name) => name.endsWith(".json"))
   .map((name) => name.slice(0, -".json".length));
-const ENGINES: readonly Engine[] = [referenceEngine];
+const ENGINES: readonly Engine[] = [referenceEngine, createWasmEngine()];
 
 function read(name: string): Uint8Array {
   return new Uint8Array(readFileSync(join(GOLDEN_FOLDER, name)));

@@ -2,13 +2,14 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { referenceEngine } from "../src/engine/reference.ts";
 import { quantizeStudent } from "../src/model/quantize.ts";
-import type { QuantizedStudent, Requantization } from "../src/model/student.ts";
+import type { QuantizedStudent } from "../src/model/student.ts";
 import { windowAt } from "../src/signal/window-set.ts";
 import { oracleExits } from "./integer-oracle.ts";
 import {
   containerAround,
   noiseWindows,
   randomFloatStudent,
+  scrambled,
   SMALL_CNN_SPEC,
   SMALL_GRU_SPEC,
   SPECS,
@@ -101,32 +102,3 @@ describe("the reference engine", () => {
     expect(() => loaded.nextExit()).toThrow("begin()");
   });
 });
-
-/** The same shapes with other weights, multipliers and shifts: sums that saturate and that vanish. */
-function scrambled(student: QuantizedStudent, seed: number): QuantizedStudent {
-  const copy = structuredClone(student);
-  let state = seed | 1;
-  const draw = () => {
-    state = Math.imul(state, 1_664_525) + 1_013_904_223;
-    return (state >>> 8) & 0xffff;
-  };
-  const scramble = (weights: Int8Array, { multipliers, shifts }: Requantization) => {
-    for (let i = 0; i < weights.length; i++) weights[i] = draw();
-    for (let i = 0; i < shifts.length; i++) {
-      multipliers[i] = 16_384 + (draw() % 16_384);
-      shifts[i] = 18 + (draw() % 12);
-    }
-  };
-  for (const stage of copy.stages) {
-    for (const layer of [...stage.layers, ...stage.exit.layers]) {
-      if (layer.kind !== "gru") {
-        scramble(layer.weights, layer.requantization);
-      } else if (!layer.continues) {
-        // A continuing layer has the very arrays of the first, in the copy too.
-        scramble(layer.inputWeights, layer.inputRequantization);
-        scramble(layer.stateWeights, layer.stateRequantization);
-      }
-    }
-  }
-  return copy;
-}

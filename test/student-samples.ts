@@ -1,9 +1,10 @@
 /** Students with random weights and windows of noise, for tests of shapes, bits and bytes. */
 
+import fc from "fast-check";
 import { normal, prng, uniform } from "../src/prng.ts";
 import type { WindowSet } from "../src/signal/window-set.ts";
 import type { Container } from "../src/model/container.ts";
-import type { QuantizedStudent } from "../src/model/student.ts";
+import type { QuantizedStudent, Requantization } from "../src/model/student.ts";
 import type { FloatStudent, StudentSpec, Tensor } from "../src/model/student-spec.ts";
 
 const separable = (filters: number, kernel: number, stride: number) =>
@@ -55,6 +56,26 @@ export const SMALL_GRU_SPEC: StudentSpec = {
     exit: { hidden: s * 6 },
   })),
 };
+
+const convolutions = fc.record({
+  kind: fc.constantFrom("conv" as const, "separable" as const),
+  filters: fc.integer({ min: 1, max: 9 }),
+  kernel: fc.integer({ min: 1, max: 7 }),
+  stride: fc.integer({ min: 1, max: 4 }),
+});
+/** Convolutional students of any shape, small. */
+export const arbitrarySpecs: fc.Arbitrary<StudentSpec> = fc.record({
+  windowSamples: fc.integer({ min: 1, max: 40 }),
+  channels: fc.integer({ min: 1, max: 4 }),
+  classes: fc.integer({ min: 2, max: 6 }),
+  stages: fc.array(
+    fc.record({
+      layers: fc.array(convolutions, { minLength: 1, maxLength: 3 }),
+      exit: fc.record({ hidden: fc.integer({ min: 0, max: 5 }) }),
+    }),
+    { minLength: 1, maxLength: 3 },
+  ),
+});
 
 /** Random weights, scaled so that activations neither die nor explode. */
 export function randomFloatStudent(spec: StudentSpec, seed: number): FloatStudent {
@@ -152,4 +173,33 @@ export function containerAround(student: QuantizedStudent): Container {
     inputMilligPerStep: 31.25,
     gate: Uint8Array.of(1, 2, 3, 4, 5),
   };
+}
+
+/** The same shapes with other weights, multipliers and shifts: sums that saturate and that vanish. */
+export function scrambled(student: QuantizedStudent, seed: number): QuantizedStudent {
+  const copy = structuredClone(student);
+  let state = seed | 1;
+  const draw = () => {
+    state = Math.imul(state, 1_664_525) + 1_013_904_223;
+    return (state >>> 8) & 0xffff;
+  };
+  const scramble = (weights: Int8Array, { multipliers, shifts }: Requantization) => {
+    for (let i = 0; i < weights.length; i++) weights[i] = draw();
+    for (let i = 0; i < shifts.length; i++) {
+      multipliers[i] = 16_384 + (draw() % 16_384);
+      shifts[i] = 18 + (draw() % 12);
+    }
+  };
+  for (const stage of copy.stages) {
+    for (const layer of [...stage.layers, ...stage.exit.layers]) {
+      if (layer.kind !== "gru") {
+        scramble(layer.weights, layer.requantization);
+      } else if (!layer.continues) {
+        // A continuing layer has the very arrays of the first, in the copy too.
+        scramble(layer.inputWeights, layer.inputRequantization);
+        scramble(layer.stateWeights, layer.stateRequantization);
+      }
+    }
+  }
+  return copy;
 }

@@ -1,0 +1,320 @@
+/**
+ * Lays a student out in WebAssembly memory: buffers, packed tables, and one short program per stage
+ * for the interpreter in `src/engine/wasm/kernels.as`.
+ *
+ * The plan is plain data, addresses from 0 on; it knows nothing of WebAssembly itself.
+ */
+
+import { requantizationFactor, requantizationFactors } from "../model/requantize.ts";
+import type {
+  ConvLayer,
+  DenseLayer,
+  DepthwiseLayer,
+  GruLayer,
+  QuantizedStudent,
+  Requantization,
+  Stage,
+} from "../model/student.ts";
+import { marginSamples } from "../model/student-cost.ts";
+import { SIGMOID_Q15, TANH_Q15 } from "./gate-tables.ts";
+
+/** The operations and modes of `kernels.as`. */
+const OPERATION = { expand: 1, rows: 2, depthwise: 3, mean: 4, gru: 5, state: 6 } as const;
+const MODE = { relu8: 0, saturate16: 1 } as const;
+const RECORD_WORDS = 16;
+/** Rows of a matrix that the kernels take at once. */
+const BLOCK = 8;
+/** Loads may reach this far past the end of a buffer. */
+const SLACK_BYTES = 64;
+
+type Table = Int8Array | Int16Array | Int32Array | Float64Array;
+export type StagePlan = {
+  /** Address and number of the records that run the stage and its exit. */
+  readonly program: number;
+  readonly records: number;
+  /** Int16, one per class. */
+  readonly logits: number;
+  /** Int8. */
+  readonly features: number;
+};
+export type Plan = {
+  /** Where the window's int8 samples are written. */
+  readonly window: number;
+  /** Int16 to be cleared before a window: the GRU's state. Length 0 without one. */
+  readonly state: number;
+  readonly stateLength: number;
+  readonly stages: readonly StagePlan[];
+  readonly bytes: number;
+  /** What stands in memory from the start, by address. Everything else is zero. */
+  readonly tables: readonly { readonly address: number; readonly values: Table }[];
+};
+
+/** Int16 `[time][channel]`; `address` is that of the first sample, behind the margin. */
+type Activation = { readonly address: number; readonly time: number; readonly channels: number };
+
+export function planStudent(student: QuantizedStudent): Plan {
+  const layout = new Layout();
+  const firstLayer = student.stages[0]?.layers[0];
+  const samples = student.windowSamples * student.channels;
+  const window = layout.reserve(samples);
+  const input = layout.activation(student.windowSamples, student.channels, firstLayer);
+  const hidden = firstLayer?.kind === "gru" ? blocked(firstLayer.hidden) : 0;
+  const gru = firstLayer?.kind === "gru" ? planGru(layout, firstLayer, student.stages) : undefined;
+  let activation = input;
+  const stages = student.stages.map((stage, s): StagePlan => {
+    const records: number[][] = [];
+    if (s === 0) records.push([OPERATION.expand, window, input.address, samples]);
+    for (const [l, layer] of stage.layers.entries()) {
+      if (layer.kind === "gru") {
+        records.push(...gruRecords(layer, input, gru as GruPlan));
+        continue;
+      }
+      const reader = stage.layers[l + 1] ?? student.stages[s + 1]?.layers[0];
+      const channels = layer.kind === "conv" ? layer.outChannels : layer.channels;
+      const output = layout.activation(layer.outTime, channels, reader);
+      records.push(convolutionRecord(layout, layer, activation, output));
+      activation = output;
+    }
+    return planExit(layout, stage, activation, gru, records);
+  });
+  return {
+    window,
+    state: gru?.state ?? 0,
+    stateLength: hidden,
+    stages,
+    bytes: layout.bytes,
+    tables: layout.tables,
+  };
+}
+
+function convolutionRecord(
+  layout: Layout,
+  layer: ConvLayer | DepthwiseLayer,
+  input: Activation,
+  output: Activation,
+): number[] {
+  const rowBytes = 2 * input.channels;
+  const from = input.address - layer.padLeft * rowBytes;
+  const step = layer.stride * rowBytes;
+  const factors = requantizationFactors(layer.requantization);
+  if (layer.kind === "depthwise") {
+    const { channels, kernel } = layer;
+    const at = (row: number, column: number) => layer.weights[column * channels + row] as number;
+    const tables = layout.matrix(channels, kernel, at, layer.bias, factors);
+    const { pairs, weights, bias, factor } = tables;
+    const { outTime } = layer;
+    const shape = [OPERATION.depthwise, from, step, rowBytes, output.address, outTime, channels];
+    return [...shape, pairs, weights, bias, factor];
+  }
+  const columns = layer.kernel * layer.inChannels;
+  const at = (row: number, column: number) => layer.weights[row * columns + column] as number;
+  const tables = layout.matrix(layer.outChannels, columns, at, layer.bias, factors);
+  const times = layer.outTime;
+  return rowsRecord({ from, step, to: output.address, times, outputs: layer.outChannels }, tables);
+}
+
+type Rows = {
+  readonly from: number;
+  readonly step: number;
+  readonly to: number;
+  readonly times: number;
+  readonly outputs: number;
+};
+
+function rowsRecord(
+  { from, step, to, times, outputs }: Rows,
+  { pairs, weights, bias, factor }: MatrixPlan,
+  mode: number = MODE.relu8,
+): number[] {
+  const shape = [OPERATION.rows, from, step, to, 2 * outputs, times, outputs, pairs];
+  return [...shape, weights, bias, factor, mode];
+}
+
+type GruPlan = {
+  readonly hidden: number;
+  readonly state: number;
+  readonly fromInput: number;
+  readonly fromState: number;
+  readonly inputMatrix: MatrixPlan;
+  readonly stateMatrix: MatrixPlan;
+  readonly sigmoid: number;
+  readonly tanh: number;
+};
+
+/** Each gate's rows are filled up to a block, so that gates start on whole vectors; a row of zeros
+ * keeps its state at zero. */
+function planGru(layout: Layout, layer: GruLayer, stages: readonly Stage[]): GruPlan {
+  const hidden = blocked(layer.hidden);
+  const most = Math.max(...stages.map(({ layers }) => (layers[0] as GruLayer).patches));
+  const matrix = (
+    values: Int8Array,
+    columns: number,
+    biases: Int32Array,
+    requantization: Requantization,
+  ): MatrixPlan => {
+    const factors = requantizationFactors(requantization);
+    const rowOf = (row: number) => Math.floor(row / hidden) * layer.hidden + (row % hidden);
+    const isReal = (row: number) => row % hidden < layer.hidden;
+    return layout.matrix(
+      3 * hidden,
+      columns,
+      (row, column) => (isReal(row) ? (values[rowOf(row) * columns + column] as number) : 0),
+      Int32Array.from({ length: 3 * hidden }, (_, row) =>
+        isReal(row) ? (biases[rowOf(row)] as number) : 0,
+      ),
+      Float64Array.from({ length: 3 * hidden }, (_, row) =>
+        isReal(row) ? (factors[rowOf(row)] as number) : 0,
+      ),
+    );
+  };
+  const columns = layer.patchSamples * layer.channels;
+  return {
+    hidden,
+    state: layout.reserve(2 * hidden),
+    fromInput: layout.reserve(2 * 3 * hidden * most),
+    fromState: layout.reserve(2 * 3 * hidden),
+    inputMatrix: matrix(layer.inputWeights, columns, layer.inputBias, layer.inputRequantization),
+    stateMatrix: matrix(
+      layer.stateWeights,
+      layer.hidden,
+      layer.stateBias,
+      layer.stateRequantization,
+    ),
+    sigmoid: layout.table(nodesAndRises(SIGMOID_Q15)),
+    tanh: layout.table(nodesAndRises(TANH_Q15)),
+  };
+}
+
+/** First all patches' sums at once, then the steps, which wait for one another. */
+function gruRecords(layer: GruLayer, window: Activation, gru: GruPlan): number[][] {
+  const step = 2 * layer.patchSamples * layer.channels;
+  const { hidden, state, fromInput, fromState, stateMatrix, sigmoid, tanh } = gru;
+  const from = window.address + layer.firstPatch * step;
+  const rows = { from, step, to: fromInput, times: layer.patches, outputs: 3 * hidden };
+  const { pairs, weights, bias, factor } = stateMatrix;
+  const steps = [OPERATION.gru, fromInput, layer.patches, hidden, state, fromState];
+  steps.push(pairs, weights, bias, factor, sigmoid, tanh);
+  return [rowsRecord(rows, gru.inputMatrix, MODE.saturate16), steps];
+}
+
+function planExit(
+  layout: Layout,
+  stage: Stage,
+  activation: Activation,
+  gru: GruPlan | undefined,
+  records: number[][],
+): StagePlan {
+  const { exit } = stage;
+  let values = layout.reserve(2 * blocked(exit.features));
+  const features = layout.reserve(blocked(exit.features));
+  if (gru === undefined) {
+    const { multipliers, shifts } = exit.poolRequantization;
+    const factor = requantizationFactor(multipliers[0] as number, shifts[0] as number);
+    const factors = layout.table(new Float64Array(BLOCK).fill(factor));
+    const { address, time, channels } = activation;
+    records.push([OPERATION.mean, address, time, channels, values, features, factors]);
+  } else {
+    records.push([OPERATION.state, gru.state, gru.hidden, values, features]);
+  }
+  for (const layer of exit.layers) {
+    const to = layout.reserve(2 * blocked(layer.outputs));
+    records.push(denseRecord(layout, layer, values, to));
+    values = to;
+  }
+  const program = new Int32Array(records.length * RECORD_WORDS);
+  records.forEach((record, i) => {
+    program.set(record, i * RECORD_WORDS);
+  });
+  return { program: layout.table(program), records: records.length, logits: values, features };
+}
+
+function denseRecord(layout: Layout, layer: DenseLayer, from: number, to: number): number[] {
+  const { inputs, outputs } = layer;
+  const at = (row: number, column: number) => layer.weights[row * inputs + column] as number;
+  const factors = requantizationFactors(layer.requantization);
+  const tables = layout.matrix(outputs, inputs, at, layer.bias, factors);
+  const mode = layer.output === "relu" ? MODE.relu8 : MODE.saturate16;
+  return rowsRecord({ from, step: 0, to, times: 1, outputs }, tables, mode);
+}
+
+type MatrixPlan = {
+  readonly pairs: number;
+  readonly weights: number;
+  readonly bias: number;
+  readonly factor: number;
+};
+
+/** Hands out addresses, one after another, and keeps what is to be written there. */
+class Layout {
+  readonly tables: { readonly address: number; readonly values: Table }[] = [];
+  /** Address 0 stays unused, so that a forgotten pointer does no harm to a table. */
+  #next = SLACK_BYTES;
+
+  get bytes(): number {
+    return this.#next;
+  }
+
+  reserve(bytes: number): number {
+    const address = this.#next;
+    this.#next = Math.ceil((address + bytes + SLACK_BYTES) / 16) * 16;
+    return address;
+  }
+
+  table(values: Table): number {
+    const address = this.reserve(values.byteLength);
+    this.tables.push({ address, values });
+    return address;
+  }
+
+  /** With the margins that its reader wants, and one more row: kernels read taps in pairs. */
+  activation(
+    time: number,
+    channels: number,
+    reader: Stage["layers"][number] | undefined,
+  ): Activation {
+    const before = reader === undefined || reader.kind === "gru" ? 0 : reader.padLeft;
+    const start = this.reserve(2 * channels * (time + marginSamples(reader) + 1));
+    return { address: start + 2 * channels * before, time, channels };
+  }
+
+  /** `[row / 8][column / 2][8 rows][2 columns]`, zeros where there is no row or column. */
+  matrix(
+    rows: number,
+    columns: number,
+    at: (row: number, column: number) => number,
+    bias: Int32Array,
+    factors: Float64Array,
+  ): MatrixPlan {
+    const pairs = Math.ceil(columns / 2);
+    const packed = new Int16Array(blocked(rows) * 2 * pairs);
+    for (let row = 0; row < rows; row++) {
+      for (let column = 0; column < columns; column++) {
+        const block = Math.floor(row / BLOCK) * pairs + (column >> 1);
+        packed[(block * BLOCK + (row % BLOCK)) * 2 + (column & 1)] = at(row, column);
+      }
+    }
+    const paddedBias = new Int32Array(blocked(rows));
+    paddedBias.set(bias);
+    const paddedFactors = new Float64Array(blocked(rows));
+    paddedFactors.set(factors);
+    return {
+      pairs,
+      weights: this.table(packed),
+      bias: this.table(paddedBias),
+      factor: this.table(paddedFactors),
+    };
+  }
+}
+
+/** Entries of two int16: a node, and the rise to the next one. */
+function nodesAndRises(nodes: Int16Array): Int16Array {
+  return Int16Array.from({ length: 2 * 256 }, (_, i) => {
+    const node = nodes[i >> 1] as number;
+    return i % 2 === 0 ? node : (nodes[(i >> 1) + 1] as number) - node;
+  });
+}
+
+/** The next multiple of `BLOCK`. */
+function blocked(rows: number): number {
+  return Math.ceil(rows / BLOCK) * BLOCK;
+}
