@@ -1,3 +1,4 @@
+/** The learning benchmark and the training command, run as a whole on a herd that swings. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -43,7 +43,6 @@ import { BATCH, onnxMetadata, onnxTensors } from "./onnx-model.ts";
 import { dense, relu } from "./operations.ts";
 import { filled, linearWeight, type Parameter, weight } from "./parameters.ts";
 
-export { NORMALISE_EPSILON } from "./normalise.ts";
 
 type GruSpec = Extract<LayerSpec, { kind: "gru" }>;
 
