@@ -242,7 +242,10 @@ function reasonToGoBack(
     return `${failed} of ${all.length} nodes refused it, reverted it or fell silent`;
   }
   const likely = upperAgreement(rollout.agreements, rollout.audits);
-  if (likely < rollout.expected.agreement - policy.agreementMargin) {
+  if (
+    rollout.audits >= policy.auditsLeast &&
+    likely < rollout.expected.agreement - policy.agreementMargin
+  ) {
     return (
       `agrees with the teacher on ${rollout.agreements} of ${rollout.audits} audits, ` +
       `expected ${(100 * rollout.expected.agreement).toFixed(0)} %`
@@ -269,15 +272,19 @@ function stageIsGood(rollout: Rollout, nowMs: number, policy: RolloutPolicy): bo
     confirmed.length > 0 &&
     confirmed.length >= policy.successShare * all.length &&
     nowMs - lastMs >= policy.soakMs &&
+    // Bad luck waits for more audits; a bad model is told from it by `reasonToGoBack`.
     rollout.audits >= policy.auditsLeast &&
+    rollout.agreements >=
+      (rollout.expected.agreement - policy.agreementMargin) * rollout.audits &&
     rollout.windows >= policy.windowsLeast
   );
 }
 
-/** The upper end of Wilson's score interval (1927) at 95 % one-sided: 1 where nothing was seen. */
+/** The upper end of Wilson's score interval (1927) at 99 % one-sided, since it is looked at again and
+ * again: 1 where nothing was seen. */
 function upperAgreement(agreements: number, audits: number): number {
   if (audits === 0) return 1;
-  const z = 1.645;
+  const z = 2.326;
   const share = agreements / audits;
   const spread = Math.sqrt((share * (1 - share)) / audits + (z * z) / (4 * audits * audits));
   return (share + (z * z) / (2 * audits) + z * spread) / (1 + (z * z) / audits);
