@@ -59,8 +59,9 @@ describe("bellwether", () => {
     const { stdout } = await run("--help");
     const files = readdirSync(join(ROOT, "cli")).filter((file) => file.endsWith(".ts"));
     for (const file of files) {
-      const source = readFileSync(join(ROOT, "cli", file), "utf8");
-      if (!/^export const command: CommandSpec/m.test(source)) continue;
+      const text = readFileSync(join(ROOT, "cli", file), "utf8");
+      const source = text.split(/^export const command: CommandSpec/m)[1];
+      if (source === undefined) continue;
       const name = /\bname: "([a-z]+)"/.exec(source)?.[1] ?? file;
       const summary = /\bsummary:\s+"([^"]+)"/.exec(source)?.[1] ?? "";
       expect(stdout.replace(/\s+/g, " ")).toContain(`${name} ${summary}`);
