@@ -16,13 +16,19 @@ import { studentCost } from "../src/model/student-cost.ts";
 import type { ModelId, ReleaseOutcome } from "../src/wire/messages.ts";
 import type { Crypto, ReleaseManifest } from "../src/wire/release.ts";
 import { modelIdOf } from "../src/wire/topics.ts";
-import type { NodeTools } from "./node-types.ts";
 
 export type Model = {
   readonly modelId: ModelId;
   readonly container: Container;
   readonly gate: GateParameters;
   readonly student: LoadedStudent;
+};
+
+/** What is needed to bring a model to run. */
+export type ModelTools = {
+  readonly crypto: Crypto;
+  /** A container's bytes to a model; throws `EdgeError`. See `modelLoader`. */
+  readonly load: (bytes: Uint8Array) => Model;
 };
 
 export type LoadOutcome =
@@ -63,7 +69,7 @@ export function loadRelease(
   manifest: ReleaseManifest,
   running: Model,
   ramBytes: number,
-  tools: NodeTools,
+  tools: ModelTools,
 ): LoadOutcome {
   const bytes = image.subarray(0, manifest.sizeBytes);
   if (!sameBytes(tools.crypto.sha256(bytes), manifest.sha256)) {

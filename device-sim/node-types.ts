@@ -13,8 +13,7 @@ import type {
   ReleaseOutcome,
   UpKind,
 } from "../src/wire/messages.ts";
-import type { Crypto } from "../src/wire/release.ts";
-import type { Model } from "./models.ts";
+import type { ModelTools } from "./models.ts";
 import type { OutboxLimits } from "./outbox.ts";
 import type { FlashWrite, OutboxRecord, SlotNumber } from "./storage.ts";
 
@@ -50,14 +49,11 @@ export type NodeSettings = {
 };
 
 /** What the pure node program is handed. */
-export type NodeTools = {
-  readonly crypto: Crypto;
+export type NodeTools = ModelTools & {
   /** For decisions: as many numbers as windows, whatever the network does. */
   readonly random: Prng;
   /** For the timing of retries. */
   readonly jitter: Prng;
-  /** A container's bytes to a model; throws `EdgeError`. See `modelLoader`. */
-  readonly load: (bytes: Uint8Array) => Model;
 };
 
 export type NodeEvent =

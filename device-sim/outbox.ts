@@ -174,15 +174,6 @@ export function linkLost(outbox: Outbox): void {
   outbox.sent.clear();
 }
 
-/** Uptime at which `dueEntries` has something to say by itself; undefined when it has not. */
-export function nextDueMs(outbox: Outbox): number | undefined {
-  let soonest: number | undefined;
-  for (const sent of outbox.sent.values()) {
-    if (soonest === undefined || sent.dueMs < soonest) soonest = sent.dueMs;
-  }
-  return soonest;
-}
-
 function schedule(limits: OutboxLimits, sent: Sent, nowMs: number, random: Prng): void {
   const waitMs = Math.min(limits.retryMsMax, limits.retryMs * 2 ** sent.attempts);
   // Jitter of a quarter, so that a herd that lost one gateway does not answer in one breath.

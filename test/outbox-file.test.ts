@@ -2,12 +2,13 @@ import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openOutboxFile } from "../device-sim/outbox-file.ts";
 import { readOutboxLog } from "../device-sim/outbox-log.ts";
 import { prng, uniform } from "../src/prng.ts";
 
-const WRITER = join(import.meta.dirname, "outbox-writer.ts");
+const WRITER = fileURLToPath(new URL("./outbox-writer.ts", import.meta.url));
 let folder = "";
 let path = "";
 
