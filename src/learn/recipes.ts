@@ -34,14 +34,20 @@ const conv = (filters: number, kernel: number, stride: number) =>
 /** A collar slides round the neck; a phone or a watch is put on upside down at most. */
 const COLLAR: Augmentation = {
   turn: "vertical",
-  tiltDegrees: 10,
-  scale: 0.05,
-  noiseMilliG: 10,
+  tiltDegrees: 20,
+  scale: 0.1,
+  noiseMilliG: 20,
   shiftSamples: 5,
   stretch: 0,
   removal: 0,
 };
-const POCKET: Augmentation = { ...COLLAR, turn: "none", shiftSamples: 12 };
+const POCKET: Augmentation = {
+  ...COLLAR,
+  turn: "none",
+  noiseMilliG: 30,
+  shiftSamples: 12,
+  removal: 0.1,
+};
 
 const TEACHER: TeacherOptions = {
   widths: [32, 64, 64],
@@ -104,7 +110,7 @@ export function recipeFor(profile: Profile): Recipe {
       ...TEACHER,
       augmentation,
       balance,
-      ...(slow && { strides: [1, 2, 2], epochs: 20 }),
+      ...(slow && { kernels: [5, 3, 3], epochs: 15, weightDecay: 0.1 }),
     },
     student: {
       spec: {
