@@ -13,7 +13,7 @@ import { mqttLinks } from "../device-sim/mqtt-link.ts";
 import type { NodeObserver } from "../device-sim/node-runtime.ts";
 import { COLLAR } from "../device-sim/node-settings.ts";
 import { EdgeError } from "../src/assert.ts";
-import { referenceEngine } from "../src/engine/reference.ts";
+import { createWasmEngine } from "../src/engine/wasm.ts";
 import { prng } from "../src/prng.ts";
 import type { Fault } from "../src/signal/faults.ts";
 import type { Profile } from "../src/signal/profile.ts";
@@ -126,7 +126,7 @@ async function run(input: CommandInput, io: CommandIo): Promise<number> {
     nodes,
     seed,
     settings: { ...COLLAR, publicKeys },
-    engine: referenceEngine,
+    engine: createWasmEngine(),
     openLink: mqttLinks({
       url: brokerUrl(input.text("gateway") ?? ""),
       base: topicBase(input.text("base") ?? "bellwether", "--base"),
