@@ -20,7 +20,7 @@ import { type KeptStudent, ReleaseDesk } from "./release-desk.ts";
 import { gatewayCrypto, openReleaseKeys, type ReleaseKeys } from "./release-keys.ts";
 import type { Rollout } from "./rollout.ts";
 import type { Teacher, TeacherTrust } from "./teacher.ts";
-import { fitTeacherTrust, type TrustVerdict, trustOf } from "./teacher-trust.ts";
+import { fitTeacherTrust, type TrustVerdict, trustOf, withStatistics } from "./teacher-trust.ts";
 
 export type LoopSettings = {
   /** Keys and registry are kept in it: the gateway's data directory. */
@@ -65,6 +65,8 @@ export type OpenLoop = {
   readonly registry: Registry;
   readonly desk: ReleaseDesk;
   readonly keys: ReleaseKeys;
+  /** The teacher as the gateway is to run it: with what trust reads. */
+  readonly teacher: Teacher;
   readonly trust: TeacherTrust;
   readonly progress: LoopProgress;
   saveProgress(progress: LoopProgress): void;
@@ -93,7 +95,15 @@ export async function openLoopParts(settings: LoopSettings): Promise<OpenLoop> {
   const progress = readProgress(file, settings.log);
   // Kept from the first start on: the schedule counts from there.
   saveProgress(progress);
-  return { registry, desk, keys, trust, progress, saveProgress };
+  return {
+    registry,
+    desk,
+    keys,
+    teacher: withStatistics(teacher),
+    trust,
+    progress,
+    saveProgress,
+  };
 }
 
 function readProgress(file: string, log: Log): LoopProgress {

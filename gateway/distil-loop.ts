@@ -59,11 +59,10 @@ export class DistilLoop {
     this.#progress = parts.progress;
   }
 
-  /** What `startGateway` is to be given beside the teacher and the log. */
-  get dependencies(): Required<
-    Pick<GatewayDependencies, "trust" | "registry" | "onNews" | "rollBack">
-  > {
+  /** What `startGateway` is to be given beside the log. */
+  get dependencies(): Required<Omit<GatewayDependencies, "log">> {
     return {
+      teacher: this.#parts.teacher,
       trust: this.#parts.trust,
       registry: this.#parts.registry,
       onNews: (news) => this.#hear(news),

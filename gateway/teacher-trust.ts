@@ -6,10 +6,10 @@
  * teacher's own pooled features: per class a Gaussian with one shared covariance, fitted on the
  * anchor set in all the views that the teacher was trained on; the squared Mahalanobis distance to
  * the nearest class is the novelty (Lee et al., arXiv 1807.03888). Its 99th percentile on held-out
- * anchor windows is the border. One window beyond it is not trusted; a node most of whose windows
- * lie beyond it is not trusted as a whole, for then the rest are known by accident.
- *
- * A teacher that gives no features is asked about raw statistics of the window instead.
+ * anchor windows is the border. A network may also map what it never saw onto what it knows, so the
+ * same is asked of the window's raw statistics, and it must be known in both. One window beyond a
+ * border is not trusted; a node most of whose windows lie beyond it is not trusted as a whole, for
+ * then the rest are known by accident.
  */
 
 import { assert } from "../src/assert.ts";
@@ -19,14 +19,23 @@ import { type WindowSet, windowAt } from "../src/signal/window-set.ts";
 import type { AnchorSet } from "./anchor.ts";
 import type { Teacher, TeacherTrust } from "./teacher.ts";
 
-/** Class means and one covariance, whitened: `factor` is its Cholesky factor, row-major. */
-export type TrustModel = {
+/** One space in which novelty is measured: class means and one covariance, whitened. */
+type TrustPart = {
+  /** Which columns of a row of features it reads. */
+  readonly start: number;
   readonly width: number;
+  /** The covariance's Cholesky factor, row-major. */
   readonly factor: Float64Array;
   /** `[class][feature]`, already whitened. */
   readonly means: readonly Float64Array[];
   /** Squared distance above which a window is not of a known kind. */
   readonly border: number;
+};
+
+export type TrustModel = {
+  /** The teacher's features and the raw statistics behind them: what `withStatistics` gives. */
+  readonly width: number;
+  readonly parts: readonly TrustPart[];
 };
 
 /** Anchor views that the covariance is estimated from, about. */
@@ -36,17 +45,18 @@ const KNOWN_SHARE = 0.99;
 /** Share of the mean variance that is added on the diagonal: 64 features, some of them always 0. */
 const SHRINKAGE = 0.05;
 const BATCH_WINDOWS = 64;
-/** Mean and spread per channel: what stands in for features. */
+/** Mean and spread. */
 const STATISTICS_PER_CHANNEL = 2;
 
-/** A teacher that always gives features: its own, or the raw statistics of each window. */
-export function withFeatures(teacher: Teacher): Teacher {
+/** The teacher with the raw statistics of each window appended to its features, or alone where it
+ * gives none. The gateway is to be given this one, since trust reads these rows. */
+export function withStatistics(teacher: Teacher): Teacher {
   return {
     ...teacher,
     predict: async (windows, count, step) => {
       const answer = await teacher.predict(windows, count, step);
-      if (answer.features !== null) return answer;
-      return { ...answer, features: rawStatistics(windows, count, teacher.channels, step) };
+      const statistics = rawStatistics(windows, count, teacher.channels, step);
+      return { ...answer, features: besideEachOther(answer.features, statistics, count) };
     },
   };
 }
@@ -61,26 +71,37 @@ export async function fitTeacherTrust(
   augmentation: Augmentation,
   seed: number,
 ): Promise<TrustModel> {
-  const known = withFeatures(teacher);
+  const known = withStatistics(teacher);
   const replay = await viewFeatures(known, anchor, anchor.replay, augmentation, seed);
-  const model = fitGaussians(replay.features, replay.labels, anchor.classes.length);
   const heldOut = await viewFeatures(known, anchor, anchor.heldOut, augmentation, seed + 1);
-  const distances = Array.from(heldOut.labels, (_, i) =>
-    squaredDistance(model, heldOut.features, i * model.width),
-  ).sort((a, b) => a - b);
-  const border = distances[Math.floor(KNOWN_SHARE * (distances.length - 1))];
-  return { ...model, border: border ?? Number.POSITIVE_INFINITY };
+  const width = replay.features.length / replay.labels.length;
+  const statistics = STATISTICS_PER_CHANNEL * teacher.channels;
+  const spans = [
+    { start: 0, width: width - statistics },
+    { start: width - statistics, width: statistics },
+  ].filter((span) => span.width > 0);
+  const parts = spans.map((span) => {
+    const part = fitGaussians(replay.features, width, replay.labels, span, anchor.classes.length);
+    const distances = Array.from(heldOut.labels, (_, i) =>
+      squaredDistance(part, heldOut.features, i * width),
+    ).sort((a, b) => a - b);
+    return { ...part, border: Number(distances[Math.floor(KNOWN_SHARE * (distances.length - 1))]) };
+  });
+  return { width, parts };
 }
 
 /** The test of one window, for the gateway's verdicts. */
 export function trustOf(model: TrustModel): TeacherTrust {
-  return (_probabilities, features) =>
-    features !== null && squaredDistance(model, features, 0) <= model.border;
+  return (_probabilities, features) => features !== null && noveltyOf(model, features) <= 1;
 }
 
-/** How far one row of features is from the nearest class, as a multiple of the border. */
+/** How far a row of features is from the nearest class, as a multiple of the border: the larger of
+ * the teacher's features and the raw statistics. Infinite for what is not a number. */
 export function noveltyOf(model: TrustModel, features: Float32Array, offset = 0): number {
-  return squaredDistance(model, features, offset) / model.border;
+  const novelties = model.parts.map(
+    (part) => squaredDistance(part, features, offset) / part.border,
+  );
+  return Math.max(...novelties);
 }
 
 export type TrustRule = {
@@ -169,7 +190,7 @@ async function viewFeatures(
     const count = Math.min(BATCH_WINDOWS, set.count * views - at);
     const batch = samples.subarray(at * length, (at + count) * length);
     const { features } = await teacher.predict(batch, count, step);
-    assert(features !== null, "withFeatures gives features");
+    assert(features !== null, "withStatistics gives features");
     rows.push(features);
   }
   const features = new Float32Array(rows.reduce((sum, row) => sum + row.length, 0));
@@ -184,15 +205,19 @@ async function viewFeatures(
   return { features, labels };
 }
 
+/** Gaussians over the columns of `span`; `stride` is the length of a row. */
 function fitGaussians(
   features: Float32Array,
+  stride: number,
   labels: Uint8Array,
+  span: { readonly start: number; readonly width: number },
   classes: number,
-): Omit<TrustModel, "border"> {
-  const width = features.length / labels.length;
+): Omit<TrustPart, "border"> {
+  const { start, width } = span;
   const means = Array.from({ length: classes }, () => new Float64Array(width));
   const counts = new Float64Array(classes);
-  const at = (row: number, column: number): number => Number(features[row * width + column]);
+  const at = (row: number, column: number): number =>
+    Number(features[row * stride + start + column]);
   labels.forEach((label, row) => {
     counts[label] = Number(counts[label]) + 1;
     const mean = means[label] as Float64Array;
@@ -215,7 +240,7 @@ function fitGaussians(
   });
   const factor = cholesky(shrunk(covariance, width), width);
   const present = means.filter((_, c) => Number(counts[c]) > 0);
-  return { width, factor, means: present.map((mean) => whitened(factor, width, mean, 0)) };
+  return { start, width, factor, means: present.map((mean) => whitened(factor, width, mean, 0)) };
 }
 
 /** Pulled towards a multiple of the identity, so that it can be inverted. */
@@ -259,19 +284,35 @@ function whitened(
 }
 
 function squaredDistance(
-  model: Pick<TrustModel, "width" | "factor" | "means">,
+  part: Omit<TrustPart, "border">,
   features: Float32Array,
   offset: number,
 ): number {
-  const y = whitened(model.factor, model.width, features, offset);
+  const y = whitened(part.factor, part.width, features, offset + part.start);
   let nearest = Number.POSITIVE_INFINITY;
-  for (const mean of model.means) {
+  for (const mean of part.means) {
     let sum = 0;
-    for (let k = 0; k < model.width; k++) sum += (Number(y[k]) - Number(mean[k])) ** 2;
+    for (let k = 0; k < part.width; k++) sum += (Number(y[k]) - Number(mean[k])) ** 2;
     nearest = Math.min(nearest, sum);
   }
   // Not a number means not known.
   return Number.isNaN(nearest) ? Number.POSITIVE_INFINITY : nearest;
+}
+
+/** Row by row, the second behind the first. */
+function besideEachOther(
+  first: Float32Array | null,
+  second: Float32Array,
+  count: number,
+): Float32Array {
+  if (first === null || count === 0) return second;
+  const [a, b] = [first.length / count, second.length / count];
+  const rows = new Float32Array(first.length + second.length);
+  for (let row = 0; row < count; row++) {
+    rows.set(first.subarray(row * a, (row + 1) * a), row * (a + b));
+    rows.set(second.subarray(row * b, (row + 1) * b), row * (a + b) + a);
+  }
+  return rows;
 }
 
 /** `[window][channel][mean in g, log of the spread]`. */
