@@ -131,7 +131,7 @@ function mosquittoProblems(program: string, words: readonly string[]): string[] 
   } catch (error) {
     help += (error as { stdout?: string }).stdout ?? "";
   }
-  const flags = words.filter((word) => /^-/.test(word));
+  const flags = words.filter((word) => word.startsWith("-"));
   return flags.filter((flag) => !help.includes(flag));
 }
 

@@ -213,7 +213,10 @@ describe("texts", () => {
     const banned: readonly [string, RegExp][] = [
       ["a path of somebody's machine", /(^|[\s"'`(=:])\/(work|root|home|farm|Users)\//m],
       ["an issue's number", /\bissues?\s+#?\d+\b|(?<!PKCS)(^|\s)#\d{1,3}\b(?![\dA-Fa-f])/m],
-      ["a folder beside the repository", /\.\.\/shared\/(?!data\b)|(^|[^./\w])shared\/(?!data\b)\w/m],
+      [
+        "a folder beside the repository",
+        /\.\.\/shared\/(?!data\b)|(^|[^./\w])shared\/(?!data\b)\w/m,
+      ],
     ];
     const wrong = texts.flatMap(({ path, text }) =>
       banned
