@@ -75,6 +75,11 @@ export function bootUpdater(
     if (one.manifest.sequence <= confirmed.sequence) continue;
     resumeSlot(updater, one, context);
   }
+  if (updater.lastOutcome === undefined && confirmed.slot !== null) {
+    // It may have been confirmed in the very moment of the cut, before anybody could be told.
+    const { modelId } = confirmed.model;
+    updater.lastOutcome = { releaseSequence: confirmed.sequence, modelId, outcome: "confirmed" };
+  }
   return updater;
 }
 

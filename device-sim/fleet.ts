@@ -22,6 +22,7 @@ import { nodeCrypto } from "./node-crypto.ts";
 import { type NodeObserver, type NodeRuntime, type NodeStatus, startNode } from "./node-runtime.ts";
 import type { Decided, NodeSettings, NodeTools, Now } from "./node-types.ts";
 import type { Sensor } from "./sensor.ts";
+import { lockStore } from "./store-lock.ts";
 
 /** One node of a fleet. */
 export type FleetNode = {
@@ -75,14 +76,26 @@ const NODE_TICK_MS = 500;
 const TURN_MS = 15;
 const MOST_TICKS = 4;
 
-/** Starts the nodes; their phases are spread over a hop, so that a herd does not act in one breath. */
+/**
+ * Starts the nodes; their phases are spread over a hop, so that a herd does not act in one breath.
+ *
+ * Throws `EdgeError` `store-in-use` where another fleet runs on the folder, and for a factory
+ * container that cannot be used.
+ */
 export async function startFleet(options: FleetOptions): Promise<Fleet> {
   assert(options.speed > 0, "time runs forwards");
+  const unlock = options.storageDir === null ? () => {} : lockStore(options.storageDir);
   const clock = fleetClock(options);
   const load = modelLoader(options.engine, nodeCrypto);
   const members: Member[] = [];
-  for (const node of options.nodes) {
-    members.push(await startMember(node, options, clock, load));
+  try {
+    for (const node of options.nodes) {
+      members.push(await startMember(node, options, clock, load));
+    }
+  } catch (error) {
+    await Promise.all(members.map((member) => member.runtime.stop()));
+    unlock();
+    throw error;
   }
   const turn = { first: 0 };
   const timers = [
@@ -101,6 +114,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       stopped = true;
       for (const timer of timers) clearInterval(timer);
       await Promise.all(members.map((member) => member.runtime.stop()));
+      unlock();
     },
   };
 }

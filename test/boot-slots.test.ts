@@ -236,3 +236,34 @@ async function installedOnce(make: () => Promise<NodeStorage>): Promise<NodeStor
   return copy;
 }
 let model: Awaited<ReturnType<Flash["load"]>> | undefined;
+
+describe("flash that refuses one write", () => {
+  /** Refuses the write number `at`, once, and is well again. */
+  function refusing(flash: Flash, at: number): { flash: Flash; writes: () => number } {
+    let writes = 0;
+    const write = (what: FlashWrite): Promise<void> => {
+      writes += 1;
+      if (writes === at) return Promise.reject(new Error("EIO"));
+      return flash.write(what);
+    };
+    return { flash: { ...flash, write }, writes: () => writes };
+  }
+
+  it("never stops a node, and the release gets there at a later offer", async () => {
+    let all = Number.POSITIVE_INFINITY;
+    for (let at = 0; at <= all; at++) {
+      const world = new NodeWorld({ seed: 1, factory: FACTORY, settings: QUICK });
+      world.stepMs = 500;
+      const whole = memoryStorage(COLLAR.slotBytes);
+      const weak = refusing(whole.flash, at);
+      await world.boot({ ...whole, flash: weak.flash });
+      await install(world, FIRST, 90);
+      if (at === 0) all = weak.writes();
+      const status = world.node?.status();
+      expect([at, status?.releaseSequence, status?.onTrial]).toEqual([at, 5, false]);
+      expect(world.decided).toHaveLength(36);
+      expect(world.logs.some((line) => line.startsWith("flash-failed"))).toBe(at > 0);
+    }
+    expect(all).toBeGreaterThan(8);
+  });
+});
