@@ -53,31 +53,31 @@ export type CommandSpec = {
 /** What was asked, by the long name of the option without dashes: `data`, `hop-ms`. */
 export type CommandInput = {
   readonly arguments: readonly (string | undefined)[];
-  text(name: string): string | undefined;
-  number(name: string): number | undefined;
-  flag(name: string): boolean;
+  readonly text: (name: string) => string | undefined;
+  readonly number: (name: string) => number | undefined;
+  readonly flag: (name: string) => boolean;
   /** Empty where the option was not given. */
-  list(name: string): readonly string[];
+  readonly list: (name: string) => readonly string[];
 };
 
 /** Where a command writes, and how. */
 export type CommandIo = {
   /** The result, and nothing else, goes to standard output. One call is one line. */
-  print(line: string): void;
+  readonly print: (line: string) => void;
   /** One JSON value on one line of standard output. */
-  printJson(value: unknown): void;
+  readonly printJson: (value: unknown) => void;
   /** News for a person on standard error; silent with `--quiet`. */
-  note(line: string): void;
+  readonly note: (line: string) => void;
   /** Progress of long work on standard error. */
-  progress(title: string): Progress;
+  readonly progress: (title: string) => Progress;
   readonly json: boolean;
   readonly quiet: boolean;
   /** False for `NO_COLOR`, `TERM=dumb`, and where standard output is no terminal. */
   readonly color: boolean;
   /** Standard output is a terminal: tables may be redrawn in place. */
   readonly interactive: boolean;
-  columns(): number;
-  rows(): number;
+  readonly columns: () => number;
+  readonly rows: () => number;
   /** Aborts at Ctrl-C and SIGTERM. Long work ends cleanly then; a second Ctrl-C ends it at once. */
   readonly signal: AbortSignal;
 };
