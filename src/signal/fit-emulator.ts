@@ -140,7 +140,7 @@ function fitBehaviour(
   const wanted = Math.max(1, Math.min(mostStates, Math.floor(pieces.length / piecesPerState)));
   const features = pieceFeatures(pieces.map((piece) => piece.rows));
   const states = kMeans(features, FEATURES, wanted, prng(1, randomName));
-  const count = Math.max(...states) + 1;
+  const count = states.reduce((most, state) => Math.max(most, state), 0) + 1;
   const boutOfPiece = pieces.map((piece) => piece.bout);
   const visits = visitsByState(long, states, boutOfPiece, pieceValues, count);
   return rounded({

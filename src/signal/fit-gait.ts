@@ -7,11 +7,11 @@
  */
 
 import type { EmulatorState } from "./emulator-parameters.ts";
+import { AXES } from "./recordings.ts";
 import { solvePositive } from "./small-matrices.ts";
 
 export type Gait = NonNullable<EmulatorState["gait"]>;
 
-const AXES = 3;
 const SHORTEST_PERIOD_SECONDS = 0.35;
 const LONGEST_PERIOD_SECONDS = 1.8;
 /** A stretch holds this much signal, or the visit if that is shorter. */
@@ -42,10 +42,8 @@ export function fitGait(
   const repetition = meanAutocorrelation(visits, rateHz);
   const period = bestPeriod(repetition, rateHz);
   if (period === null || period.height < LEAST_REPETITION) return { gait: null, rest: visits };
-  const harmonics = Math.max(
-    1,
-    Math.min(MOST_HARMONICS, Math.floor((0.45 * rateHz) / (rateHz / period.lag))),
-  );
+  // Harmonics end a little below the Nyquist rate.
+  const harmonics = Math.max(1, Math.min(MOST_HARMONICS, Math.floor(0.45 * period.lag)));
   const stretches = cutStretches(visits, rateHz).map((stretch) =>
     fitStretch(stretch, rateHz, rateHz / period.lag, harmonics),
   );

@@ -7,9 +7,9 @@
 import { assert } from "../assert.ts";
 import type { EmulatorState } from "./emulator-parameters.ts";
 import { fitGait } from "./fit-gait.ts";
+import { AXES } from "./recordings.ts";
 import { cholesky, covarianceOfRows, meanOfRows, solvePositive } from "./small-matrices.ts";
 
-const AXES = 3;
 /** Keeps the autoregression's roots this far inside the unit circle. */
 const LARGEST_ROOT = 0.985;
 /** A ridge on the normal equations, as a share of their mean diagonal. */
