@@ -1,7 +1,7 @@
 /**
  * ONNX files: written from a list of nodes, and read as far as we need them back.
  *
- * Writes opset 17 with standard operators only, float32 tensors and int64 shapes. Reads metadata
+ * Writes opset 17 with standard operators only: float32 and integer tensors, int64 shapes. Reads metadata
  * and float32 initialisers; running a model is the runtime's work.
  * Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
  */
@@ -36,6 +36,7 @@ export type OnnxNode = {
 
 export type OnnxTensor =
   | { readonly shape: readonly number[]; readonly floats: Float32Array }
+  | { readonly shape: readonly number[]; readonly small: Int8Array | Uint8Array | Int32Array }
   | { readonly shape: readonly number[]; readonly integers: readonly number[] };
 
 export type OnnxPort = { readonly name: string; readonly shape: readonly number[] };
@@ -51,6 +52,9 @@ export type OnnxGraph = {
 const OPSET = 17;
 const IR_VERSION = 8;
 const FLOAT = 1;
+const UINT8 = 2;
+const INT8 = 3;
+const INT32 = 6;
 const INT64 = 7;
 
 /** The bytes of a ModelProto. */
@@ -174,6 +178,19 @@ function tensorMessage(name: string, tensor: OnnxTensor): Message {
       view.setFloat32(4 * i, value, true);
     });
     integerField(message, 2, FLOAT);
+    textField(message, 8, name);
+    bytesField(message, 9, raw);
+  } else if ("small" in tensor) {
+    const { small } = tensor;
+    assert(small.length === count, `${name} has as many values as its shape says`);
+    const raw = new Uint8Array(small.byteLength);
+    const view = new DataView(raw.buffer);
+    small.forEach((value: number, i: number) => {
+      if (small instanceof Int32Array) view.setInt32(4 * i, value, true);
+      else view.setUint8(i, value);
+    });
+    const type = small instanceof Int32Array ? INT32 : small instanceof Int8Array ? INT8 : UINT8;
+    integerField(message, 2, type);
     textField(message, 8, name);
     bytesField(message, 9, raw);
   } else {
