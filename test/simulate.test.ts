@@ -1,0 +1,130 @@
+import { spawn, type SpawnOptions } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startBroker } from "../gateway/broker.ts";
+import type { Link } from "../gateway/link.ts";
+import { decodeUp, encodeDown } from "../src/wire/frames.ts";
+import type { UpMessage } from "../src/wire/messages.ts";
+import { DEFAULT_BASE, downTopic, parseUpTopic } from "../src/wire/topics.ts";
+import { sampleContainer } from "./node-world.ts";
+
+const ROOT = join(import.meta.dirname, "..");
+const folder = mkdtempSync(join(tmpdir(), "bellwether-simulate-"));
+const student = join(folder, "student.bwm");
+const received: { node: string; message: UpMessage }[] = [];
+let broker: Link;
+
+beforeAll(async () => {
+  writeFileSync(student, sampleContainer(1));
+  broker = await startBroker(
+    {
+      host: "127.0.0.1",
+      port: 0,
+      base: DEFAULT_BASE,
+      connectionsMax: 100,
+      packetsPerSecond: 1000,
+      packetsBurst: 1000,
+    },
+    {
+      onMessage: (topic: string, payload: Uint8Array) => {
+        const up = parseUpTopic(DEFAULT_BASE, topic);
+        if (up === undefined) return;
+        const message = decodeUp(up.kind, payload) as UpMessage;
+        received.push({ node: up.node, message });
+        if (message.kind !== "report" && message.kind !== "offload") return;
+        const ack = encodeDown({ kind: "ack", epoch: message.epoch, seqs: [message.seq] });
+        broker.publish(downTopic(DEFAULT_BASE, up.node, "ack"), ack, { qos: 0, retain: false });
+      },
+      onConnection: () => {},
+      log: () => {},
+    },
+  );
+});
+afterAll(async () => {
+  await broker.close();
+  rmSync(folder, { recursive: true });
+});
+
+type Ended = { readonly code: number | null; readonly out: string; readonly err: string };
+
+function simulate(args: readonly string[], stopAfterMs?: number): Promise<Ended> {
+  const options: SpawnOptions = { cwd: folder, stdio: ["ignore", "pipe", "pipe"] };
+  return new Promise((resolve) => {
+    const child = spawn(
+      process.execPath,
+      [join(ROOT, "cli/main.ts"), "simulate", ...args],
+      options,
+    );
+    let out = "";
+    let err = "";
+    child.stdout?.on("data", (chunk: Buffer) => {
+      out += chunk.toString();
+    });
+    child.stderr?.on("data", (chunk: Buffer) => {
+      err += chunk.toString();
+      if (stopAfterMs !== undefined) setTimeout(() => child.kill("SIGINT"), stopAfterMs);
+    });
+    child.on("close", (code) => resolve({ code, out, err }));
+  });
+}
+
+const emulated = (...more: string[]): string[] => [
+  "--student",
+  student,
+  "--data",
+  folder,
+  "--gateway",
+  broker.url,
+  ...more,
+];
+
+describe("bellwether simulate", () => {
+  it("runs a herd of emulated animals over MQTT and tells how it went", async () => {
+    const asked = ["--nodes", "3", "--speed", "40", "--for", "3", "--turn", "2@30s", "--json"];
+    const { code, out, err } = await simulate(emulated(...asked));
+    expect(code).toBe(0);
+    expect(err).toContain("sensors emulate animals");
+    expect(err).toContain("these nodes accept no release");
+    const result = JSON.parse(out.trim().split("\n").at(-1) ?? "") as Record<string, unknown>;
+    expect(result["windows"]).toBeGreaterThan(30);
+    expect(result["accuracy"]).toEqual(expect.any(Number));
+    const nodes = new Set(received.map(({ node }) => node));
+    expect(nodes).toEqual(new Set(["collar-01", "collar-02", "collar-03"]));
+    expect(received.filter(({ message }) => message.kind === "report").length).toBeGreaterThan(20);
+  });
+
+  it("ends cleanly at Ctrl-C, and goes on from its store", async () => {
+    const store = join(folder, "collars");
+    const args = emulated("--nodes", "2", "--speed", "20", "--store", store);
+    const before = received.length;
+    for (let life = 0; life < 2; life++) {
+      const { code, out } = await simulate(args, 1500);
+      expect(code).toBe(0);
+      expect(out).toContain("2 of 2 connected");
+    }
+    const hellos = received
+      .slice(before)
+      .flatMap(({ node, message }) =>
+        message.kind === "hello" ? [`${node} ${message.epoch}`] : [],
+      );
+    expect(hellos).toHaveLength(4);
+    expect(new Set(hellos).size).toBe(2);
+  });
+
+  it("says what is wrong and how to mend it", async () => {
+    const cases: [readonly string[], RegExp][] = [
+      [["--student", "nowhere.bwm"], /student-missing.*bellwether train/s],
+      [emulated("--gateway", "farm"), /broker-url.*mqtt:\/\/host:1883/s],
+      [emulated("--turn", "many"), /bad-turn.*6@300s/s],
+      [emulated("--profile", "sheep"), /unknown-profile/],
+      [emulated("--nodes", "0"), /usage/],
+    ];
+    for (const [args, problem] of cases) {
+      const { code, err } = await simulate(args);
+      expect([args, code]).toEqual([args, 2]);
+      expect(err).toMatch(problem);
+    }
+  });
+});
