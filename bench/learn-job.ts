@@ -8,7 +8,13 @@ import type { Engine } from "../src/engine/engine.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
 import { softmaxRows } from "../src/learn/metrics.ts";
 import { predictRows, predictStudent } from "../src/learn/predict.ts";
-import { plainRecipe, quickRecipe, type Recipe, recipeFor } from "../src/learn/recipes.ts";
+import {
+  plainRecipe,
+  quickRecipe,
+  type Recipe,
+  recipeFor,
+  type StudentFamily,
+} from "../src/learn/recipes.ts";
 import { teacherOnnx } from "../src/learn/teacher-network.ts";
 import type { TrainingProgress } from "../src/learn/train-network.ts";
 import { trainStudent } from "../src/learn/train-student.ts";
@@ -28,6 +34,7 @@ export type LearnJob = {
   readonly quick: boolean;
   /** `plain` is trained without augmentation. */
   readonly student: "default" | "plain";
+  readonly family: StudentFamily;
 };
 
 /** Class probabilities `[window][class]` per exit; the teacher has one. */
@@ -107,7 +114,7 @@ export async function runLearnJob(
 }
 
 function recipeOf(job: LearnJob, profile: Profile): Recipe {
-  const shipped = recipeFor(profile);
+  const shipped = recipeFor(profile, job.family);
   const wanted = job.student === "plain" ? plainRecipe(shipped) : shipped;
   return job.quick ? quickRecipe(wanted) : wanted;
 }

@@ -3,13 +3,15 @@
  *
  * Every subject is tested by models that never saw it: the subjects are dealt into folds, or
  * `--train` and `--test` name them. Figures are means over seeds, with the spread (standard deviation
- * over seeds) beside them. `--folds N` deals differently; `--threads N` uses fewer or more threads.
+ * over seeds) beside them. `--folds N` deals differently; `--threads N` uses fewer or more threads;
+ * `--family gru` trains GRU students instead of convolutional ones.
  */
 import { availableParallelism } from "node:os";
 import { datasetFolder, findRecordings } from "../recordings/find.ts";
 import { readRecordings } from "../recordings/read.ts";
 import { EdgeError } from "../src/assert.ts";
 import { type Metrics, metricsOf, predictedOf, subjectAccuracy } from "../src/learn/metrics.ts";
+import type { StudentFamily } from "../src/learn/recipes.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";
 import { profileFor } from "../src/signal/profiles.ts";
 import { foldsBySubject, subjectsOf } from "../src/signal/splits.ts";
@@ -39,10 +41,11 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
   const splits = await splitsOf(folder, options);
   const seeds = options.seeds ?? (options.quick ? 1 : DEFAULT_SEEDS);
   const student = options.student ?? "default";
+  const family = familyOption(options);
   const jobs: LearnJob[] = [];
   for (let seed = 1; seed <= seeds; seed++) {
     for (const split of splits)
-      jobs.push({ folder, ...split, seed, quick: options.quick, student });
+      jobs.push({ folder, ...split, seed, quick: options.quick, student, family });
   }
   const answers = await runJobs<LearnJob, LearnAnswers>(
     new URL("./learn-worker.ts", import.meta.url),
@@ -211,6 +214,17 @@ function folderOf(dataset: string, data: string | undefined): string {
     message: `no recordings named ${dataset}`,
     where: found.lookedAt.join(", "),
     hint: "Give --data DIR, or pull some with: bellwether data pull motionsense",
+  });
+}
+
+function familyOption(options: BenchmarkOptions): StudentFamily {
+  const text = options.extra.family ?? "cnn";
+  if (text === "cnn" || text === "gru") return text;
+  throw new EdgeError({
+    code: "usage",
+    message: `--family ${text}`,
+    where: "bench learn",
+    hint: "Write --family cnn or --family gru.",
   });
 }
 

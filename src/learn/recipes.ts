@@ -93,17 +93,33 @@ const LARGE_STAGES: readonly StageSpec[] = [
   { layers: [separable(64, 5, 2), separable(96, 5, 1)], exit: { hidden: 0 } },
 ];
 
+/** A GRU that reads `patchSamples` at a time; the first exit has seen half of the window. */
+function gruStages(windowSamples: number, patchSamples: number, hidden: number): StageSpec[] {
+  const patches = Math.floor(windowSamples / patchSamples);
+  const early = Math.ceil(patches / 2);
+  return [early, patches - early].map((part, s) => ({
+    layers: [{ kind: "gru", patchSamples, hidden, patches: part, continues: s > 0 }],
+    exit: { hidden: 16 },
+  }));
+}
+
 /** More classes than this are a hard task, which wants a wider student. */
 const MANY_CLASSES = 8;
 /** Below this rate windows are short and small networks do. */
 const SLOW_HZ = 15;
 
+/** The family of the student: convolutions, or a GRU over patches with a small perceptron. */
+export type StudentFamily = "cnn" | "gru";
+
 /** The recipe for a profile, shipped or derived from somebody's own recordings. */
-export function recipeFor(profile: Profile): Recipe {
+export function recipeFor(profile: Profile, family: StudentFamily = "cnn"): Recipe {
   const slow = profile.rateHz < SLOW_HZ;
   const augmentation = slow ? COLLAR : POCKET;
   const many = profile.classes.length > MANY_CLASSES;
-  const stages = many ? LARGE_STAGES : slow ? SMALL_STAGES : MEDIUM_STAGES;
+  const convolutions = many ? LARGE_STAGES : slow ? SMALL_STAGES : MEDIUM_STAGES;
+  const hidden = many ? 48 : slow ? 18 : 28;
+  const gru = family === "gru";
+  const stages = gru ? gruStages(profile.windowSamples, slow ? 2 : 4, hidden) : convolutions;
   const balance = slow ? 0.5 : 1;
   return {
     teacher: {
@@ -119,7 +135,7 @@ export function recipeFor(profile: Profile): Recipe {
         classes: profile.classes.length,
         stages,
       },
-      options: { ...STUDENT, augmentation, balance },
+      options: { ...STUDENT, augmentation, balance, ...(gru && { epochs: 2 * STUDENT.epochs }) },
       hard: HARD,
       distilled: DISTILLED,
     },
