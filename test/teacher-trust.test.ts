@@ -1,10 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { makeAnchor } from "../gateway/anchor.ts";
-import { onnxRuntime } from "../gateway/onnx-runtime.ts";
-import { type OpenTeacher, openOnnxTeacher } from "../gateway/onnx-teacher.ts";
+import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
 import {
   fitTeacherTrust,
   judgeTrust,
@@ -14,73 +12,20 @@ import {
   withStatistics,
 } from "../gateway/teacher-trust.ts";
 import { recipeFor } from "../src/learn/recipes.ts";
-import { teacherOnnx } from "../src/learn/teacher-network.ts";
-import { trainTeacher } from "../src/learn/train-teacher.ts";
-import { normal, prng } from "../src/prng.ts";
-import { shippedProfile } from "../src/signal/profiles.ts";
-import { type Rotation, turnAbout } from "../src/signal/turn.ts";
+import { turnAbout } from "../src/signal/turn.ts";
 import type { WindowSet } from "../src/signal/window-set.ts";
+import { cattle, turningAnchor, turningHerd as herd, turningTeacher } from "./turning-herd.ts";
 
-const cattle = shippedProfile("cattle");
 const folder = mkdtempSync(path.join(tmpdir(), "trust-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Posture tells the class, and a swing whose size and speed do so too. */
-function herd(seed: number, bouts: number, rotation?: Rotation): WindowSet {
-  const random = prng(seed, "herd");
-  const windows = 8;
-  const count = 3 * bouts * windows;
-  const samples = new Int8Array(count * 150);
-  for (let i = 0; i < count; i++) {
-    const label = Math.floor(i / windows) % 3;
-    const sway = 0.1 * normal(random);
-    const start = 6 * normal(random);
-    for (let t = 0; t < 50; t++) {
-      const swing = [0.02, 0.12, 0.35][label] as number;
-      const phase = start + t * ([0.2, 0.6, 1.3][label] as number);
-      const pitch = ([0.5, 0.9, 0.7][label] as number) + 0.5 * sway;
-      const g = [
-        0.2 + sway + swing * Math.sin(phase) + 0.03 * normal(random),
-        -Math.sin(pitch) + 0.5 * swing * Math.cos(phase) + 0.03 * normal(random),
-        -Math.cos(pitch) + swing * Math.sin(phase + 1) + 0.03 * normal(random),
-      ];
-      for (let row = 0; row < 3; row++) {
-        const turned =
-          rotation === undefined
-            ? (g[row] as number)
-            : g.reduce((sum, part, k) => sum + (rotation[3 * row + k] as number) * part, 0);
-        samples[i * 150 + t * 3 + row] = Math.max(-127, Math.min(127, Math.round(turned / 0.016)));
-      }
-    }
-  }
-  return {
-    count,
-    windowSamples: 50,
-    channels: 3,
-    samples,
-    labels: Uint8Array.from({ length: count }, (_, i) => Math.floor(i / windows) % 3),
-    subjects: Array.from({ length: count }, () => "a"),
-    bouts: Int32Array.from({ length: count }, (_, i) => Math.floor(i / windows)),
-  };
-}
-
 const augmentation = recipeFor(cattle).teacher.augmentation;
-const anchor = makeAnchor(herd(1, 12), cattle, { seed: 1 });
+const anchor = turningAnchor();
 let teacher: OpenTeacher;
 let model: TrustModel;
 
 beforeAll(async () => {
-  const trained = await trainTeacher(onnxRuntime(), {
-    windows: anchor.replay,
-    classes: cattle.classes,
-    rateHz: cattle.rateHz,
-    inputMilligPerStep: cattle.inputMilligPerStep,
-    seed: 1,
-    options: { ...recipeFor(cattle).teacher, widths: [8, 16, 16], epochs: 12 },
-  });
-  const file = path.join(folder, "teacher.onnx");
-  writeFileSync(file, teacherOnnx(trained));
-  teacher = await openOnnxTeacher(file, cattle);
+  teacher = await turningTeacher(folder, anchor);
   model = await fitTeacherTrust(teacher, anchor, augmentation, 1);
 });
 afterAll(() => teacher.close());

@@ -1,0 +1,171 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { DISTIL_RECIPE, distil, distilAugmentation } from "../gateway/distil.ts";
+import type { SoftWindows } from "../gateway/distil-labels.ts";
+import {
+  DEFAULT_PUBLISH_RULE,
+  type Measure,
+  measureStudent,
+  reasonsAgainst,
+} from "../gateway/distil-measure.ts";
+import { runDistilTask } from "../gateway/distil-task.ts";
+import { Distiller } from "../gateway/distiller.ts";
+import { onnxRuntime } from "../gateway/onnx-runtime.ts";
+import { referenceEngine } from "../src/engine/reference.ts";
+import { decodeGate, encodeGate } from "../src/gate/gate-bytes.ts";
+import { packStudent } from "../src/gate/pack-student.ts";
+import { studentOnnx } from "../src/learn/student-network.ts";
+import { type Container, decodeContainer, encodeContainer } from "../src/model/container.ts";
+import type { FloatStudent } from "../src/model/student-spec.ts";
+import { NO_AUGMENTATION } from "../src/signal/augment.ts";
+import { turnAbout } from "../src/signal/turn.ts";
+import { type WindowSet, pickWindows } from "../src/signal/window-set.ts";
+import { cattle, plainStudent, turningAnchor, turningHerd } from "./turning-herd.ts";
+
+const anchor = turningAnchor();
+const turned = turnAbout([0, 0, 1], 180);
+let current: { container: Container; student: FloatStudent };
+
+beforeAll(async () => {
+  const student = await plainStudent(anchor);
+  const { container } = packStudent({
+    profile: cattle,
+    student,
+    trained: anchor.replay,
+    held: anchor.heldOut,
+    augmentation: NO_AUGMENTATION,
+    engine: referenceEngine,
+    seed: 1,
+  });
+  const gate = { ...decodeGate(container.gate), auditChanceQ16: 4321 };
+  current = { container: { ...container, gate: encodeGate(gate) }, student };
+});
+
+/** Every fourth window, answered by somebody who knows. */
+function answered(
+  set: WindowSet,
+  label: (truth: number) => number = (truth) => truth,
+): SoftWindows {
+  const some = Array.from({ length: set.count >> 2 }, (_, i) => 4 * i);
+  const picked = pickWindows(set, some);
+  const windows = { ...picked, labels: picked.labels.map(label) };
+  const probabilities = new Float32Array(3 * windows.count).fill(0.05);
+  windows.labels.forEach((answer, i) => {
+    probabilities[3 * i + answer] = 0.9;
+  });
+  return { windows, probabilities, weights: new Float32Array(windows.count).fill(1) };
+}
+
+const recipe = {
+  ...DISTIL_RECIPE,
+  epochs: 8,
+  softShares: [0.5],
+  augmentation: distilAugmentation("none"),
+};
+const input = (train: SoftWindows, heldOut: SoftWindows) => ({
+  profile: cattle,
+  anchor,
+  labels: { train, heldOut },
+  current,
+  recipe,
+  rule: DEFAULT_PUBLISH_RULE,
+  seed: 1,
+});
+
+describe("a distillation", () => {
+  test("learns the turned collars, keeps the old ones and the settings that people chose", async () => {
+    const shares: number[] = [];
+    const result = await distil(
+      onnxRuntime(),
+      referenceEngine,
+      input(answered(turningHerd(2, 8, turned)), answered(turningHerd(3, 4, turned))),
+      (_stage, share) => shares.push(share),
+    );
+    if (result.kind !== "candidate") throw new Error(result.reasons.join());
+    const { before, after, sameClassShare } = result.report;
+    expect(before.agreement).toBeLessThan(0.8);
+    expect(after.agreement).toBeGreaterThan(0.9);
+    expect(after.anchorAccuracy).toBeGreaterThan(before.anchorAccuracy - 0.011);
+    expect(sameClassShare).toBeGreaterThan(0.95);
+    const container = decodeContainer(result.container);
+    expect(decodeGate(container.gate).auditChanceQ16).toBe(4321);
+    // Windows that nobody has labelled.
+    const fresh = answered(turningHerd(4, 8, turned));
+    const measured = measureStudent(referenceEngine, container, anchor.heldOut, fresh);
+    expect(measured.agreement).toBeGreaterThan(0.9);
+    expect(shares.at(-1)).toBe(1);
+    expect(shares).toEqual(shares.toSorted((a, b) => a - b));
+  });
+
+  test("is refused where there is nothing to gain", async () => {
+    const known = input(answered(turningHerd(2, 8)), answered(turningHerd(3, 4)));
+    const result = await distil(onnxRuntime(), referenceEngine, known);
+    if (result.kind === "candidate") {
+      // Only a real gain may be published.
+      const { before, after } = result.report;
+      expect(after.agreement).toBeGreaterThan(before.agreement);
+    } else expect(result.reasons.join()).toMatch(/agrees with the teacher/);
+  });
+
+  test("is refused where the answers are wrong on what people have labelled", async () => {
+    const shifted = (truth: number): number => (truth + 1) % 3;
+    const poisoned = input(
+      answered(turningHerd(2, 8), shifted),
+      answered(turningHerd(3, 4), shifted),
+    );
+    const result = await distil(onnxRuntime(), referenceEngine, poisoned);
+    expect(result.kind).toBe("refused");
+  });
+
+  test("gives the same in its thread as here, and can be stopped", async () => {
+    const plain = input(answered(turningHerd(2, 2, turned)), answered(turningHerd(3, 2, turned)));
+    const task = {
+      ...plain,
+      recipe: { ...recipe, epochs: 2 },
+      rule: { ...DEFAULT_PUBLISH_RULE, anchorLossMost: 1, recallLossMost: 1, gainLeast: -1 },
+      current: {
+        container: encodeContainer(current.container),
+        student: studentOnnx(current.student),
+      },
+    };
+    const here = await runDistilTask(onnxRuntime(), task, () => {});
+    const distiller = new Distiller();
+    const told: number[] = [];
+    const there = await distiller.run(task, (_stage, share) => told.push(share));
+    expect(there).toEqual(here);
+    expect(told.length).toBeGreaterThan(3);
+    const ended = distiller.run({ ...task, recipe: { ...recipe, epochs: 1000 } }, () => {
+      void distiller.stop();
+    });
+    expect(await ended).toMatchObject({ kind: "failed" });
+    expect(distiller.busy).toBe(false);
+  });
+});
+
+describe("the publish gate", () => {
+  const good: Measure = { anchorAccuracy: 0.97, anchorRecall: [0.97, 0.98, 0.9], agreement: 0.8 };
+  const against = (candidate: Partial<Measure>, same = 1): string[] =>
+    reasonsAgainst(
+      good,
+      { ...good, agreement: 0.85, ...candidate },
+      same,
+      anchor.heldOut,
+      cattle.classes,
+      DEFAULT_PUBLISH_RULE,
+    );
+
+  test("lets a better one pass and names each reason against another", () => {
+    expect(against({})).toEqual([]);
+    expect(against({ anchorAccuracy: 0.961 })).toEqual([]);
+    expect(against({ anchorAccuracy: 0.955 })[0]).toMatch(/1\.5 points on the anchor set/);
+    expect(against({ anchorRecall: [0.97, 0.7, 0.9] })[0]).toMatch(/of still/);
+    expect(against({ agreement: 0.8 })[0]).toMatch(/80\.0 %/);
+    expect(against({}, 0.9)[0]).toMatch(/integers/);
+  });
+
+  test("lets nothing pass that is not a number", () => {
+    expect(against({ agreement: Number.NaN })).toHaveLength(1);
+    expect(against({ anchorAccuracy: Number.NaN })).toHaveLength(1);
+    expect(against({ anchorRecall: [0.97, Number.NaN, 0.9] })).toHaveLength(1);
+    expect(against({}, Number.NaN)).toHaveLength(1);
+  });
+});
