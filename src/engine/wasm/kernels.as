@@ -60,10 +60,24 @@ function word(record: usize, index: i32): i32 {
   return load<i32>(record + (<usize>index << 2));
 }
 
-/** Four int32 sums times four doubles, rounded half up, saturated to int32. */
+/** Four int32 sums times four doubles plus a half, cut to int32: rounded half up where positive. */
 // @ts-ignore: decorator
 @inline
 function scaled(sums: v128, factors: usize): v128 {
+  const half = f64x2.splat(0.5);
+  const low = f64x2.convert_low_i32x4_s(sums);
+  const high = f64x2.convert_low_i32x4_s(i32x4.shuffle(sums, sums, 2, 3, 2, 3));
+  const a = f64x2.add(f64x2.mul(low, v128.load(factors)), half);
+  const b = f64x2.add(f64x2.mul(high, v128.load(factors, 16)), half);
+  return i64x2.shuffle(
+    i32x4.trunc_sat_f64x2_s_zero(a), i32x4.trunc_sat_f64x2_s_zero(b), 0, 2
+  );
+}
+
+/** The same, rounded half up where negative too. */
+// @ts-ignore: decorator
+@inline
+function scaledDown(sums: v128, factors: usize): v128 {
   const half = f64x2.splat(0.5);
   const low = f64x2.convert_low_i32x4_s(sums);
   const high = f64x2.convert_low_i32x4_s(i32x4.shuffle(sums, sums, 2, 3, 2, 3));
@@ -78,10 +92,14 @@ function scaled(sums: v128, factors: usize): v128 {
 // @ts-ignore: decorator
 @inline
 function requantized(low: v128, high: v128, factors: usize, mode: i32): v128 {
-  const values = i16x8.narrow_i32x4_s(scaled(low, factors), scaled(high, factors + 32));
+  if (mode == RELU_8) {
+    // What is negative becomes 0, however it is rounded.
+    const values = i16x8.narrow_i32x4_s(scaled(low, factors), scaled(high, factors + 32));
+    return i16x8.max_s(i16x8.splat(0), i16x8.min_s(i16x8.splat(127), values));
+  }
+  const values = i16x8.narrow_i32x4_s(scaledDown(low, factors), scaledDown(high, factors + 32));
   if (mode == SATURATE_16) return values;
-  const least = i16x8.splat(mode == RELU_8 ? 0 : -128);
-  return i16x8.max_s(least, i16x8.min_s(i16x8.splat(127), values));
+  return i16x8.max_s(i16x8.splat(-128), i16x8.min_s(i16x8.splat(127), values));
 }
 
 /** Stores the first `count` of eight int16 values; the next row begins right behind them. */
@@ -168,6 +186,36 @@ function rows(
   }
 }
 
+/** `rows` for a single row, sixteen outputs at a time: the dense layers, and a GRU's state. */
+function oneRow(
+  input: usize, output: usize, outputs: i32, pairs: i32,
+  weights: usize, bias: usize, factors: usize, mode: i32
+): void {
+  const blockBytes: usize = <usize>pairs << 5;
+  let left = outputs;
+  for (; left > 8; left -= 16) {
+    let a0 = v128.load(bias), a1 = v128.load(bias, 16);
+    let b0 = v128.load(bias, 32), b1 = v128.load(bias, 48);
+    const end = weights + blockBytes;
+    let p = input;
+    for (let w = weights; w < end; w += 32) {
+      const q = v128.load32_splat(p);
+      a0 = i32x4.add(a0, i32x4.dot_i16x8_s(q, v128.load(w)));
+      a1 = i32x4.add(a1, i32x4.dot_i16x8_s(q, v128.load(w, 16)));
+      b0 = i32x4.add(b0, i32x4.dot_i16x8_s(q, v128.load(w + blockBytes)));
+      b1 = i32x4.add(b1, i32x4.dot_i16x8_s(q, v128.load(w + blockBytes, 16)));
+      p += 4;
+    }
+    v128.store(output, requantized(a0, a1, factors, mode));
+    storeSome(output + 16, requantized(b0, b1, factors + 64, mode), left - 8);
+    weights = end + blockBytes;
+    bias += 64;
+    factors += 128;
+    output += 32;
+  }
+  if (left > 0) rows(input, 0, output, 0, 1, left, pairs, weights, bias, factors, mode);
+}
+
 /** Two taps of eight channels at a time; a row of the input is `rowBytes` long. */
 function depthwise(
   input: usize, step: usize, rowBytes: usize, output: usize,
@@ -249,8 +297,8 @@ function gru(record: usize): void {
   const tanh: usize = word(record, 11);
   const gateBytes: usize = <usize>hidden << 1;
   for (let patches = word(record, 2); patches > 0; patches--) {
-    rows(
-      state, 0, fromState, 0, 1, 3 * hidden, word(record, 6),
+    oneRow(
+      state, fromState, 3 * hidden, word(record, 6),
       word(record, 7), word(record, 8), word(record, 9), SATURATE_16
     );
     for (let j: usize = 0; j < gateBytes; j += 16) {
