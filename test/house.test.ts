@@ -23,7 +23,7 @@ const MAY_IMPORT: Readonly<Record<Folder, readonly Folder[]>> = {
   gateway: ["src", "recordings", "gateway"],
   "device-sim": ["src", "recordings", "device-sim"],
   cli: ["src", "recordings", "gateway", "device-sim", "cli", "bench"],
-  bench: ["src", "recordings", "gateway", "device-sim", "cli", "bench"],
+  bench: FOLDERS,
   test: FOLDERS,
 };
 
