@@ -92,7 +92,7 @@ export const command: CommandSpec = {
       flags: "--key <file>",
       description: "the gateway's public key",
       kind: "text",
-      default: "bellwether-data/release-key.pub",
+      default: "bellwether-data/keys/release-key.pub",
     },
     { flags: "--ca <file>", description: "certificate authority of the broker, PEM", kind: "text" },
     { flags: "--for <seconds>", description: "end after this real time", kind: "number", low: 0.1 },
@@ -138,43 +138,58 @@ async function run(input: CommandInput, io: CommandIo): Promise<number> {
     observer: narrator(io),
     onTruth: (truth) => score.take(truth),
   });
-  const timer = setInterval(() => io.note(statusLine(fleet, score)), STATUS_MS);
+  const timer = setInterval(() => io.note(statusLine(fleet, score.lately())), STATUS_MS);
   await ended(io.signal, input.number("for"));
   clearInterval(timer);
   await fleet.stop();
-  const line = statusLine(fleet, score);
-  if (io.json) io.printJson({ ...fleet.status(), ...score.json() });
+  const line = `in all: ${statusLine(fleet, score.all())}`;
+  if (io.json) io.printJson({ ...fleet.status(), ...score.all() });
   else io.print(line);
   return EXIT.ok;
 }
 
-/** How often nodes are right, and how much they ask. */
+type Tally = { windows: number; known: number; right: number; offloads: number };
+
+const NOTHING: Tally = { windows: 0, known: 0, right: 0, offloads: 0 };
+
+/** How often nodes are right, and how much they ask: in all, and since the last look. */
 class Score {
-  #windows = 0;
-  #known = 0;
-  #right = 0;
-  #offloads = 0;
+  #all = { ...NOTHING };
+  #lately = { ...NOTHING };
 
   take({ decided, truth }: Truth): void {
-    this.#windows += 1;
-    if (decided.offload !== null) this.#offloads += 1;
-    if (truth === undefined) return;
-    this.#known += 1;
-    if (truth === decided.classIndex) this.#right += 1;
+    for (const tally of [this.#all, this.#lately]) {
+      tally.windows += 1;
+      if (decided.offload !== null) tally.offloads += 1;
+      if (truth === undefined) continue;
+      tally.known += 1;
+      if (truth === decided.classIndex) tally.right += 1;
+    }
   }
 
-  json() {
-    return {
-      windows: this.#windows,
-      accuracy: this.#known === 0 ? null : this.#right / this.#known,
-      offloadRatio: this.#windows === 0 ? 0 : this.#offloads / this.#windows,
-    };
+  all() {
+    return shares(this.#all);
+  }
+
+  /** Since the last call. */
+  lately() {
+    const tally = this.#lately;
+    this.#lately = { ...NOTHING };
+    return shares(tally);
   }
 }
 
-function statusLine(fleet: Fleet, score: Score): string {
+function shares({ windows, known, right, offloads }: Tally) {
+  return {
+    windows,
+    accuracy: known === 0 ? null : right / known,
+    offloadRatio: windows === 0 ? 0 : offloads / windows,
+  };
+}
+
+function statusLine(fleet: Fleet, score: ReturnType<typeof shares>): string {
   const { nodes, simulatedSeconds, behindSeconds } = fleet.status();
-  const { windows, accuracy, offloadRatio } = score.json();
+  const { windows, accuracy, offloadRatio } = score;
   const connected = nodes.filter((node) => node.connected).length;
   const owed = nodes.reduce((sum, node) => sum + node.outbox, 0);
   const releases = new Set(nodes.map((node) => node.releaseSequence));
