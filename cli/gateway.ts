@@ -9,10 +9,10 @@ import path from "node:path";
 import { type GatewayConfig, parseConfig, readConfig } from "../gateway/config.ts";
 import { lineLog } from "../gateway/log-lines.ts";
 import { probeOnnxRuntime } from "../gateway/onnx-probe.ts";
-import { type OpenTeacher, openOnnxTeacher } from "../gateway/onnx-teacher.ts";
+import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
 import { startGateway } from "../gateway/run-gateway.ts";
 import { trustAlways } from "../gateway/teacher.ts";
-import { openTensorflowTeacher } from "../gateway/tensorflow-teacher.ts";
+import { openTeacherThread } from "../gateway/teacher-thread.ts";
 import { EdgeError } from "../src/assert.ts";
 import { shippedProfile } from "../src/signal/profiles.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
@@ -114,10 +114,9 @@ async function openTeacher(config: GatewayConfig): Promise<OpenTeacher> {
       hint: "Name an ONNX file or a TensorFlow.js model with --teacher or teacher.file.",
     });
   }
-  if (!file.endsWith(".onnx")) return openTensorflowTeacher(file, profile);
   // A runtime built for a newer processor kills its process: better a child's than ours.
-  await probeOnnxRuntime(file);
-  return openOnnxTeacher(file, profile);
+  if (file.endsWith(".onnx")) await probeOnnxRuntime(file);
+  return openTeacherThread(file, profile);
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

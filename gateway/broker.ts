@@ -15,9 +15,9 @@ import { createServer, type Server, type Socket } from "node:net";
 import { Aedes, type Client } from "aedes";
 import { EdgeError } from "../src/assert.ts";
 import { LIMITS } from "../src/wire/limits.ts";
-import type { TopicBase } from "../src/wire/topics.ts";
+import { parseDownTopic, type TopicBase } from "../src/wire/topics.ts";
 import { gatewayFilters, mayHear, mayPublish, maySubscribe } from "./access.ts";
-import type { Link, LinkEvents, PublishOptions } from "./link.ts";
+import type { Link, LinkEvents } from "./link.ts";
 import { GuardedConnection } from "./packet-guard.ts";
 import { FORGETFUL, RepeatFilter } from "./repeat-filter.ts";
 
@@ -66,15 +66,39 @@ export async function startBroker(options: BrokerOptions, events: LinkEvents): P
   });
   const server = createServer();
   const sockets = new Set<Socket>();
-  obeyAccessRules(aedes, options.base, events);
+  const nodes = obeyAccessRules(aedes, options.base, events);
   acceptConnections(server, aedes, sockets, options, events);
   const port = await listen(server, options);
+  /** Messages on their way to readers. */
+  let pending = 0;
   await subscribeGateway(aedes, options.base, events);
   return {
     url: `mqtt://${options.host.includes(":") ? `[${options.host}]` : options.host}:${port}`,
     isOpen: () => !aedes.closed,
-    publish: (topic, payload, how) => publish(aedes, topic, payload, how, events),
-    close: () => closeAll(aedes, server, sockets),
+    publish: (topic, payload, how) => {
+      if (aedes.closed) return;
+      const packet = {
+        cmd: "publish",
+        topic,
+        payload: bufferOf(payload),
+        dup: false,
+        ...how,
+      } as const;
+      const down = parseDownTopic(options.base, topic);
+      const done = (error?: Error): void => {
+        pending--;
+        if (error) events.log("warning", "publish failed", { topic, reason: error.message });
+      };
+      pending++;
+      // A node's own topics have one reader: there is nobody to be found for them.
+      if (down === undefined) aedes.publish(packet, done);
+      else if (nodes.has(down.node)) nodes.get(down.node)?.publish(packet, done);
+      else done();
+    },
+    close: async () => {
+      await until(() => pending === 0, CLOSE_MS);
+      await closeAll(aedes, server, sockets);
+    },
   };
 }
 
@@ -123,7 +147,13 @@ function acceptConnections(
   });
 }
 
-function obeyAccessRules(aedes: Aedes, base: TopicBase, events: LinkEvents): void {
+/** Returns the nodes that hear their own topics now, by their names. */
+function obeyAccessRules(
+  aedes: Aedes,
+  base: TopicBase,
+  events: LinkEvents,
+): ReadonlyMap<string, Client> {
+  const listening = new Map<string, Client>();
   const nodes = new WeakSet<Client>();
   const subscriptions = new WeakMap<Client, number>();
   const deny = (client: Client, what: string, topic: string, reason: string): void => {
@@ -164,7 +194,10 @@ function obeyAccessRules(aedes: Aedes, base: TopicBase, events: LinkEvents): voi
       return done(null, null);
     }
     subscriptions.set(client, held + 1);
-    if (subscription.topic.startsWith(`${base}/node/`)) nodes.add(client);
+    if (subscription.topic.startsWith(`${base}/node/`)) {
+      nodes.add(client);
+      listening.set(client.id, client);
+    }
     done(null, subscription);
   };
   aedes.authorizeForward = (client, packet) => {
@@ -178,6 +211,11 @@ function obeyAccessRules(aedes: Aedes, base: TopicBase, events: LinkEvents): voi
   aedes.on("connectionError", (_client, error) => {
     events.log("debug", "connection error", { reason: error.message });
   });
+  aedes.on("clientDisconnect", (client) => {
+    // Not where a new connection of the same name has taken its place.
+    if (listening.get(client.id) === client) listening.delete(client.id);
+  });
+  return listening;
 }
 
 async function subscribeGateway(aedes: Aedes, base: TopicBase, events: LinkEvents): Promise<void> {
@@ -193,23 +231,6 @@ async function subscribeGateway(aedes: Aedes, base: TopicBase, events: LinkEvent
       );
     });
   }
-}
-
-function publish(
-  aedes: Aedes,
-  topic: string,
-  payload: Uint8Array | string,
-  how: PublishOptions,
-  events: LinkEvents,
-): void {
-  if (aedes.closed) return;
-  const bytes =
-    typeof payload === "string"
-      ? Buffer.from(payload)
-      : Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
-  aedes.publish({ cmd: "publish", topic, payload: bytes, dup: false, ...how }, (error) => {
-    if (error) events.log("warning", "publish failed", { topic, reason: error.message });
-  });
 }
 
 function listen(server: Server, options: BrokerOptions): Promise<number> {
@@ -245,6 +266,19 @@ async function closeAll(aedes: Aedes, server: Server, sockets: Set<Socket>): Pro
   }, CLOSE_MS);
   await closed;
   clearTimeout(cut);
+}
+
+function bufferOf(payload: Uint8Array | string): Buffer {
+  return typeof payload === "string"
+    ? Buffer.from(payload)
+    : Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+}
+
+async function until(holds: () => boolean, withinMs: number): Promise<void> {
+  const endMs = performance.now() + withinMs;
+  while (!holds() && performance.now() < endMs) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 }
 
 function payloadBytes(payload: string | Buffer): Uint8Array {

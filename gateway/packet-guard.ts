@@ -148,7 +148,7 @@ export class GuardedConnection extends Duplex {
   #filledMs: number;
 
   constructor(socket: Socket, options: GuardOptions) {
-    super({ emitClose: true, allowHalfOpen: false });
+    super({ emitClose: true, allowHalfOpen: false, decodeStrings: true });
     this.#socket = socket;
     this.#options = options;
     this.#tokens = options.packetsBurst;
@@ -165,9 +165,15 @@ export class GuardedConnection extends Duplex {
   }
 
   override _write(chunk: Uint8Array, _encoding: string, done: (error?: Error) => void): void {
-    if (this.#socket.destroyed) done();
-    else if (this.#socket.write(chunk)) done();
-    else this.#socket.once("drain", () => done());
+    this.#send(chunk, done);
+  }
+
+  /** The broker writes a packet in pieces; together they are one call of the system. */
+  override _writev(
+    chunks: readonly { readonly chunk: Uint8Array }[],
+    done: (error?: Error) => void,
+  ): void {
+    this.#send(Buffer.concat(chunks.map(({ chunk }) => chunk)), done);
   }
 
   override _final(done: (error?: Error) => void): void {
@@ -179,6 +185,11 @@ export class GuardedConnection extends Duplex {
     clearTimeout(this.#resumeTimer);
     this.#socket.destroy();
     done(error);
+  }
+
+  #send(bytes: Uint8Array, done: (error?: Error) => void): void {
+    if (this.#socket.destroyed || this.#socket.write(bytes)) done();
+    else this.#socket.once("drain", () => done());
   }
 
   #take(chunk: Uint8Array): void {

@@ -14,8 +14,8 @@ import type { GatewayConfig } from "./config.ts";
 import { stepGateway } from "./gateway.ts";
 import type { GatewayDependencies } from "./gateway-dependencies.ts";
 import type { GatewayEffect, GatewayEvent, GatewayState } from "./gateway-state.ts";
-import type { LabelLog } from "./label-log.ts";
 import type { Link } from "./link.ts";
+import type { StoreThread } from "./store-thread.ts";
 import { StoreWriter } from "./store-writer.ts";
 import { TeacherQueue } from "./teacher-queue.ts";
 
@@ -27,7 +27,7 @@ export class Performer {
   readonly queue: TeacherQueue;
   readonly #dependencies: GatewayDependencies;
   readonly #state: GatewayState;
-  readonly #labelLog: LabelLog;
+  readonly #store: StoreThread;
   readonly #writer: StoreWriter;
   readonly #chunks: ChunkServer;
   readonly #events: GatewayEvent[] = [];
@@ -43,14 +43,14 @@ export class Performer {
   constructor(
     config: GatewayConfig,
     dependencies: GatewayDependencies,
-    labelLog: LabelLog,
+    store: StoreThread,
     state: GatewayState,
   ) {
     this.#dependencies = dependencies;
     this.#state = state;
-    this.#labelLog = labelLog;
+    this.#store = store;
     this.#writer = new StoreWriter({
-      log: labelLog,
+      commit: store.commit,
       onStored: (rows, stored) => this.happen({ kind: "stored", rows, stored }),
       onFailed: (message) => this.happen({ kind: "store-failed", message }),
     });
@@ -68,7 +68,7 @@ export class Performer {
       teacher: dependencies.teacher,
       trust: dependencies.trust,
       ...config.teacherQueue,
-      fetch: (node, afterId, limit) => labelLog.reader.waiting(node, afterId, limit),
+      fetch: (node, afterId, limit) => store.reader.waiting(node, afterId, limit),
       onAnswer: (item, probabilities, trusted) =>
         this.happen({ kind: "answered", item, probabilities, trusted }),
       onFailure: (error, windows) =>
@@ -83,7 +83,7 @@ export class Performer {
   begin(link: Link): void {
     this.#link = link;
     if (link.isOpen()) this.happen({ kind: "link", open: true });
-    this.#unanswered = new Set(this.#labelLog.reader.waitingNodes());
+    this.#unanswered = new Set(this.#store.reader.waitingNodes());
     this.#answeringAll = setTimeout(() => {
       for (const node of this.#unanswered) this.#resume(node);
     }, RETURN_MS);
@@ -148,13 +148,13 @@ export class Performer {
     clearTimeout(this.#answeringAll);
     this.#chunks.stop();
     await this.queue.stop();
-    this.#writer.flush();
+    await this.#writer.drain();
     const { base } = this.#state.settings;
     const json = JSON.stringify({ state: "offline" });
     this.#link?.publish(bridgeTopic(base, "state"), json, { qos: 1, retain: true });
     await this.#link?.close();
     // What came in while the link was closing is acknowledged to nobody, but is kept.
-    this.#writer.flush();
+    await this.#writer.drain();
   }
 
   #resume(node: NodeId): void {

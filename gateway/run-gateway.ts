@@ -11,12 +11,12 @@ import { lockDataDirectory } from "./data-lock.ts";
 import { connectBroker } from "./external-broker.ts";
 import type { GatewayDependencies } from "./gateway-dependencies.ts";
 import { createState } from "./gateway-state.ts";
-import { LabelLog } from "./label-log.ts";
 import type { LabelReader } from "./label-reader.ts";
 import type { NodeRow } from "./label-rows.ts";
 import type { Link, LinkEvents, Log } from "./link.ts";
 import { Performer } from "./performer.ts";
 import type { Rollout } from "./rollout.ts";
+import { openStoreThread, type StoreThread } from "./store-thread.ts";
 
 export type RunningGateway = {
   /** Where clients connect: `mqtt://127.0.0.1:1883`. */
@@ -57,34 +57,34 @@ export async function startGateway(
   // The lock is a file in the directory.
   mkdirSync(config.dataDirectory, { recursive: true });
   const unlock = lockDataDirectory(config.dataDirectory);
-  let labelLog: LabelLog | undefined;
+  let store: StoreThread | undefined;
   try {
-    labelLog = openLabelLog(config, dependencies.log);
-    return await run(config, dependencies, labelLog, unlock);
+    store = await openStore(config, dependencies.log);
+    return await run(config, dependencies, store, unlock);
   } catch (error) {
-    labelLog?.close();
+    await store?.close();
     unlock();
     throw error;
   }
 }
 
-function openLabelLog(config: GatewayConfig, log: Log): LabelLog {
+async function openStore(config: GatewayConfig, log: Log): Promise<StoreThread> {
   const { labelPagesMax, dataDirectory: directory } = config;
   const limit = labelPagesMax === undefined ? {} : { pagesMax: labelPagesMax };
-  const labelLog = new LabelLog({ directory, nowMs: Date.now(), ...limit });
-  if (labelLog.setAside !== undefined) {
+  const store = await openStoreThread({ directory, nowMs: Date.now(), ...limit });
+  if (store.setAside !== undefined) {
     log("error", "the label log was damaged and has been set aside; a new one is begun", {
-      file: labelLog.setAside,
+      file: store.setAside,
       hint: "`sqlite3 FILE .recover` reads what is left of it",
     });
   }
-  return labelLog;
+  return store;
 }
 
 async function run(
   config: GatewayConfig,
   dependencies: GatewayDependencies,
-  labelLog: LabelLog,
+  store: StoreThread,
   unlock: () => void,
 ): Promise<RunningGateway> {
   const { teacher } = dependencies;
@@ -98,9 +98,9 @@ async function run(
     silences: config.silences,
     devicesMs: DEVICES_MS,
   };
-  const { reader } = labelLog;
+  const { reader } = store;
   const state = createState(settings, reader.nodes(), reader.softLabelCount().total);
-  const performer = new Performer(config, dependencies, labelLog, state);
+  const performer = new Performer(config, dependencies, store, state);
   const link = await openLink(config, {
     onMessage: (topic, payload) => performer.happen({ kind: "message", topic, payload }),
     onConnection: (open) => performer.connected(open),
@@ -109,8 +109,8 @@ async function run(
   performer.begin(link);
   return {
     url: link.url,
-    labels: () => labelLog.reader,
-    labelFile: labelLog.file,
+    labels: () => store.reader,
+    labelFile: store.file,
     nodes: () => [...state.nodes.values()].map(({ row, online }) => ({ ...row, online })),
     send: (node, message) => performer.perform({ kind: "send", node, message }),
     serve: (rollout, modelId) => performer.happen({ kind: "serve", rollout, modelId }),
@@ -124,7 +124,7 @@ async function run(
     }),
     stop: async () => {
       await performer.end();
-      labelLog.close();
+      await store.close();
       unlock();
     },
   };

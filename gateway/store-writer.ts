@@ -3,22 +3,24 @@
  *
  * The first row after a quiet time is committed at once; after that a commit comes when 64 rows wait
  * or 50 ms have passed, so that a lone offload is answered without delay and a busy herd does not
- * wear out an SD card with a flush for every message. While the disk is full the rows are dropped,
- * unacknowledged: nodes keep them in their outboxes and send them again.
+ * wear out an SD card with a flush for every message. Rows that nodes sent are dropped, and so not
+ * acknowledged, while the disk is full or when it cannot keep up: nodes keep them in their outboxes
+ * and send them again.
  */
 
-import type { LabelLog } from "./label-log.ts";
-import type { StoredRow, StoreRow } from "./label-rows.ts";
+import type { CommitResult, StoredRow, StoreRow } from "./label-rows.ts";
 
 export const GROUP_ROWS_MAX = 64;
 export const GROUP_MS_MAX = 50;
 /** After a failed commit, before the next is tried. */
 const RETRY_MS = 1_000;
+/** Rows that wait for a slow disk. */
+const WAITING_ROWS_MAX = 4_096;
 /** Rows of our own that a failing disk makes us keep: soft labels, which cost the teacher's time. */
 const KEPT_ROWS_MAX = 10_000;
 
 export type StoreWriterOptions = {
-  readonly log: LabelLog;
+  readonly commit: (rows: readonly StoreRow[]) => Promise<CommitResult>;
   readonly onStored: (rows: readonly StoreRow[], stored: readonly StoredRow[]) => void;
   readonly onFailed: (message: string) => void;
 };
@@ -26,69 +28,86 @@ export type StoreWriterOptions = {
 export class StoreWriter {
   readonly #options: StoreWriterOptions;
   #rows: StoreRow[] = [];
-  #timer: NodeJS.Timeout | NodeJS.Immediate | undefined;
-  #lastMs = Number.NEGATIVE_INFINITY;
-  #failedMs = Number.NEGATIVE_INFINITY;
+  #timer: NodeJS.Timeout | undefined;
+  #immediate: NodeJS.Immediate | undefined;
+  #committing: Promise<void> | undefined;
+  /** When the last good commit began, and the last bad one. */
+  #goodMs = Number.NEGATIVE_INFINITY;
+  #badMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: StoreWriterOptions) {
     this.#options = options;
   }
 
   add(row: StoreRow): void {
-    const isFailing = this.#failedMs > this.#lastMs;
-    // What a node will send again need not be kept; what we made ourselves must be.
-    if (isFailing && (row.kind !== "label" || this.#rows.length >= KEPT_ROWS_MAX)) {
-      this.#tryAgainLater(row);
-      return;
-    }
+    const isOurs = row.kind === "label";
+    const rowsMax = isOurs ? KEPT_ROWS_MAX : this.#isFailing ? 1 : WAITING_ROWS_MAX;
+    // While failing, one row that a node sent is enough to see whether there is room again.
+    if (this.#rows.length >= rowsMax) return;
     this.#rows.push(row);
-    if (this.#rows.length >= GROUP_ROWS_MAX && !isFailing) this.flush();
-    else this.#schedule();
+    this.#schedule();
   }
 
-  /** Commits what waits, now. */
-  flush(): void {
-    this.#clearTimer();
-    const rows = this.#rows;
-    if (rows.length === 0) return;
-    this.#rows = [];
-    const nowMs = performance.now();
-    const result = this.#options.log.commit(rows);
-    if (result.ok) {
-      this.#lastMs = performance.now();
-      this.#options.onStored(rows, result.stored);
-      return;
-    }
-    this.#failedMs = nowMs;
-    this.#rows = [...rows.filter((row) => row.kind === "label"), ...this.#rows];
-    this.#options.onFailed(result.message);
-    if (this.#rows.length > 0) this.#schedule();
+  /** Commits what waits, once. */
+  async drain(): Promise<void> {
+    this.#clearTimers();
+    await this.#committing;
+    this.#clearTimers();
+    await this.#commit();
   }
 
-  /** While failing, one row a second is tried, to see whether there is room again. */
-  #tryAgainLater(row: StoreRow): void {
-    if (performance.now() - this.#failedMs < RETRY_MS) return;
-    this.#rows.push(row);
-    this.flush();
+  get #isFailing(): boolean {
+    return this.#badMs > this.#goodMs;
   }
 
   #schedule(): void {
-    if (this.#timer !== undefined) return;
+    if (this.#committing !== undefined || this.#immediate !== undefined) return;
     const nowMs = performance.now();
-    const isFailing = this.#failedMs > this.#lastMs;
-    const dueMs = isFailing ? this.#failedMs + RETRY_MS : this.#lastMs + GROUP_MS_MAX;
-    const flush = (): void => {
-      this.#timer = undefined;
-      this.flush();
-    };
-    // Immediately, but behind what has arrived already: that is committed together.
-    this.#timer = dueMs <= nowMs ? setImmediate(flush) : setTimeout(flush, dueMs - nowMs);
+    const isFull = this.#rows.length >= GROUP_ROWS_MAX && !this.#isFailing;
+    const dueMs = this.#isFailing ? this.#badMs + RETRY_MS : this.#goodMs + GROUP_MS_MAX;
+    if (isFull || dueMs <= nowMs) {
+      this.#clearTimers();
+      // Behind what has arrived already: that is committed together.
+      this.#immediate = setImmediate(() => {
+        this.#immediate = undefined;
+        void this.#commit();
+      });
+    } else if (this.#timer === undefined) {
+      this.#timer = setTimeout(() => {
+        this.#timer = undefined;
+        void this.#commit();
+      }, dueMs - nowMs);
+    }
   }
 
-  #clearTimer(): void {
-    // Node accepts either kind in both functions only by type; each must clear its own.
-    clearTimeout(this.#timer as NodeJS.Timeout);
-    clearImmediate(this.#timer as NodeJS.Immediate);
+  #commit(): Promise<void> {
+    if (this.#committing !== undefined || this.#rows.length === 0) return Promise.resolve();
+    const rows = this.#rows;
+    this.#rows = [];
+    this.#committing = this.#commitRows(rows).finally(() => {
+      this.#committing = undefined;
+      if (this.#rows.length > 0) this.#schedule();
+    });
+    return this.#committing;
+  }
+
+  async #commitRows(rows: readonly StoreRow[]): Promise<void> {
+    const startMs = performance.now();
+    const result = await this.#options.commit(rows);
+    if (result.ok) {
+      this.#goodMs = startMs;
+      this.#options.onStored(rows, result.stored);
+      return;
+    }
+    this.#badMs = startMs;
+    this.#rows = [...rows.filter((row) => row.kind === "label"), ...this.#rows];
+    this.#options.onFailed(result.message);
+  }
+
+  #clearTimers(): void {
+    clearTimeout(this.#timer);
+    clearImmediate(this.#immediate);
     this.#timer = undefined;
+    this.#immediate = undefined;
   }
 }
