@@ -34,9 +34,9 @@ const conv = (filters: number, kernel: number, stride: number) =>
 /** A collar slides round the neck; a phone or a watch is put on upside down at most. */
 const COLLAR: Augmentation = {
   turn: "vertical",
-  tiltDegrees: 20,
-  scale: 0.1,
-  noiseMilliG: 20,
+  tiltDegrees: 10,
+  scale: 0.05,
+  noiseMilliG: 10,
   shiftSamples: 5,
   stretch: 0,
   removal: 0,
@@ -44,6 +44,8 @@ const COLLAR: Augmentation = {
 const POCKET: Augmentation = {
   ...COLLAR,
   turn: "none",
+  tiltDegrees: 20,
+  scale: 0.1,
   noiseMilliG: 30,
   shiftSamples: 12,
   removal: 0.1,
@@ -126,7 +128,12 @@ export function recipeFor(profile: Profile, family: StudentFamily = "cnn"): Reci
       ...TEACHER,
       augmentation,
       balance,
-      ...(slow && { kernels: [5, 3, 3], epochs: 15, weightDecay: 0.1 }),
+      ...(slow && {
+        augmentation: { ...COLLAR, tiltDegrees: 20, scale: 0.1 },
+        kernels: [5, 3, 3],
+        epochs: 15,
+        weightDecay: 0.1,
+      }),
     },
     student: {
       spec: {
