@@ -8,15 +8,17 @@ import {
 } from "../src/gate/baselines.ts";
 import { logitsAt } from "../src/gate/exit-records.ts";
 import { answersOf } from "../src/gate/fit-confidence.ts";
+import { type GateParameters, NEVER_Q15, ONE_Q15 } from "../src/gate/gate-parameters.ts";
 import { largestIndex } from "../src/learn/metrics.ts";
 import type { GateAnswers } from "./gate-job.ts";
 import { replayGate } from "./gate-replay.ts";
 
 /** Percent of the windows that the teacher answers. */
 export const SHARES = [0, 2, 5, 10, 20, 30, 50, 100] as const;
-/** `ours` answers by the mean of its exits and the windows before; the others by the last exit, as a
- * student has it that knows of neither. `sednaOnOurs` is Sedna's score on the probabilities that
- * ours answers by, so that answers and scores can be told apart. */
+/** `ours` answers by the mean of its exits, the windows before and the verdicts it has paid for; the
+ * others by the last exit, as a student has it that knows of none of these. `sednaOnOurs` is Sedna's
+ * score on the probabilities that ours has without verdicts, and the oracle knows the truth about
+ * those answers. */
 export const FILTERS = [
   "ours",
   "random",
@@ -52,36 +54,34 @@ export function curvesOf(answers: GateAnswers, seed: number): FoldCurves {
     return Number(largestIndex(row) === labels[i]);
   });
   const { filter } = calibration.parameters;
-  const ours = answersOf(records, exits, filter, test.subjects).at(-1) ?? [];
-  const oursRight = ours.map((answer, i) => Number(answer.classIndex === labels[i]));
+  const unasked = answersOf(records, exits, filter, test.subjects).at(-1) ?? [];
+  const unaskedRight = unasked.map((answer, i) => Number(answer.classIndex === labels[i]));
   const lastRight = each.map((i) =>
     Number(largestIndex(logitsAt(records, exits.length - 1, i)) === labels[i]),
   );
   const plain = each.map((i) => softmaxOf(logitsAt(records, exits.length - 1, i)));
-  const scores: Record<Filter, { scores: number[]; right: number[] }> = {
-    ours: { scores: ours.map((answer) => answer.marginQ15), right: oursRight },
+  const filters: Record<Exclude<Filter, "ours">, { scores: number[]; right: number[] }> = {
     // All alike: `accuracyAtShare` then gives what drawing windows by chance gives on average.
     random: { scores: each.map(() => 0), right: lastRight },
     fixedThreshold: { scores: plain.map(maxSoftmaxScore), right: lastRight },
     sednaCrossEntropy: { scores: plain.map(sednaCrossEntropyScore), right: lastRight },
     sednaOnOurs: {
-      scores: ours.map((answer) =>
+      scores: unasked.map((answer) =>
         sednaCrossEntropyScore(Float64Array.from(answer.beliefQ15, (p) => p / 32768)),
       ),
-      right: oursRight,
+      right: unaskedRight,
     },
     oracle: {
-      scores: each.map((i) => oracleScore(oursRight[i] === 1, teacherRight[i] === 1)),
-      right: oursRight,
+      scores: each.map((i) => oracleScore(unaskedRight[i] === 1, teacherRight[i] === 1)),
+      right: unaskedRight,
     },
   };
-  const curve = (filter: Filter): readonly number[] =>
-    SHARES.map((share) =>
-      accuracyAtShare(
-        { scores: scores[filter].scores, studentRight: scores[filter].right, teacherRight },
-        share / 100,
-      ),
-    );
+  const curve = (name: Filter): readonly number[] =>
+    SHARES.map((share) => {
+      if (name === "ours") return oursAt(answers, teacherRight, share / 100);
+      const { scores, right } = filters[name];
+      return accuracyAtShare({ scores, studentRight: right, teacherRight }, share / 100);
+    });
   return {
     windows: count,
     teacher: mean(teacherRight),
@@ -90,13 +90,55 @@ export function curvesOf(answers: GateAnswers, seed: number): FoldCurves {
   };
 }
 
+/** Steps by which the threshold for a share is found: 2^-14 of the margin's range at the end. */
+const HALVINGS = 14;
+
+/**
+ * Our gate at a share: the real machine, window after window, with the one threshold that offloads
+ * at most that share of the fold. Its verdicts teach its filter, so windows cannot be ranked in
+ * advance. No budget, rate control, audits, bursts or early exits: the score alone.
+ */
+function oursAt(answers: GateAnswers, teacherRight: readonly number[], share: number): number {
+  const { parameters } = answers.calibration;
+  const { labels, count } = answers.test;
+  const run = (marginQ15: number): { offloads: number; right: number } => {
+    const bare: GateParameters = {
+      ...parameters,
+      exits: parameters.exits.map((exit) => ({ ...exit, sureMarginQ15: NEVER_Q15 })),
+      offload: {
+        ...parameters.offload,
+        unsureMarginQ15: parameters.offload.unsureMarginQ15.map(() => marginQ15),
+        rateStepQ23: 0,
+      },
+      bucket: { capacityTokens: 1024, windowsPerTokenQ8: 256, reserveTokens: 0 },
+      auditChanceQ16: 0,
+      novelty: null,
+    };
+    const replay = replayGate(bare, answers.records, answers.test, answers.teacher, 1);
+    const right = Array.from(replay.answers, (answer, i) =>
+      replay.offloaded[i] === 1 ? (teacherRight[i] as number) : Number(answer === labels[i]),
+    );
+    return { offloads: replay.offloaded.reduce((a, b) => a + b, 0), right: mean(right) };
+  };
+  if (share === 1) return mean(teacherRight);
+  let low = { marginQ15: 0, ...run(0) };
+  let highMarginQ15 = ONE_Q15;
+  for (let step = 0; step < HALVINGS && share > 0; step++) {
+    const marginQ15 = (low.marginQ15 + highMarginQ15) >> 1;
+    const tried = run(marginQ15);
+    if (tried.offloads <= share * count) low = { marginQ15, ...tried };
+    else highMarginQ15 = marginQ15;
+  }
+  return low.right;
+}
+
 function deployedOf(
   answers: GateAnswers,
   teacherRight: readonly number[],
   seed: number,
 ): FoldCurves["deployed"] {
   const { records, test, calibration } = answers;
-  const replay = replayGate(calibration.parameters, records, test, seed);
+  const replay = replayGate(calibration.parameters, records, test, answers.teacher, seed);
   const own = Array.from(replay.answers, (answer, i) => Number(answer === test.labels[i]));
   const right = own.map((value, i) => (replay.offloaded[i] === 1 ? teacherRight[i] : value) ?? 0);
   const subjects = [...new Set(test.subjects)];

@@ -2,14 +2,16 @@
  * The real gate over recorded windows: what a node would have answered and offloaded.
  *
  * Each subject is a node of its own, with its own state, its windows in the order of time. Exits are
- * asked one after another as on the node, so that early answers cost and save what they do there.
+ * asked one after another as on the node, so that early answers cost and save what they do there. The
+ * verdict on an offload comes before the next window, some seconds later.
  */
 import type { ExitOutput } from "../src/engine/engine.ts";
-import { gateExit, gateWindow } from "../src/gate/decide.ts";
+import { gateExit, gateVerdict, gateWindow } from "../src/gate/decide.ts";
 import { type ExitRecords, featuresAt, logitsAt } from "../src/gate/exit-records.ts";
 import type { GateParameters } from "../src/gate/gate-parameters.ts";
 import { initialGateState } from "../src/gate/gate-state.ts";
 import { windowStatistics } from "../src/gate/window-statistics.ts";
+import { largestIndex } from "../src/learn/metrics.ts";
 import { prng } from "../src/prng.ts";
 import { type WindowSet, windowAt } from "../src/signal/window-set.ts";
 
@@ -28,6 +30,7 @@ export function replayGate(
   parameters: GateParameters,
   records: ExitRecords,
   windows: WindowSet,
+  teacher: Float32Array,
   seed: number,
 ): Replay {
   const count = windows.count;
@@ -58,6 +61,15 @@ export function replayGate(
     const input = { exits: outputs, statistics, windowIndex: i };
     const decision = gateWindow(parameters, node.state, input, node.random);
     node.state = decision.nextState;
+    if (decision.offload !== null) {
+      const row = teacher.subarray(i * records.classes, (i + 1) * records.classes);
+      node.state = gateVerdict(parameters, node.state, {
+        windowIndex: i,
+        classIndex: largestIndex(row),
+        trusted: true,
+        probabilitiesQ8: Uint8Array.from(row, (p) => Math.round(255 * p)),
+      });
+    }
     replay.answers[i] = decision.classIndex;
     replay.offloaded[i] = decision.offload === null ? 0 : 1;
     replay.exits[i] = decision.exit;

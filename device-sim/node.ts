@@ -187,7 +187,7 @@ function takeVerdict(
   const { windowIndex, classIndex, trusted, probabilitiesQ8 } = verdict;
   const { classes } = node.updater.running.model.container;
   if (verdict.epoch !== node.outbox.epoch || probabilitiesQ8.length !== classes.length) return;
-  node.gate = gateVerdict(node.gate, verdict);
+  node.gate = gateVerdict(node.updater.running.model.gate, node.gate, verdict);
   effects.push({ kind: "verdict", windowIndex, classIndex, trusted });
 }
 

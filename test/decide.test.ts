@@ -121,7 +121,7 @@ describe("gateWindow", () => {
             const decision = gateWindow(gate, state, next(i, i > 60 ? 30 : 1), random);
             state = decision.nextState;
             if (i % 7 === 0) {
-              state = gateVerdict(state, {
+              state = gateVerdict(gate, state, {
                 windowIndex: i,
                 classIndex: i % 3,
                 trusted: i % 2 === 0,
@@ -274,13 +274,13 @@ describe("gateVerdict", () => {
       trusted: true,
       probabilitiesQ8: Uint8Array.of(9, 9, 237),
     };
-    const once = gateVerdict(decision.nextState, verdict);
+    const once = gateVerdict(gate, decision.nextState, verdict);
     expect(once.verdicts).toBe(1);
     expect(once.agreementQ16).toBeLessThan(65535);
-    expect(gateVerdict(once, verdict)).toBe(once);
-    const untrusted = gateVerdict(decision.nextState, { ...verdict, trusted: false });
+    expect(gateVerdict(gate, once, verdict)).toBe(once);
+    const untrusted = gateVerdict(gate, decision.nextState, { ...verdict, trusted: false });
     expect(untrusted).toEqual({ ...decision.nextState, pending: [] });
-    expect(gateVerdict(decision.nextState, { ...verdict, windowIndex: 8 })).toBe(
+    expect(gateVerdict(gate, decision.nextState, { ...verdict, windowIndex: 8 })).toBe(
       decision.nextState,
     );
   });

@@ -29,7 +29,7 @@ const gates: fc.Arbitrary<GateParameters> = fc
         sureMarginQ15: draw(0, 32769),
         confidenceQ8: many(CONFIDENCE_NODES, 0, 255),
       })),
-      filter: { changeQ15: draw(1, 32768) },
+      filter: { changeQ15: draw(1, 32768), adaptQ8: draw(0, 1024) },
       offload: {
         unsureMarginQ15: many(classes, 0, 32768),
         targetShareQ16: draw(0, 65535),

@@ -1,14 +1,22 @@
 /**
- * A hidden Markov filter over behaviours: what the window before says about this one.
+ * What the windows before say about this one, and what verdicts say about this animal.
  *
- * The forward step (Rabiner, Proceedings of the IEEE 77, 1989) with one number, the chance of change:
- * all changes are alike, and the fused probabilities stand in for the likelihoods. Whole numbers
- * only. A teacher's verdict enters as evidence that weighs more than the node's own.
+ * A hidden Markov filter over behaviours, the forward step (Rabiner, Proceedings of the IEEE 77, 1989)
+ * with one number, the chance of change: all changes are alike, and the fused probabilities stand in
+ * for the likelihoods. Besides, a bias per class that the teacher's verdicts teach by gradient steps
+ * on the cross entropy: no two animals walk alike, and one that is taken for another class once will
+ * be again. Whole numbers only.
  */
 
 import { ONE_Q15 } from "./gate-parameters.ts";
 import type { FilterGate } from "./gate-parameters.ts";
+import type { PendingOffload } from "./gate-state.ts";
+import { exp2Q16 } from "./margins.ts";
 
+/** Three nats to either side. */
+const BIAS_LIMIT_Q8 = 1108;
+/** Each verdict takes one part in so many off the bias: collars move, seasons change. */
+const FORGET = 50;
 /** Added to every probability, so that no behaviour is ever ruled out. */
 const FLOOR_Q15 = 8;
 
@@ -22,34 +30,67 @@ export function believe(
   const change = filter.changeQ15;
   const even = Math.trunc(ONE_Q15 / classes);
   const joint = new Int32Array(classes);
-  let sum = 0;
   for (let c = 0; c < classes; c++) {
     const stays = beforeQ15.length === 0 ? even : (beforeQ15[c] as number);
     // Both factors are at most 2^15 and a little; their products add up to less than 2^31.
     const prior = ((ONE_Q15 - change) * stays + change * even) >> 15;
     joint[c] = prior * ((probabilitiesQ15[c] as number) + FLOOR_Q15);
-    sum += joint[c] as number;
   }
-  return normalised(joint, sum);
+  return normalised(joint);
 }
 
-/** The belief after a trusted verdict on one of the last windows: half of what the teacher says and
- * half of what the filter makes of it. */
+/** The belief after a trusted verdict on the window so many windows ago: what the teacher says of the
+ * last one, half of it a window later, nothing of it after that. */
 export function instruct(
   beliefQ15: readonly number[],
   probabilitiesQ8: Uint8Array,
+  windowsAgo: number,
 ): readonly number[] {
-  const taught = Int32Array.from(probabilitiesQ8, (p, c) => (p << 7) + (beliefQ15[c] as number));
-  return [
-    ...normalised(
-      taught,
-      taught.reduce((sum, value) => sum + value, 0),
-    ),
-  ];
+  if (windowsAgo < 0 || windowsAgo > 1 || beliefQ15.length !== probabilitiesQ8.length) {
+    return beliefQ15;
+  }
+  const taught = Int32Array.from(probabilitiesQ8, (p, c) =>
+    windowsAgo === 0 ? p << 7 : (p << 7) + (beliefQ15[c] as number),
+  );
+  return [...normalised(taught)];
+}
+
+/** Probabilities with the odds of each class shifted by its bias. */
+export function personalise(biasQ8: readonly number[], probabilitiesQ15: Int32Array): Int32Array {
+  if (biasQ8.length !== probabilitiesQ15.length) return probabilitiesQ15;
+  const most = Math.max(...biasQ8);
+  return normalised(
+    probabilitiesQ15.map((p, c) => {
+      const below = most - (biasQ8[c] as number);
+      // 32768 * 65535 stays below 2^31.
+      return ((p * exp2Q16(below & 255)) >> 16) >> (below >> 8);
+    }),
+  );
+}
+
+/** The bias after a trusted verdict on an offload: towards what the teacher says, away from what the
+ * node said. Only the answered class's probability was kept; the rest is shared among the others. */
+export function adapt(
+  filter: FilterGate,
+  biasQ8: readonly number[],
+  offload: PendingOffload,
+  probabilitiesQ8: Uint8Array,
+): readonly number[] {
+  if (filter.adaptQ8 === 0) return biasQ8;
+  const others = Math.trunc((255 - offload.probabilityQ8) / (probabilitiesQ8.length - 1));
+  return Array.from(probabilitiesQ8, (taught, c) => {
+    const said = c === offload.classIndex ? offload.probabilityQ8 : others;
+    const before = biasQ8[c] ?? 0;
+    // A step of adaptQ8 / 256 nats for a difference of 255: 370 / 65536 is 256 log2(e) / 255 / 256.
+    const step = ((taught - said) * filter.adaptQ8 * 370) >> 16;
+    const after = before - Math.trunc(before / FORGET) + step;
+    return Math.max(-BIAS_LIMIT_Q8, Math.min(BIAS_LIMIT_Q8, after));
+  });
 }
 
 /** Scaled so that they add up to one, less rounding, Q15. */
-function normalised(values: Int32Array, sum: number): Int32Array {
+function normalised(values: Int32Array): Int32Array {
+  const sum = values.reduce((total, value) => total + value, 0);
   // Keeps 16 bits of the sum, so that a value times 2^15 stays below 2^31.
   const shift = Math.max(0, 16 - Math.clz32(sum));
   const total = Math.max(1, sum >> shift);

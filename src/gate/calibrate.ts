@@ -18,7 +18,7 @@ import { fitAlarm } from "./false-alarms.ts";
 import {
   answersOf,
   fitConfidence,
-  fitFilter,
+  fitChange,
   fitFusion,
   fitTemperature,
 } from "./fit-confidence.ts";
@@ -64,7 +64,7 @@ export type CalibrationRequest = {
   readonly noveltyExit?: number | null;
   /** How the student's training windows were turned: such turns are nothing new to it. */
   readonly augmentation?: Pick<Augmentation, "turn" | "tiltDegrees">;
-  /** True switches the behaviour filter off: each window is judged by itself. */
+  /** True switches the behaviour filter and what verdicts teach it off: each window by itself. */
   readonly forget?: boolean;
   readonly windowsPerNodeDay: number;
   readonly falseAlarmsPerNodeDay?: number;
@@ -84,6 +84,8 @@ export type Calibration = {
   };
 };
 
+/** A verdict moves the odds of the classes by up to one nat. */
+const ADAPT_Q8 = 256;
 /** Tokens that a full bucket holds: an hour of nothing does not pay for an hour of everything. */
 const BUCKET_TOKENS = 24;
 const BUCKET_RESERVE = 8;
@@ -106,9 +108,10 @@ export function calibrateGate(request: CalibrationRequest): Calibration {
     sureMarginQ15: NEVER_Q15,
     confidenceQ8: [] as readonly number[],
   }));
-  const filter = request.forget
-    ? { changeQ15: ONE_Q15 }
-    : fitFilter(records, open, held.labels, held.subjects);
+  const filter = {
+    changeQ15: request.forget ? ONE_Q15 : fitChange(records, open, held.labels, held.subjects),
+    adaptQ8: request.forget ? 0 : ADAPT_Q8,
+  };
   const answers = answersOf(records, open, filter, held.subjects);
   const exits: readonly ExitGate[] = open.map((exit, k) => ({
     ...exit,

@@ -13,7 +13,7 @@ import { assert } from "../assert.ts";
 import type { ExitOutput } from "../engine/engine.ts";
 import type { Prng } from "../prng.ts";
 import type { OffloadReason } from "../wire/messages.ts";
-import { believe, instruct } from "./belief.ts";
+import { adapt, believe, instruct, personalise } from "./belief.ts";
 import { callBurst, followBout, seekForBurst } from "./burst.ts";
 import { NEVER_Q15, ONE_Q15 } from "./gate-parameters.ts";
 import type { ExitGate, GateParameters, NoveltyGate } from "./gate-parameters.ts";
@@ -22,9 +22,6 @@ import { PENDING_LIMIT } from "./gate-state.ts";
 import { bestOf, confidenceAt, fuseExits } from "./margins.ts";
 import { accumulate, noveltyOf } from "./novelty.ts";
 import type { WindowStatistics } from "./window-statistics.ts";
-
-/** A verdict says something of the present behaviour for so many windows. */
-const VERDICT_WINDOWS = 1;
 
 export type GateInput = {
   /** Outputs of the exits that have run, first to last; valid until the engine's next `begin`. */
@@ -68,7 +65,8 @@ export function gateExit(
   if (exits.length >= parameters.exits.length) return "answer";
   const exit = parameters.exits[exits.length - 1] as ExitGate;
   if (exit.sureMarginQ15 >= NEVER_Q15 || state.drift.alarm || state.burst.left > 0) return "next";
-  const answer = bestOf(beliefAfter(parameters, state, exits));
+  const evidence = evidenceOf(parameters, state, exits);
+  const answer = bestOf(believe(parameters.filter, state.beliefQ15, evidence));
   return answer.marginQ15 >= exit.sureMarginQ15 ? "answer" : "next";
 }
 
@@ -82,7 +80,8 @@ export function gateWindow(
   assert(input.exits.length >= 1, "at least one exit has run");
   const draw = random.uint32() >>> 16;
   const exit = input.exits.length - 1;
-  const belief = beliefAfter(parameters, state, input.exits);
+  const evidence = evidenceOf(parameters, state, input.exits);
+  const belief = believe(parameters.filter, state.beliefQ15, evidence);
   const answer = bestOf(belief);
   const drift = watch(parameters.novelty, state, input);
   const bout = followBout(parameters.burst, state, input.statistics);
@@ -101,6 +100,11 @@ export function gateWindow(
     novel: novel && !drift.after.alarm,
     audited: draw < state.auditChanceQ16,
   });
+  const waiting = {
+    windowIndex: input.windowIndex,
+    classIndex: answer.classIndex,
+    probabilityQ8: Math.min(255, (evidence[answer.classIndex] as number) >> 7),
+  };
   const nextState: GateState = {
     ...state,
     windows: Math.min(state.windows + 1, 0x7fffffff),
@@ -112,13 +116,7 @@ export function gateWindow(
     boutMeansQ4: bout.boutMeansQ4,
     boutAwayWindows: bout.boutAwayWindows,
     burst: offload === "burst" ? sought.ifTaken : sought.ifLeft,
-    pending:
-      offload === null
-        ? state.pending
-        : [
-            { windowIndex: input.windowIndex, classIndex: answer.classIndex },
-            ...state.pending.slice(0, PENDING_LIMIT - 1),
-          ],
+    pending: offload === null ? state.pending : [waiting, ...state.pending].slice(0, PENDING_LIMIT),
   };
   return {
     classIndex: answer.classIndex,
@@ -133,21 +131,25 @@ export function gateWindow(
   };
 }
 
-/** Takes in the teacher's answer. Verdicts for windows that are no longer waiting, and untrusted
+/** Takes in the teacher's answer: evidence for the behaviour now, and for this animal. Verdicts for windows that are no longer waiting, and untrusted
  * ones, change nothing but the list of those waiting. */
-export function gateVerdict(state: GateState, verdict: GateVerdict): GateState {
+export function gateVerdict(
+  parameters: GateParameters,
+  state: GateState,
+  verdict: GateVerdict,
+): GateState {
   const waiting = state.pending.find((entry) => entry.windowIndex === verdict.windowIndex);
   if (waiting === undefined) return state;
   const pending = state.pending.filter((entry) => entry !== waiting);
   if (!verdict.trusted) return { ...state, pending };
   const agreed = waiting.classIndex === verdict.classIndex ? 65535 : 0;
-  const recent = state.lastWindowIndex - verdict.windowIndex <= VERDICT_WINDOWS;
-  const fits = verdict.probabilitiesQ8.length === state.beliefQ15.length;
+  const { probabilitiesQ8, windowIndex } = verdict;
+  if (probabilitiesQ8.length !== parameters.classes) return { ...state, pending };
   return {
     ...state,
     pending,
-    beliefQ15:
-      recent && fits ? instruct(state.beliefQ15, verdict.probabilitiesQ8) : state.beliefQ15,
+    beliefQ15: instruct(state.beliefQ15, probabilitiesQ8, state.lastWindowIndex - windowIndex),
+    biasQ8: adapt(parameters.filter, state.biasQ8, waiting, probabilitiesQ8),
     verdicts: Math.min(state.verdicts + 1, 0x7fffffff),
     agreementQ16: state.agreementQ16 + Math.trunc((agreed - state.agreementQ16) / 32),
   };
@@ -165,14 +167,15 @@ export function applySetting(
   };
 }
 
-/** The belief over behaviours that the exits so far lead to, Q15. */
-function beliefAfter(
+/** The fused probabilities of the exits that have run, as verdicts have corrected them for this
+ * animal, Q15. */
+function evidenceOf(
   parameters: GateParameters,
   state: GateState,
   exits: readonly ExitOutput[],
 ): Int32Array {
   const logits = exits.map((output) => output.logits);
-  return believe(parameters.filter, state.beliefQ15, fuseExits(parameters.exits, logits));
+  return personalise(state.biasQ8, fuseExits(parameters.exits, logits));
 }
 
 function watch(

@@ -28,7 +28,7 @@ export type AlarmRate = {
 };
 
 /** Node-days that are drawn for one estimate. */
-const REPLICAS = 80;
+const REPLICAS = 40;
 
 /** Alarms (rising edges) per node-day under a gate's slack and threshold. */
 export function falseAlarmRate(
@@ -80,12 +80,14 @@ function alarmsOfDay(
 }
 
 /** Candidates for the slack (k), in standard deviations. */
-const SLACKS = [0.5, 1, 1.5, 2, 2.5, 3, 4] as const;
+const SLACKS = [1, 1.5, 2, 2.5, 3] as const;
 /** What no bout of calibration showed will come all the same: added to the slack that sufficed. */
-const SPARE_SLACK = 0.5;
+const SPARE_SLACK = 0.25;
 /** A threshold below this would alarm on two odd windows, whatever the recordings say. */
-const LEAST_THRESHOLD_Q8 = 8 * 256;
+const LEAST_THRESHOLD_Q8 = 6 * 256;
 const MOST_THRESHOLD_Q8 = 32767;
+/** How finely the threshold is sought. */
+const THRESHOLD_STEP_Q8 = 64;
 
 /**
  * The slack and threshold that see a lasting shift of `shift` standard deviations soonest among
@@ -115,7 +117,7 @@ export function fitAlarm(
     let low = LEAST_THRESHOLD_Q8;
     let high = MOST_THRESHOLD_Q8;
     if (rateAt(low).upperPerNodeDay <= wanted.mostPerNodeDay) high = low;
-    while (high - low > 16) {
+    while (high - low > THRESHOLD_STEP_Q8) {
       const middle = (low + high) >> 1;
       if (rateAt(middle).upperPerNodeDay <= wanted.mostPerNodeDay) high = middle;
       else low = middle;

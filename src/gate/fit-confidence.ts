@@ -16,9 +16,14 @@ import { bestOf, fuseExits } from "./margins.ts";
 
 const LOG2_E = Math.LOG2E;
 /** Candidates for the weight of each exit beside the others. */
-const FUSION_WEIGHTS = [1, 2, 4, 8, 16] as const;
-/** Candidates for the chance that the behaviour changes between two windows. */
-const CHANGES = [1, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02] as const;
+const FUSION_WEIGHTS = [1, 3, 16] as const;
+/** Candidates for the chance that the behaviour changes between two windows, the most usual first;
+ * 1 forgets. */
+const CHANGES = [0.15, 0.3, 0.5, 1, 0.08, 0.04] as const;
+/** Shares of windows offloaded at which candidates are judged. */
+const JUDGED_SHARES = [0, 0.05, 0.1, 0.2] as const;
+/** A later candidate must leave at most so much of the errors of the best before it. */
+const CLEARLY = 0.95;
 /** Windows of prior belief (an even chance rising to certainty) in the confidence table. */
 const PRIOR_WINDOWS = 8;
 
@@ -75,8 +80,11 @@ function meanLoss(
   return total / Math.max(1, records.count);
 }
 
-/** Fusion weights, one exit after another, by the likelihood of the mean's probabilities. Ties go to
- * the first candidate, so that exits which add nothing are weighted alike. */
+/**
+ * Fusion weights, one exit after another: those that leave the fewest errors when the least sure
+ * windows are offloaded. Likelihood would choose worse: with few subjects it listens to the one that
+ * the student has most confidently wrong. Weights other than alike must be clearly better.
+ */
 export function fitFusion(
   records: ExitRecords,
   inverseTemperaturesQ8: readonly number[],
@@ -84,20 +92,31 @@ export function fitFusion(
 ): readonly number[] {
   const weights = inverseTemperaturesQ8.map(() => 1);
   for (let k = 1; k < weights.length; k++) {
-    let bestLoss = Number.POSITIVE_INFINITY;
+    let least = Number.POSITIVE_INFINITY;
     let best = 1;
     for (const candidate of FUSION_WEIGHTS) {
       weights[k] = candidate;
       const gates = exitGates(inverseTemperaturesQ8, weights).slice(0, k + 1);
-      const loss = fusedLoss(records, gates, labels);
-      if (loss < bestLoss - 1e-6) {
-        bestLoss = loss;
+      const errors = errorsLeft(fusedAnswers(records, gates, k + 1), labels);
+      if (errors < CLEARLY * least) {
+        least = errors;
         best = candidate;
       }
     }
     weights[k] = best;
   }
   return weights;
+}
+
+/** Errors among the windows that stay when the least sure ones go, summed over some shares. */
+function errorsLeft(answers: readonly BestClass[], labels: Uint8Array): number {
+  const order = answers
+    .map((answer, i) => ({ marginQ15: answer.marginQ15, wrong: answer.classIndex !== labels[i] }))
+    .sort((a, b) => b.marginQ15 - a.marginQ15);
+  return JUDGED_SHARES.reduce<number>((sum, share) => {
+    const stay = order.slice(0, Math.round((1 - share) * order.length));
+    return sum + stay.filter(({ wrong }) => wrong).length;
+  }, 0);
 }
 
 function exitGates(inverse: readonly number[], weights: readonly number[]): readonly ExitGate[] {
@@ -107,19 +126,6 @@ function exitGates(inverse: readonly number[], weights: readonly number[]): read
     sureMarginQ15: 0,
     confidenceQ8: [],
   }));
-}
-
-function fusedLoss(records: ExitRecords, gates: readonly ExitGate[], labels: Uint8Array): number {
-  let total = 0;
-  for (let i = 0; i < records.count; i++) {
-    total += lossOf(fuseAt(records, gates, gates.length, i), labels[i] as number);
-  }
-  return total / Math.max(1, records.count);
-}
-
-/** Negative log likelihood of a label, natural logarithm. */
-function lossOf(probabilitiesQ15: Int32Array, label: number): number {
-  return -Math.log(Math.max(probabilitiesQ15[label] as number, 1) / ONE_Q15);
 }
 
 /** The fused probabilities of the first `depth` exits for one window, Q15. */
@@ -169,22 +175,22 @@ export function answersOf(
   return answers;
 }
 
-/** The chance of change that makes the labels most likely; forgetting is among the candidates. */
-export function fitFilter(
+/** The chance of change that leaves the fewest errors, as in `fitFusion`, Q15. */
+export function fitChange(
   records: ExitRecords,
   gates: readonly ExitGate[],
   labels: Uint8Array,
   subjects: readonly string[],
-): FilterGate {
-  let best: FilterGate = { changeQ15: ONE_Q15 };
-  let bestLoss = Number.POSITIVE_INFINITY;
+): number {
+  let least = Number.POSITIVE_INFINITY;
+  let best: number = ONE_Q15;
   for (const change of CHANGES) {
-    const filter = { changeQ15: Math.round(change * ONE_Q15) };
-    const answers = answersOf(records, gates, filter, subjects).at(-1) ?? [];
-    const loss = answers.reduce((sum, a, i) => sum + lossOf(a.beliefQ15, labels[i] as number), 0);
-    if (loss < bestLoss) {
-      bestLoss = loss;
-      best = filter;
+    const changeQ15 = Math.round(change * ONE_Q15);
+    const answers = answersOf(records, gates, { changeQ15, adaptQ8: 0 }, subjects).at(-1) ?? [];
+    const errors = errorsLeft(answers, labels);
+    if (errors < CLEARLY * least) {
+      least = errors;
+      best = changeQ15;
     }
   }
   return best;

@@ -4,7 +4,7 @@
  * ```
  *  version u8 = 1 | exits u8 | classes u8 | novelty u8 (0 or 1)
  *  per exit      inverseTemperatureQ8 u16 | fusionWeight u8 | sureMarginQ15 u16 | confidenceQ8 33 x u8
- *  filter        changeQ15 u16
+ *  filter        changeQ15 u16 | adaptQ8 u16
  *  offload       unsureMarginQ15 classes x u16 | targetShareQ16 u16 | rateStepQ23 u16 | rateLimitQ15 u16
  *  bucket        capacityTokens u16 | windowsPerTokenQ8 u32 | reserveTokens u16
  *  audit         auditChanceQ16 u16
@@ -43,7 +43,7 @@ export function encodeGate(gate: GateParameters): Uint8Array {
     out.u16(exit.inverseTemperatureQ8).u8(exit.fusionWeight).u16(exit.sureMarginQ15);
     out.bytes(Uint8Array.from(exit.confidenceQ8));
   }
-  out.u16(gate.filter.changeQ15);
+  out.u16(gate.filter.changeQ15).u16(gate.filter.adaptQ8);
   for (const margin of gate.offload.unsureMarginQ15) out.u16(margin);
   out.u16(gate.offload.targetShareQ16).u16(gate.offload.rateStepQ23).u16(gate.offload.rateLimitQ15);
   const { bucket, burst, novelty } = gate;
@@ -65,7 +65,10 @@ export function decodeGate(bytes: Uint8Array): GateParameters {
   const classes = within(input, input.u8(), 2, GATE_LIMITS.classes, "classes");
   const hasNovelty = within(input, input.u8(), 0, 1, "novelty flag") === 1;
   const exits = Array.from({ length: exitCount }, () => decodeExit(input));
-  const filter = { changeQ15: within(input, input.u16(), 1, ONE_Q15, "chance of change") };
+  const filter = {
+    changeQ15: within(input, input.u16(), 1, ONE_Q15, "chance of change"),
+    adaptQ8: within(input, input.u16(), 0, 1024, "adaptation"),
+  };
   const offload = decodeOffload(input, classes);
   const bucket = decodeBucket(input);
   const auditChanceQ16 = input.u16();

@@ -32,10 +32,13 @@ export type ExitGate = {
   readonly confidenceQ8: readonly number[];
 };
 
-/** What the window before says about this one: a hidden Markov filter over behaviours. */
+/** What the windows before say about this one, and what verdicts say about this animal. */
 export type FilterGate = {
   /** Chance that the behaviour changes from one window to the next, Q15; `ONE_Q15` forgets all. */
   readonly changeQ15: number;
+  /** How far one verdict moves the log odds of the classes, Q8: 256 is a step of one nat for a class
+   * that was fully sure and wrong; 0 learns nothing. Up to 1024. */
+  readonly adaptQ8: number;
 };
 
 /** When an answer is not good enough, and how the threshold is held at the stated share. */
@@ -141,7 +144,7 @@ export function uncalibratedGate(shape: { exits: number; classes: number }): Gat
       sureMarginQ15: NEVER_Q15,
       confidenceQ8,
     })),
-    filter: { changeQ15: ONE_Q15 },
+    filter: { changeQ15: ONE_Q15, adaptQ8: 0 },
     offload: {
       unsureMarginQ15: Array.from({ length: shape.classes }, () => ONE_Q15 / 2),
       targetShareQ16: 6554,

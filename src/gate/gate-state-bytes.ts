@@ -5,9 +5,10 @@
  *  version u8 = 1 | windows u32 | levelQ8 u32 | rateOffsetQ23 i32 | auditChanceQ16 u16
  *  cusumQ8 u16 | alarm u8 | doublings u8 | calmWindows u32 | agreementQ16 u16 | verdicts u32
  *  belief        count u8 | count x u16 | lastWindowIndex u32
+ *  bias          count u8 | count x i16
  *  bout means    count u8 | count x i16 | boutAwayWindows u8
- *  burst         left u16 | age u16 | sinceLast u16 | takenInBout u8 | taken u8 | taken x count x i16
- *  pending       count u8 | count x (windowIndex u32 | classIndex u8)
+ *  burst         left u16 | age u16 | sinceLast u16 | takenInBout u8 | taken u8 | taken x count x i8
+ *  pending       count u8 | count x (windowIndex u32 | classIndex u8 | probabilityQ8 u8)
  * ```
  */
 
@@ -31,15 +32,19 @@ export function encodeGateState(state: GateState): Uint8Array {
   out.u8(state.beliefQ15.length);
   for (const belief of state.beliefQ15) out.u16(belief);
   out.u32(state.lastWindowIndex);
+  out.u8(state.biasQ8.length);
+  for (const bias of state.biasQ8) out.i16(bias);
   out.u8(state.boutMeansQ4.length);
   for (const mean of state.boutMeansQ4) out.i16(mean);
   out.u8(state.boutAwayWindows);
   const { burst } = state;
   out.u16(burst.left).u16(burst.ageWindows).u16(burst.sinceLastWindows).u8(burst.takenInBout);
   out.u8(burst.taken.length);
-  for (const statistics of burst.taken) for (const value of statistics) out.i16(value);
+  for (const statistics of burst.taken) for (const value of statistics) out.i8(value);
   out.u8(state.pending.length);
-  for (const { windowIndex, classIndex } of state.pending) out.u32(windowIndex).u8(classIndex);
+  for (const { windowIndex, classIndex, probabilityQ8 } of state.pending) {
+    out.u32(windowIndex).u8(classIndex).u8(probabilityQ8);
+  }
   return out.finish();
 }
 
@@ -57,12 +62,14 @@ export function decodeGateState(bytes: Uint8Array): GateState {
   const verdicts = input.u32();
   const beliefQ15 = Array.from({ length: atMost(input, GATE_LIMITS.classes) }, () => input.u16());
   const lastWindowIndex = input.u32();
+  const biasQ8 = signed16(input, atMost(input, GATE_LIMITS.classes));
   const boutMeansQ4 = signed16(input, atMost(input, 2 * GATE_LIMITS.axes));
   const boutAwayWindows = input.u8();
   const burst = decodeBurst(input, boutMeansQ4.length);
   const pending = Array.from({ length: atMost(input, PENDING_LIMIT) }, () => ({
     windowIndex: input.u32(),
     classIndex: input.u8(),
+    probabilityQ8: input.u8(),
   }));
   input.done();
   return {
@@ -73,6 +80,7 @@ export function decodeGateState(bytes: Uint8Array): GateState {
     drift,
     beliefQ15,
     lastWindowIndex,
+    biasQ8,
     boutMeansQ4,
     boutAwayWindows,
     burst,
@@ -97,7 +105,7 @@ function decodeBurst(input: ByteReader, statistics: number): BurstState {
     sinceLastWindows: input.u16(),
     takenInBout: input.u8(),
     taken: Array.from({ length: atMost(input, REMEMBERED_WINDOWS) }, () =>
-      signed16(input, statistics),
+      Array.from({ length: statistics }, () => input.i8()),
     ),
   };
 }

@@ -35,6 +35,13 @@ export type DriftState = {
 
 export const NO_DRIFT: DriftState = { cusumQ8: 0, alarm: false, doublings: 0, calmWindows: 0 };
 
+export type PendingOffload = {
+  readonly windowIndex: number;
+  readonly classIndex: number;
+  /** What the exits gave that class, before the filter, 0..255. */
+  readonly probabilityQ8: number;
+};
+
 export type GateState = {
   /** Windows judged since the state began; stops at 2^31 - 1. */
   readonly windows: number;
@@ -47,6 +54,8 @@ export type GateState = {
   readonly drift: DriftState;
   /** Chance of each behaviour after the last window, Q15; empty before the first one. */
   readonly beliefQ15: readonly number[];
+  /** What verdicts have added to the log2 odds of each class for this animal, Q8; empty for nothing. */
+  readonly biasQ8: readonly number[];
   /** Index of the last window, by which a verdict or a gap is placed. */
   readonly lastWindowIndex: number;
   /** Running mean of raw statistics, Q4, `[2 * axes]`, by which bouts are told apart; and for how
@@ -57,8 +66,8 @@ export type GateState = {
   /** Share of trusted verdicts that agreed with the student, 0..65535, moving by 1/32. */
   readonly agreementQ16: number;
   readonly verdicts: number;
-  /** The last offloads that wait for a verdict: window index and class, newest first. */
-  readonly pending: readonly { readonly windowIndex: number; readonly classIndex: number }[];
+  /** The last offloads that wait for a verdict, newest first. */
+  readonly pending: readonly PendingOffload[];
 };
 
 export function initialGateState(parameters: GateParameters): GateState {
@@ -69,6 +78,7 @@ export function initialGateState(parameters: GateParameters): GateState {
     auditChanceQ16: parameters.auditChanceQ16,
     drift: NO_DRIFT,
     beliefQ15: [],
+    biasQ8: [],
     lastWindowIndex: 0,
     boutMeansQ4: [],
     boutAwayWindows: 0,

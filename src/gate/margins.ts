@@ -16,6 +16,11 @@ const LOG2_Q8 = Uint16Array.from({ length: 256 }, (_, i) =>
   Math.round(256 * Math.log2(1 + i / 256)),
 );
 
+/** `65535 * 2^(-i / 256)` for i in 0..255. */
+export function exp2Q16(i: number): number {
+  return EXP2_Q16[i] as number;
+}
+
 /** The most likely class, and by how much. */
 export type BestClass = {
   readonly classIndex: number;
