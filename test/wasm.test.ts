@@ -186,6 +186,7 @@ describe("loads of the WebAssembly engine", () => {
     const counting = createWasmEngine({
       Module: global.Module,
       Memory: global.Memory,
+      validate: global.validate,
       Instance: class extends global.Instance {
         constructor(module: object, imports: { readonly env: { readonly memory: object } }) {
           super(module, imports);

@@ -21,6 +21,7 @@ export type WebAssemblyGlobal = {
     imports: { readonly env: { readonly memory: object } },
   ) => { readonly exports: object };
   readonly Memory: new (descriptor: { readonly initial: number }) => { readonly buffer: object };
+  readonly validate: (bytes: Uint8Array<ArrayBuffer>) => boolean;
 };
 /** It computes and does nothing else, so that the pure code may use it; TypeScript knows it only
  * beside the browser's types. */
@@ -28,7 +29,12 @@ declare const WebAssembly: WebAssemblyGlobal;
 
 const PAGE_BYTES = 65_536;
 
-/** Throws what the global throws where SIMD is not supported (Node before 16, Safari before 16.4). */
+/** False where there is no WebAssembly or it has no SIMD (Node before 16.4, Safari before 16.4). */
+export function wasmIsSupported(): boolean {
+  return typeof WebAssembly !== "undefined" && WebAssembly.validate(wasmModuleBytes());
+}
+
+/** Throws what the global throws where SIMD is not supported. */
 export function createWasmEngine(webAssembly: WebAssemblyGlobal = WebAssembly): Engine {
   const module = new webAssembly.Module(wasmModuleBytes());
   const byContainer = new WeakMap<Container, Machine>();
