@@ -2,6 +2,7 @@ import { spawn, type SpawnOptions } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startBroker } from "../gateway/broker.ts";
 import type { Link } from "../gateway/link.ts";
@@ -49,7 +50,8 @@ afterAll(async () => {
 
 type Ended = { readonly code: number | null; readonly out: string; readonly err: string };
 
-function simulate(args: readonly string[], stopAfterMs?: number): Promise<Ended> {
+/** @param stop sends Ctrl-C, once, when it resolves */
+function simulate(args: readonly string[], stop?: Promise<void>): Promise<Ended> {
   const options: SpawnOptions = { cwd: folder, stdio: ["ignore", "pipe", "pipe"] };
   return new Promise((resolve) => {
     const child = spawn(
@@ -64,8 +66,8 @@ function simulate(args: readonly string[], stopAfterMs?: number): Promise<Ended>
     });
     child.stderr?.on("data", (chunk: Buffer) => {
       err += chunk.toString();
-      if (stopAfterMs !== undefined) setTimeout(() => child.kill("SIGINT"), stopAfterMs);
     });
+    void stop?.then(() => child.kill("SIGINT"));
     child.on("close", (code) => resolve({ code, out, err }));
   });
 }
@@ -79,6 +81,13 @@ const emulated = (...more: string[]): string[] => [
   broker.url,
   ...more,
 ];
+
+/** Resolves when so many more reports have come. */
+async function reportsOver(more: number): Promise<void> {
+  const reports = () => received.filter(({ message }) => message.kind === "report").length;
+  const enough = reports() + more;
+  while (reports() < enough) await wait(20);
+}
 
 describe("bellwether simulate", () => {
   it("runs a herd of emulated animals over MQTT and tells how it went", async () => {
@@ -100,7 +109,7 @@ describe("bellwether simulate", () => {
     const args = emulated("--nodes", "2", "--speed", "20", "--store", store);
     const before = received.length;
     for (let life = 0; life < 2; life++) {
-      const { code, out } = await simulate(args, 1500);
+      const { code, out } = await simulate(args, reportsOver(20));
       expect(code).toBe(0);
       expect(out).toContain("2 of 2 connected");
     }
