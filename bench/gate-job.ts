@@ -5,7 +5,7 @@
 import { onnxRuntime } from "../gateway/onnx-runtime.ts";
 import { readRecordings } from "../recordings/read.ts";
 import type { LoadedStudent } from "../src/engine/engine.ts";
-import { referenceEngine } from "../src/engine/reference.ts";
+import { chooseEngine } from "../src/engine/choose-engine.ts";
 import { type Calibration, calibrateGate } from "../src/gate/calibrate.ts";
 import { type ExitRecords, recordExits } from "../src/gate/exit-records.ts";
 import { softmaxRows } from "../src/learn/metrics.ts";
@@ -112,7 +112,7 @@ export async function trainBoth(
     ...(recipe.objective === "distilled" && { teacher: program }),
     onProgress: half(0.5),
   });
-  const loaded = referenceEngine.load({
+  const loaded = chooseEngine().load({
     student: quantizeStudent(student, train, inputMilligPerStep),
     classes,
     cohort: profile.name,

@@ -5,7 +5,7 @@
 import { readRecordings } from "../recordings/read.ts";
 import { onnxRuntime } from "../gateway/onnx-runtime.ts";
 import type { Engine } from "../src/engine/engine.ts";
-import { referenceEngine } from "../src/engine/reference.ts";
+import { chooseEngine } from "../src/engine/choose-engine.ts";
 import { softmaxRows } from "../src/learn/metrics.ts";
 import { predictRows, predictStudent } from "../src/learn/predict.ts";
 import {
@@ -109,7 +109,7 @@ export async function runLearnJob(
     teacher: probabilities([rows.get("logits")?.data ?? new Float32Array(0)]),
     hard: await answersOf(hard),
     distilled: await answersOf(distilled),
-    int8: integerAnswers(referenceEngine, quantized, profile, test),
+    int8: integerAnswers(chooseEngine(), quantized, profile, test),
   };
 }
 

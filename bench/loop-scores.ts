@@ -1,7 +1,7 @@
 /** What the nodes' students are worth on bouts that the loop never saw, and on the animals it knew. */
 
 import type { LoadedStudent } from "../src/engine/engine.ts";
-import { referenceEngine } from "../src/engine/reference.ts";
+import { chooseEngine } from "../src/engine/choose-engine.ts";
 import { logitsAt, recordExits } from "../src/gate/exit-records.ts";
 import { falseAlarmRate } from "../src/gate/false-alarms.ts";
 import type { AlarmRate } from "../src/gate/false-alarms.ts";
@@ -35,11 +35,11 @@ export type LoopScores = {
 export function scoreLoop(setup: LoopSetup, final: ReadonlyMap<string, Uint8Array>): LoopScores {
   const { test, unshifted, packed, profile } = setup;
   const classes = profile.classes.length;
-  const factory = referenceEngine.load(packed.container);
+  const factory = chooseEngine().load(packed.container);
   const after = new Float32Array(test.count * classes);
   const known: number[] = [];
   for (const [subject, bytes] of final) {
-    const student = referenceEngine.load(decodeContainer(bytes));
+    const student = chooseEngine().load(decodeContainer(bytes));
     const indices = windowsOfSubjects(test, [subject]);
     const own = probabilitiesOf(student, pickWindows(test, indices));
     indices.forEach((index, row) => {

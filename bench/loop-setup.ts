@@ -7,7 +7,7 @@
 import { onnxRuntime } from "../gateway/onnx-runtime.ts";
 import { type AnchorSet, makeAnchor } from "../gateway/anchor.ts";
 import { readRecordings } from "../recordings/read.ts";
-import { referenceEngine } from "../src/engine/reference.ts";
+import { chooseEngine } from "../src/engine/choose-engine.ts";
 import { type PackedStudent, packStudent } from "../src/gate/pack-student.ts";
 import { predictTeacher } from "../src/learn/predict.ts";
 import { plainRecipe, quickRecipe, type Recipe, recipeFor } from "../src/learn/recipes.ts";
@@ -81,7 +81,7 @@ export async function setUpLoop(
     trained: anchor.replay,
     held: anchor.heldOut,
     augmentation: recipe.student.options.augmentation,
-    engine: referenceEngine,
+    engine: chooseEngine(),
     seed: job.seed,
   });
   const test = makeWindows(tested as Recordings, profile);

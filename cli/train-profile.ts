@@ -3,7 +3,7 @@
  * where asked for a plain one, each as a container for nodes and as floats to distil further from.
  */
 import { onnxRuntime } from "../gateway/onnx-runtime.ts";
-import { referenceEngine } from "../src/engine/reference.ts";
+import { chooseEngine } from "../src/engine/choose-engine.ts";
 import { packStudent } from "../src/gate/pack-student.ts";
 import { plainRecipe, type Recipe } from "../src/learn/recipes.ts";
 import type { Program, Runtime } from "../src/learn/runtime.ts";
@@ -95,7 +95,7 @@ async function trainOne(
     trained: learned,
     held,
     augmentation: recipe.student.options.augmentation,
-    engine: referenceEngine,
+    engine: chooseEngine(),
     seed,
   });
   return new Map([

@@ -3,7 +3,7 @@
 import path from "node:path";
 import { z } from "zod";
 import { EdgeError } from "../src/assert.ts";
-import { referenceEngine } from "../src/engine/reference.ts";
+import { chooseEngine } from "../src/engine/choose-engine.ts";
 import { decodeContainer } from "../src/model/container.ts";
 import type { Augmentation } from "../src/signal/augment.ts";
 import { cohortOf, type Profile } from "../src/signal/profile.ts";
@@ -87,7 +87,7 @@ export async function openLoopParts(settings: LoopSettings): Promise<OpenLoop> {
   for (const { file, reason } of registry.setAside) {
     settings.log("error", "a release was damaged and is set aside", { file, reason });
   }
-  const desk = new ReleaseDesk({ registry, keys, engine: referenceEngine, factory });
+  const desk = new ReleaseDesk({ registry, keys, engine: chooseEngine(), factory });
   const trust = trustOf(await fitTeacherTrust(teacher, anchor, teacherAugmentation, seed));
   const file = path.join(directory, "loop.json");
   const saveProgress = (progress: LoopProgress): void =>

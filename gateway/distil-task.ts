@@ -1,6 +1,6 @@
 /** What goes to the distiller's thread and what comes back: plain data that can be copied. */
 
-import { referenceEngine } from "../src/engine/reference.ts";
+import { chooseEngine } from "../src/engine/choose-engine.ts";
 import type { Runtime } from "../src/learn/runtime.ts";
 import { studentFromOnnx, studentOnnx } from "../src/learn/student-network.ts";
 import { decodeContainer } from "../src/model/container.ts";
@@ -48,6 +48,6 @@ export async function runDistilTask(
   }
   const container = decodeContainer(task.current.container);
   const input: DistilInput = { ...task, current: { container, student } };
-  const result = await distil(runtime, referenceEngine, input, onProgress);
+  const result = await distil(runtime, chooseEngine(), input, onProgress);
   return result.kind === "refused" ? result : { ...result, student: studentOnnx(result.student) };
 }
