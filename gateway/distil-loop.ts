@@ -33,6 +33,10 @@ const ROWS_MOST = 1000;
 /** Labels of before the present occasion may be this share of what is learned from. */
 const OLDER_SHARE = 1 / 3;
 
+/** A commit takes 50 ms; a full disk takes as long as somebody needs to make room. */
+const COMMIT_WAIT_MS = 50;
+const COMMIT_WAITS = 100;
+
 /** Opens everything that the loop keeps, and fits the teacher's novelty test: some seconds. */
 export async function openDistilLoop(settings: LoopSettings): Promise<DistilLoop> {
   return new DistilLoop(settings, await openLoopParts(settings));
@@ -49,6 +53,7 @@ export class DistilLoop {
   #rollout: Rollout | undefined;
   #ticking: NodeJS.Timeout | undefined;
   #working: Promise<void> = Promise.resolve();
+  #isWorking = false;
   #askedMs = 0;
   #trusted = true;
   #stopped = false;
@@ -115,7 +120,7 @@ export class DistilLoop {
   }
 
   #look(): void {
-    if (this.#distiller.busy || this.#rollout?.state === "spreading" || this.#stopped) return;
+    if (this.#isWorking || this.#rollout?.state === "spreading" || this.#stopped) return;
     const nowMs = Date.now();
     const decision = decideDistillation(
       { alarms: this.#alarms, fresh: this.#fresh, lastDistilMs: this.#progress.lastDistilMs },
@@ -131,9 +136,14 @@ export class DistilLoop {
         return this.#refuseTeacher(decision.verdict);
       case "distil":
         this.#trusted = true;
-        this.#working = this.#distil(decision.cause, decision.verdict).catch((error: unknown) => {
-          this.#settings.log("error", "distillation failed", { reason: String(error) });
-        });
+        this.#isWorking = true;
+        this.#working = this.#distil(decision.cause, decision.verdict)
+          .catch((error: unknown) => {
+            this.#settings.log("error", "distillation failed", { reason: String(error) });
+          })
+          .finally(() => {
+            this.#isWorking = false;
+          });
     }
   }
 
@@ -164,8 +174,13 @@ export class DistilLoop {
 
   async #distil(cause: TriggerCause, verdict: TrustVerdict): Promise<void> {
     const startedMs = Date.now();
+    await this.#committed();
     const labels = this.#labels(verdict);
     const counts = `${labels.train.windows.count} soft labels`;
+    if (labels.train.windows.count < this.#settings.trigger.labelsLeast / 2) {
+      this.#finish("candidate-refused", `${counts} are too few: ${leftOutText(labels)}`);
+      return;
+    }
     this.#gateway?.tellDiary({ type: "distill-started", message: `${cause}: ${counts}` });
     this.#tell("distilling", 0, counts);
     const current = this.#parts.desk.current();
@@ -251,6 +266,16 @@ export class DistilLoop {
     }
   }
 
+  /** News of an answer comes before the answer is on disk, by one group commit. */
+  async #committed(): Promise<void> {
+    const newest = Math.max(0, ...this.#fresh.map((answer) => answer.offloadId));
+    for (let wait = 0; wait < COMMIT_WAITS; wait++) {
+      const [row] = this.#gateway?.labels().softLabels({ limit: 1, afterId: newest - 1 }) ?? [];
+      if (row !== undefined) return;
+      await new Promise((resolve) => setTimeout(resolve, COMMIT_WAIT_MS));
+    }
+  }
+
   /** The answers of this occasion, and a few from before, so that an earlier shift is not forgotten. */
   #labels(verdict: TrustVerdict): LabelChoice {
     const { profile, teacher, seed, labels: rule } = this.#settings;
@@ -284,4 +309,9 @@ export class DistilLoop {
     const clamped = progress === null ? null : Math.max(0, Math.min(1, progress));
     this.#gateway?.tellLoop({ state, progress: clamped, note: note.slice(0, 400) }, this.#trusted);
   }
+}
+
+function leftOutText(labels: LabelChoice): string {
+  const parts = Object.entries(labels.leftOut).filter(([, count]) => count > 0);
+  return parts.map(([reason, count]) => `${count} ${reason}`).join(", ") || "none left out";
 }

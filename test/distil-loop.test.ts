@@ -1,0 +1,201 @@
+/** The loop with a real gateway, broker and teacher; only the nodes are played by hand. */
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { DISTIL_RECIPE, distilAugmentation } from "../gateway/distil.ts";
+import { DEFAULT_LABEL_RULE } from "../gateway/distil-labels.ts";
+import { type DistilLoop, openDistilLoop } from "../gateway/distil-loop.ts";
+import type { LoopReport } from "../gateway/distil-loop-parts.ts";
+import { DEFAULT_PUBLISH_RULE } from "../gateway/distil-measure.ts";
+import { DEFAULT_TRIGGER_RULE } from "../gateway/distil-trigger.ts";
+import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
+import type { KeptStudent } from "../gateway/release-desk.ts";
+import { gatewayCrypto, openReleaseKeys } from "../gateway/release-keys.ts";
+import type { RunningGateway } from "../gateway/run-gateway.ts";
+import { DEFAULT_TRUST_RULE } from "../gateway/teacher-trust.ts";
+import { referenceEngine } from "../src/engine/reference.ts";
+import { packStudent } from "../src/gate/pack-student.ts";
+import { recipeFor } from "../src/learn/recipes.ts";
+import { studentOnnx } from "../src/learn/student-network.ts";
+import { NO_AUGMENTATION } from "../src/signal/augment.ts";
+import { cohortOf } from "../src/signal/profile.ts";
+import { type Rotation, turnAbout } from "../src/signal/turn.ts";
+import { windowAt } from "../src/signal/window-set.ts";
+import { openRelease } from "../src/wire/release.ts";
+import { modelIdOf } from "../src/wire/topics.ts";
+import { gatewayOn, HandNode, until } from "./gateway-kit.ts";
+import {
+  cattle,
+  plainStudent,
+  turningAnchor,
+  turningHerd,
+  turningTeacher,
+} from "./turning-herd.ts";
+
+const anchor = turningAnchor();
+const cohort = cohortOf(cattle);
+const shared = mkdtempSync(path.join(tmpdir(), "loop-shared-"));
+let teacher: OpenTeacher;
+let factory: KeptStudent;
+
+beforeAll(async () => {
+  teacher = await turningTeacher(shared, anchor);
+  const student = await plainStudent(anchor);
+  const { bytes } = packStudent({
+    profile: cattle,
+    student,
+    trained: anchor.replay,
+    held: anchor.heldOut,
+    augmentation: NO_AUGMENTATION,
+    engine: referenceEngine,
+    seed: 1,
+  });
+  factory = { container: bytes, student: studentOnnx(student) };
+});
+afterAll(async () => {
+  await teacher.close();
+  rmSync(shared, { recursive: true, force: true });
+});
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(path.join(tmpdir(), "loop-"));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+type Running = { gateway: RunningGateway; loop: DistilLoop; reports: LoopReport[] };
+
+async function start(): Promise<Running> {
+  const reports: LoopReport[] = [];
+  const loop = await openDistilLoop({
+    directory: path.join(folder, "data"),
+    profile: cattle,
+    teacher,
+    teacherAugmentation: recipeFor(cattle).teacher.augmentation,
+    anchor,
+    factory,
+    recipe: { ...DISTIL_RECIPE, epochs: 8, augmentation: distilAugmentation("none") },
+    trigger: { ...DEFAULT_TRIGGER_RULE, labelsWanted: 40, trust: DEFAULT_TRUST_RULE },
+    labels: DEFAULT_LABEL_RULE,
+    publish: DEFAULT_PUBLISH_RULE,
+    lookMs: 50,
+    seed: 1,
+    log: () => undefined,
+    onReport: (report) => reports.push(report),
+  });
+  const yaml = `
+data_directory: data
+broker: { port: 0 }
+releases: { soak_minutes: 0, audits_least: 0, windows_least: 0 }
+`;
+  const gateway = await gatewayOn(folder, teacher, { yaml, dependencies: loop.dependencies });
+  loop.attach(gateway);
+  return { gateway, loop, reports };
+}
+
+async function stop({ gateway, loop }: Running): Promise<void> {
+  await loop.stop();
+  await gateway.stop();
+}
+
+const factoryModel = () => modelIdOf(gatewayCrypto.sha256(factory.container));
+
+/** A collar that has been turned: it raises its alarm and offloads windows of many bouts. */
+async function turnedCollar(url: string, id: string, rotation: Rotation): Promise<HandNode> {
+  const node = await HandNode.connect(url, id);
+  await node.hello({ cohort, modelId: factoryModel() });
+  await node.report([0], { alarm: true, modelId: factoryModel() });
+  const herd = turningHerd(7, 9, rotation);
+  for (let i = 0; i < herd.count; i += 4) {
+    await node.offload({
+      window: windowAt(herd, i),
+      windowIndex: 20 * i,
+      reason: "burst",
+      modelId: factoryModel(),
+    });
+  }
+  return node;
+}
+
+describe("the loop", () => {
+  test("distils after an alarm, releases, and goes on after a restart", async () => {
+    const first = await start();
+    const node = await turnedCollar(first.gateway.url, "collar-1", turnAbout([0, 0, 1], 180));
+    await until("an offer", () => node.of("offer").length > 0, 60_000);
+    const [report] = first.reports;
+    if (report?.kind !== "distilled") throw new Error("distilled first");
+    const { before, after } = report.answer.report;
+    expect(report.cause).toBe("drift");
+    expect(after.agreement).toBeGreaterThan(before.agreement);
+    const { publicKey } = openReleaseKeys(path.join(folder, "data", "keys"));
+    const context = {
+      crypto: gatewayCrypto,
+      publicKeys: [publicKey],
+      cohort,
+      runningSequence: 0,
+      formatVersion: 1,
+      slotBytes: 65_536,
+    };
+    const [offer] = node.of("offer");
+    const opened = openRelease(offer as NonNullable<typeof offer>, context);
+    expect(opened).toMatchObject({ ok: true, manifest: { sequence: 1, purpose: "release" } });
+    if (!opened.ok) return;
+    const { modelId } = opened.manifest;
+    await node.send({ kind: "outcome", releaseSequence: 1, modelId, outcome: "activated" });
+    await until("more audits of the canary", () => node.of("setting").length > 0);
+    expect(node.of("setting")[0]?.auditChanceQ16).toBe(6554);
+    await node.close();
+    await stop(first);
+
+    // The rollout is unfinished: the node has not confirmed.
+    const second = await start();
+    const again = await HandNode.connect(second.gateway.url, "collar-1");
+    await again.hello({ cohort, modelId, releaseSequence: 1 });
+    await again.send({ kind: "outcome", releaseSequence: 1, modelId, outcome: "confirmed" });
+    const other = await HandNode.connect(second.gateway.url, "collar-2");
+    await other.hello({ cohort, modelId: factoryModel() });
+    await until("the other node's offer", () => other.of("offer").length > 0, 20_000);
+    expect(second.reports).toEqual([]);
+    await again.close();
+    await other.close();
+    await stop(second);
+  }, 120_000);
+
+  test("says that it does not trust the teacher, and releases nothing", async () => {
+    const running = await start();
+    const node = await turnedCollar(running.gateway.url, "collar-1", turnAbout([1, 0, 0], 180));
+    await until("a decision", () => running.reports.length > 0, 30_000);
+    expect(running.reports).toEqual([
+      {
+        kind: "not-trusted",
+        verdict: { trusted: false, unknownShare: expect.any(Number), unknownNodes: ["collar-1"] },
+      },
+    ]);
+    expect(running.loop.dependencies.registry.releases()).toEqual([]);
+    expect(node.of("offer")).toEqual([]);
+    expect(node.of("verdict").some((verdict) => verdict.trusted)).toBe(false);
+    await node.close();
+    await stop(running);
+  }, 60_000);
+
+  test("goes back when the canary refuses the release", async () => {
+    const running = await start();
+    const node = await turnedCollar(running.gateway.url, "collar-1", turnAbout([0, 0, 1], 180));
+    await until("an offer", () => node.of("offer").length > 0, 60_000);
+    const { registry } = running.loop.dependencies;
+    const modelId = registry.releases()[0]?.manifest.modelId ?? factoryModel();
+    await node.send({ kind: "outcome", releaseSequence: 1, modelId, outcome: "reverted" });
+    await until("the way back", () => node.of("offer").length > 1, 10_000);
+    const [release, back] = registry.releases();
+    expect(release?.manifest).toMatchObject({ sequence: 1, purpose: "release" });
+    expect(back?.manifest).toMatchObject({
+      sequence: 2,
+      purpose: "rollback",
+      modelId: factoryModel(),
+    });
+    await node.close();
+    await stop(running);
+  }, 120_000);
+});
