@@ -4,11 +4,14 @@
  *     node test/outbox-writer.ts <path> fast      puts and removes until it is killed
  *     node test/outbox-writer.ts <path> fill      puts 1 KiB entries until the disk refuses, then
  *                                                 removes most of them, and ends when all is durable
+ *     node test/outbox-writer.ts <path> careless  appends by itself, never flushes, and says that
+ *                                                 all is durable: what a power cut must find out
  */
 
-import { writeSync } from "node:fs";
+import { openSync, writeSync } from "node:fs";
 import { setImmediate as turn, setTimeout as wait } from "node:timers/promises";
 import { openOutboxFile } from "../device-sim/outbox-file.ts";
+import { encodeOutboxRecord } from "../device-sim/outbox-log.ts";
 
 const [path = "", mode] = process.argv.slice(2);
 
@@ -61,6 +64,17 @@ if (mode === "fast") {
       store.append({ kind: "remove", seqs });
     }
     await turn();
+  }
+}
+
+if (mode === "careless") {
+  const file = openSync(path, "a");
+  for (;;) {
+    const entry = { seq, kind: "report", frame: frameOf(seq, 300) } as const;
+    const record = { kind: "put", entry, nextWindow: seq + 1 } as const;
+    writeSync(file, encodeOutboxRecord(store.image.epoch, record));
+    say(`durable ${seq++}`);
+    await wait(2);
   }
 }
 
