@@ -1,32 +1,33 @@
 /**
- * `bellwether gateway`: the broker, the teacher and the store, until Ctrl-C.
+ * `bellwether gateway`: the broker, the teacher, the store and the loop, until Ctrl-C.
  *
  * One line on standard output says where it listens; everything else is its log on standard error.
  */
 
-import { existsSync } from "node:fs";
 import path from "node:path";
 import { type GatewayConfig, parseConfig, readConfig } from "../gateway/config.ts";
+import { CONFIG_TEMPLATE } from "../gateway/config-template.ts";
+import type { Log } from "../gateway/link.ts";
 import { lineLog } from "../gateway/log-lines.ts";
-import { probeOnnxRuntime } from "../gateway/onnx-probe.ts";
-import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
-import { startGateway } from "../gateway/run-gateway.ts";
+import { type RunningGateway, startGateway } from "../gateway/run-gateway.ts";
 import { trustAlways } from "../gateway/teacher.ts";
-import { openTeacherThread } from "../gateway/teacher-thread.ts";
-import { EdgeError } from "../src/assert.ts";
 import { shippedProfile } from "../src/signal/profiles.ts";
+import { anchorRecordings } from "./anchor-recordings.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
+import { openGateway, openProfileTeacher } from "./open-gateway.ts";
 
 export const command: CommandSpec = {
   name: "gateway",
-  summary: "run a gateway: broker, teacher, label log",
+  summary: "run a gateway: broker, teacher, label log, and the loop that re-distils",
   description:
     "Runs a gateway until Ctrl-C: an MQTT broker on 127.0.0.1, or a client of yours, the teacher\n" +
-    "that answers what nodes offload, and the log of its answers. Every setting has a default;\n" +
-    "a YAML file, environment variables (BELLWETHER_CONFIG_BROKER_PORT=1884) and the options\n" +
-    "below go before it, in that order. docs/OPERATIONS.md lists the settings.",
+    "that answers what nodes offload, the log of its answers, and the loop that makes better\n" +
+    "students of them. Every setting has a default: --show-config prints them all. A file goes\n" +
+    "before the defaults, the environment (BELLWETHER_CONFIG_BROKER_PORT=1884) before the file,\n" +
+    "and the options below before both.",
   options: [
     { flags: "--config <file>", description: "settings, YAML", kind: "text" },
+    { flags: "--show-config", description: "print every setting and its default", kind: "flag" },
     { flags: "--data-dir <dir>", description: "what must survive is kept here", kind: "text" },
     { flags: "--host <address>", description: "where the broker listens", kind: "text" },
     {
@@ -43,38 +44,90 @@ export const command: CommandSpec = {
       description: "an ONNX file, or a TensorFlow.js model (model.json or a folder)",
       kind: "text",
     },
+    {
+      flags: "--student <kind>",
+      description: "what the nodes were made with",
+      kind: "text",
+      choices: ["default", "plain"],
+      default: "default",
+    },
+    {
+      flags: "--serve-only",
+      description: "answer and keep soft labels, never distil",
+      kind: "flag",
+    },
+    {
+      flags: "--data <dir>",
+      description: "where recordings are, for the anchor set",
+      kind: "text",
+    },
   ],
   examples: [
     "bellwether gateway",
+    "bellwether gateway --show-config > farm.yaml",
     "bellwether gateway --config farm.yaml",
     "bellwether gateway --broker mqtt://farm.local:1883 --teacher my-teacher.onnx",
   ],
   run,
 };
 
+/** What stands between a start and the next. */
+type Opened = { readonly gateway: RunningGateway; readonly stop: () => Promise<void> };
+
 async function run(input: CommandInput, io: CommandIo): Promise<number> {
+  if (input.flag("show-config")) {
+    io.print(CONFIG_TEMPLATE.trimEnd());
+    return EXIT.ok;
+  }
   const config = configOf(input);
   const log = lineLog(config.logLevel, io.note);
-  const teacher = await openTeacher(config);
+  const opened = config.loop.enabled
+    ? await openLoop(input, config, log)
+    : await openServing(config, log);
+  const { gateway } = opened;
+  log("info", "gateway started", {
+    url: gateway.url,
+    data: config.dataDirectory,
+    loop: config.loop.enabled,
+    nodes: gateway.nodes().length,
+    soft_labels: gateway.counters().softLabels,
+  });
+  if (io.json) io.printJson({ url: gateway.url, data_directory: config.dataDirectory });
+  else io.print(`listening on ${gateway.url}`);
+  await aborted(io.signal);
+  log("info", "stopping", {});
+  await opened.stop();
+  return EXIT.ok;
+}
+
+function openLoop(input: CommandInput, config: GatewayConfig, log: Log): Promise<Opened> {
+  const profile = shippedProfile(config.profile);
+  return openGateway({
+    config,
+    log,
+    profile,
+    student: input.text("student") === "plain" ? "plain" : "default",
+    trigger: config.loop.trigger,
+    anchorRecordings: () => anchorRecordings(input.text("data"), profile, log),
+  });
+}
+
+async function openServing(config: GatewayConfig, log: Log): Promise<Opened> {
+  const teacher = await openProfileTeacher(config, shippedProfile(config.profile));
   for (const assumption of teacher.assumptions) log("warning", "assumed", { assumption });
   try {
     const gateway = await startGateway(config, { teacher, trust: trustAlways, log });
-    log("info", "gateway started", {
-      url: gateway.url,
-      data: config.dataDirectory,
-      teacher: teacher.id,
-      nodes: gateway.nodes().length,
-      soft_labels: gateway.counters().softLabels,
-    });
-    if (io.json) io.printJson({ url: gateway.url, data_directory: config.dataDirectory });
-    else io.print(`listening on ${gateway.url}`);
-    await aborted(io.signal);
-    log("info", "stopping", {});
-    await gateway.stop();
-  } finally {
+    return {
+      gateway,
+      stop: async () => {
+        await gateway.stop();
+        await teacher.close();
+      },
+    };
+  } catch (error) {
     await teacher.close();
+    throw error;
   }
-  return EXIT.ok;
 }
 
 /** The file and the environment, then the command line. */
@@ -82,7 +135,7 @@ function configOf(input: CommandInput): GatewayConfig {
   const file = input.text("config");
   const config =
     file === undefined
-      ? parseConfig("{}", "bellwether.yaml", process.env)
+      ? parseConfig("", "bellwether.yaml", process.env)
       : readConfig(file, process.env);
   const directory = input.text("data-dir");
   const teacher = input.text("teacher");
@@ -92,6 +145,7 @@ function configOf(input: CommandInput): GatewayConfig {
     dataDirectory: directory === undefined ? config.dataDirectory : path.resolve(directory),
     profile: input.text("profile") ?? config.profile,
     teacherFile: teacher === undefined ? config.teacherFile : path.resolve(teacher),
+    loop: { ...config.loop, enabled: config.loop.enabled && !input.flag("serve-only") },
     broker: {
       ...config.broker,
       url: url ?? config.broker.url,
@@ -99,24 +153,6 @@ function configOf(input: CommandInput): GatewayConfig {
       port: input.number("port") ?? config.broker.port,
     },
   };
-}
-
-/** The configured teacher, or the profile's own. */
-async function openTeacher(config: GatewayConfig): Promise<OpenTeacher> {
-  const profile = shippedProfile(config.profile);
-  const shipped = new URL(`../profiles/${profile.name}/teacher.onnx`, import.meta.url).pathname;
-  const file = config.teacherFile ?? shipped;
-  if (!existsSync(file)) {
-    throw new EdgeError({
-      code: "teacher-missing",
-      message: "there is no such teacher",
-      where: file,
-      hint: "Name an ONNX file or a TensorFlow.js model with --teacher or teacher.file.",
-    });
-  }
-  // A runtime built for a newer processor kills its process: better a child's than ours.
-  if (file.endsWith(".onnx")) await probeOnnxRuntime(file);
-  return openTeacherThread(file, profile);
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

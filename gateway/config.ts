@@ -12,7 +12,11 @@ import { isMap, isScalar, LineCounter, parseDocument, type Document } from "yaml
 import { z } from "zod";
 import { EdgeError } from "../src/assert.ts";
 import { type TopicBase, topicBase } from "../src/wire/topics.ts";
+import { DEFAULT_TRIGGER_RULE, type TriggerRule } from "./distil-trigger.ts";
 import { DEFAULT_ROLLOUT_POLICY, type RolloutPolicy } from "./rollout.ts";
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
 
 const wholeNumber = (low: number, high: number): z.ZodInt => z.int().min(low).max(high);
 
@@ -62,6 +66,24 @@ const FileSchema = z.strictObject({
       silences: z.number().min(1).max(100).default(2.5),
     })
     .prefault({}),
+  loop: z
+    .strictObject({
+      enabled: z.boolean().default(true),
+      labels_wanted: wholeNumber(1, 10_000).default(DEFAULT_TRIGGER_RULE.labelsWanted),
+      labels_least: wholeNumber(1, 10_000).default(DEFAULT_TRIGGER_RULE.labelsLeast),
+      patience_minutes: z
+        .number()
+        .min(0)
+        .max(100_000)
+        .default(DEFAULT_TRIGGER_RULE.patienceMs / MINUTE_MS),
+      labels_count: wholeNumber(1, 1_000_000).default(DEFAULT_TRIGGER_RULE.labelsCount),
+      schedule_hours: z
+        .number()
+        .min(0)
+        .max(100_000)
+        .default(DEFAULT_TRIGGER_RULE.scheduleMs / HOUR_MS),
+    })
+    .prefault({}),
   releases: z
     .strictObject({
       chunk_bytes_per_second: wholeNumber(1_024, 1_000_000_000).default(262_144),
@@ -104,6 +126,11 @@ export type GatewayConfig = {
     readonly nodeQueueMax: number;
   };
   readonly silences: number;
+  /** Whether the loop learns, and when: see `distil-trigger.ts`. */
+  readonly loop: {
+    readonly enabled: boolean;
+    readonly trigger: Omit<TriggerRule, "trust">;
+  };
   readonly releases: { readonly chunkBytesPerSecond: number; readonly policy: RolloutPolicy };
   readonly logLevel: FileConfig["log"]["level"];
   /** Pages that the label log may grow to; tests fill a disk with it. */
@@ -111,7 +138,6 @@ export type GatewayConfig = {
 };
 
 const ENVIRONMENT_PREFIX = "BELLWETHER_CONFIG_";
-const MINUTE_MS = 60_000;
 
 /** @throws EdgeError `config-missing`, and what `parseConfig` throws */
 export function readConfig(
@@ -165,7 +191,7 @@ function toConfig(settings: FileConfig, file: string): GatewayConfig {
   const folder = path.dirname(path.resolve(file));
   const beside = (name: string | undefined): string | undefined =>
     name === undefined ? undefined : path.resolve(folder, name);
-  const { broker, teacher, releases } = settings;
+  const { broker, teacher, loop, releases } = settings;
   return {
     version: packageVersion(),
     dataDirectory: path.resolve(folder, settings.data_directory),
@@ -189,6 +215,16 @@ function toConfig(settings: FileConfig, file: string): GatewayConfig {
       nodeQueueMax: teacher.node_queue,
     },
     silences: settings.nodes.silences,
+    loop: {
+      enabled: loop.enabled,
+      trigger: {
+        labelsWanted: loop.labels_wanted,
+        labelsLeast: loop.labels_least,
+        patienceMs: loop.patience_minutes * MINUTE_MS,
+        labelsCount: loop.labels_count,
+        scheduleMs: loop.schedule_hours * HOUR_MS,
+      },
+    },
     releases: {
       chunkBytesPerSecond: releases.chunk_bytes_per_second,
       policy: {

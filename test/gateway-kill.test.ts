@@ -161,7 +161,7 @@ async function startProcess(): Promise<ChildProcess> {
       "gateway",
       ...["--data-dir", path.join(folder, "data")],
       ...["--port", String(port)],
-      ...["--teacher", path.join(folder, "untrained.onnx")],
+      ...["--teacher", path.join(folder, "untrained.onnx"), "--serve-only"],
     ],
     { stdio: ["ignore", "pipe", "pipe"] },
   );
