@@ -72,6 +72,11 @@ export class LabelLog {
     }
   }
 
+  /** How far the file may grow, in pages of SQLite. */
+  limitPages(pagesMax: number): void {
+    this.#database.exec(`PRAGMA max_page_count = ${pagesMax}`);
+  }
+
   close(): void {
     this.#database.close();
   }
