@@ -32,7 +32,7 @@ export function answerWindow(
   const { decision } = answer;
   node.nextWindow += 1;
   node.gate = decision.nextState;
-  const timeMs = Math.round(asked.timeMs);
+  const timeMs = wireTime(asked.timeMs);
   const { classIndex, confidenceQ8, exit, offload, driftQ8, alarm } = decision;
   if (offload !== null) putOffload(node, asked, answer, now, effects);
   const entry = {
@@ -69,6 +69,11 @@ export function answerWindow(
   if (node.nextWindow % node.settings.gateSaveWindows === 0) saveGate(node, effects);
 }
 
+/** A clock that was never set, or set to anything, still gives a time that a frame can carry. */
+function wireTime(wallMs: number): number {
+  return Math.max(0, Math.min(0xffff_ffff_ffff, Math.round(wallMs)));
+}
+
 function putOffload(
   node: Node,
   asked: WindowToAnswer,
@@ -86,7 +91,7 @@ function putOffload(
     seq: node.outbox.nextSeq,
     modelId: model.modelId,
     windowIndex: node.nextWindow - 1,
-    timeMs: Math.round(asked.timeMs),
+    timeMs: wireTime(asked.timeMs),
     reason: decision.offload ?? "audit",
     chanceQ16: decision.chanceQ16,
     classIndex: decision.classIndex,

@@ -114,6 +114,21 @@ describe("a node", () => {
     expect(world.conflicts).toEqual([]);
   });
 
+  it("works with a clock that was never set", async () => {
+    const world = new NodeWorld({ seed: 6 });
+    world.wallMs = -5000;
+    await world.boot();
+    world.connect();
+    for (let i = 0; i < 12; i++) {
+      const millig = Int16Array.from({ length: 3 * 30 }, (_, at) => 40 * ((at * 7) % 23));
+      world.node?.step({ kind: "samples", startSample: 30 * i, millig });
+      await world.run(3, false);
+    }
+    expect(world.decided.length).toBeGreaterThan(10);
+    expect(world.reportedWindows()).toEqual(range(world.decided.length));
+    expect(world.decided[0]?.timeMs).toBe(0);
+  });
+
   it("counts what a full outbox had to drop, and says so", async () => {
     const outbox = { entries: 6, bytes: 100_000, inflight: 4, retryMs: 1000, retryMsMax: 4000 };
     const world = new NodeWorld({ seed: 7, settings: { outbox, reportWindowsOffline: 1 } });
