@@ -1,3 +1,5 @@
+/** The benchmark of the emulator, tiny, on a herd that swings. */
+
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
