@@ -8,7 +8,7 @@ import {
 } from "../src/gate/baselines.ts";
 import { logitsAt } from "../src/gate/exit-records.ts";
 import { answersOf } from "../src/gate/fit-confidence.ts";
-import { type GateParameters, NEVER_Q15, ONE_Q15 } from "../src/gate/gate-parameters.ts";
+import { type GateParameters, NEVER_Q8 } from "../src/gate/gate-parameters.ts";
 import { largestIndex } from "../src/learn/metrics.ts";
 import type { GateAnswers } from "./gate-job.ts";
 import { replayGate } from "./gate-replay.ts";
@@ -90,7 +90,7 @@ export function curvesOf(answers: GateAnswers, seed: number): FoldCurves {
   };
 }
 
-/** Steps by which the threshold for a share is found: 2^-14 of the margin's range at the end. */
+/** Steps by which the threshold for a share is found: to a single Q8 step at the end. */
 const HALVINGS = 14;
 
 /**
@@ -101,14 +101,14 @@ const HALVINGS = 14;
 function oursAt(answers: GateAnswers, teacherRight: readonly number[], share: number): number {
   const { parameters } = answers.calibration;
   const { labels, count } = answers.test;
-  const run = (marginQ15: number): { offloads: number; right: number } => {
+  const run = (marginQ8: number): { offloads: number; right: number } => {
     const bare: GateParameters = {
       ...parameters,
-      exits: parameters.exits.map((exit) => ({ ...exit, sureMarginQ15: NEVER_Q15 })),
+      exits: parameters.exits.map((exit) => ({ ...exit, sureMarginQ8: NEVER_Q8 })),
       offload: {
         ...parameters.offload,
-        unsureMarginQ15: parameters.offload.unsureMarginQ15.map(() => marginQ15),
-        rateStepQ23: 0,
+        unsureMarginQ8: parameters.offload.unsureMarginQ8.map(() => marginQ8),
+        rateStepQ16: 0,
       },
       bucket: { capacityTokens: 1024, windowsPerTokenQ8: 256, reserveTokens: 0 },
       auditChanceQ16: 0,
@@ -121,13 +121,13 @@ function oursAt(answers: GateAnswers, teacherRight: readonly number[], share: nu
     return { offloads: replay.offloaded.reduce((a, b) => a + b, 0), right: mean(right) };
   };
   if (share === 1) return mean(teacherRight);
-  let low = { marginQ15: 0, ...run(0) };
-  let highMarginQ15 = ONE_Q15;
+  let low = { marginQ8: 0, ...run(0) };
+  let highMarginQ8 = NEVER_Q8;
   for (let step = 0; step < HALVINGS && share > 0; step++) {
-    const marginQ15 = (low.marginQ15 + highMarginQ15) >> 1;
-    const tried = run(marginQ15);
-    if (tried.offloads <= share * count) low = { marginQ15, ...tried };
-    else highMarginQ15 = marginQ15;
+    const marginQ8 = (low.marginQ8 + highMarginQ8) >> 1;
+    const tried = run(marginQ8);
+    if (tried.offloads <= share * count) low = { marginQ8, ...tried };
+    else highMarginQ8 = marginQ8;
   }
   return low.right;
 }

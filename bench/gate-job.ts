@@ -8,6 +8,7 @@ import type { LoadedStudent } from "../src/engine/engine.ts";
 import { chooseEngine } from "../src/engine/choose-engine.ts";
 import { type Calibration, calibrateGate } from "../src/gate/calibrate.ts";
 import { type ExitRecords, recordExits } from "../src/gate/exit-records.ts";
+import { randomBoutOrder } from "../src/gate/bout-order.ts";
 import { softmaxRows } from "../src/learn/metrics.ts";
 import { predictRows } from "../src/learn/predict.ts";
 import { plainRecipe, quickRecipe, type Recipe, recipeFor } from "../src/learn/recipes.ts";
@@ -16,10 +17,11 @@ import type { TrainingProgress } from "../src/learn/train-network.ts";
 import { trainStudent } from "../src/learn/train-student.ts";
 import { trainTeacher } from "../src/learn/train-teacher.ts";
 import { quantizeStudent } from "../src/model/quantize.ts";
+import { prng } from "../src/prng.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";
 import { hopMs, type Profile } from "../src/signal/profile.ts";
 import { profileFor } from "../src/signal/profiles.ts";
-import type { WindowSet } from "../src/signal/window-set.ts";
+import { pickWindows, type WindowSet } from "../src/signal/window-set.ts";
 
 export type GateJob = {
   readonly folder: string;
@@ -58,7 +60,9 @@ export async function runGateJob(
   const profile = profileFor(recordings);
   const train = makeWindows(recordings, profile, job.train);
   const held = makeWindows(recordings, profile, job.calibration);
-  const test = makeWindows(recordings, profile, job.test);
+  const recorded = makeWindows(recordings, profile, job.test);
+  const order = randomBoutOrder(recorded, prng(job.seed, "test-order"));
+  const test = pickWindows(recorded, order);
   const trained = await trainBoth(profile, train, job, onProgress);
   const calibration = calibrateGate({
     student: trained.loaded,

@@ -6,7 +6,7 @@
 
 import { createHash } from "node:crypto";
 import { decodeGate } from "../src/gate/gate-bytes.ts";
-import { type GateParameters, NEVER_Q15, ONE_Q15 } from "../src/gate/gate-parameters.ts";
+import { type GateParameters, NEVER_Q8 } from "../src/gate/gate-parameters.ts";
 import { type Container, decodeContainer } from "../src/model/container.ts";
 import type { Stage } from "../src/model/student.ts";
 import { studentCost } from "../src/model/student-cost.ts";
@@ -84,7 +84,8 @@ export function describeLines(model: ModelDescription): string[] {
       `${model.inputMilligPerStep} milli-g a step`,
   ];
   model.exits.forEach((exit, i) => {
-    const sure = exit.sureMargin === null ? "goes on" : `sure from ${exit.sureMargin.toFixed(3)}`;
+    const sure =
+      exit.sureMargin === null ? "goes on" : `sure from odds of 2^${exit.sureMargin.toFixed(1)}`;
     lines.push(
       `exit ${i + 1}    ${exit.layers.join(" > ")} > ${exit.head}`,
       `          ${exit.macs} MAC, ${exit.weightBytes} bytes of weights, ` +
@@ -92,9 +93,9 @@ export function describeLines(model: ModelDescription): string[] {
     );
   });
   const { gate } = model;
-  const unsure = Object.entries(gate.unsureMargin).map(([name, m]) => `${name} ${m.toFixed(3)}`);
+  const unsure = Object.entries(gate.unsureMargin).map(([name, m]) => `${name} 2^${m.toFixed(1)}`);
   lines.push(
-    `gate      unsure below ${unsure.join(", ")}; at most one offload in ` +
+    `gate      unsure below odds of ${unsure.join(", ")}; at most one offload in ` +
       `${gate.tokenEveryWindows} windows, aims at ${percent(gate.targetShare)}`,
     `          audits ${percent(gate.auditShare)}, novelty ${gate.novelty ? "on" : "off"}, ` +
       `bursts of ${gate.burstWindows}`,
@@ -106,7 +107,7 @@ function describeGate(container: Container, gate: GateParameters): ModelDescript
   const { offload, bucket, burst } = gate;
   return {
     unsureMargin: Object.fromEntries(
-      container.classes.map((name, i) => [name, (offload.unsureMarginQ15[i] ?? 0) / ONE_Q15]),
+      container.classes.map((name, i) => [name, (offload.unsureMarginQ8[i] ?? 0) / 256]),
     ),
     targetShare: offload.targetShareQ16 / 65535,
     tokenEveryWindows: bucket.windowsPerTokenQ8 / 256,
@@ -117,8 +118,8 @@ function describeGate(container: Container, gate: GateParameters): ModelDescript
 }
 
 function sureMargin(gate: GateParameters, exit: number): number | null {
-  const margin = gate.exits[exit]?.sureMarginQ15 ?? NEVER_Q15;
-  return margin >= NEVER_Q15 ? null : margin / ONE_Q15;
+  const margin = gate.exits[exit]?.sureMarginQ8 ?? NEVER_Q8;
+  return margin >= NEVER_Q8 ? null : margin / 256;
 }
 
 function layerText(layer: Stage["layers"][number]): string {

@@ -109,7 +109,7 @@ describe("gateWindow", () => {
     fc.assert(
       fc.property(fc.nat(), fc.integer({ min: 1, max: 120 }), (seed, stop) => {
         const gate = gateWith({
-          offload: { ...gateWith().offload, rateStepQ23: 9000, rateLimitQ15: 4000 },
+          offload: { ...gateWith().offload, rateStepQ16: 9000, rateLimitQ8: 1500 },
         });
         const run = (restart: (state: GateState) => GateState) => {
           const next = streamOf(seed);
@@ -160,7 +160,7 @@ describe("gateWindow", () => {
       auditChanceQ16: 3277,
       novelty: null,
       bucket: { capacityTokens: 24, windowsPerTokenQ8: 1280, reserveTokens: 8 },
-      offload: { ...gateWith().offload, unsureMarginQ15: [3000, 3000, 3000] },
+      offload: { ...gateWith().offload, unsureMarginQ8: [200, 200, 200] },
     });
     const estimates: number[] = [];
     let truth = 0;
@@ -175,7 +175,7 @@ describe("gateWindow", () => {
         const decision = gateWindow(gate, state, input, random);
         state = decision.nextState;
         // Something that depends on the window and goes with its margin, as errors do.
-        const value = (input.statistics[0] as number) < 20 || decision.marginQ15 < 16000 ? 1 : 0;
+        const value = (input.statistics[0] as number) < 20 || decision.marginQ8 < 900 ? 1 : 0;
         truth += value;
         windows++;
         if (decision.offload !== null) weighted += (value * 65536) / decision.chanceQ16;
@@ -194,7 +194,7 @@ describe("gateWindow", () => {
   it("raises the alarm on novel features, calls one bounded burst, and lets go afterwards", () => {
     const gate = gateWith({
       auditChanceQ16: 0,
-      offload: { ...gateWith().offload, unsureMarginQ15: [0, 0, 0] },
+      offload: { ...gateWith().offload, unsureMarginQ8: [0, 0, 0] },
       bucket: { capacityTokens: 64, windowsPerTokenQ8: 512, reserveTokens: 0 },
       burst: { ...gateWith().burst, windows: 12, diversity: 4, boutChange: 20 },
     });
@@ -222,10 +222,10 @@ describe("gateWindow", () => {
       novelty: null,
       auditChanceQ16: 0,
       offload: {
-        unsureMarginQ15: [20000, 20000, 20000],
+        unsureMarginQ8: [2000, 2000, 2000],
         targetShareQ16: Math.round(target * 65535),
-        rateStepQ23: 1 << 14,
-        rateLimitQ15: 32768,
+        rateStepQ16: 1 << 13,
+        rateLimitQ8: 5120,
       },
       bucket: { capacityTokens: 64, windowsPerTokenQ8: 256, reserveTokens: 0 },
     });
@@ -247,7 +247,7 @@ describe("gateExit", () => {
   const sure = { logits: Int16Array.from([5000, 0, 0]), features: new Int8Array(FEATURES) };
   const open = gateWith();
   const gate = gateWith({
-    exits: open.exits.map((exit, k) => ({ ...exit, sureMarginQ15: k === 0 ? 30000 : 0 })),
+    exits: open.exits.map((exit, k) => ({ ...exit, sureMarginQ8: k === 0 ? 1000 : 0 })),
   });
 
   it("answers early only when sure, and never during an alarm or a burst", () => {
@@ -293,7 +293,7 @@ describe("carryGateState", () => {
       ...initialGateState(gate),
       levelQ8: 5,
       beliefQ15: [1, 2, 3],
-      rateOffsetQ23: 900,
+      rateOffsetQ16: 900,
     };
     expect(carryGateState(gate, before)).toEqual({ ...initialGateState(gate), levelQ8: 5 });
   });

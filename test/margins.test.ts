@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ONE_Q15, uncalibratedGate } from "../src/gate/gate-parameters.ts";
-import { bestOf, confidenceAt, exitProbabilities, fuseExits, log2Q8 } from "../src/gate/margins.ts";
+import { MARGIN_TOP_Q8, ONE_Q15, uncalibratedGate } from "../src/gate/gate-parameters.ts";
+import { confidenceAt, exitProbabilities, fuseExits, log2Q8 } from "../src/gate/margins.ts";
 
 const logits = fc
   .array(fc.integer({ min: -32768, max: 32767 }), { minLength: 2, maxLength: 20 })
@@ -49,12 +49,12 @@ describe("exitProbabilities", () => {
 });
 
 describe("fuseExits", () => {
-  it("takes the margin of the mean, not the mean of the margins", () => {
+  it("is the mean of the exits' probabilities", () => {
     const exits = uncalibratedGate({ exits: 2, classes: 2 }).exits;
     const sure = Int16Array.from([2000, -2000]);
     const opposite = Int16Array.from([-2000, 2000]);
-    expect(bestOf(fuseExits(exits, [sure]))).toEqual({ classIndex: 0, marginQ15: ONE_Q15 });
-    expect(bestOf(fuseExits(exits, [sure, opposite])).marginQ15).toBe(0);
+    expect([...fuseExits(exits, [sure])]).toEqual([ONE_Q15, 0]);
+    expect([...fuseExits(exits, [sure, opposite])]).toEqual([ONE_Q15 / 2, ONE_Q15 / 2]);
   });
 
   it("weighs the exits", () => {
@@ -72,9 +72,9 @@ describe("confidenceAt", () => {
   it("is linear between the table's entries and exact on them", () => {
     const table = { ...exit, confidenceQ8: Array.from({ length: 33 }, (_, i) => i * 7) };
     expect(confidenceAt(table, 0)).toBe(0);
-    expect(confidenceAt(table, ONE_Q15)).toBe(224);
-    expect(confidenceAt(table, 1024)).toBe(7);
-    expect(confidenceAt(table, 512)).toBe(3);
+    expect(confidenceAt(table, MARGIN_TOP_Q8)).toBe(224);
+    expect(confidenceAt(table, 160)).toBe(7);
+    expect(confidenceAt(table, 80)).toBe(3);
   });
 });
 

@@ -8,10 +8,10 @@
  * be again. Whole numbers only.
  */
 
-import { ONE_Q15 } from "./gate-parameters.ts";
+import { MARGIN_TOP_Q8, ONE_Q15 } from "./gate-parameters.ts";
 import type { FilterGate } from "./gate-parameters.ts";
 import type { PendingOffload } from "./gate-state.ts";
-import { exp2Q16 } from "./margins.ts";
+import { exp2Q16, log2Q8 } from "./margins.ts";
 
 /** Three nats to either side. */
 const BIAS_LIMIT_Q8 = 1108;
@@ -20,23 +20,44 @@ const FORGET = 50;
 /** Added to every probability, so that no behaviour is ever ruled out. */
 const FLOOR_Q15 = 8;
 
-/** The belief after a window, Q15, from the belief before (empty for none) and the probabilities. */
+/** What is believed after a window. */
+export type Belief = {
+  /** Per class, Q15. */
+  readonly beliefQ15: Int32Array;
+  /** The most likely class, the first of equals, and its margin over the next, 0..MARGIN_TOP_Q8. */
+  readonly classIndex: number;
+  readonly marginQ8: number;
+};
+
+/** From the belief before (Q15, empty for none) and the probabilities of this window. */
 export function believe(
   filter: FilterGate,
   beforeQ15: readonly number[],
   probabilitiesQ15: Int32Array,
-): Int32Array {
+): Belief {
   const classes = probabilitiesQ15.length;
   const change = filter.changeQ15;
   const even = Math.trunc(ONE_Q15 / classes);
   const joint = new Int32Array(classes);
+  let classIndex = 0;
+  let best = -1;
+  let second = -1;
   for (let c = 0; c < classes; c++) {
     const stays = beforeQ15.length === 0 ? even : (beforeQ15[c] as number);
     // Both factors are at most 2^15 and a little; their products add up to less than 2^31.
     const prior = ((ONE_Q15 - change) * stays + change * even) >> 15;
-    joint[c] = prior * ((probabilitiesQ15[c] as number) + FLOOR_Q15);
+    const value = prior * ((probabilitiesQ15[c] as number) + FLOOR_Q15);
+    joint[c] = value;
+    if (value > best) {
+      second = best;
+      best = value;
+      classIndex = c;
+    } else {
+      second = Math.max(second, value);
+    }
   }
-  return normalised(joint);
+  const marginQ8 = Math.min(MARGIN_TOP_Q8, log2Q8(best) - log2Q8(second));
+  return { beliefQ15: normalised(joint), classIndex, marginQ8 };
 }
 
 /** The belief after a trusted verdict on the window so many windows ago: what the teacher says of the

@@ -11,7 +11,8 @@ import type { LoadedStudent } from "../engine/engine.ts";
 import { prng } from "../prng.ts";
 import type { Augmentation } from "../signal/augment.ts";
 import type { WindowSet } from "../signal/window-set.ts";
-import { windowAt } from "../signal/window-set.ts";
+import { pickWindows, windowAt } from "../signal/window-set.ts";
+import type { Belief } from "./belief.ts";
 import { recordExits } from "./exit-records.ts";
 import type { AlarmRate } from "./false-alarms.ts";
 import { fitAlarm } from "./false-alarms.ts";
@@ -23,10 +24,10 @@ import {
   fitTemperature,
 } from "./fit-confidence.ts";
 import { fitNovelty } from "./fit-novelty.ts";
-import { NEVER_Q15, ONE_Q15 } from "./gate-parameters.ts";
+import { MARGIN_TOP_Q8, NEVER_Q8, ONE_Q15 } from "./gate-parameters.ts";
 import type { BurstGate, ExitGate, GateParameters, NoveltyGate } from "./gate-parameters.ts";
-import type { BestClass } from "./margins.ts";
 import { boutNovelties, noveltySamples, turnedViews } from "./novelty-samples.ts";
+import { randomBoutOrder } from "./bout-order.ts";
 import { statisticsDistance, windowStatistics } from "./window-statistics.ts";
 
 /** What the offloads are to achieve. */
@@ -84,8 +85,13 @@ export type Calibration = {
   };
 };
 
-/** A verdict moves the odds of the classes by up to one nat. */
-const ADAPT_Q8 = 256;
+/** A verdict moves the odds of the classes by up to a quarter of a nat. */
+const ADAPT_Q8 = 64;
+/** Share of the offloads that early answers may forestall. */
+const LOST_OFFLOADS = 0.1;
+/** Rate control: a quarter of an octave per window at most, six octaves in all. */
+const RATE_STEP_Q16 = 1 << 14;
+const RATE_LIMIT_Q8 = 6 * 256;
 /** Tokens that a full bucket holds: an hour of nothing does not pay for an hour of everything. */
 const BUCKET_TOKENS = 24;
 const BUCKET_RESERVE = 8;
@@ -96,8 +102,10 @@ const NOVELTY_SHIFT = 5;
 
 /** Solves every threshold of a gate. See `CalibrationRequest`. */
 export function calibrateGate(request: CalibrationRequest): Calibration {
-  const { held, student } = request;
-  assert(held.count > 0, "calibration has windows");
+  const { student } = request;
+  assert(request.held.count > 0, "calibration has windows");
+  const order = randomBoutOrder(request.held, prng(request.seed ?? 1, "calibrate-order"));
+  const held = pickWindows(request.held, order);
   const records = recordExits(student, held);
   const fits = records.exits.map((_, k) => fitTemperature(records, k, held.labels));
   const inverse = fits.map((fit) => fit.inverseTemperatureQ8);
@@ -105,7 +113,7 @@ export function calibrateGate(request: CalibrationRequest): Calibration {
   const open = inverse.map((inverseTemperatureQ8, k) => ({
     inverseTemperatureQ8,
     fusionWeight: weights[k] as number,
-    sureMarginQ15: NEVER_Q15,
+    sureMarginQ8: NEVER_Q8,
     confidenceQ8: [] as readonly number[],
   }));
   const filter = {
@@ -115,22 +123,22 @@ export function calibrateGate(request: CalibrationRequest): Calibration {
   const answers = answersOf(records, open, filter, held.subjects);
   const exits: readonly ExitGate[] = open.map((exit, k) => ({
     ...exit,
-    confidenceQ8: fitConfidence(answers[k] as readonly BestClass[], held.labels),
+    confidenceQ8: fitConfidence(answers[k] as readonly Belief[], held.labels),
   }));
-  const share = targetShare(request, answers.at(-1) as readonly BestClass[]);
+  const share = targetShare(request, order, answers.at(-1) as readonly Belief[]);
   const early = fitEarlyExits(answers, held.labels, share, request.earlyExitPoints ?? 0.2);
-  const unsure = unsureMargin(answers, early.answeredBy, share);
+  const unsure = unsureMargin(answers.at(-1) as readonly Belief[], share);
   const novelty = calibrateNovelty(request);
   return {
     parameters: {
       classes: records.classes,
-      exits: exits.map((exit, k) => ({ ...exit, sureMarginQ15: early.sureMargins[k] as number })),
+      exits: exits.map((exit, k) => ({ ...exit, sureMarginQ8: early.sureMargins[k] as number })),
       filter,
       offload: {
-        unsureMarginQ15: Array.from({ length: records.classes }, () => unsure),
+        unsureMarginQ8: Array.from({ length: records.classes }, () => unsure),
         targetShareQ16: Math.round(share * 65535),
-        rateStepQ23: share > 0 ? 1 << 14 : 0,
-        rateLimitQ15: ONE_Q15 >> 3,
+        rateStepQ16: share > 0 ? RATE_STEP_Q16 : 0,
+        rateLimitQ8: RATE_LIMIT_Q8,
       },
       bucket: bucketFor(request.budgetShare ?? Math.max(0.15, 1.5 * share)),
       auditChanceQ16: Math.round((request.auditChance ?? 0.01) * 65535),
@@ -149,7 +157,11 @@ export function calibrateGate(request: CalibrationRequest): Calibration {
 }
 
 /** The share of windows to offload, 0..1, that meets the target on the held windows. */
-function targetShare(request: CalibrationRequest, answers: readonly BestClass[]): number {
+function targetShare(
+  request: CalibrationRequest,
+  order: readonly number[],
+  answers: readonly Belief[],
+): number {
   const { target, held, teacherProbabilities } = request;
   if (target.kind === "offload-share") return target.share;
   if (target.kind === "bytes-per-day") {
@@ -158,40 +170,42 @@ function targetShare(request: CalibrationRequest, answers: readonly BestClass[])
   assert(teacherProbabilities !== undefined, "a target below the teacher needs its answers");
   const classes = teacherProbabilities.length / held.count;
   const gains = answers.map((answer, i) => {
-    const row = teacherProbabilities.subarray(i * classes, (i + 1) * classes);
-    const teacherRight = row.indexOf(Math.max(...row)) === held.labels[i];
-    return Number(teacherRight) - Number(answer.classIndex === held.labels[i]);
+    const window = order[i] as number;
+    const row = teacherProbabilities.subarray(window * classes, (window + 1) * classes);
+    const teacherRight = row.indexOf(Math.max(...row)) === held.labels[window];
+    return Number(teacherRight) - Number(answer.classIndex === held.labels[window]);
   });
-  const order = byMargin(answers);
+  const leastSure = byMargin(answers);
   const atTeacher = gains.reduce((sum, gain) => sum + gain, 0);
   let gained = 0;
   let needed = 0;
-  while (needed < order.length && gained < atTeacher - (target.points / 100) * held.count) {
-    gained += gains[order[needed] as number] as number;
+  while (needed < leastSure.length && gained < atTeacher - (target.points / 100) * held.count) {
+    gained += gains[leastSure[needed] as number] as number;
     needed++;
   }
   return needed / held.count;
 }
 
 /** Window indices, least margin first. */
-function byMargin(answers: readonly BestClass[]): readonly number[] {
+function byMargin(answers: readonly Belief[]): readonly number[] {
   return answers
     .map((_, i) => i)
-    .sort((a, b) => (answers[a]?.marginQ15 as number) - (answers[b]?.marginQ15 as number));
+    .sort((a, b) => (answers[a]?.marginQ8 as number) - (answers[b]?.marginQ8 as number));
 }
 
 /**
  * The margins from which early exits answer: as low as their answers cost at most `points` of
- * accuracy against full depth with its offloads, with one standard error to spare.
+ * accuracy against full depth with its offloads, with one standard error to spare, and leave the gate
+ * most of the windows that it would have offloaded.
  */
 function fitEarlyExits(
-  answers: readonly (readonly BestClass[])[],
+  answers: readonly (readonly Belief[])[],
   labels: Uint8Array,
   share: number,
   points: number,
 ): { readonly sureMargins: readonly number[]; readonly answeredBy: readonly number[] } {
   const last = answers.length - 1;
-  const deep = answers[last] as readonly BestClass[];
+  const deep = answers[last] as readonly Belief[];
   const offloaded = new Set(byMargin(deep).slice(0, Math.round(share * deep.length)));
   const answeredBy = deep.map(() => last);
   const allowed = ((points / 100) * deep.length) / Math.max(1, last);
@@ -202,46 +216,40 @@ function fitEarlyExits(
       .reverse();
     let excess = 0;
     let differing = 0;
+    let lost = 0;
     let sure = 0;
     order.forEach((i, n) => {
       const earlyRight = early[i]?.classIndex === labels[i];
       const deepRight = offloaded.has(i) || deep[i]?.classIndex === labels[i];
       excess += Number(deepRight) - Number(earlyRight);
       differing += Number(deepRight !== earlyRight);
-      if (excess + Math.sqrt(differing) <= allowed) sure = n + 1;
+      lost += Number(offloaded.has(i));
+      const spared = lost <= (LOST_OFFLOADS * offloaded.size) / Math.max(1, last);
+      if (spared && excess + Math.sqrt(differing) <= allowed) sure = n + 1;
     });
-    if (sure === 0) return NEVER_Q15;
+    if (sure === 0) return NEVER_Q8;
     for (const i of order.slice(0, sure)) answeredBy[i] = k;
     const border = order[sure - 1] as number;
-    return early[border]?.marginQ15 as number;
+    return early[border]?.marginQ8 as number;
   });
   return { sureMargins, answeredBy };
 }
 
-/** The margin under which that share of all windows lies, of those that reach the last exit. */
-function unsureMargin(
-  answers: readonly (readonly BestClass[])[],
-  answeredBy: readonly number[],
-  share: number,
-): number {
-  const last = answers.length - 1;
-  const margins = (answers[last] as readonly BestClass[])
-    .filter((_, i) => answeredBy[i] === last)
-    .map((answer) => answer.marginQ15)
-    .sort((a, b) => a - b);
-  const wanted = Math.round(share * answeredBy.length);
-  if (wanted === 0) return 0;
-  return Math.min(ONE_Q15, (margins[wanted] ?? ONE_Q15 - 1) + Number(wanted >= margins.length));
+/** The margin at full depth under which that share of the windows lies. */
+function unsureMargin(deep: readonly Belief[], share: number): number {
+  const margins = deep.map((answer) => answer.marginQ8).sort((a, b) => a - b);
+  const wanted = Math.round(share * margins.length);
+  return wanted === 0 ? 0 : (margins[wanted] ?? MARGIN_TOP_Q8);
 }
 
 function shareBelow(
-  answers: readonly (readonly BestClass[])[],
+  answers: readonly (readonly Belief[])[],
   answeredBy: readonly number[],
-  marginQ15: number,
+  marginQ8: number,
 ): number {
   const last = answers.length - 1;
-  const deep = answers[last] as readonly BestClass[];
-  const below = deep.filter((a, i) => answeredBy[i] === last && a.marginQ15 < marginQ15);
+  const deep = answers[last] as readonly Belief[];
+  const below = deep.filter((a, i) => answeredBy[i] === last && a.marginQ8 < marginQ8);
   return below.length / deep.length;
 }
 

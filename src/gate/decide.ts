@@ -15,11 +15,11 @@ import type { Prng } from "../prng.ts";
 import type { OffloadReason } from "../wire/messages.ts";
 import { adapt, believe, instruct, personalise } from "./belief.ts";
 import { callBurst, followBout, seekForBurst } from "./burst.ts";
-import { NEVER_Q15, ONE_Q15 } from "./gate-parameters.ts";
+import { MARGIN_TOP_Q8, NEVER_Q8 } from "./gate-parameters.ts";
 import type { ExitGate, GateParameters, NoveltyGate } from "./gate-parameters.ts";
 import type { DriftState, GateState } from "./gate-state.ts";
 import { PENDING_LIMIT } from "./gate-state.ts";
-import { bestOf, confidenceAt, fuseExits } from "./margins.ts";
+import { confidenceAt, fuseExits } from "./margins.ts";
 import { accumulate, noveltyOf } from "./novelty.ts";
 import type { WindowStatistics } from "./window-statistics.ts";
 
@@ -36,7 +36,8 @@ export type GateDecision = {
   readonly confidenceQ8: number;
   /** The exit that answered, from 0. */
   readonly exit: number;
-  readonly marginQ15: number;
+  /** log2 of the odds of this class against the next, Q8. */
+  readonly marginQ8: number;
   readonly offload: OffloadReason | null;
   /** Chance with which this window was chosen, 1..65535; 65535 where it was certain. Of no meaning
    * where nothing is offloaded. */
@@ -64,10 +65,10 @@ export function gateExit(
 ): "answer" | "next" {
   if (exits.length >= parameters.exits.length) return "answer";
   const exit = parameters.exits[exits.length - 1] as ExitGate;
-  if (exit.sureMarginQ15 >= NEVER_Q15 || state.drift.alarm || state.burst.left > 0) return "next";
+  if (exit.sureMarginQ8 >= NEVER_Q8 || state.drift.alarm || state.burst.left > 0) return "next";
   const evidence = evidenceOf(parameters, state, exits);
-  const answer = bestOf(believe(parameters.filter, state.beliefQ15, evidence));
-  return answer.marginQ15 >= exit.sureMarginQ15 ? "answer" : "next";
+  const answer = believe(parameters.filter, state.beliefQ15, evidence);
+  return answer.marginQ8 >= exit.sureMarginQ8 ? "answer" : "next";
 }
 
 /** Decides one window. Takes exactly one number from `random`, whatever it decides. */
@@ -81,8 +82,7 @@ export function gateWindow(
   const draw = random.uint32() >>> 16;
   const exit = input.exits.length - 1;
   const evidence = evidenceOf(parameters, state, input.exits);
-  const belief = believe(parameters.filter, state.beliefQ15, evidence);
-  const answer = bestOf(belief);
+  const answer = believe(parameters.filter, state.beliefQ15, evidence);
   const drift = watch(parameters.novelty, state, input);
   const bout = followBout(parameters.burst, state, input.statistics);
   const called =
@@ -109,9 +109,9 @@ export function gateWindow(
     ...state,
     windows: Math.min(state.windows + 1, 0x7fffffff),
     levelQ8: offload === null ? level : level - parameters.bucket.windowsPerTokenQ8,
-    rateOffsetQ23: steer(parameters, state.rateOffsetQ23, unsure),
+    rateOffsetQ16: steer(parameters, state.rateOffsetQ16, unsure),
     drift: drift.after,
-    beliefQ15: [...belief],
+    beliefQ15: [...answer.beliefQ15],
     lastWindowIndex: input.windowIndex,
     boutMeansQ4: bout.boutMeansQ4,
     boutAwayWindows: bout.boutAwayWindows,
@@ -120,9 +120,9 @@ export function gateWindow(
   };
   return {
     classIndex: answer.classIndex,
-    confidenceQ8: confidenceAt(parameters.exits[exit] as ExitGate, answer.marginQ15),
+    confidenceQ8: confidenceAt(parameters.exits[exit] as ExitGate, answer.marginQ8),
     exit,
-    marginQ15: answer.marginQ15,
+    marginQ8: answer.marginQ8,
     offload,
     chanceQ16: offload === "audit" ? state.auditChanceQ16 : 65535,
     driftQ8: drift.after.cusumQ8,
@@ -194,12 +194,12 @@ function watch(
 function isUnsure(
   parameters: GateParameters,
   state: GateState,
-  answer: { readonly classIndex: number; readonly marginQ15: number },
+  answer: { readonly classIndex: number; readonly marginQ8: number },
 ): boolean {
-  const base = parameters.offload.unsureMarginQ15[answer.classIndex] as number;
+  const base = parameters.offload.unsureMarginQ8[answer.classIndex] as number;
   if (base === 0) return false;
-  const threshold = Math.max(0, Math.min(ONE_Q15, base + (state.rateOffsetQ23 >> 8)));
-  return answer.marginQ15 < threshold;
+  const threshold = Math.max(0, Math.min(MARGIN_TOP_Q8, base + (state.rateOffsetQ16 >> 8)));
+  return answer.marginQ8 < threshold;
 }
 
 /** One more window in the bucket, which never holds more than its capacity. */
@@ -227,10 +227,10 @@ function choose(
  * window lowers the thresholds by `step * (1 - target)`, each sure one raises them by
  * `step * target`. */
 function steer(parameters: GateParameters, offsetQ23: number, unsure: boolean): number {
-  const { rateStepQ23, targetShareQ16, rateLimitQ15 } = parameters.offload;
-  if (rateStepQ23 === 0) return 0;
+  const { rateStepQ16, targetShareQ16, rateLimitQ8 } = parameters.offload;
+  if (rateStepQ16 === 0) return 0;
   const pull = unsure ? targetShareQ16 - 65536 : targetShareQ16;
   // |step| <= 2^14, |pull| <= 2^16: below 2^30; rounded so that small steps have no drift.
-  const moved = offsetQ23 + ((rateStepQ23 * pull + 32768) >> 16);
-  return Math.max(-rateLimitQ15 << 8, Math.min(rateLimitQ15 << 8, moved));
+  const moved = offsetQ23 + ((rateStepQ16 * pull + 32768) >> 16);
+  return Math.max(-rateLimitQ8 << 8, Math.min(rateLimitQ8 << 8, moved));
 }

@@ -6,15 +6,24 @@
  * right at each margin. All on windows that the student was not trained on.
  */
 
+import type { Belief } from "./belief.ts";
 import { believe } from "./belief.ts";
 import type { ExitRecords } from "./exit-records.ts";
 import { logitsAt } from "./exit-records.ts";
-import { CONFIDENCE_NODES, ONE_Q15 } from "./gate-parameters.ts";
+import {
+  CONFIDENCE_NODES,
+  CONFIDENCE_STEP_Q8,
+  expectedConfidence,
+  ONE_Q15,
+} from "./gate-parameters.ts";
 import type { ExitGate, FilterGate } from "./gate-parameters.ts";
-import type { BestClass } from "./margins.ts";
-import { bestOf, fuseExits } from "./margins.ts";
+import { fuseExits } from "./margins.ts";
 
 const LOG2_E = Math.LOG2E;
+/** A few subjects whom the student has wrong can ask for any temperature; none beyond this is theirs
+ * alone to set. */
+const LEAST_TEMPERATURE = 0.5;
+const MOST_TEMPERATURE = 2.5;
 /** Candidates for the weight of each exit beside the others. */
 const FUSION_WEIGHTS = [1, 3, 16] as const;
 /** Candidates for the chance that the behaviour changes between two windows, the most usual first;
@@ -33,8 +42,8 @@ export function fitTemperature(
   exit: number,
   labels: Uint8Array,
 ): { readonly temperature: number; readonly inverseTemperatureQ8: number } {
-  let low = Math.log(0.25);
-  let high = Math.log(16);
+  let low = Math.log(LEAST_TEMPERATURE);
+  let high = Math.log(MOST_TEMPERATURE);
   const golden = (Math.sqrt(5) - 1) / 2;
   const cost = (logT: number): number => meanLoss(records, exit, labels, Math.exp(logT));
   let left = high - golden * (high - low);
@@ -109,10 +118,10 @@ export function fitFusion(
 }
 
 /** Errors among the windows that stay when the least sure ones go, summed over some shares. */
-function errorsLeft(answers: readonly BestClass[], labels: Uint8Array): number {
+function errorsLeft(answers: readonly Belief[], labels: Uint8Array): number {
   const order = answers
-    .map((answer, i) => ({ marginQ15: answer.marginQ15, wrong: answer.classIndex !== labels[i] }))
-    .sort((a, b) => b.marginQ15 - a.marginQ15);
+    .map((answer, i) => ({ marginQ8: answer.marginQ8, wrong: answer.classIndex !== labels[i] }))
+    .sort((a, b) => b.marginQ8 - a.marginQ8);
   return JUDGED_SHARES.reduce<number>((sum, share) => {
     const stay = order.slice(0, Math.round((1 - share) * order.length));
     return sum + stay.filter(({ wrong }) => wrong).length;
@@ -123,7 +132,7 @@ function exitGates(inverse: readonly number[], weights: readonly number[]): read
   return inverse.map((inverseTemperatureQ8, k) => ({
     inverseTemperatureQ8,
     fusionWeight: weights[k] as number,
-    sureMarginQ15: 0,
+    sureMarginQ8: 0,
     confidenceQ8: [],
   }));
 }
@@ -144,12 +153,12 @@ export function fusedAnswers(
   records: ExitRecords,
   gates: readonly ExitGate[],
   depth: number,
-): readonly BestClass[] {
-  return Array.from({ length: records.count }, (_, i) => bestOf(fuseAt(records, gates, depth, i)));
+): readonly Belief[] {
+  const forget = { changeQ15: ONE_Q15, adaptQ8: 0 };
+  return Array.from({ length: records.count }, (_, i) =>
+    believe(forget, [], fuseAt(records, gates, depth, i)),
+  );
 }
-
-/** What the gate believes after a window when the first exits up to one have run. */
-export type Answer = BestClass & { readonly beliefQ15: Int32Array };
 
 /**
  * The answers `[exit][window]` as a node would give them: each window after the one before of the same
@@ -160,16 +169,16 @@ export function answersOf(
   gates: readonly ExitGate[],
   filter: FilterGate,
   subjects: readonly string[],
-): readonly (readonly Answer[])[] {
-  const answers: Answer[][] = gates.map(() => []);
+): readonly (readonly Belief[])[] {
+  const answers: Belief[][] = gates.map(() => []);
   const beliefs = new Map<string, readonly number[]>();
   for (let i = 0; i < records.count; i++) {
     const subject = subjects[i] as string;
     const before = beliefs.get(subject) ?? [];
     for (const [k, answersOfExit] of answers.entries()) {
-      const beliefQ15 = believe(filter, before, fuseAt(records, gates, k + 1, i));
-      answersOfExit.push({ ...bestOf(beliefQ15), beliefQ15 });
-      if (k === gates.length - 1) beliefs.set(subject, [...beliefQ15]);
+      const answer = believe(filter, before, fuseAt(records, gates, k + 1, i));
+      answersOfExit.push(answer);
+      if (k === gates.length - 1) beliefs.set(subject, [...answer.beliefQ15]);
     }
   }
   return answers;
@@ -200,15 +209,12 @@ export function fitChange(
  * The chance of being right as a table over margins, 0..255: pool-adjacent-violators over the nodes'
  * bins, each with a few windows of prior so that an empty bin says what its margin says.
  */
-export function fitConfidence(
-  answers: readonly BestClass[],
-  labels: Uint8Array,
-): readonly number[] {
+export function fitConfidence(answers: readonly Belief[], labels: Uint8Array): readonly number[] {
   const right = new Float64Array(CONFIDENCE_NODES);
   const seen = new Float64Array(CONFIDENCE_NODES);
   answers.forEach((answer, i) => {
     // Each window counts for the two nodes it lies between, by how near they are.
-    const place = (answer.marginQ15 / ONE_Q15) * (CONFIDENCE_NODES - 1);
+    const place = answer.marginQ8 / CONFIDENCE_STEP_Q8;
     const node = Math.min(Math.floor(place), CONFIDENCE_NODES - 2);
     const share = place - node;
     const isRight = answer.classIndex === labels[i] ? 1 : 0;
@@ -223,9 +229,8 @@ export function fitConfidence(
   const prior = PRIOR_WINDOWS / CONFIDENCE_NODES;
   const blocks: { right: number; seen: number; nodes: number }[] = [];
   for (let node = 0; node < CONFIDENCE_NODES; node++) {
-    const expected = 0.5 + (0.5 * node) / (CONFIDENCE_NODES - 1);
     blocks.push({
-      right: (right[node] as number) + prior * expected,
+      right: (right[node] as number) + prior * expectedConfidence(node),
       seen: (seen[node] as number) + prior,
       nodes: 1,
     });

@@ -3,9 +3,9 @@
  *
  * ```
  *  version u8 = 1 | exits u8 | classes u8 | novelty u8 (0 or 1)
- *  per exit      inverseTemperatureQ8 u16 | fusionWeight u8 | sureMarginQ15 u16 | confidenceQ8 33 x u8
+ *  per exit      inverseTemperatureQ8 u16 | fusionWeight u8 | sureMarginQ8 u16 | confidenceQ8 33 x u8
  *  filter        changeQ15 u16 | adaptQ8 u16
- *  offload       unsureMarginQ15 classes x u16 | targetShareQ16 u16 | rateStepQ23 u16 | rateLimitQ15 u16
+ *  offload       unsureMarginQ8 classes x u16 | targetShareQ16 u16 | rateStepQ16 u16 | rateLimitQ8 u16
  *  bucket        capacityTokens u16 | windowsPerTokenQ8 u32 | reserveTokens u16
  *  audit         auditChanceQ16 u16
  *  burst         windows u16 | delay u16 | expiry u16 | perBout u8 | gap u16 | diversity u16 | boutChange u16
@@ -23,7 +23,13 @@
 import { EdgeError } from "../assert.ts";
 import { ByteReader, ByteWriter } from "../bytes.ts";
 import type { Container } from "../model/container.ts";
-import { CONFIDENCE_NODES, GATE_LIMITS, NEVER_Q15, ONE_Q15 } from "./gate-parameters.ts";
+import {
+  CONFIDENCE_NODES,
+  GATE_LIMITS,
+  MARGIN_TOP_Q8,
+  NEVER_Q8,
+  ONE_Q15,
+} from "./gate-parameters.ts";
 import type {
   BucketGate,
   BurstGate,
@@ -40,12 +46,12 @@ export function encodeGate(gate: GateParameters): Uint8Array {
   out.u8(GATE_VERSION).u8(gate.exits.length).u8(gate.classes);
   out.u8(gate.novelty === null ? 0 : 1);
   for (const exit of gate.exits) {
-    out.u16(exit.inverseTemperatureQ8).u8(exit.fusionWeight).u16(exit.sureMarginQ15);
+    out.u16(exit.inverseTemperatureQ8).u8(exit.fusionWeight).u16(exit.sureMarginQ8);
     out.bytes(Uint8Array.from(exit.confidenceQ8));
   }
   out.u16(gate.filter.changeQ15).u16(gate.filter.adaptQ8);
-  for (const margin of gate.offload.unsureMarginQ15) out.u16(margin);
-  out.u16(gate.offload.targetShareQ16).u16(gate.offload.rateStepQ23).u16(gate.offload.rateLimitQ15);
+  for (const margin of gate.offload.unsureMarginQ8) out.u16(margin);
+  out.u16(gate.offload.targetShareQ16).u16(gate.offload.rateStepQ16).u16(gate.offload.rateLimitQ8);
   const { bucket, burst, novelty } = gate;
   out.u16(bucket.capacityTokens).u32(bucket.windowsPerTokenQ8).u16(bucket.reserveTokens);
   out.u16(gate.auditChanceQ16);
@@ -104,19 +110,19 @@ function decodeExit(input: ByteReader): ExitGate {
   return {
     inverseTemperatureQ8: within(input, input.u16(), 1, 65535, "inverse temperature"),
     fusionWeight: within(input, input.u8(), 1, 255, "fusion weight"),
-    sureMarginQ15: within(input, input.u16(), 0, NEVER_Q15, "sure margin"),
+    sureMarginQ8: within(input, input.u16(), 0, NEVER_Q8, "sure margin"),
     confidenceQ8: Array.from(input.bytes(CONFIDENCE_NODES)),
   };
 }
 
 function decodeOffload(input: ByteReader, classes: number): OffloadGate {
   return {
-    unsureMarginQ15: Array.from({ length: classes }, () =>
-      within(input, input.u16(), 0, ONE_Q15, "unsure margin"),
+    unsureMarginQ8: Array.from({ length: classes }, () =>
+      within(input, input.u16(), 0, MARGIN_TOP_Q8, "unsure margin"),
     ),
     targetShareQ16: input.u16(),
-    rateStepQ23: within(input, input.u16(), 0, 1 << 14, "rate step"),
-    rateLimitQ15: within(input, input.u16(), 0, ONE_Q15, "rate limit"),
+    rateStepQ16: within(input, input.u16(), 0, 1 << 14, "rate step"),
+    rateLimitQ8: within(input, input.u16(), 0, MARGIN_TOP_Q8, "rate limit"),
   };
 }
 

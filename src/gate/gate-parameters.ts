@@ -8,11 +8,16 @@
 
 import { assert } from "../assert.ts";
 
-/** Probabilities and margins are Q15 (32768 is 1); a threshold one above can never be met. */
+/** Probabilities are Q15: 32768 is 1. */
 export const ONE_Q15 = 32768;
-export const NEVER_Q15 = ONE_Q15 + 1;
-/** Entries of a confidence table: margins 0, 1/32, …, 1, linear in between. */
+/** Margins are log2 of the odds of the best class against the second, Q8, cut off at 20 octaves: a
+ * difference of probabilities could not tell a thousand to one from a million to one, and thresholds
+ * lie there. A threshold one above can never be met. */
+export const MARGIN_TOP_Q8 = 5120;
+export const NEVER_Q8 = MARGIN_TOP_Q8 + 1;
+/** Entries of a confidence table: margins 0, 160, …, 5120, linear in between. */
 export const CONFIDENCE_NODES = 33;
+export const CONFIDENCE_STEP_Q8 = 160;
 /** Times that alarms can double the alarm's threshold. */
 export const ALARM_DOUBLINGS = 4;
 /** A node of the smallest kind holds these in a few kilobytes. */
@@ -25,9 +30,9 @@ export type ExitGate = {
   readonly inverseTemperatureQ8: number;
   /** Weight of this exit's probabilities in the mean over the exits that have run, 1..255. */
   readonly fusionWeight: number;
-  /** The margin from which this exit answers without running the next stage, Q15; `NEVER_Q15`
+  /** The margin from which this exit answers without running the next stage, Q8; `NEVER_Q8`
    * for an exit that always goes on. The last exit always answers. */
-  readonly sureMarginQ15: number;
+  readonly sureMarginQ8: number;
   /** `CONFIDENCE_NODES` entries: chance that the answer is right at that margin, 0..255. */
   readonly confidenceQ8: readonly number[];
 };
@@ -43,14 +48,14 @@ export type FilterGate = {
 
 /** When an answer is not good enough, and how the threshold is held at the stated share. */
 export type OffloadGate = {
-  /** Per answered class: a margin below it is unsure, Q15. 0 never offloads. */
-  readonly unsureMarginQ15: readonly number[];
+  /** Per answered class: a margin below it is unsure, Q8. 0 never offloads. */
+  readonly unsureMarginQ8: readonly number[];
   /** Share of windows that may be unsure, 0..65535 for 0..1: what the rate control aims at. */
   readonly targetShareQ16: number;
-  /** Largest step of the rate control per window, Q15 of margin in 1/256; 0 switches it off. */
-  readonly rateStepQ23: number;
-  /** How far rate control may move the thresholds to either side, Q15. */
-  readonly rateLimitQ15: number;
+  /** Step of the rate control per window, margin in Q16; 0 switches it off. */
+  readonly rateStepQ16: number;
+  /** How far rate control may move the thresholds to either side, Q8. */
+  readonly rateLimitQ8: number;
 };
 
 /** The hard budget, whatever the reasons: a bucket of tokens, one per offload. */
@@ -125,31 +130,37 @@ export type GateParameters = {
   readonly burst: BurstGate;
 };
 
+/** What an entry of the confidence table says before any window has been seen, 0..1: half the octaves
+ * that the margin claims, since students claim too much. */
+export function expectedConfidence(node: number): number {
+  return 1 - 1 / (1 + 2 ** ((node * CONFIDENCE_STEP_Q8) / 512));
+}
+
 /**
- * A gate before any calibration: temperature 1, every exit runs, no memory, margins below
- * one half are unsure, one offload in ten windows at most, one audit in a hundred, no novelty.
+ * A gate before any calibration: temperature 1, every exit runs, no memory, odds below
+ * three to one are unsure, one offload in ten windows at most, one audit in a hundred, no novelty.
  * For tests and for students that nobody has calibrated; a release carries calibrated ones.
  */
 export function uncalibratedGate(shape: { exits: number; classes: number }): GateParameters {
   assert(shape.exits >= 1 && shape.exits <= GATE_LIMITS.exits, "a number of exits in limits");
   assert(shape.classes >= 2 && shape.classes <= GATE_LIMITS.classes, "classes in limits");
-  const confidenceQ8 = Array.from({ length: CONFIDENCE_NODES }, (_, i) =>
-    Math.round(255 * (0.5 + (0.5 * i) / (CONFIDENCE_NODES - 1))),
+  const confidenceQ8 = Array.from({ length: CONFIDENCE_NODES }, (_, node) =>
+    Math.round(255 * expectedConfidence(node)),
   );
   return {
     classes: shape.classes,
     exits: Array.from({ length: shape.exits }, () => ({
       inverseTemperatureQ8: 369,
       fusionWeight: 1,
-      sureMarginQ15: NEVER_Q15,
+      sureMarginQ8: NEVER_Q8,
       confidenceQ8,
     })),
     filter: { changeQ15: ONE_Q15, adaptQ8: 0 },
     offload: {
-      unsureMarginQ15: Array.from({ length: shape.classes }, () => ONE_Q15 / 2),
+      unsureMarginQ8: Array.from({ length: shape.classes }, () => 406),
       targetShareQ16: 6554,
-      rateStepQ23: 0,
-      rateLimitQ15: 0,
+      rateStepQ16: 0,
+      rateLimitQ8: 0,
     },
     bucket: { capacityTokens: 16, windowsPerTokenQ8: 2560, reserveTokens: 4 },
     auditChanceQ16: 655,

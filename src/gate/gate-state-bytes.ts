@@ -2,7 +2,7 @@
  * A gate's state as bytes, for a node's flash or file: at most some hundreds of them.
  *
  * ```
- *  version u8 = 1 | windows u32 | levelQ8 u32 | rateOffsetQ23 i32 | auditChanceQ16 u16
+ *  version u8 = 1 | windows u32 | levelQ8 u32 | rateOffsetQ16 i32 | auditChanceQ16 u16
  *  cusumQ8 u16 | alarm u8 | doublings u8 | calmWindows u32 | agreementQ16 u16 | verdicts u32
  *  belief        count u8 | count x u16 | lastWindowIndex u32
  *  bias          count u8 | count x i16
@@ -21,7 +21,7 @@ const STATE_VERSION = 1;
 
 export function encodeGateState(state: GateState): Uint8Array {
   const out = new ByteWriter().u8(STATE_VERSION);
-  out.u32(state.windows).u32(state.levelQ8).i32(state.rateOffsetQ23).u16(state.auditChanceQ16);
+  out.u32(state.windows).u32(state.levelQ8).i32(state.rateOffsetQ16).u16(state.auditChanceQ16);
   const { drift } = state;
   out
     .u16(drift.cusumQ8)
@@ -55,7 +55,7 @@ export function decodeGateState(bytes: Uint8Array): GateState {
   if (version !== STATE_VERSION) input.fail("gate-version", `version ${version}, knows 1`);
   const windows = input.u32();
   const levelQ8 = input.u32();
-  const rateOffsetQ23 = input.i32();
+  const rateOffsetQ16 = input.i32();
   const auditChanceQ16 = input.u16();
   const drift = decodeDrift(input);
   const agreementQ16 = input.u16();
@@ -75,7 +75,7 @@ export function decodeGateState(bytes: Uint8Array): GateState {
   return {
     windows,
     levelQ8,
-    rateOffsetQ23,
+    rateOffsetQ16,
     auditChanceQ16,
     drift,
     beliefQ15,

@@ -48,7 +48,7 @@ export type GateState = {
   /** Level of the token bucket in windows, Q8. */
   readonly levelQ8: number;
   /** What rate control has added to the unsure thresholds, Q23. */
-  readonly rateOffsetQ23: number;
+  readonly rateOffsetQ16: number;
   /** The audit chance now: the release's, until a setting changes it. */
   readonly auditChanceQ16: number;
   readonly drift: DriftState;
@@ -74,7 +74,7 @@ export function initialGateState(parameters: GateParameters): GateState {
   return {
     windows: 0,
     levelQ8: parameters.bucket.capacityTokens * parameters.bucket.windowsPerTokenQ8,
-    rateOffsetQ23: 0,
+    rateOffsetQ16: 0,
     auditChanceQ16: parameters.auditChanceQ16,
     drift: NO_DRIFT,
     beliefQ15: [],

@@ -6,7 +6,7 @@
  * everywhere, since every step is an integer multiplication, a shift or a truncating division.
  */
 
-import { ONE_Q15 } from "./gate-parameters.ts";
+import { CONFIDENCE_NODES, CONFIDENCE_STEP_Q8, ONE_Q15 } from "./gate-parameters.ts";
 import type { ExitGate } from "./gate-parameters.ts";
 
 /** `65535 * 2^(-i / 256)`, rounded. */
@@ -20,13 +20,6 @@ const LOG2_Q8 = Uint16Array.from({ length: 256 }, (_, i) =>
 export function exp2Q16(i: number): number {
   return EXP2_Q16[i] as number;
 }
-
-/** The most likely class, and by how much. */
-export type BestClass = {
-  readonly classIndex: number;
-  /** Best minus second-best probability, 0..32768. */
-  readonly marginQ15: number;
-};
 
 /** Probabilities of one exit, Q15, from its logits in Q8. Their sum is 32768 less rounding. */
 export function exitProbabilities(exit: ExitGate, logits: Int16Array): Int32Array {
@@ -65,30 +58,13 @@ export function fuseExits(exits: readonly ExitGate[], logits: readonly Int16Arra
   return mean;
 }
 
-/** The first of the largest, and how far ahead of the next. */
-export function bestOf(probabilities: ArrayLike<number>): BestClass {
-  let classIndex = 0;
-  let best = -1;
-  let second = -1;
-  for (let c = 0; c < probabilities.length; c++) {
-    const value = probabilities[c] as number;
-    if (value > best) {
-      second = best;
-      best = value;
-      classIndex = c;
-    } else if (value > second) {
-      second = value;
-    }
-  }
-  return { classIndex, marginQ15: best - second };
-}
-
 /** The chance of being right at a margin, 0..255, linear between the entries of the table. */
-export function confidenceAt(exit: ExitGate, marginQ15: number): number {
-  const index = Math.min(marginQ15 >> 10, 31);
+export function confidenceAt(exit: ExitGate, marginQ8: number): number {
+  const index = Math.min(Math.trunc(marginQ8 / CONFIDENCE_STEP_Q8), CONFIDENCE_NODES - 2);
   const low = exit.confidenceQ8[index] as number;
   const high = exit.confidenceQ8[index + 1] as number;
-  return low + (((high - low) * (marginQ15 - (index << 10))) >> 10);
+  const above = marginQ8 - index * CONFIDENCE_STEP_Q8;
+  return low + Math.trunc(((high - low) * above) / CONFIDENCE_STEP_Q8);
 }
 
 /** `256 * log2(value)` for whole values from 1 to 2^31 - 1; 0 for 0. */
