@@ -17,7 +17,7 @@ import {
   signRelease,
 } from "./node-world.ts";
 
-const SEEDS = Number(process.env["BELLWETHER_SEEDS"] ?? 25);
+const SEEDS = Number(process.env.BELLWETHER_SEEDS ?? 25);
 const ACTS = 40;
 
 const GOOD = [sampleContainer(2), sampleContainer(3)] as const;
