@@ -50,7 +50,7 @@ export class Performer {
     this.#state = state;
     this.#store = store;
     this.#writer = new StoreWriter({
-      commit: store.commit,
+      commit: (rows) => store.commit(rows),
       onStored: (rows, stored) => this.happen({ kind: "stored", rows, stored }),
       onFailed: (message) => this.happen({ kind: "store-failed", message }),
     });

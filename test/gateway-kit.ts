@@ -43,11 +43,19 @@ export type LogLine = { readonly level: string; readonly text: string };
 export async function gatewayOn(
   folder: string,
   teacher: OpenTeacher,
-  options: { readonly yaml?: string; readonly dependencies?: Partial<GatewayDependencies> } = {},
+  options: {
+    readonly yaml?: string;
+    readonly labelPagesMax?: number;
+    readonly dependencies?: Partial<GatewayDependencies>;
+  } = {},
 ): Promise<RunningGateway & { readonly lines: readonly LogLine[] }> {
   const lines: LogLine[] = [];
   const yaml = options.yaml ?? "broker: { port: 0 }";
-  const config = parseConfig(yaml, path.join(folder, "gateway.yaml"), {});
+  const { labelPagesMax } = options;
+  const config = {
+    ...parseConfig(yaml, path.join(folder, "gateway.yaml"), {}),
+    ...(labelPagesMax !== undefined && { labelPagesMax }),
+  };
   const gateway = await startGateway(config, {
     teacher,
     trust: trustAlways,
