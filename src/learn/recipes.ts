@@ -31,7 +31,8 @@ const separable = (filters: number, kernel: number, stride: number) =>
 const conv = (filters: number, kernel: number, stride: number) =>
   ({ kind: "conv", filters, kernel, stride }) as const;
 
-/** A collar slides round the neck; a phone or a watch is put on upside down at most. */
+/** A collar slides round the neck: any angle about the vertical. More noise than this hides what
+ * little walking there is. */
 const COLLAR: Augmentation = {
   turn: "vertical",
   tiltDegrees: 10,
@@ -41,14 +42,27 @@ const COLLAR: Augmentation = {
   stretch: 0,
   removal: 0,
 };
+
+/** A phone goes into its pocket much the same way each time; turned copies cost two points. */
 const POCKET: Augmentation = {
-  ...COLLAR,
   turn: "none",
   tiltDegrees: 20,
   scale: 0.1,
   noiseMilliG: 30,
   shiftSamples: 12,
+  stretch: 0,
   removal: 0.1,
+};
+
+/** Hands work at every tempo, and every watch sits a little otherwise. */
+const WRIST: Augmentation = {
+  turn: "none",
+  tiltDegrees: 25,
+  scale: 0.15,
+  noiseMilliG: 20,
+  shiftSamples: 30,
+  stretch: 0.15,
+  removal: 0.2,
 };
 
 const TEACHER: TeacherOptions = {
@@ -75,79 +89,114 @@ const STUDENT: StudentOptions = {
 };
 
 const HARD: Objective = { hardWeight: 1, temperature: 1 };
-const DISTILLED: Objective = { hardWeight: 0.3, temperature: 2 };
 
-/** Some 2,000 parameters at 10 Hz. */
-const SMALL_STAGES: readonly StageSpec[] = [
-  { layers: [conv(12, 5, 2), separable(16, 5, 1)], exit: { hidden: 0 } },
-  { layers: [separable(24, 5, 2), separable(24, 3, 1)], exit: { hidden: 0 } },
-];
+/** What recipes differ in from task to task. */
+type Task = {
+  readonly teacher: TeacherOptions;
+  readonly student: StudentOptions;
+  readonly stages: readonly StageSpec[];
+  readonly gru: { readonly patchSamples: number; readonly hidden: number };
+  readonly distilled: Objective;
+  readonly objective: Recipe["objective"];
+};
 
-/** Some 4,500 parameters at 20 to 25 Hz. */
-const MEDIUM_STAGES: readonly StageSpec[] = [
-  { layers: [conv(16, 7, 2), separable(24, 5, 2)], exit: { hidden: 0 } },
-  { layers: [separable(32, 5, 2), separable(48, 5, 1)], exit: { hidden: 0 } },
-];
+/** Some seconds at 10 Hz, few classes, some of them rare: 2,000 parameters do. */
+const COLLAR_TASK: Task = {
+  teacher: {
+    ...TEACHER,
+    augmentation: { ...COLLAR, tiltDegrees: 20, scale: 0.1 },
+    kernels: [5, 3, 3],
+    epochs: 15,
+    weightDecay: 0.1,
+    balance: 0.5,
+  },
+  student: { ...STUDENT, augmentation: COLLAR, balance: 0.5 },
+  stages: [
+    { layers: [conv(12, 5, 2), separable(16, 5, 1)], exit: { hidden: 0 } },
+    { layers: [separable(24, 5, 2), separable(24, 3, 1)], exit: { hidden: 0 } },
+  ],
+  gru: { patchSamples: 2, hidden: 18 },
+  distilled: { hardWeight: 0.7, temperature: 2 },
+  objective: "distilled",
+};
 
-/** Some 13,000 parameters: many classes need width. */
-const LARGE_STAGES: readonly StageSpec[] = [
-  { layers: [conv(24, 7, 2), separable(32, 5, 2)], exit: { hidden: 0 } },
-  { layers: [separable(64, 5, 2), separable(96, 5, 1)], exit: { hidden: 0 } },
-];
+/** Gait at 20 to 25 Hz: 4,200 parameters. They learn it from labels as well as the teacher does, and
+ * better than from the teacher, whose mistakes with one odd person they would copy. */
+const POCKET_TASK: Task = {
+  teacher: TEACHER,
+  student: STUDENT,
+  stages: [
+    { layers: [conv(16, 7, 2), separable(24, 5, 2)], exit: { hidden: 0 } },
+    { layers: [separable(32, 5, 2), separable(48, 5, 1)], exit: { hidden: 0 } },
+  ],
+  gru: { patchSamples: 4, hidden: 28 },
+  distilled: { hardWeight: 0.7, temperature: 2 },
+  objective: "hard",
+};
 
-/** A GRU that reads `patchSamples` at a time; the first exit has seen half of the window. */
-function gruStages(windowSamples: number, patchSamples: number, hidden: number): StageSpec[] {
-  const patches = Math.floor(windowSamples / patchSamples);
-  const early = Math.ceil(patches / 2);
-  return [early, patches - early].map((part, s) => ({
-    layers: [{ kind: "gru", patchSamples, hidden, patches: part, continues: s > 0 }],
-    exit: { hidden: 16 },
-  }));
-}
+/** Many classes of hand work: here the teacher has much to give. 13,000 parameters. */
+const WRIST_TASK: Task = {
+  teacher: {
+    ...TEACHER,
+    augmentation: WRIST,
+    widths: [48, 96, 96],
+    strides: [2, 2, 2],
+    epochs: 16,
+    labelSmoothing: 0.05,
+  },
+  student: {
+    ...STUDENT,
+    augmentation: { ...WRIST, tiltDegrees: 20, scale: 0.1, stretch: 0.1, removal: 0.1 },
+    epochs: 15,
+  },
+  stages: [
+    { layers: [conv(24, 7, 2), separable(32, 5, 2)], exit: { hidden: 0 } },
+    { layers: [separable(64, 5, 2), separable(96, 5, 1)], exit: { hidden: 0 } },
+  ],
+  gru: { patchSamples: 4, hidden: 48 },
+  distilled: { hardWeight: 0.3, temperature: 2 },
+  objective: "distilled",
+};
 
-/** More classes than this are a hard task, which wants a wider student. */
-const MANY_CLASSES = 8;
-/** Below this rate windows are short and small networks do. */
+/** Below this rate it is a collar's task; with more classes than that, the wrist's. */
 const SLOW_HZ = 15;
+const MANY_CLASSES = 8;
 
 /** The family of the student: convolutions, or a GRU over patches with a small perceptron. */
 export type StudentFamily = "cnn" | "gru";
 
 /** The recipe for a profile, shipped or derived from somebody's own recordings. */
 export function recipeFor(profile: Profile, family: StudentFamily = "cnn"): Recipe {
-  const slow = profile.rateHz < SLOW_HZ;
-  const augmentation = slow ? COLLAR : POCKET;
-  const many = profile.classes.length > MANY_CLASSES;
-  const convolutions = many ? LARGE_STAGES : slow ? SMALL_STAGES : MEDIUM_STAGES;
-  const hidden = many ? 48 : slow ? 18 : 28;
+  const task = taskOf(profile);
+  const { windowSamples, channels, classes } = profile;
   const gru = family === "gru";
-  const stages = gru ? gruStages(profile.windowSamples, slow ? 2 : 4, hidden) : convolutions;
-  const balance = slow ? 0.5 : 1;
+  const stages = gru ? gruStages(windowSamples, task.gru) : task.stages;
   return {
-    teacher: {
-      ...TEACHER,
-      augmentation,
-      balance,
-      ...(slow && {
-        augmentation: { ...COLLAR, tiltDegrees: 20, scale: 0.1 },
-        kernels: [5, 3, 3],
-        epochs: 15,
-        weightDecay: 0.1,
-      }),
-    },
+    teacher: task.teacher,
     student: {
-      spec: {
-        windowSamples: profile.windowSamples,
-        channels: profile.channels,
-        classes: profile.classes.length,
-        stages,
-      },
-      options: { ...STUDENT, augmentation, balance, ...(gru && { epochs: 2 * STUDENT.epochs }) },
+      spec: { windowSamples, channels, classes: classes.length, stages },
+      options: gru ? { ...task.student, epochs: 2 * task.student.epochs } : task.student,
       hard: HARD,
-      distilled: DISTILLED,
+      distilled: task.distilled,
     },
-    objective: "distilled",
+    objective: task.objective,
   };
+}
+
+function taskOf(profile: Profile): Task {
+  if (profile.classes.length > MANY_CLASSES) return WRIST_TASK;
+  return profile.rateHz < SLOW_HZ ? COLLAR_TASK : POCKET_TASK;
+}
+
+/** A GRU that reads `patchSamples` at a time; the first exit has seen half of the window. */
+function gruStages(windowSamples: number, size: Task["gru"]): StageSpec[] {
+  const { patchSamples, hidden } = size;
+  const patches = Math.floor(windowSamples / patchSamples);
+  const early = Math.ceil(patches / 2);
+  return [early, patches - early].map((part, s) => ({
+    layers: [{ kind: "gru", patchSamples, hidden, patches: part, continues: s > 0 }],
+    exit: { hidden: 16 },
+  }));
 }
 
 /** The same without turned copies: a student that a turned collar surprises. */
