@@ -22,10 +22,10 @@ export type TensorflowApi = {
   readonly model: typeof layersModel;
 };
 
-/** A SavedModel as `tfjs-node` loads it. */
+/** A SavedModel's serving signature as `tfjs-node` loads it, with the signature's own names. */
 export type SavedModel = {
-  readonly inputs: readonly { readonly name: string; readonly shape?: readonly number[] }[];
-  predict(input: core.Tensor): core.Tensor | core.Tensor[] | Record<string, core.Tensor>;
+  readonly input: { readonly name: string; readonly shape: readonly (number | null)[] };
+  predict(input: core.Tensor): Record<string, core.Tensor>;
   dispose(): void;
 };
 
@@ -38,9 +38,31 @@ export type TensorflowRuntime = {
   readonly loadSavedModel: ((folder: string) => Promise<SavedModel>) | undefined;
 };
 
-type NativeModule = TensorflowApi & {
-  readonly node: { loadSavedModel(folder: string): Promise<SavedModel> };
+/** What `tfjs-node` 4.22.0 has for SavedModels. Sizes of a shape are protobuf messages, whatever its
+ * declarations say. */
+type NativeNode = {
+  loadSavedModel(
+    folder: string,
+    tags: string[],
+    signature: string,
+  ): Promise<{
+    predict(inputs: Record<string, core.Tensor>): Record<string, core.Tensor>;
+    dispose(): void;
+  }>;
+  getMetaGraphsFromSavedModel(folder: string): Promise<
+    readonly {
+      readonly tags: readonly string[];
+      readonly signatureDefs: Readonly<
+        Record<string, { readonly inputs: Readonly<Record<string, SignatureInput>> }>
+      >;
+    }[]
+  >;
 };
+type SignatureInput = { readonly shape: readonly (number | { getSize(): number })[] };
+type NativeModule = TensorflowApi & { readonly node: NativeNode };
+
+const SERVING_TAG = "serve";
+const SERVING_SIGNATURE = "serving_default";
 
 type RemovedUtil = Partial<Record<"isNullOrUndefined" | "isArray", (value: unknown) => boolean>>;
 
@@ -58,7 +80,7 @@ export async function tensorflowRuntime(
       backend: "native",
       fallbackReason: undefined,
       api: native,
-      loadSavedModel: (folder) => native.node.loadSavedModel(folder),
+      loadSavedModel: (folder) => loadSavedModel(native.node, folder),
     };
   } catch (error) {
     const message = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
@@ -69,6 +91,23 @@ export async function tensorflowRuntime(
         : `${NATIVE_PACKAGE} does not load: ${message}`,
     );
   }
+}
+
+async function loadSavedModel(node: NativeNode, folder: string): Promise<SavedModel> {
+  const graphs = await node.getMetaGraphsFromSavedModel(folder);
+  const graph = graphs.find(({ tags }) => tags.includes(SERVING_TAG));
+  const [named, second] = Object.entries(graph?.signatureDefs[SERVING_SIGNATURE]?.inputs ?? {});
+  if (named === undefined || second !== undefined) {
+    throw new Error(`its signature ${SERVING_SIGNATURE} does not have exactly one input`);
+  }
+  const [name, { shape }] = named;
+  const model = await node.loadSavedModel(folder, [SERVING_TAG], SERVING_SIGNATURE);
+  const sizes = shape.map((size) => (typeof size === "number" ? size : size.getSize()));
+  return {
+    input: { name, shape: sizes.map((size) => (size > 0 ? size : null)) },
+    predict: (input) => model.predict({ [name]: input }),
+    dispose: () => model.dispose(),
+  };
 }
 
 async function importNative(): Promise<NativeModule> {

@@ -212,14 +212,8 @@ async function loadSaved(
     return {
       id: hash.digest("hex").slice(0, 16),
       model: {
-        inputs: model.inputs.map(({ name, shape }) => ({ name, shape: free(shape ?? []) })),
-        run: async (input) => {
-          const answer = model.predict(input);
-          if (Array.isArray(answer)) {
-            return Object.fromEntries(answer.map((tensor, i) => [`output${i}`, tensor]));
-          }
-          return "dataSync" in answer ? { output: answer as Tensor } : answer;
-        },
+        inputs: [model.input],
+        run: (input) => Promise.resolve(model.predict(input)),
         dispose: () => model.dispose(),
       },
     };
