@@ -12,15 +12,10 @@ import { COLLAR } from "../device-sim/node-settings.ts";
 import { replaySource } from "../device-sim/replay-sensor.ts";
 import { sensorOver } from "../device-sim/sensor.ts";
 import { parseConfig } from "../gateway/config.ts";
-import { DISTIL_RECIPE } from "../gateway/distil.ts";
-import { DEFAULT_LABEL_RULE } from "../gateway/distil-labels.ts";
-import { type DistilLoop, openDistilLoop } from "../gateway/distil-loop.ts";
-import { DEFAULT_PUBLISH_RULE } from "../gateway/distil-measure.ts";
-import { DEFAULT_TRIGGER_RULE } from "../gateway/distil-trigger.ts";
 import { openOnnxTeacher, type OpenTeacher } from "../gateway/onnx-teacher.ts";
 import { openReleaseKeys } from "../gateway/release-keys.ts";
-import { type RunningGateway, startGateway } from "../gateway/run-gateway.ts";
-import { DEFAULT_TRUST_RULE } from "../gateway/teacher-trust.ts";
+import type { RunningGateway } from "../gateway/run-gateway.ts";
+import { type LoopGateway, startLoopGateway } from "../gateway/start-loop.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
 import { studentOnnx } from "../src/learn/student-network.ts";
 import { prng } from "../src/prng.ts";
@@ -41,7 +36,7 @@ export type LoopRun = LoopScores &
 /** Simulated time without any alarm after which nothing more is waited for: every bout was heard. */
 const QUIET_PASSES = 1.5;
 /** Simulated time after which the run ends whatever is going on. */
-const LONGEST_PASSES = 8;
+const LONGEST_PASSES = 30;
 const LOOK_MS = 200;
 /** Training takes most of a run. */
 const SETUP_SHARE = 0.7;
@@ -76,17 +71,10 @@ async function live(
   const file = path.join(directory, "teacher.onnx");
   writeFileSync(file, setup.teacherFile);
   const teacher = await openOnnxTeacher(file, setup.profile);
-  const loop = await openLoop(job, setup, directory, teacher, diary);
-  const gateway = await startGateway(configOf(directory), {
-    teacher,
-    log: diary.log,
-    ...loop.dependencies,
-  });
-  loop.attach(gateway);
+  const { gateway, registry, stop } = await startLoop(job, setup, directory, teacher, diary);
   const fleet = await herd(job, setup, directory, gateway, diary);
   try {
     await settled(fleet, diary, passSeconds(setup, job));
-    const { registry } = loop.dependencies;
     const final = new Map(
       fleet.status().nodes.map((node, i) => {
         const bytes = registry.container(modelId(node.modelId, node.node));
@@ -97,8 +85,7 @@ async function live(
     return { ...diary.counts(), labelsLogged, ...scoreLoop(setup, final) };
   } finally {
     await fleet.stop();
-    await loop.stop();
-    await gateway.stop();
+    await stop();
     await teacher.close();
   }
 }
@@ -107,26 +94,26 @@ function collarOf(subject: string): string {
   return `collar-${subject.toLowerCase()}`;
 }
 
-function openLoop(
+function startLoop(
   job: LoopRunJob,
   setup: LoopSetup,
   directory: string,
   teacher: OpenTeacher,
   diary: LoopDiary,
-): Promise<DistilLoop> {
+): Promise<LoopGateway> {
   const { profile, recipe, anchor, student, packed } = setup;
-  return openDistilLoop({
-    directory,
+  return startLoopGateway({
+    config: configOf(directory),
     profile,
     teacher,
-    teacherAugmentation: recipe.teacher.augmentation,
     anchor,
     factory: { container: packed.bytes, student: studentOnnx(student) },
-    recipe: { ...DISTIL_RECIPE, augmentation: recipe.student.options.augmentation },
+    augmentation: {
+      teacher: recipe.teacher.augmentation,
+      student: recipe.student.options.augmentation,
+    },
     // Real time is short beside simulated time: what waits for people or nights waits seconds here.
-    trigger: { ...DEFAULT_TRIGGER_RULE, patienceMs: 20_000, trust: DEFAULT_TRUST_RULE },
-    labels: DEFAULT_LABEL_RULE,
-    publish: DEFAULT_PUBLISH_RULE,
+    trigger: { patienceMs: 20_000 },
     lookMs: LOOK_MS,
     seed: job.seed,
     log: diary.log,

@@ -20,6 +20,11 @@ const COMMANDS: readonly {
   readonly load: () => Promise<CommandModule>;
 }[] = [
   {
+    name: "demo",
+    summary: "a gateway and a herd whose collars turn: the whole loop, live",
+    load: () => import("./demo.ts"),
+  },
+  {
     name: "gateway",
     summary: "run a gateway: broker, teacher, label log",
     load: () => import("./gateway.ts"),

@@ -1,0 +1,213 @@
+/**
+ * `bellwether demo`, which is also `npm start`: the whole loop in one process and one view.
+ *
+ * A gateway, twelve collars, and after a while half of the collars turn. Their student was trained
+ * without turned copies, on purpose, so that there is something to see: it is soon wrong and sure of
+ * it, the drift alarm goes off, a burst of windows goes to the teacher, a better student is distilled,
+ * released to a canary, then to all. The view is built from the public topics alone; only the share
+ * of right answers comes from the sensors' truth, which no part of the system ever sees.
+ */
+
+import path from "node:path";
+import { type Fleet, startFleet } from "../device-sim/fleet.ts";
+import { createHerd } from "../device-sim/herd.ts";
+import { mqttLinks } from "../device-sim/mqtt-link.ts";
+import { COLLAR } from "../device-sim/node-settings.ts";
+import { type GatewayConfig, parseConfig } from "../gateway/config.ts";
+import { lineLog } from "../gateway/log-lines.ts";
+import { openReleaseKeys } from "../gateway/release-keys.ts";
+import { EdgeError } from "../src/assert.ts";
+import { createWasmEngine } from "../src/engine/wasm.ts";
+import { prng } from "../src/prng.ts";
+import type { Profile } from "../src/signal/profile.ts";
+import { shippedProfile } from "../src/signal/profiles.ts";
+import { parseTurn } from "../src/signal/turn.ts";
+import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
+import { type DemoSignal, demoSignal } from "./demo-signal.ts";
+import { DemoScore, showDemo } from "./demo-view.ts";
+import { factoryStudent, type OpenGateway, openGateway } from "./open-gateway.ts";
+
+export const command: CommandSpec = {
+  name: "demo",
+  summary: "a gateway and a herd whose collars turn: the whole loop, live",
+  description:
+    "Runs a gateway and twelve simulated collars until Ctrl-C, and shows what they say. After a\n" +
+    "while half of the collars turn; watch the students fail, the alarm, the distillation, the\n" +
+    "release and the recovery. Replays recordings where some are found, else emulates animals.\n" +
+    "A second start goes on from the data directory.",
+  options: [
+    { flags: "--nodes <count>", description: "collars", kind: "number", default: 12, low: 2 },
+    {
+      flags: "--speed <factor>",
+      description: "simulated seconds a second",
+      kind: "number",
+      default: 10,
+      low: 0.1,
+      high: 1000,
+    },
+    {
+      flags: "--turn-after <seconds>",
+      description: "when half of the collars turn, in simulated seconds",
+      kind: "number",
+      default: 400,
+      low: 0,
+    },
+    { flags: "--turn <turn>", description: "how they turn", kind: "text", default: "z180" },
+    {
+      flags: "--port <number>",
+      description: "the broker's port; another is taken where it is in use",
+      kind: "number",
+      default: 1883,
+      low: 0,
+      high: 65_535,
+    },
+    {
+      flags: "--data-dir <dir>",
+      description: "what must survive is kept here",
+      kind: "text",
+      default: "bellwether-data",
+    },
+    { flags: "--data <dir>", description: "where recordings are looked for", kind: "text" },
+    { flags: "--seed <number>", description: "for everything random", kind: "number", default: 1 },
+    { flags: "--for <seconds>", description: "end after this real time", kind: "number", low: 1 },
+  ],
+  examples: ["bellwether demo", "bellwether demo --turn x90 --turn-after 200", "npm start"],
+  run,
+};
+
+/** The demonstration is about cattle: their collars are what turns. */
+const PROFILE = "cattle";
+
+async function run(input: CommandInput, io: CommandIo): Promise<number> {
+  const profile = shippedProfile(PROFILE);
+  const seed = input.number("seed") ?? 1;
+  const factory = factoryStudent(profile, "plain").container;
+  const signal = await demoSignal(input.text("data"), profile, factory, seed);
+  io.note(`demo: ${signal.about}`);
+  const open = await openOnFreePort(configOf(input), profile, signal, io);
+  const score = new DemoScore(Math.floor((input.number("nodes") ?? 12) / 2));
+  try {
+    await live(input, io, { profile, factory, signal, open, score, seed });
+  } finally {
+    await open.stop();
+  }
+  const releases = open.registry.releases().length;
+  if (io.json) io.printJson({ ...score.json(), releases });
+  else io.print(`${score.line()}, release ${releases}; all is kept in ${dataDirectory(input)}`);
+  return EXIT.ok;
+}
+
+type DemoParts = {
+  readonly profile: Profile;
+  readonly factory: Uint8Array;
+  readonly signal: DemoSignal;
+  readonly open: OpenGateway;
+  readonly score: DemoScore;
+  readonly seed: number;
+};
+
+async function live(input: CommandInput, io: CommandIo, parts: DemoParts): Promise<void> {
+  const { open, score } = parts;
+  const fleet = await startHerd(input, parts);
+  const before = open.registry.releases().length;
+  if (before > 0) io.note(`demo: goes on with release ${before} from ${dataDirectory(input)}`);
+  try {
+    await showDemo({
+      url: open.gateway.url,
+      base: configOf(input).base,
+      score,
+      fleet,
+      seconds: input.number("for"),
+      io,
+    });
+  } finally {
+    await fleet.stop();
+  }
+}
+
+function dataDirectory(input: CommandInput): string {
+  return path.resolve(input.text("data-dir") ?? "bellwether-data");
+}
+
+function configOf(input: CommandInput): GatewayConfig {
+  const config = parseConfig("{}", "demo.yaml", process.env);
+  const { broker, releases } = config;
+  return {
+    ...config,
+    dataDirectory: dataDirectory(input),
+    logLevel: "error",
+    broker: {
+      ...broker,
+      port: input.number("port") ?? broker.port,
+      // A herd on a fast clock speaks faster than any real one.
+      packetsPerSecond: 5_000,
+      packetsBurst: 10_000,
+    },
+    releases: {
+      ...releases,
+      policy: { ...releases.policy, soakMs: 3_000, silenceMs: 120_000, evidenceMs: 120_000 },
+    },
+  };
+}
+
+/** The usual port, so that `mosquitto_sub` needs no options; another where something listens. */
+async function openOnFreePort(
+  config: GatewayConfig,
+  profile: Profile,
+  signal: DemoSignal,
+  io: CommandIo,
+): Promise<OpenGateway> {
+  const open = (port: number): Promise<OpenGateway> =>
+    openGateway({
+      config: { ...config, broker: { ...config.broker, port } },
+      profile,
+      student: "plain",
+      anchorRecordings: () => Promise.resolve(signal.anchor),
+      trigger: { patienceMs: 60_000 },
+      lookMs: 500,
+      log: lineLog(config.logLevel, io.note),
+    });
+  try {
+    return await open(config.broker.port);
+  } catch (error) {
+    if (!(error instanceof EdgeError) || error.code !== "broker-port") throw error;
+    io.note(`demo: port ${config.broker.port} is in use, another is taken`);
+    return open(0);
+  }
+}
+
+function startHerd(input: CommandInput, parts: DemoParts): Promise<Fleet> {
+  const { profile, factory, signal, open, score, seed } = parts;
+  const count = input.number("nodes") ?? 12;
+  const directory = dataDirectory(input);
+  const nodes = createHerd({
+    profile,
+    nodes: count,
+    seed,
+    signal: { kind: "recordings", recordings: signal.lived, subjects: signal.subjects },
+    factory: () => factory,
+    turns: [
+      {
+        nodes: score.turning,
+        atSeconds: input.number("turn-after") ?? 400,
+        rotation: parseTurn(input.text("turn") ?? "z180"),
+      },
+    ],
+    boutSecondsMax: 60,
+  });
+  const { publicKey } = openReleaseKeys(path.join(directory, "keys"));
+  return startFleet({
+    nodes,
+    seed,
+    settings: { ...COLLAR, publicKeys: [publicKey] },
+    engine: createWasmEngine(),
+    openLink: mqttLinks({
+      url: open.gateway.url,
+      base: configOf(input).base,
+      random: prng(seed, "links"),
+    }),
+    storageDir: path.join(directory, "collars"),
+    speed: input.number("speed") ?? 10,
+    onTruth: (truth) => score.take(truth),
+  });
+}

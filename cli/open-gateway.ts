@@ -1,0 +1,124 @@
+/**
+ * Opens a gateway for a profile: its shipped models or a person's own teacher, and an anchor set,
+ * which is made once from recordings, or from the emulator where there are none.
+ */
+
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { type AnchorSet, loadAnchor, makeAnchor, saveAnchor } from "../gateway/anchor.ts";
+import type { GatewayConfig } from "../gateway/config.ts";
+import { probeOnnxRuntime } from "../gateway/onnx-probe.ts";
+import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
+import { gatewayCrypto } from "../gateway/release-keys.ts";
+import type { KeptStudent } from "../gateway/release-desk.ts";
+import { type LoopGateway, type LoopRequest, startLoopGateway } from "../gateway/start-loop.ts";
+import { openTeacherThread } from "../gateway/teacher-thread.ts";
+import { EdgeError } from "../src/assert.ts";
+import { plainRecipe, recipeFor } from "../src/learn/recipes.ts";
+import { makeWindows } from "../src/signal/make-windows.ts";
+import type { Profile } from "../src/signal/profile.ts";
+import type { Recordings } from "../src/signal/recordings.ts";
+
+const PROFILES = fileURLToPath(new URL("../profiles", import.meta.url));
+const ANCHOR_SEED = 1;
+
+/** Which shipped student nodes are made with. */
+export type FactoryStudent = "default" | "plain";
+
+export type OpenRequest = Pick<LoopRequest, "config" | "log" | "trigger" | "lookMs"> & {
+  readonly profile: Profile;
+  readonly student: FactoryStudent;
+  /** Labelled recordings for the anchor set; asked for only where none is in the data directory. */
+  readonly anchorRecordings: () => Promise<Recordings>;
+  readonly seed?: number;
+};
+
+export type OpenGateway = LoopGateway & { readonly teacher: OpenTeacher };
+
+/** @throws EdgeError for whatever is missing or does not fit, with what to do about it */
+export async function openGateway(request: OpenRequest): Promise<OpenGateway> {
+  const { config, profile, student, log, seed = 1 } = request;
+  const teacher = await openProfileTeacher(config, profile);
+  for (const assumption of teacher.assumptions) log("warning", "assumed", { assumption });
+  try {
+    const recipe = student === "plain" ? plainRecipe(recipeFor(profile)) : recipeFor(profile);
+    const running = await startLoopGateway({
+      config,
+      profile,
+      teacher,
+      anchor: await openAnchor(config, profile, request.anchorRecordings),
+      factory: factoryStudent(profile, student),
+      augmentation: {
+        teacher: recipe.teacher.augmentation,
+        student: recipe.student.options.augmentation,
+      },
+      seed,
+      log,
+      ...(request.trigger !== undefined && { trigger: request.trigger }),
+      ...(request.lookMs !== undefined && { lookMs: request.lookMs }),
+    });
+    return {
+      ...running,
+      teacher,
+      stop: async () => {
+        await running.stop();
+        await teacher.close();
+      },
+    };
+  } catch (error) {
+    await teacher.close();
+    throw error;
+  }
+}
+
+/** The shipped container and the floats that it was made from. Throws `EdgeError`
+ * `student-missing`. */
+export function factoryStudent(profile: Profile, which: FactoryStudent): KeptStudent {
+  const name = which === "plain" ? "student-plain" : "student";
+  return {
+    container: readShipped(profile, `${name}.bwm`),
+    student: readShipped(profile, `${name}.onnx`),
+  };
+}
+
+function readShipped(profile: Profile, name: string): Uint8Array {
+  const file = path.join(PROFILES, profile.name, name);
+  if (existsSync(file)) return readFileSync(file);
+  throw new EdgeError({
+    code: "student-missing",
+    message: `profile ${profile.name} has no ${name}`,
+    where: file,
+    hint: "Train the profile's models with `bellwether train`.",
+  });
+}
+
+/** The configured teacher, or the profile's own. */
+export async function openProfileTeacher(config: GatewayConfig, profile: Profile): Promise<OpenTeacher> {
+  const file = config.teacherFile ?? path.join(PROFILES, profile.name, "teacher.onnx");
+  if (!existsSync(file)) {
+    throw new EdgeError({
+      code: "teacher-missing",
+      message: "there is no such teacher",
+      where: file,
+      hint: "Name an ONNX file or a TensorFlow.js model with --teacher or teacher.file.",
+    });
+  }
+  // A runtime built for a newer processor kills its process: better a child's than ours.
+  if (file.endsWith(".onnx")) await probeOnnxRuntime(file);
+  return openTeacherThread(file, profile);
+}
+
+async function openAnchor(
+  config: GatewayConfig,
+  profile: Profile,
+  recordings: () => Promise<Recordings>,
+): Promise<AnchorSet> {
+  const file = path.join(config.dataDirectory, "anchor.bin");
+  if (existsSync(file)) return loadAnchor(file, profile, gatewayCrypto);
+  const windows = makeWindows(await recordings(), profile);
+  mkdirSync(config.dataDirectory, { recursive: true });
+  const anchor = makeAnchor(windows, profile, { seed: ANCHOR_SEED });
+  saveAnchor(file, anchor, gatewayCrypto);
+  return anchor;
+}

@@ -1,0 +1,78 @@
+/**
+ * A whole gateway in this process: serving and learning, wired to each other.
+ *
+ * What it serves with (teacher, factory student, anchor set) is handed in; what it makes itself
+ * (keys, registry, label log, progress) is in its data directory, from which a second start goes on.
+ */
+
+import type { Augmentation } from "../src/signal/augment.ts";
+import type { Profile } from "../src/signal/profile.ts";
+import type { AnchorSet } from "./anchor.ts";
+import type { GatewayConfig } from "./config.ts";
+import { DISTIL_RECIPE, distilAugmentation } from "./distil.ts";
+import { DEFAULT_LABEL_RULE } from "./distil-labels.ts";
+import { openDistilLoop } from "./distil-loop.ts";
+import type { LoopReport } from "./distil-loop-parts.ts";
+import { DEFAULT_PUBLISH_RULE } from "./distil-measure.ts";
+import { DEFAULT_TRIGGER_RULE, type TriggerRule } from "./distil-trigger.ts";
+import type { Log } from "./link.ts";
+import type { Registry } from "./registry.ts";
+import type { KeptStudent } from "./release-desk.ts";
+import { type RunningGateway, startGateway } from "./run-gateway.ts";
+import type { Teacher } from "./teacher.ts";
+import { DEFAULT_TRUST_RULE } from "./teacher-trust.ts";
+
+export type LoopRequest = {
+  readonly config: GatewayConfig;
+  readonly profile: Profile;
+  readonly teacher: Teacher;
+  readonly anchor: AnchorSet;
+  /** What nodes run before their first release. */
+  readonly factory: KeptStudent;
+  /** The views that the teacher, and the student, were trained on. */
+  readonly augmentation: { readonly teacher: Augmentation; readonly student: Augmentation };
+  readonly seed: number;
+  readonly log: Log;
+  /** How long to wait for people and nights; a fast herd waits less. */
+  readonly trigger?: Partial<TriggerRule>;
+  readonly lookMs?: number;
+  readonly onReport?: (report: LoopReport) => void;
+};
+
+export type LoopGateway = {
+  readonly gateway: RunningGateway;
+  readonly registry: Registry;
+  /** Ends a distillation (the next start begins it again), then the gateway. */
+  readonly stop: () => Promise<void>;
+};
+
+/** @throws EdgeError those of `startGateway` and `openDistilLoop` */
+export async function startLoopGateway(request: LoopRequest): Promise<LoopGateway> {
+  const { config, profile, teacher, anchor, factory, augmentation, seed, log } = request;
+  const loop = await openDistilLoop({
+    directory: config.dataDirectory,
+    profile,
+    teacher,
+    teacherAugmentation: augmentation.teacher,
+    anchor,
+    factory,
+    recipe: { ...DISTIL_RECIPE, augmentation: distilAugmentation(augmentation.student.turn) },
+    trigger: { ...DEFAULT_TRIGGER_RULE, trust: DEFAULT_TRUST_RULE, ...request.trigger },
+    labels: DEFAULT_LABEL_RULE,
+    publish: DEFAULT_PUBLISH_RULE,
+    seed,
+    log,
+    ...(request.lookMs !== undefined && { lookMs: request.lookMs }),
+    ...(request.onReport !== undefined && { onReport: request.onReport }),
+  });
+  const gateway = await startGateway(config, { log, ...loop.dependencies });
+  loop.attach(gateway);
+  return {
+    gateway,
+    registry: loop.dependencies.registry,
+    stop: async () => {
+      await loop.stop();
+      await gateway.stop();
+    },
+  };
+}
