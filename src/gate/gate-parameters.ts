@@ -93,8 +93,8 @@ export type NoveltyGate = {
   /** CUSUM: what is taken off every window (k) and where the alarm is (h), Q8 standard deviations. */
   readonly slackQ8: number;
   readonly thresholdQ8: number;
-  /** Each alarm doubles the threshold, up to `ALARM_DOUBLINGS` times; so many windows without one
-   * halve it again. A bout that looks odd every day does not alarm every hour. */
+  /** Each alarm doubles the threshold and adds 256 to the slack, up to `ALARM_DOUBLINGS` times; so
+   * many windows without one take one such step back. A bout that looks odd every day does not alarm every hour. */
   readonly recoveryWindows: number;
   /** One window so far out that it is worth a look of its own, Q8; 32767 for never. */
   readonly novelQ8: number;

@@ -66,7 +66,7 @@ function whiten(gate: NoveltyGate, features: Int8Array, statistics: WindowStatis
       const value = column < gate.features ? features[column] : statistics[column - gate.features];
       sum += (gate.whiteningQ12[at] as number) * (value as number);
     }
-    whitened[row] = sum >> 8;
+    whitened[row] = (sum + 128) >> 8;
   }
   return whitened;
 }
@@ -85,8 +85,8 @@ function distanceQ8(prototypesQ4: Int16Array, classIndex: number, whitened: Int3
 
 /**
  * The CUSUM after one more window, and the alarm: up at the threshold, down at half of it. Each alarm
- * that has gone by doubles the threshold for a while, so that what is odd now and then does not alarm
- * for ever; a shift that lasts keeps its alarm on, and is not forgotten.
+ * that has gone by doubles the threshold and adds a standard deviation to the slack for a while, so
+ * that what is odd now and then does not alarm for ever; a shift that lasts keeps its alarm on.
  */
 export function accumulate(
   gate: NoveltyGate,
@@ -94,7 +94,8 @@ export function accumulate(
   standardisedQ8: number,
 ): DriftState {
   const thresholdQ8 = Math.min(gate.thresholdQ8 << before.doublings, CUSUM_LIMIT_Q8 >> 1);
-  const raised = before.cusumQ8 + standardisedQ8 - gate.slackQ8;
+  const slackQ8 = gate.slackQ8 + (before.doublings << 8);
+  const raised = before.cusumQ8 + standardisedQ8 - slackQ8;
   const cusumQ8 = Math.max(0, Math.min(2 * thresholdQ8, raised));
   const { doublings } = before;
   if (before.alarm) {
