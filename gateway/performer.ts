@@ -6,6 +6,7 @@
  */
 
 import { unreachable } from "../src/assert.ts";
+import { chunkOf } from "../src/wire/assembly.ts";
 import { encodeDown } from "../src/wire/frames.ts";
 import type { ModelId, NodeId } from "../src/wire/messages.ts";
 import { bridgeTopic, downTopic } from "../src/wire/topics.ts";
@@ -177,9 +178,7 @@ export class Performer {
       if (bytes === undefined) return undefined;
       this.#container = { sequence, bytes };
     }
-    const start = index * manifest.chunkBytes;
-    const { bytes } = this.#container;
-    return start < bytes.length ? bytes.subarray(start, start + manifest.chunkBytes) : undefined;
+    return chunkOf(this.#container.bytes, manifest, index);
   }
 
   #saveRollout(effect: Extract<GatewayEffect, { kind: "save-rollout" }>): void {

@@ -7,6 +7,7 @@
  */
 
 import { unreachable } from "../src/assert.ts";
+import { chunksOfWant } from "../src/wire/assembly.ts";
 import type { ModelId, NodeId, UpMessage } from "../src/wire/messages.ts";
 import type { GatewayEffect, GatewayState, NodeState, Serving } from "./gateway-state.ts";
 import type { Offload, Report } from "./label-rows.ts";
@@ -110,9 +111,12 @@ export function onWindows(
 export function onServingTick(state: GatewayState, nowMs: number): GatewayEffect[] {
   const effects: GatewayEffect[] = [];
   for (const serving of state.serving.values()) {
-    const nodes = [...state.nodes.values()]
+    const rows = [...state.nodes.values()]
       .filter((node) => node.online && node.row.cohort === serving.rollout.cohort)
-      .map((node) => node.row.node);
+      .map((node) => node.row);
+    // Those first that are furthest from what their student knows: they gain most.
+    rows.sort((a, b) => Number(b.alarm) - Number(a.alarm) || b.driftQ8 - a.driftQ8);
+    const nodes = rows.map((row) => row.node);
     effects.push(...advance(state, serving, { kind: "tick", nodes }, nowMs));
   }
   return effects;
@@ -125,11 +129,7 @@ export function onWant(state: GatewayState, node: NodeId, want: Want): GatewayEf
   const isOurs =
     serving?.rollout.sequence === want.releaseSequence && serving.modelId === want.modelId;
   if (serving === undefined || !isOurs || !mayHave(serving.rollout, node)) return [];
-  const indices: number[] = [];
-  for (let bit = 0; bit < 8 * want.bitmap.length && indices.length < CHUNKS_PER_WANT; bit++) {
-    const isWanted = ((want.bitmap[bit >> 3] as number) >> (bit & 7)) & 1;
-    if (isWanted === 1) indices.push(want.firstChunk + bit);
-  }
+  const indices = chunksOfWant(want).slice(0, CHUNKS_PER_WANT);
   return [{ kind: "chunks", node, sequence: want.releaseSequence, indices }];
 }
 

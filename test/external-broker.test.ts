@@ -1,0 +1,182 @@
+/** The gateway as a client of a broker that people run already, here Debian's mosquitto. */
+
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import { connectAsync } from "mqtt";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
+import {
+  base,
+  gatewayOn,
+  HandNode,
+  removeFolder,
+  temporaryFolder,
+  untrainedTeacher,
+  until,
+} from "./gateway-kit.ts";
+
+// Not in everybody's path: Debian keeps it among the system's programs.
+const MOSQUITTO = ["mosquitto", "/usr/sbin/mosquitto"].find(
+  (program) => spawnSync(program, ["-h"]).error === undefined,
+);
+if (MOSQUITTO === undefined) {
+  console.info("mosquitto is not installed (Debian: mosquitto): its tests are skipped");
+}
+
+let folder: string;
+let teacher: OpenTeacher;
+let broker: ChildProcess | undefined;
+let port: number;
+
+beforeEach(async () => {
+  folder = temporaryFolder();
+  teacher = await untrainedTeacher(folder);
+  port = await freePort();
+});
+
+afterEach(async () => {
+  await stopBroker();
+  await teacher.close();
+  removeFolder(folder);
+});
+
+describe.skipIf(MOSQUITTO === undefined)("an external broker", () => {
+  it("serves nodes and people as the embedded one does", async () => {
+    await startBroker();
+    const gateway = await gatewayOn(folder, teacher, { yaml: yaml() });
+    await until("connected", () => gateway.lines.some(({ text }) => text.startsWith("connected")));
+    const people = await connectAsync(url(), { reconnectPeriod: 0 });
+    const seen = new Map<string, Record<string, unknown>>();
+    people.on("message", (topic, payload) => seen.set(topic, JSON.parse(payload.toString())));
+    await people.subscribeAsync([`${base}/+/+`]);
+    const node = await HandNode.connect(url(), "collar-1");
+    await node.hello();
+    await node.report([0]);
+    await node.offload();
+    await until(
+      "ack and verdict",
+      () => node.of("verdict").length === 1 && node.acked().length === 2,
+    );
+    await until("a behaviour", () => seen.has(`${base}/collar-1/behaviour`));
+    expect(seen.get(`${base}/bridge/state`)).toEqual({ state: "online" });
+    await node.close();
+    await gateway.stop();
+    await until("offline", () => seen.get(`${base}/bridge/state`)?.state === "offline");
+    await people.endAsync();
+  });
+
+  it("may start after the gateway, and go away for a while", async () => {
+    const gateway = await gatewayOn(folder, teacher, { yaml: yaml() });
+    await until("told that nobody answers", () =>
+      gateway.lines.some(({ text }) => text.startsWith("broker does not answer")),
+    );
+    for (let round = 0; round < 2; round++) {
+      await startBroker();
+      await until("retained topics told anew", () => retainedState(), 10_000);
+      const node = await HandNode.connect(url(), "collar-1");
+      await node.offload({ epoch: 1 + round });
+      await until("verdict", () => node.of("verdict").length === 1);
+      await node.close();
+      await stopBroker();
+      await until(
+        "loss is told",
+        () =>
+          gateway.lines.filter(({ text }) => text.startsWith("broker lost")).length === round + 1,
+      );
+    }
+    await gateway.stop();
+  }, 30_000);
+
+  it("tells that the gateway died by its last will", async () => {
+    await startBroker();
+    const people = await connectAsync(url(), { reconnectPeriod: 0 });
+    const states: unknown[] = [];
+    people.on("message", (_topic, payload) => states.push(JSON.parse(payload.toString()).state));
+    await people.subscribeAsync(`${base}/bridge/state`);
+    const child = spawn(
+      process.execPath,
+      [
+        path.resolve("cli/main.ts"),
+        ...["gateway", "--serve-only", "--broker", url()],
+        ...["--data-dir", path.join(folder, "killed")],
+        ...["--teacher", path.join(folder, "untrained.onnx")],
+      ],
+      { stdio: "ignore" },
+    );
+    await until("online", () => states.at(-1) === "online", 20_000);
+    child.kill("SIGKILL");
+    await until("offline", () => states.at(-1) === "offline");
+    await people.endAsync();
+  }, 40_000);
+
+  it("that wants a password gets it from a file, and no log shows it", async () => {
+    const passwords = path.join(folder, "passwords");
+    writeFileSync(passwords, "gateway:secret-of-the-farm\n");
+    expect(spawnSync("mosquitto_passwd", ["-U", passwords]).status).toBe(0);
+    await startBroker(`password_file ${passwords}\nallow_anonymous false\n`);
+    writeFileSync(path.join(folder, "mqtt-password"), "secret-of-the-farm\n");
+    const withUser = `broker: { url: "mqtt://gateway@127.0.0.1:${port}", password_file: mqtt-password }`;
+    const gateway = await gatewayOn(folder, teacher, { yaml: withUser });
+    await until("connected", () => gateway.lines.some(({ text }) => text.startsWith("connected")));
+    await gateway.stop();
+    expect(JSON.stringify(gateway.lines)).not.toContain("secret");
+    writeFileSync(path.join(folder, "mqtt-password"), "wrong\n");
+    const refused = await gatewayOn(folder, teacher, { yaml: withUser });
+    await until("told", () => refused.lines.some(({ text }) => /not authori[sz]ed/i.test(text)));
+    await refused.stop();
+  }, 20_000);
+});
+
+const url = (): string => `mqtt://127.0.0.1:${port}`;
+const yaml = (): string => `broker: { url: "${url()}" }`;
+
+/** True when a newcomer is told that the gateway is online. */
+async function retainedState(): Promise<boolean> {
+  const client = await connectAsync(url(), { reconnectPeriod: 0 });
+  try {
+    let state: unknown;
+    client.on("message", (_topic, payload) => {
+      state = JSON.parse(payload.toString()).state;
+    });
+    await client.subscribeAsync(`${base}/bridge/state`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    return state === "online";
+  } finally {
+    await client.endAsync();
+  }
+}
+
+async function startBroker(more = "allow_anonymous true\n"): Promise<void> {
+  const file = path.join(folder, "mosquitto.conf");
+  // As root it would give up its rights, and with them this folder.
+  writeFileSync(file, `listener ${port} 127.0.0.1\n${more}user root\n`);
+  broker = spawn(MOSQUITTO ?? "", ["-c", file], { stdio: "ignore" });
+  await until("mosquitto listens", async () => {
+    const probe = await connectAsync(url(), { reconnectPeriod: 0, connectTimeout: 500 }).catch(
+      (error: Error) => error,
+    );
+    if (!(probe instanceof Error)) await probe.endAsync();
+    return !(probe instanceof Error) || /not authori[sz]ed/i.test(probe.message);
+  });
+}
+
+async function stopBroker(): Promise<void> {
+  const running = broker;
+  broker = undefined;
+  if (running === undefined || running.exitCode !== null) return;
+  running.kill("SIGTERM");
+  await once(running, "exit");
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
