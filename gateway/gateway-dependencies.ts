@@ -15,4 +15,6 @@ export type GatewayDependencies = {
   readonly rollBack?: (rollout: Rollout, reason: string) => void;
   readonly onNews?: (news: GatewayNews) => void;
   readonly log: Log;
+  /** Lets go of the data directory, by a caller that has taken it already: see `data-lock.ts`. */
+  readonly unlock?: () => void;
 };

@@ -56,7 +56,7 @@ export async function startGateway(
 ): Promise<RunningGateway> {
   // The lock is a file in the directory.
   mkdirSync(config.dataDirectory, { recursive: true });
-  const unlock = lockDataDirectory(config.dataDirectory);
+  const unlock = dependencies.unlock ?? lockDataDirectory(config.dataDirectory);
   let store: StoreThread | undefined;
   try {
     store = await openStore(config, dependencies.log);

@@ -5,13 +5,15 @@
  * (keys, registry, label log, progress) is in its data directory, from which a second start goes on.
  */
 
+import { mkdirSync } from "node:fs";
 import type { Augmentation } from "../src/signal/augment.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import type { AnchorSet } from "./anchor.ts";
 import type { GatewayConfig } from "./config.ts";
+import { lockDataDirectory } from "./data-lock.ts";
 import { DISTIL_RECIPE, distilAugmentation } from "./distil.ts";
 import { DEFAULT_LABEL_RULE } from "./distil-labels.ts";
-import { openDistilLoop } from "./distil-loop.ts";
+import { type DistilLoop, openDistilLoop } from "./distil-loop.ts";
 import type { LoopReport } from "./distil-loop-parts.ts";
 import { DEFAULT_PUBLISH_RULE } from "./distil-measure.ts";
 import { DEFAULT_TRIGGER_RULE, type TriggerRule } from "./distil-trigger.ts";
@@ -46,10 +48,31 @@ export type LoopGateway = {
   readonly stop: () => Promise<void>;
 };
 
-/** @throws EdgeError those of `startGateway` and `openDistilLoop` */
+/** @throws EdgeError `data-directory-in-use` and those of `startGateway` and `openDistilLoop` */
 export async function startLoopGateway(request: LoopRequest): Promise<LoopGateway> {
+  const { config, log } = request;
+  mkdirSync(config.dataDirectory, { recursive: true });
+  // Before anything in it is opened: a second gateway must not sweep what the first is writing.
+  const unlock = lockDataDirectory(config.dataDirectory);
+  const loop = await openLoop(request).catch((error: unknown) => {
+    unlock();
+    throw error;
+  });
+  const gateway = await startGateway(config, { log, unlock, ...loop.dependencies });
+  loop.attach(gateway);
+  return {
+    gateway,
+    registry: loop.dependencies.registry,
+    stop: async () => {
+      await loop.stop();
+      await gateway.stop();
+    },
+  };
+}
+
+function openLoop(request: LoopRequest): Promise<DistilLoop> {
   const { config, profile, teacher, anchor, factory, augmentation, seed, log } = request;
-  const loop = await openDistilLoop({
+  return openDistilLoop({
     directory: config.dataDirectory,
     profile,
     teacher,
@@ -65,14 +88,4 @@ export async function startLoopGateway(request: LoopRequest): Promise<LoopGatewa
     ...(request.lookMs !== undefined && { lookMs: request.lookMs }),
     ...(request.onReport !== undefined && { onReport: request.onReport }),
   });
-  const gateway = await startGateway(config, { log, ...loop.dependencies });
-  loop.attach(gateway);
-  return {
-    gateway,
-    registry: loop.dependencies.registry,
-    stop: async () => {
-      await loop.stop();
-      await gateway.stop();
-    },
-  };
 }
