@@ -197,8 +197,8 @@ function stage(
 ): void {
   const slot = freeSlot(updater);
   const { effects } = context;
-  // The old word goes first: a header without its image must never look like a model.
-  writeRecord(slot, "empty", 0, "stale", context);
+  // Until the record is written the old one stands beside a header of another sequence number, and
+  // so vouches for nothing.
   effects.push({
     kind: "flash",
     write: { region: "header", slot, bytes: encodeSlotHeader(offer) },

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { COLLAR_SPEC, NodeWorld, ROUGH } from "./node-world.ts";
+import { OUTBOX_LIMITS } from "../device-sim/outbox.ts";
+import { CALM, COLLAR_SPEC, NodeWorld, ROUGH } from "./node-world.ts";
 import { noiseWindows } from "./student-samples.ts";
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
@@ -57,6 +58,41 @@ describe("a node", () => {
     await world.run(400, false);
     expect(world.reportedWindows()).toEqual(range(80));
     expect(world.node?.status()).toMatchObject({ outbox: 0, dropped: 0 });
+  });
+
+  it("sends again at once on a new connection, however long its patience", async () => {
+    const outbox = { ...OUTBOX_LIMITS, retryMs: 3_600_000, retryMsMax: 3_600_000 };
+    const world = new NodeWorld({ seed: 2, settings: { outbox } });
+    await world.boot();
+    world.connect();
+    world.gatewayAlive = false;
+    await world.run(30);
+    world.disconnect();
+    world.gatewayAlive = true;
+    world.connect();
+    await world.run(2, false);
+    expect(world.reportedWindows()).toEqual(range(12));
+    expect(world.node?.status().outbox).toBe(0);
+  });
+
+  it("tells of windows in their order, offloads among them", async () => {
+    const world = new NodeWorld({ seed: 2 });
+    world.trouble = { ...CALM, delayMsMax: 0 };
+    await world.boot();
+    await world.run(250);
+    world.connect();
+    await world.run(30, false);
+    let told = -1;
+    let offloads = 0;
+    for (const message of world.received) {
+      if (message.kind === "offload") {
+        offloads += 1;
+        expect(message.windowIndex).toBe(told + 1);
+      }
+      if (message.kind === "report") told = message.entries.at(-1)?.windowIndex ?? told;
+    }
+    expect(told).toBe(99);
+    expect(offloads).toBeGreaterThan(5);
   });
 
   it("goes on where it was after a restart, and never gives a number twice", async () => {

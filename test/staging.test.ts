@@ -192,6 +192,25 @@ describe("a release", () => {
     expect(new Set(outcomes(world).slice(1))).toEqual(new Set(["reverted"]));
     expect(running(world)).toBe(0);
     expect(world.countOf("want")).toBe(wants);
+    world.cut();
+    await world.boot();
+    expect(world.node?.status()).toMatchObject({ releaseSequence: 0, onTrial: false });
+  });
+
+  it("gets a report of its own: no window is told under another model than answered it", async () => {
+    const world = await connected(undefined, 1, { reportWindows: 7 });
+    await world.run(10);
+    world.offered = signRelease(BETTER, 5);
+    world.send(offerOf(world.offered));
+    await world.run(190);
+    const reports = world.received.filter((message) => message.kind === "report");
+    const models = new Set(reports.map(({ modelId }) => modelId));
+    expect(models.size).toBe(2);
+    for (const { modelId, entries } of reports) {
+      for (const { windowIndex } of entries) {
+        expect([windowIndex, world.decided[windowIndex]?.modelId]).toEqual([windowIndex, modelId]);
+      }
+    }
   });
 
   it("is not confirmed without a word from the gateway, and given up after a day", async () => {
