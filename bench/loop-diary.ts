@@ -28,6 +28,8 @@ export class LoopDiary {
   #offloads = 0;
   #softLabels = 0;
   #releases = 0;
+  /** Releases that went back. */
+  #ended = 0;
   #notTrusted = false;
   #distilling = false;
   #problem: string | null = null;
@@ -61,6 +63,7 @@ export class LoopDiary {
       const share = (100 * report.verdict.unknownShare).toFixed(0);
       this.#notes.push(`the teacher does not know ${share} % of what it was asked`);
     } else if (report.kind === "rolled-back") {
+      this.#ended = this.#releases;
       this.#notes.push(`release ${report.rollout.sequence} went back: ${report.reason}`);
     } else if (report.answer.kind === "refused") {
       this.#notes.push(`candidate refused: ${report.answer.reasons.join("; ")}`);
@@ -76,9 +79,9 @@ export class LoopDiary {
     return this.#notTrusted;
   }
 
-  /** Nothing is being collected or distilled. */
+  /** Nothing is being collected or distilled, and nothing spreads. */
   get isQuiet(): boolean {
-    return !this.#distilling;
+    return !this.#distilling && this.#releases === this.#ended;
   }
 
   /** Every node has confirmed the newest release. */

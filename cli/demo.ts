@@ -41,7 +41,7 @@ export const command: CommandSpec = {
       flags: "--speed <factor>",
       description: "simulated seconds a second",
       kind: "number",
-      default: 10,
+      default: 20,
       low: 0.1,
       high: 1000,
     },
@@ -49,7 +49,7 @@ export const command: CommandSpec = {
       flags: "--turn-after <seconds>",
       description: "when half of the collars turn, in simulated seconds",
       kind: "number",
-      default: 400,
+      default: 800,
       low: 0,
     },
     { flags: "--turn <turn>", description: "how they turn", kind: "text", default: "z180" },
@@ -145,7 +145,14 @@ function configOf(input: CommandInput): GatewayConfig {
     },
     releases: {
       ...releases,
-      policy: { ...releases.policy, soakMs: 3_000, silenceMs: 120_000, evidenceMs: 120_000 },
+      policy: {
+        ...releases.policy,
+        soakMs: 3_000,
+        silenceMs: 120_000,
+        evidenceMs: 120_000,
+        // A canary of one: a handful of audits is soon there, and says enough to be seen.
+        auditsLeast: 4,
+      },
     },
   };
 }
@@ -189,7 +196,7 @@ function startHerd(input: CommandInput, parts: DemoParts): Promise<Fleet> {
     turns: [
       {
         nodes: score.turning,
-        atSeconds: input.number("turn-after") ?? 400,
+        atSeconds: input.number("turn-after") ?? 800,
         rotation: parseTurn(input.text("turn") ?? "z180"),
       },
     ],
@@ -207,7 +214,7 @@ function startHerd(input: CommandInput, parts: DemoParts): Promise<Fleet> {
       random: prng(seed, "links"),
     }),
     storageDir: path.join(directory, "collars"),
-    speed: input.number("speed") ?? 10,
+    speed: input.number("speed") ?? 20,
     onTruth: (truth) => score.take(truth),
   });
 }

@@ -55,6 +55,7 @@ export class DistilLoop {
   #working: Promise<void> = Promise.resolve();
   #isWorking = false;
   #askedMs = 0;
+  #toldShare = 0;
   #trusted = true;
   #stopped = false;
 
@@ -301,7 +302,10 @@ export class DistilLoop {
 
   #tellProgress(stage: "training" | "measuring", share: number): void {
     const message = `${stage}, ${(100 * share).toFixed(0)} %`;
-    this.#gateway?.tellDiary({ type: "distill-progress", progress: share, message });
+    // The diary is for people: a line a quarter. The retained state follows closely.
+    const isDue = Math.floor(4 * share) > Math.floor(4 * this.#toldShare);
+    this.#toldShare = share;
+    if (isDue) this.#gateway?.tellDiary({ type: "distill-progress", progress: share, message });
     this.#tell(stage === "training" ? "distilling" : "evaluating", share, message);
   }
 
