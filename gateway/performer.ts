@@ -15,6 +15,7 @@ import type { GatewayConfig } from "./config.ts";
 import { stepGateway } from "./gateway.ts";
 import type { GatewayDependencies } from "./gateway-dependencies.ts";
 import type { GatewayEffect, GatewayEvent, GatewayState } from "./gateway-state.ts";
+import type { NodeRow } from "./label-rows.ts";
 import type { Link } from "./link.ts";
 import type { StoreThread } from "./store-thread.ts";
 import { StoreWriter } from "./store-writer.ts";
@@ -134,7 +135,7 @@ export class Performer {
       case "roll-back":
         return this.#dependencies.rollBack?.(effect.rollout, effect.reason);
       case "news":
-        if (effect.news.kind === "hello") this.#resume(effect.news.row.node);
+        if (effect.news.kind === "hello") this.#greet(effect.news.row);
         return this.#dependencies.onNews?.(effect.news);
       case "log":
         return this.#dependencies.log(effect.level, effect.message, effect.fields);
@@ -156,6 +157,18 @@ export class Performer {
     await this.#link?.close();
     // What came in while the link was closing is acknowledged to nobody, but is kept.
     await this.#writer.drain();
+  }
+
+  /** A node that runs what we have never made is served all the same: its windows are good. */
+  #greet(row: NodeRow): void {
+    this.#resume(row.node);
+    const { registry, log } = this.#dependencies;
+    if (registry === undefined || registry.container(row.modelId) !== undefined) return;
+    log("warning", "node runs a model that is not in the registry", {
+      node: row.node,
+      model: row.modelId,
+      hint: "it was made for another gateway; its answers may mean other classes",
+    });
   }
 
   #resume(node: NodeId): void {

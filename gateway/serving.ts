@@ -126,11 +126,21 @@ export function onServingTick(state: GatewayState, nowMs: number): GatewayEffect
 export function onWant(state: GatewayState, node: NodeId, want: Want): GatewayEffect[] {
   const row = state.nodes.get(node)?.row;
   const serving = row === undefined ? undefined : state.serving.get(row.cohort);
-  const isOurs =
-    serving?.rollout.sequence === want.releaseSequence && serving.modelId === want.modelId;
-  if (serving === undefined || !isOurs || !mayHave(serving.rollout, node)) return [];
+  const refusal = whyNot(serving, node, want);
+  if (refusal !== undefined) {
+    const fields = { node, release: want.releaseSequence, model: want.modelId, reason: refusal };
+    return [{ kind: "log", level: "warning", message: "chunks refused", fields }];
+  }
   const indices = chunksOfWant(want).slice(0, CHUNKS_PER_WANT);
   return [{ kind: "chunks", node, sequence: want.releaseSequence, indices }];
+}
+
+function whyNot(serving: Serving | undefined, node: NodeId, want: Want): string | undefined {
+  if (serving === undefined) return "nothing is served to its cohort";
+  const { sequence } = serving.rollout;
+  if (want.releaseSequence !== sequence) return `release ${sequence} is served`;
+  if (want.modelId !== serving.modelId) return `release ${sequence} is model ${serving.modelId}`;
+  return mayHave(serving.rollout, node) ? undefined : "it is not this node's turn";
 }
 
 function outcomeEvent(node: NodeId, outcome: Outcome["outcome"]): RolloutEvent {
