@@ -5,13 +5,14 @@ import { mkdtempSync, readdirSync, copyFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { LabelLog } from "../gateway/label-log.ts";
 import { nodeId } from "../src/wire/topics.ts";
 import { removeFolder } from "./gateway-kit.ts";
 import { createDisk, diskReason, freeze } from "./power-cut.ts";
 
-const WRITER = path.join(import.meta.dirname, "label-writer.ts");
+const WRITER = fileURLToPath(new URL("./label-writer.ts", import.meta.url));
 const CUTS = Number(process.env.BELLWETHER_CUTS ?? 5);
 const reason = diskReason();
 if (reason !== undefined) console.info(`label-log-power-cut.test.ts is skipped: ${reason}`);
