@@ -99,6 +99,18 @@ describe("augmentation", () => {
     expect(faster).toBeLessThan(20);
   });
 
+  it("adds noise of the deviation that is asked for, on every axis alike", () => {
+    const quiet = new Int8Array(3 * 4000);
+    const noisy = view({ noiseMilliG: 100 }, 9, quiet);
+    for (const axis of [0, 1, 2]) {
+      const values = noisy.filter((_, i) => i % 3 === axis);
+      const mean = values.reduce((a, b) => a + b, 0) / values.length;
+      const variance = values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / values.length;
+      expect(Math.abs(mean)).toBeLessThan(0.01);
+      expect(Math.sqrt(variance)).toBeCloseTo(0.1, 2);
+    }
+  });
+
   it("saturates where a node would", () => {
     const loud = new Int8Array(30).fill(127);
     for (const value of steps(view({ scale: 0.5, noiseMilliG: 200 }, 3, loud))) {

@@ -40,6 +40,10 @@ export const NO_AUGMENTATION: Augmentation = {
   removal: 0,
 };
 
+/** Of the sum of four uniform bytes. */
+const BYTE_SUM_MEAN = 2 * 255;
+const BYTE_SUM_DEVIATION = Math.sqrt((4 * (256 ** 2 - 1)) / 12);
+
 /**
  * Writes one augmented view of a window.
  *
@@ -181,6 +185,8 @@ function stretchInto(
   }
 }
 
+/** White noise whose values are sums of four bytes: normal enough up to three deviations (Irwin and
+ * Hall), and several times cheaper than logarithms and cosines, which took a tenth of training. */
 function addNoise(
   out: Float32Array,
   offset: number,
@@ -188,8 +194,11 @@ function addNoise(
   deviation: number,
   random: Prng,
 ): void {
+  const factor = deviation / BYTE_SUM_DEVIATION;
   for (let i = offset; i < offset + length; i++) {
-    out[i] = (out[i] as number) + deviation * normal(random);
+    const bits = random.uint32();
+    const sum = (bits & 255) + ((bits >>> 8) & 255) + ((bits >>> 16) & 255) + (bits >>> 24);
+    out[i] = (out[i] as number) + factor * (sum - BYTE_SUM_MEAN);
   }
 }
 
