@@ -144,8 +144,8 @@ async function accuraciesOf(
   return { studentAccuracy: student / windows.count, teacherAccuracy: teaching / windows.count };
 }
 
-/** Unshifted bouts for a while, then shifted ones from a random place in a random bout on. An alarm
- * before the turn is a false one, is counted elsewhere, and the stretch begins again. */
+/** Unshifted bouts for a while, then shifted ones from a random place in a random bout on. A false
+ * alarm before the turn is waited out, and leaves the gate as much harder to alarm as on a node. */
 function windowsToAlarm(
   gate: NoveltyGate,
   calm: readonly BoutNovelty[],
@@ -154,9 +154,8 @@ function windowsToAlarm(
 ): number {
   let state = NO_DRIFT;
   const before = streamOf(calm, random);
-  for (let i = 0; i < WINDOWS_BEFORE; i++) {
+  for (let i = 0; i < WINDOWS_BEFORE || (state.alarm && i < NO_ALARM); i++) {
     state = accumulate(gate, state, before());
-    if (state.alarm) state = { ...state, cusumQ8: 0, alarm: false };
   }
   const after = streamOf(shifted, random);
   for (let windows = 1; windows < NO_ALARM; windows++) {

@@ -1,0 +1,82 @@
+/** The gate's and the drift benchmark, run as a whole on a herd that swings. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { BenchmarkOptions } from "../bench/benchmark.ts";
+import { run as runDrift } from "../bench/drift.ts";
+import { run as runGate } from "../bench/gate.ts";
+import { FILTERS, SHARES } from "../bench/gate-curves.ts";
+import { writeSwingingHerd } from "./swinging-herd.ts";
+
+const data = mkdtempSync(join(tmpdir(), "swinging-gate-"));
+beforeAll(() => writeSwingingHerd(join(data, "cows"), "cows", ["1", "2", "3", "4"]));
+afterAll(() => rmSync(data, { recursive: true }));
+
+const OPTIONS: BenchmarkOptions = {
+  data,
+  quick: true,
+  dataset: "cows",
+  train: [],
+  test: [],
+  shift: [],
+  seeds: undefined,
+  student: undefined,
+  rotate: undefined,
+  extra: {},
+  progress: () => undefined,
+  signal: new AbortController().signal,
+};
+
+describe("bench gate", () => {
+  it("gives every filter at every share, from the student to the teacher", async () => {
+    const { ok, figures, lines } = await runGate({ ...OPTIONS, test: ["3"] });
+    expect(ok).toBe(true);
+    const { teacher, at, deployed } = figures as {
+      teacher: { mean: number };
+      at: Record<string, Record<string, { mean: number; spread: number }>>;
+      deployed: { share: { mean: number } };
+    };
+    expect(Object.keys(at)).toEqual(SHARES.map(String));
+    for (const filter of FILTERS) {
+      for (const share of SHARES) expect(at[share]?.[filter]?.mean).toBeTypeOf("number");
+      expect(at["100"]?.[filter]?.mean).toBeCloseTo(teacher.mean, 12);
+      if (filter === "oracle") continue;
+      expect(at["10"]?.[filter]?.mean).toBeLessThanOrEqual(1);
+    }
+    // The budget holds whatever the student is worth: its share of the windows and a full bucket.
+    expect(deployed.share.mean).toBeLessThan(0.5);
+    expect(lines.join("\n")).toContain("sednaCrossEntropy");
+  });
+
+  it.each([
+    [{ dataset: "goats" }, "no-recordings"],
+    [{ test: ["9"] }, "unknown-subject"],
+    [{ extra: { target: "most" } }, "usage"],
+  ])("refuses %j with a hint", async (changes, code) => {
+    await expect(runGate({ ...OPTIONS, ...changes })).rejects.toMatchObject({ code });
+  });
+});
+
+describe("bench drift", () => {
+  it("gives delays for the natural turn and others, and false alarms with their bound", async () => {
+    const chosen = { train: ["1", "2"], shift: ["3"], rotate: "x180" };
+    const { ok, figures } = await runDrift({ ...OPTIONS, ...chosen });
+    expect(ok).toBe(true);
+    const { shifts, falseAlarmsPerNodeDay } = figures as {
+      shifts: Record<string, { median: number; within60: number }>;
+      falseAlarmsPerNodeDay: { mean: number; upperBySeed: number[] };
+    };
+    expect(Object.keys(shifts)).toEqual(["3", "natural", "x180"]);
+    expect(shifts["x180"]?.median).toBeGreaterThanOrEqual(1);
+    expect(shifts["x180"]?.within60).toBeGreaterThanOrEqual(0);
+    expect(Number.isFinite(falseAlarmsPerNodeDay.mean)).toBe(true);
+    expect(falseAlarmsPerNodeDay.upperBySeed).toHaveLength(1);
+  });
+
+  it("refuses recordings without subjects to train on", async () => {
+    await expect(runDrift({ ...OPTIONS, dataset: "goats" })).rejects.toMatchObject({
+      code: "no-recordings",
+    });
+  });
+});
