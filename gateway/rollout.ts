@@ -45,7 +45,7 @@ export const DEFAULT_ROLLOUT_POLICY: RolloutPolicy = {
   auditsLeast: 8,
   agreementMargin: 0.1,
   offloadMargin: 0.2,
-  windowsLeast: 30,
+  windowsLeast: 120,
 };
 
 /** What the publish gate expects of the model. */

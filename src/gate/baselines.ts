@@ -19,8 +19,8 @@ export function maxSoftmaxScore(probabilities: Float64Array): number {
   return Math.max(...probabilities);
 }
 
-/** KubeEdge Sedna's `CrossEntropyFilter` (lib/sedna/algorithms/hard_example_mining): a window is hard
- * when `1 + sum(p ln p) / ln C` is below the threshold. */
+/** KubeEdge Sedna's `CrossEntropyFilter` (lib/sedna/algorithms/hard_example_mining): a window is
+ * hard when `1 + sum(p ln p) / ln C` is below the threshold. */
 export function sednaCrossEntropyScore(probabilities: Float64Array): number {
   let sum = 0;
   for (const p of probabilities) if (p > 0) sum += p * Math.log(p);
@@ -34,9 +34,9 @@ export function oracleScore(studentRight: boolean, teacherRight: boolean): numbe
 }
 
 /**
- * Accuracy when the share of windows with the lowest scores is answered by the teacher, the others by
- * the student. Windows that tie at the border are taken as if drawn at random among them, so that
- * coarse scores gain nothing from the order of the windows.
+ * Accuracy when the share of windows with the lowest scores is answered by the teacher, the others
+ * by the student. Windows that tie at the border are taken as if drawn at random among them, so
+ * that coarse scores gain nothing from the order of the windows.
  */
 export function accuracyAtShare(
   windows: {

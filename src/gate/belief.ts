@@ -1,11 +1,11 @@
 /**
  * What the windows before say about this one, and what verdicts say about this animal.
  *
- * A hidden Markov filter over behaviours, the forward step (Rabiner, Proceedings of the IEEE 77, 1989)
- * with one number, the chance of change: all changes are alike, and the fused probabilities stand in
- * for the likelihoods. Besides, a bias per class that the teacher's verdicts teach by gradient steps
- * on the cross entropy: no two animals walk alike, and one that is taken for another class once will
- * be again. Whole numbers only.
+ * A hidden Markov filter over behaviours, the forward step (Rabiner, Proceedings of the IEEE 77,
+ * 1989) with one number, the chance of change: all changes are alike, and the fused probabilities
+ * stand in for the likelihoods. Besides, a bias per class that the teacher's verdicts teach by
+ * gradient steps on the cross entropy: no two animals walk alike, and one that is taken for another
+ * class once will be again. Whole numbers only.
  */
 
 import { MARGIN_TOP_Q8, ONE_Q15 } from "./gate-parameters.ts";
@@ -60,8 +60,8 @@ export function believe(
   return { beliefQ15: normalised(joint), classIndex, marginQ8 };
 }
 
-/** The belief after a trusted verdict on the window so many windows ago: what the teacher says of the
- * last one, half of it a window later, nothing of it after that. */
+/** The belief after a trusted verdict on the window so many windows ago: what the teacher says of
+ * the last one, half of it a window later, nothing of it after that. */
 export function instruct(
   beliefQ15: readonly number[],
   probabilitiesQ8: Uint8Array,
@@ -89,8 +89,9 @@ export function personalise(biasQ8: readonly number[], probabilitiesQ15: Int32Ar
   );
 }
 
-/** The bias after a trusted verdict on an offload: towards what the teacher says, away from what the
- * node said. Only the answered class's probability was kept; the rest is shared among the others. */
+/** The bias after a trusted verdict on an offload: towards what the teacher says, away from what
+ * the node said. Only the answered class's probability was kept; the rest is shared among the
+ * others. */
 export function adapt(
   filter: FilterGate,
   biasQ8: readonly number[],

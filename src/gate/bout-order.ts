@@ -1,8 +1,10 @@
 /**
- * Windows in an order that a node could have met: each subject's bouts one after another, by chance.
+ * Windows in an order that a node could have met: each subject's bouts one after another, by
+ * chance.
  *
  * Recordings are often sorted by behaviour, all stairs of all trials first. A gate that remembers
- * would find such streams easier than life, so bouts are drawn anew before it is fitted or measured.
+ * would find such streams easier than life, so bouts are drawn anew before it is fitted or
+ * measured.
  */
 
 import { type Prng, shuffle } from "../prng.ts";

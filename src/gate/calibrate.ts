@@ -53,8 +53,8 @@ export type CalibrationRequest = {
   /** `[window][class]` of `held`; only a target in terms of the teacher needs it. */
   readonly teacherProbabilities?: Float32Array;
   readonly target: GateTarget;
-  /** Hard limit on the share of offloads for all reasons together, 0..1; the default is one and a half
-   * times the target and at least .15. */
+  /** Hard limit on the share of offloads for all reasons together, 0..1; the default is one and a
+   * half times the target and at least .11. */
   readonly budgetShare?: number;
   /** Chance of auditing a window that nothing else chose. */
   readonly auditChance?: number;
@@ -140,7 +140,7 @@ export function calibrateGate(request: CalibrationRequest): Calibration {
         rateStepQ16: share > 0 ? RATE_STEP_Q16 : 0,
         rateLimitQ8: RATE_LIMIT_Q8,
       },
-      bucket: bucketFor(request.budgetShare ?? Math.max(0.15, 1.5 * share)),
+      bucket: bucketFor(request.budgetShare ?? Math.max(0.11, 1.5 * share)),
       auditChanceQ16: Math.round((request.auditChance ?? 0.01) * 65535),
       novelty: novelty?.gate ?? null,
       burst: fitBurst(held, request),
@@ -195,8 +195,8 @@ function byMargin(answers: readonly Belief[]): readonly number[] {
 
 /**
  * The margins from which early exits answer: as low as their answers cost at most `points` of
- * accuracy against full depth with its offloads, with one standard error to spare, and leave the gate
- * most of the windows that it would have offloaded.
+ * accuracy against full depth with its offloads, with one standard error to spare, and leave the
+ * gate most of the windows that it would have offloaded.
  */
 function fitEarlyExits(
   answers: readonly (readonly Belief[])[],
@@ -290,8 +290,8 @@ function calibrateNovelty(
   );
 }
 
-/** Diversity from the recordings: a new bout is as far as windows of different bouts typically are, a
- * repetition nearer than three in four windows of the same bout are to their neighbours. */
+/** Diversity from the recordings: a new bout is as far as windows of different bouts typically are,
+ * a repetition nearer than three in four windows of the same bout are to their neighbours. */
 function fitBurst(held: WindowSet, request: CalibrationRequest): BurstGate {
   const statistics = Array.from({ length: held.count }, (_, i) =>
     windowStatistics(windowAt(held, i), held.channels),

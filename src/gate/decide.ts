@@ -131,8 +131,9 @@ export function gateWindow(
   };
 }
 
-/** Takes in the teacher's answer: evidence for the behaviour now, and for this animal. Verdicts for windows that are no longer waiting, and untrusted
- * ones, change nothing but the list of those waiting. */
+/** Takes in the teacher's answer: evidence for the behaviour now, and for this animal. Verdicts for
+ * windows that are no longer waiting, and untrusted ones, change nothing but the list of those
+ * waiting. */
 export function gateVerdict(
   parameters: GateParameters,
   state: GateState,
@@ -155,7 +156,8 @@ export function gateVerdict(
   };
 }
 
-/** Takes in what the gateway set: the audit chance from now on, and a burst when it asks for one. */
+/** Takes in what the gateway set: the audit chance from now on, and a burst when it asks for one.
+ * */
 export function applySetting(
   state: GateState,
   setting: { readonly auditChanceQ16: number; readonly burstWindows: number },
@@ -223,9 +225,9 @@ function choose(
   return null;
 }
 
-/** Follows the share of unsure windows (a stochastic quantile, Robbins and Monro, 1951): each unsure
- * window lowers the thresholds by `step * (1 - target)`, each sure one raises them by
- * `step * target`. */
+/** Follows the share of unsure windows (a stochastic quantile, Robbins and Monro, 1951): each
+ * unsure window lowers the thresholds by `step * (1 - target)`, each sure one raises them by `step
+ * * target`. */
 function steer(parameters: GateParameters, offsetQ23: number, unsure: boolean): number {
   const { rateStepQ16, targetShareQ16, rateLimitQ8 } = parameters.offload;
   if (rateStepQ16 === 0) return 0;

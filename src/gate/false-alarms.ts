@@ -5,8 +5,8 @@
  * false alarms than there will be. Here whole bouts are drawn with replacement until a node-day is
  * full (a bootstrap over bouts), in two steps: which bouts exist at all, then which come in a day.
  * The bound is the 95th percentile over both. What no bout shows, no bootstrap can foresee: the
- * bound speaks of bouts like those recorded, and says how many there were; `fitAlarm` then adds some
- * slack of its own.
+ * bound speaks of bouts like those recorded, and says how many there were; `fitAlarm` then adds
+ * some slack of its own.
  */
 
 import { assert } from "../assert.ts";

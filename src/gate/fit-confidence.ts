@@ -1,9 +1,9 @@
 /**
  * Calibration of confidence: temperatures, fusion weights, and the chance of being right by margin.
  *
- * Temperature scaling (Guo et al., ICML 2017, arXiv 1706.04599) makes an exit's probabilities honest
- * on average; an isotonic table (Zadrozny and Elkan, KDD 2002) then says how often the answer is
- * right at each margin. All on windows that the student was not trained on.
+ * Temperature scaling (Guo et al., ICML 2017, arXiv 1706.04599) makes an exit's probabilities
+ * honest on average; an isotonic table (Zadrozny and Elkan, KDD 2002) then says how often the
+ * answer is right at each margin. All on windows that the student was not trained on.
  */
 
 import type { Belief } from "./belief.ts";
@@ -20,8 +20,8 @@ import type { ExitGate, FilterGate } from "./gate-parameters.ts";
 import { fuseExits } from "./margins.ts";
 
 const LOG2_E = Math.LOG2E;
-/** A few subjects whom the student has wrong can ask for any temperature; none beyond this is theirs
- * alone to set. */
+/** A few subjects whom the student has wrong can ask for any temperature; none beyond this is
+ * theirs alone to set. */
 const LEAST_TEMPERATURE = 0.5;
 const MOST_TEMPERATURE = 2.5;
 /** Candidates for the weight of each exit beside the others. */
@@ -91,8 +91,8 @@ function meanLoss(
 
 /**
  * Fusion weights, one exit after another: those that leave the fewest errors when the least sure
- * windows are offloaded. Likelihood would choose worse: with few subjects it listens to the one that
- * the student has most confidently wrong. Weights other than alike must be clearly better.
+ * windows are offloaded. Likelihood would choose worse: with few subjects it listens to the one
+ * that the student has most confidently wrong. Weights other than alike must be clearly better.
  */
 export function fitFusion(
   records: ExitRecords,
@@ -161,8 +161,9 @@ export function fusedAnswers(
 }
 
 /**
- * The answers `[exit][window]` as a node would give them: each window after the one before of the same
- * subject, whose belief is that of full depth. Windows of a subject must be in the order of time.
+ * The answers `[exit][window]` as a node would give them: each window after the one before of the
+ * same subject, whose belief is that of full depth. Windows of a subject must be in the order of
+ * time.
  */
 export function answersOf(
   records: ExitRecords,
@@ -206,8 +207,8 @@ export function fitChange(
 }
 
 /**
- * The chance of being right as a table over margins, 0..255: pool-adjacent-violators over the nodes'
- * bins, each with a few windows of prior so that an empty bin says what its margin says.
+ * The chance of being right as a table over margins, 0..255: pool-adjacent-violators over the
+ * nodes' bins, each with a few windows of prior so that an empty bin says what its margin says.
  */
 export function fitConfidence(answers: readonly Belief[], labels: Uint8Array): readonly number[] {
   const right = new Float64Array(CONFIDENCE_NODES);

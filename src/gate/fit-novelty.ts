@@ -1,11 +1,12 @@
 /**
- * Novelty statistics: class prototypes and one covariance, whitened; then the scale of the distance.
+ * Novelty statistics: class prototypes and one covariance, whitened; then the scale of the
+ * distance.
  *
  * Prototypes and covariance come from windows that the student was trained on, the centre and the
  * spread of the log distance from windows that it was not: training windows lie closer to their
- * classes than any later window will. One covariance for all classes, with its small eigenvalues kept
- * (only lifted by the floor), since it is the combinations of features that never vary in training
- * which give a turned collar away; a diagonal covariance saw a third of the turns, late.
+ * classes than any later window will. One covariance for all classes, with its small eigenvalues
+ * kept (only lifted by the floor), since it is the combinations of features that never vary in
+ * training which give a turned collar away; a diagonal covariance saw a third of the turns, late.
  */
 
 import { cholesky } from "../signal/small-matrices.ts";
@@ -141,8 +142,8 @@ function product(row: readonly number[], vector: readonly number[]): number {
   return row.reduce((sum, entry, i) => sum + entry * (vector[i] as number), 0);
 }
 
-/** Centre and spread of the log distance over unshifted windows, by nearest class. Mean and standard
- * deviation: the long tail of calm recordings shall widen what counts as usual. */
+/** Centre and spread of the log distance over unshifted windows, by nearest class. Mean and
+ * standard deviation: the long tail of calm recordings shall widen what counts as usual. */
 function standardise(gate: NoveltyGate, held: NoveltySamples): NoveltyGate {
   const byClass: number[][] = gate.centresQ8.map(() => []);
   const all: number[] = [];

@@ -11,8 +11,8 @@ import { assert } from "../assert.ts";
 /** Probabilities are Q15: 32768 is 1. */
 export const ONE_Q15 = 32768;
 /** Margins are log2 of the odds of the best class against the second, Q8, cut off at 20 octaves: a
- * difference of probabilities could not tell a thousand to one from a million to one, and thresholds
- * lie there. A threshold one above can never be met. */
+ * difference of probabilities could not tell a thousand to one from a million to one, and
+ * thresholds lie there. A threshold one above can never be met. */
 export const MARGIN_TOP_Q8 = 5120;
 export const NEVER_Q8 = MARGIN_TOP_Q8 + 1;
 /** Entries of a confidence table: margins 0, 160, …, 5120, linear in between. */
@@ -25,8 +25,8 @@ export const GATE_LIMITS = { exits: 8, classes: 64, features: 128, axes: 8 } as 
 
 /** How one exit's logits become a decision. */
 export type ExitGate = {
-  /** log2(e) divided by the temperature, Q8: `2^-(d * this)` is the weight of a class whose logit lies
-   * `d` under the best one. 1..65535. */
+  /** log2(e) divided by the temperature, Q8: `2^-(d * this)` is the weight of a class whose logit
+   * lies `d` under the best one. 1..65535. */
   readonly inverseTemperatureQ8: number;
   /** Weight of this exit's probabilities in the mean over the exits that have run, 1..255. */
   readonly fusionWeight: number;
@@ -41,8 +41,8 @@ export type ExitGate = {
 export type FilterGate = {
   /** Chance that the behaviour changes from one window to the next, Q15; `ONE_Q15` forgets all. */
   readonly changeQ15: number;
-  /** How far one verdict moves the log odds of the classes, Q8: 256 is a step of one nat for a class
-   * that was fully sure and wrong; 0 learns nothing. Up to 1024. */
+  /** How far one verdict moves the log odds of the classes, Q8: 256 is a step of one nat for a
+   * class that was fully sure and wrong; 0 learns nothing. Up to 1024. */
   readonly adaptQ8: number;
 };
 
@@ -70,9 +70,9 @@ export type BucketGate = {
 
 /**
  * Novelty: how far a window lies from every class of the training windows, by the features of one
- * exit and the raw means per axis. Classes are Gaussians with one covariance (the form of Lee et al.,
- * NeurIPS 2018, arXiv 1807.03888); `whitening` is the inverse of its Cholesky factor, so that a
- * squared Mahalanobis distance is a plain squared distance to a prototype.
+ * exit and the raw means per axis. Classes are Gaussians with one covariance (the form of Lee et
+ * al., NeurIPS 2018, arXiv 1807.03888); `whitening` is the inverse of its Cholesky factor, so that
+ * a squared Mahalanobis distance is a plain squared distance to a prototype.
  */
 export type NoveltyGate = {
   /** Whose features; windows that an earlier exit answered are not judged. */
@@ -90,11 +90,13 @@ export type NoveltyGate = {
   readonly inverseSpreadsQ8: readonly number[];
   /** Standardised log distances are clipped to this before they are added up, Q8. */
   readonly clipQ8: number;
-  /** CUSUM: what is taken off every window (k) and where the alarm is (h), Q8 standard deviations. */
+  /** CUSUM: what is taken off every window (k) and where the alarm is (h), Q8 standard deviations.
+   * */
   readonly slackQ8: number;
   readonly thresholdQ8: number;
   /** Each alarm doubles the threshold and adds 256 to the slack, up to `ALARM_DOUBLINGS` times; so
-   * many windows without one take one such step back. A bout that looks odd every day does not alarm every hour. */
+   * many windows without one take one such step back. A bout that looks odd every day does not
+   * alarm every hour. */
   readonly recoveryWindows: number;
   /** One window so far out that it is worth a look of its own, Q8; 32767 for never. */
   readonly novelQ8: number;
@@ -111,8 +113,8 @@ export type BurstGate = {
   /** Windows of one bout, and windows to let pass between two of a burst. */
   readonly perBout: number;
   readonly gapWindows: number;
-  /** L1 distance of raw statistics, in int8 steps summed over axes: nearer than this to a window that
-   * was taken lately is a repetition. */
+  /** L1 distance of raw statistics, in int8 steps summed over axes: nearer than this to a window
+   * that was taken lately is a repetition. */
   readonly diversity: number;
   /** L1 distance from the running mean of raw statistics at which a new bout has begun. */
   readonly boutChange: number;
@@ -130,8 +132,8 @@ export type GateParameters = {
   readonly burst: BurstGate;
 };
 
-/** What an entry of the confidence table says before any window has been seen, 0..1: half the octaves
- * that the margin claims, since students claim too much. */
+/** What an entry of the confidence table says before any window has been seen, 0..1: half the
+ * octaves that the margin claims, since students claim too much. */
 export function expectedConfidence(node: number): number {
   return 1 - 1 / (1 + 2 ** ((node * CONFIDENCE_STEP_Q8) / 512));
 }

@@ -54,7 +54,8 @@ export type GateState = {
   readonly drift: DriftState;
   /** Chance of each behaviour after the last window, Q15; empty before the first one. */
   readonly beliefQ15: readonly number[];
-  /** What verdicts have added to the log2 odds of each class for this animal, Q8; empty for nothing. */
+  /** What verdicts have added to the log2 odds of each class for this animal, Q8; empty for
+   * nothing. */
   readonly biasQ8: readonly number[];
   /** Index of the last window, by which a verdict or a gap is placed. */
   readonly lastWindowIndex: number;
@@ -70,10 +71,11 @@ export type GateState = {
   readonly pending: readonly PendingOffload[];
 };
 
+/** A new node begins with its reserve: enough for an alarm, not a windfall for every doubt. */
 export function initialGateState(parameters: GateParameters): GateState {
   return {
     windows: 0,
-    levelQ8: parameters.bucket.capacityTokens * parameters.bucket.windowsPerTokenQ8,
+    levelQ8: parameters.bucket.reserveTokens * parameters.bucket.windowsPerTokenQ8,
     rateOffsetQ16: 0,
     auditChanceQ16: parameters.auditChanceQ16,
     drift: NO_DRIFT,
@@ -92,5 +94,7 @@ export function initialGateState(parameters: GateParameters): GateState {
 /** The state under a new release: novelty and thresholds begin afresh, the budget does not. */
 export function carryGateState(parameters: GateParameters, before: GateState): GateState {
   const fresh = initialGateState(parameters);
-  return { ...fresh, levelQ8: Math.min(before.levelQ8, fresh.levelQ8) };
+  const { capacityTokens, windowsPerTokenQ8 } = parameters.bucket;
+  const full = capacityTokens * windowsPerTokenQ8;
+  return { ...fresh, levelQ8: Math.min(before.levelQ8, full) };
 }

@@ -2,9 +2,9 @@
  * Novelty: is this window like any that the student was trained on? And is the stream?
  *
  * Confidence does not see a turned collar; the student's own pooled features and the raw means do.
- * Of the smallest Mahalanobis distance to a class the logarithm, standardised, goes into a one-sided
- * CUSUM (Page, Biometrika 41, 1954): quick on a lasting shift, deaf to single outliers. Integers
- * only; distances are clipped so that no sum leaves 31 bits.
+ * Of the smallest Mahalanobis distance to a class the logarithm, standardised, goes into a one-
+ * sided CUSUM (Page, Biometrika 41, 1954): quick on a lasting shift, deaf to single outliers.
+ * Integers only; distances are clipped so that no sum leaves 31 bits.
  */
 
 import { ALARM_DOUBLINGS } from "./gate-parameters.ts";
@@ -84,9 +84,10 @@ function distanceQ8(prototypesQ4: Int16Array, classIndex: number, whitened: Int3
 }
 
 /**
- * The CUSUM after one more window, and the alarm: up at the threshold, down at half of it. Each alarm
- * that has gone by doubles the threshold and adds a standard deviation to the slack for a while, so
- * that what is odd now and then does not alarm for ever; a shift that lasts keeps its alarm on.
+ * The CUSUM after one more window, and the alarm: up at the threshold, down at half of it. Each
+ * alarm that has gone by doubles the threshold and adds a standard deviation to the slack for a
+ * while, so that what is odd now and then does not alarm for ever; a shift that lasts keeps its
+ * alarm on.
  */
 export function accumulate(
   gate: NoveltyGate,
