@@ -1,10 +1,10 @@
 /**
- * One seed of the drift benchmark: a student trained on some animals, an alarm calibrated on bouts of
- * the same animals that were held out, and then turned collars and other animals.
+ * One seed of the drift benchmark: a student trained on some animals, an alarm calibrated on bouts
+ * of the same animals that were held out, and then turned collars and other animals.
  *
  * Three parts of the training animals' bouts: trained on, calibrated on, and neither. False alarms
- * are counted on the third part; turns are those bouts again, turned. No threshold sees a window that
- * is tested.
+ * are counted on the third part; turns are those bouts again, turned. No threshold sees a window
+ * that is tested.
  */
 import { readRecordings } from "../recordings/read.ts";
 import { calibrateGate } from "../src/gate/calibrate.ts";

@@ -15,10 +15,10 @@ import { replayGate } from "./gate-replay.ts";
 
 /** Percent of the windows that the teacher answers. */
 export const SHARES = [0, 2, 5, 10, 20, 30, 50, 100] as const;
-/** `ours` answers by the mean of its exits, the windows before and the verdicts it has paid for; the
- * others by the last exit, as a student has it that knows of none of these. `sednaOnOurs` is Sedna's
- * score on the probabilities that ours has without verdicts, and the oracle knows the truth about
- * those answers. */
+/** `ours` answers by the mean of its exits, the windows before and the verdicts it has paid for;
+ * the others by the last exit, as a student has it that knows of none of these. `sednaOnOurs` is
+ * Sedna's score on the probabilities that ours has without verdicts, and the oracle knows the truth
+ * about those answers. */
 export const FILTERS = [
   "ours",
   "random",

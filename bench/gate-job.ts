@@ -1,6 +1,7 @@
 /**
- * One fold and one seed of the gate's benchmarks: a teacher, a student distilled from it, quantized,
- * and a gate calibrated on subjects that neither learned from and that are not tested either.
+ * One fold and one seed of the gate's benchmarks: a teacher, a student distilled from it,
+ * quantized, and a gate calibrated on subjects that neither learned from and that are not tested
+ * either.
  */
 import { onnxRuntime } from "../gateway/onnx-runtime.ts";
 import { readRecordings } from "../recordings/read.ts";

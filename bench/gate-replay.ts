@@ -1,9 +1,9 @@
 /**
  * The real gate over recorded windows: what a node would have answered and offloaded.
  *
- * Each subject is a node of its own, with its own state, its windows in the order of time. Exits are
- * asked one after another as on the node, so that early answers cost and save what they do there. The
- * verdict on an offload comes before the next window, some seconds later.
+ * Each subject is a node of its own, with its own state, its windows in the order of time. Exits
+ * are asked one after another as on the node, so that early answers cost and save what they do
+ * there. The verdict on an offload comes before the next window, some seconds later.
  */
 import type { ExitOutput } from "../src/engine/engine.ts";
 import { gateExit, gateVerdict, gateWindow } from "../src/gate/decide.ts";

@@ -2,10 +2,10 @@
  * What offloading buys: accuracy against the share of windows that the teacher answers.
  *
  * Our gate beside other filters at equal offload, on subjects that neither teacher nor student nor
- * calibration has seen. Folds by subject, or `--train` and `--test`. Each filter ranks the windows of
- * a fold; the share with the lowest scores is answered by the teacher. Below that, the real gate run
- * over each subject as a node: what it offloaded for a target of `--target` (10) percent. Figures are
- * means over seeds with their standard deviation. `--folds N`, `--threads N`.
+ * calibration has seen. Folds by subject, or `--train` and `--test`. Each filter ranks the windows
+ * of a fold; the share with the lowest scores is answered by the teacher. Below that, the real gate
+ * run over each subject as a node: what it offloaded for a target of `--target` (10) percent.
+ * Figures are means over seeds with their standard deviation. `--folds N`, `--threads N`.
  */
 import { availableParallelism } from "node:os";
 import { datasetFolder, findRecordings } from "../recordings/find.ts";

@@ -38,6 +38,10 @@ function samplesOf(count: number, seed: number, broken = false): NoveltySamples 
 const OPTIONS = { exit: 0, axes: 0, clip: 6, recoveryWindows: 17280 };
 const gate = fitNovelty(samplesOf(800, 1), samplesOf(400, 2), OPTIONS);
 
+function repeated(value: number, count: number): number[] {
+  return Array.from({ length: count }, () => value);
+}
+
 function standardised(samples: NoveltySamples): number[] {
   const { features } = samples.records.exits[0] as { features: Int8Array };
   return samples.statistics.map(
@@ -122,14 +126,14 @@ describe("accumulate", () => {
   it("is deaf to single outliers and quick on a lasting shift", () => {
     const outliers = Array.from({ length: 1000 }, (_, i) => (i % 20 === 0 ? 6 * 256 : 0));
     expect(run(alarmGate, outliers).alarms).toBe(0);
-    expect(run(alarmGate, new Array(10).fill(4 * 256)).first).toBe(2);
+    expect(run(alarmGate, repeated(4 * 256, 10)).first).toBe(2);
   });
 
   it("stays on while the shift lasts and lets go when it is over", () => {
-    const { state, alarms } = run(alarmGate, new Array(400).fill(4 * 256));
+    const { state, alarms } = run(alarmGate, repeated(4 * 256, 400));
     expect(alarms).toBe(1);
     expect(state.alarm).toBe(true);
-    expect(run(alarmGate, new Array(10).fill(0), state).state.alarm).toBe(false);
+    expect(run(alarmGate, repeated(0, 10), state).state.alarm).toBe(false);
   });
 
   it("makes alarms that recur rarer, and recovers when they stop", () => {
@@ -139,7 +143,7 @@ describe("accumulate", () => {
     expect(alarms).toBeLessThan(15);
     expect(mostDoublings).toBeGreaterThan(0);
     expect(mostDoublings).toBeLessThanOrEqual(ALARM_DOUBLINGS);
-    const calm = new Array(500 * (ALARM_DOUBLINGS + 1)).fill(0);
+    const calm = repeated(0, 500 * (ALARM_DOUBLINGS + 1));
     expect(run(alarmGate, calm, state).state.doublings).toBe(0);
   });
 
@@ -183,7 +187,7 @@ describe("fitAlarm", () => {
   });
 
   it("sees a shift of five standard deviations within a few windows", () => {
-    expect(run(fitted.gate, new Array(20).fill(5 * 256)).first).toBeLessThan(5);
+    expect(run(fitted.gate, repeated(5 * 256, 20)).first).toBeLessThan(5);
   });
 
   it("says so when nothing was recorded to bound it by", () => {

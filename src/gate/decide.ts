@@ -156,8 +156,7 @@ export function gateVerdict(
   };
 }
 
-/** Takes in what the gateway set: the audit chance from now on, and a burst when it asks for one.
- * */
+/** Takes in what the gateway set: the audit chance from now on, and a burst when it asks for one. */
 export function applySetting(
   state: GateState,
   setting: { readonly auditChanceQ16: number; readonly burstWindows: number },
@@ -226,8 +225,8 @@ function choose(
 }
 
 /** Follows the share of unsure windows (a stochastic quantile, Robbins and Monro, 1951): each
- * unsure window lowers the thresholds by `step * (1 - target)`, each sure one raises them by `step
- * * target`. */
+ * unsure window lowers the thresholds by `step * (1 - target)`, each sure one raises them by
+ * `step * target`. */
 function steer(parameters: GateParameters, offsetQ23: number, unsure: boolean): number {
   const { rateStepQ16, targetShareQ16, rateLimitQ8 } = parameters.offload;
   if (rateStepQ16 === 0) return 0;

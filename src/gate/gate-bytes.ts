@@ -3,17 +3,19 @@
  *
  * ```
  *  version u8 = 1 | exits u8 | classes u8 | novelty u8 (0 or 1)
- *  per exit      inverseTemperatureQ8 u16 | fusionWeight u8 | sureMarginQ8 u16 | confidenceQ8 33 x u8
+ *  per exit      inverseTemperatureQ8 u16 | fusionWeight u8 | sureMarginQ8 u16
+ *                | confidenceQ8 33 x u8
  *  filter        changeQ15 u16 | adaptQ8 u16
- *  offload       unsureMarginQ8 classes x u16 | targetShareQ16 u16 | rateStepQ16 u16 | rateLimitQ8 u16
+ *  offload       unsureMarginQ8 classes x u16 | targetShareQ16 u16 | rateStepQ16 u16
+ *                | rateLimitQ8 u16
  *  bucket        capacityTokens u16 | windowsPerTokenQ8 u32 | reserveTokens u16
  *  audit         auditChanceQ16 u16
- *  burst         windows u16 | delay u16 | expiry u16 | perBout u8 | gap u16 | diversity u16 | boutChange u16
+ *  burst         windows u16 | delay u16 | expiry u16 | perBout u8 | gap u16 | diversity u16
+ *                | boutChange u16
  *  novelty       exit u8 | features u8 | axes u8 | whiteningQ12 n (n + 1) / 2 x i16
  *                | prototypesQ4 classes x n x i16 | centresQ8 classes x i16
  *                | inverseSpreadsQ8 classes x u16 | clipQ8 u16 | slackQ8 u16 | thresholdQ8 u16
- *                | recoveryWindows u32 | novelQ8 u16
- *                where n = features + axes
+ *                | recoveryWindows u32 | novelQ8 u16, where n = features + axes
  * ```
  *
  * Everything is little-endian and there is one encoding only: a decoder refuses bytes left over and

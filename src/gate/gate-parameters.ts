@@ -90,8 +90,7 @@ export type NoveltyGate = {
   readonly inverseSpreadsQ8: readonly number[];
   /** Standardised log distances are clipped to this before they are added up, Q8. */
   readonly clipQ8: number;
-  /** CUSUM: what is taken off every window (k) and where the alarm is (h), Q8 standard deviations.
-   * */
+  /** CUSUM: what is taken off every window (k) and where the alarm is (h), Q8 standard deviations. */
   readonly slackQ8: number;
   readonly thresholdQ8: number;
   /** Each alarm doubles the threshold and adds 256 to the slack, up to `ALARM_DOUBLINGS` times; so

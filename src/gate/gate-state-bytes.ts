@@ -7,7 +7,8 @@
  *  belief        count u8 | count x u16 | lastWindowIndex u32
  *  bias          count u8 | count x i16
  *  bout means    count u8 | count x i16 | boutAwayWindows u8
- *  burst         left u16 | age u16 | sinceLast u16 | takenInBout u8 | taken u8 | taken x count x i8
+ *  burst         left u16 | age u16 | sinceLast u16 | takenInBout u8
+ *                | taken u8 | taken x count x i8
  *  pending       count u8 | count x (windowIndex u32 | classIndex u8 | probabilityQ8 u8)
  * ```
  */

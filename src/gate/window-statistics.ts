@@ -22,8 +22,8 @@ export function windowStatistics(window: Int8Array, channels: number): WindowSta
       squares += value * value;
     }
     means.push(Math.trunc(sum / samples));
-    // n * sum of squares - sum^2 stays under 2^31 for windows of up to 362 samples of full scale, and
-    // is exact in a double far beyond; C needs 64 bits here.
+    // n * sum of squares - sum^2 stays under 2^31 for windows of up to 364 samples of full scale,
+    // and is exact in a double far beyond; C needs 64 bits there.
     deviations.push(integerRoot(Math.trunc((samples * squares - sum * sum) / (samples * samples))));
   }
   return [...means, ...deviations];
