@@ -3,6 +3,9 @@
  * `bellwether gateway --show-config`. A test holds it against the schema.
  */
 
+import { DEFAULT_TRIGGER_RULE as TRIGGER } from "./distil-trigger.ts";
+import { DEFAULT_ROLLOUT_POLICY as ROLLOUT } from "./rollout.ts";
+
 export const CONFIG_TEMPLATE = `# Settings of a bellwether gateway. All are optional; these are the defaults.
 # BELLWETHER_CONFIG_BROKER_PORT=1884 in the environment goes before broker.port in this file,
 # and so on for every setting.
@@ -34,22 +37,23 @@ teacher:
 
 nodes:
   silences: 2.5               # offline after so many of the longest silences that a node announced
+  most: 10000                 # frames of further nodes are refused
 
 loop:
   enabled: true               # false: answer and keep soft labels, never distil
-  labels_wanted: 60           # trusted answers to gather after a drift alarm
-  labels_least: 24            # enough when patience is at an end
-  patience_minutes: 60
-  labels_count: 500           # distil without an alarm after so many new answers
-  schedule_hours: 168         # or after so long, given labels_least; 0 for never
+  labels_wanted: ${TRIGGER.labelsWanted}           # trusted answers to gather after a drift alarm
+  labels_least: ${TRIGGER.labelsLeast}            # enough when patience is at an end
+  patience_minutes: ${TRIGGER.patienceMs / 60_000}
+  labels_count: ${TRIGGER.labelsCount}           # distil without an alarm after so many new answers
+  schedule_hours: ${TRIGGER.scheduleMs / 3_600_000}         # or after so long, given labels_least; 0 for never
 
 releases:
   chunk_bytes_per_second: 262144
-  soak_minutes: 10            # from the last confirmation to the next stage of a rollout
-  silence_minutes: 1440       # a node that does not confirm in this time has failed
-  evidence_minutes: 1440      # a stage that gathers no evidence in this time has failed
-  audits_least: 8             # trusted audits before the canary's end
-  windows_least: 30
+  soak_minutes: ${ROLLOUT.soakMs / 60_000}            # from the last confirmation to the next stage of a rollout
+  silence_minutes: ${ROLLOUT.silenceMs / 60_000}       # a node that does not confirm in this time has failed
+  evidence_minutes: ${ROLLOUT.evidenceMs / 60_000}      # a stage that gathers no evidence in this time has failed
+  audits_least: ${ROLLOUT.auditsLeast}             # trusted audits before the canary's end
+  windows_least: ${ROLLOUT.windowsLeast}
 
 log:
   level: info                 # debug, info, warning, error

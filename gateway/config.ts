@@ -20,6 +20,8 @@ const HOUR_MS = 60 * MINUTE_MS;
 
 const wholeNumber = (low: number, high: number): z.ZodInt => z.int().min(low).max(high);
 
+const minutes = (low: number): z.ZodNumber => z.number().min(low).max(100_000);
+
 const FileSchema = z.strictObject({
   /** Where everything that must survive is kept; relative to the configuration file. */
   data_directory: z.string().min(1).default("bellwether-data"),
@@ -64,6 +66,8 @@ const FileSchema = z.strictObject({
     .strictObject({
       /** A node is offline after this many of the longest silences that it announced. */
       silences: z.number().min(1).max(100).default(2.5),
+      /** Frames of further nodes are refused. */
+      most: wholeNumber(1, 1_000_000).default(10_000),
     })
     .prefault({}),
   loop: z
@@ -71,11 +75,7 @@ const FileSchema = z.strictObject({
       enabled: z.boolean().default(true),
       labels_wanted: wholeNumber(1, 10_000).default(DEFAULT_TRIGGER_RULE.labelsWanted),
       labels_least: wholeNumber(1, 10_000).default(DEFAULT_TRIGGER_RULE.labelsLeast),
-      patience_minutes: z
-        .number()
-        .min(0)
-        .max(100_000)
-        .default(DEFAULT_TRIGGER_RULE.patienceMs / MINUTE_MS),
+      patience_minutes: minutes(0).default(DEFAULT_TRIGGER_RULE.patienceMs / MINUTE_MS),
       labels_count: wholeNumber(1, 1_000_000).default(DEFAULT_TRIGGER_RULE.labelsCount),
       schedule_hours: z
         .number()
@@ -87,9 +87,9 @@ const FileSchema = z.strictObject({
   releases: z
     .strictObject({
       chunk_bytes_per_second: wholeNumber(1_024, 1_000_000_000).default(262_144),
-      soak_minutes: z.number().min(0).max(10_000).default(10),
-      silence_minutes: z.number().min(0.01).max(100_000).default(1_440),
-      evidence_minutes: z.number().min(0.01).max(100_000).default(1_440),
+      soak_minutes: minutes(0).default(DEFAULT_ROLLOUT_POLICY.soakMs / MINUTE_MS),
+      silence_minutes: minutes(0.01).default(DEFAULT_ROLLOUT_POLICY.silenceMs / MINUTE_MS),
+      evidence_minutes: minutes(0.01).default(DEFAULT_ROLLOUT_POLICY.evidenceMs / MINUTE_MS),
       audits_least: wholeNumber(0, 10_000).default(DEFAULT_ROLLOUT_POLICY.auditsLeast),
       windows_least: wholeNumber(0, 100_000).default(DEFAULT_ROLLOUT_POLICY.windowsLeast),
     })
@@ -126,6 +126,7 @@ export type GatewayConfig = {
     readonly nodeQueueMax: number;
   };
   readonly silences: number;
+  readonly nodesMax: number;
   /** Whether the loop learns, and when: see `distil-trigger.ts`. */
   readonly loop: {
     readonly enabled: boolean;
@@ -215,6 +216,7 @@ function toConfig(settings: FileConfig, file: string): GatewayConfig {
       nodeQueueMax: teacher.node_queue,
     },
     silences: settings.nodes.silences,
+    nodesMax: settings.nodes.most,
     loop: {
       enabled: loop.enabled,
       trigger: {

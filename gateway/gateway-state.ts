@@ -28,6 +28,8 @@ export type GatewaySettings = {
   readonly silences: number;
   /** Least time between two tellings of the list of devices. */
   readonly devicesMs: number;
+  /** Frames of further nodes are refused: each node costs memory and a row. */
+  readonly nodesMax: number;
 };
 
 /** The teacher's answer to a window whose report has not come yet. */
@@ -40,6 +42,8 @@ export type Verdict = {
 export type NodeState = {
   row: NodeRow;
   online: boolean;
+  /** When it was last heard, by the uptime: the wall clock may jump. */
+  heardUptimeMs: number;
   /** The newest behaviour that was told. */
   told: Behaviour | null;
   /** By `<epoch>:<window index>`; oldest first. */
@@ -52,7 +56,11 @@ export type NodeState = {
 export type Serving = {
   rollout: Rollout;
   readonly modelId: ModelId;
+  readonly needs: ReleaseNeeds;
 };
+
+/** What a node must have to run a release. */
+export type ReleaseNeeds = { readonly slotBytes: number; readonly formatVersion: number };
 
 export type GatewayState = {
   readonly settings: GatewaySettings;
@@ -63,7 +71,9 @@ export type GatewayState = {
   degraded: string | null;
   linkOpen: boolean;
   devicesChanged: boolean;
-  devicesToldMs: number;
+  devicesToldUptimeMs: number;
+  /** Milliseconds since the start, of the event that is being worked on. Only rises. */
+  uptimeMs: number;
   refused: number;
   softLabels: number;
   trusted: boolean;
@@ -90,7 +100,7 @@ export type GatewayEvent =
   | { readonly kind: "link"; readonly open: boolean }
   | { readonly kind: "tick" }
   /** A release was published, or was found unfinished at the start. */
-  | { readonly kind: "serve"; readonly rollout: Rollout; readonly modelId: ModelId }
+  | ({ readonly kind: "serve" } & Serving)
   | { readonly kind: "loop"; readonly loop: BridgeInfo["loop"]; readonly trusted: boolean }
   | { readonly kind: "diary"; readonly entry: Omit<BridgeEvent, "v" | "time"> };
 
@@ -158,7 +168,8 @@ export function createState(
     degraded: null,
     linkOpen: false,
     devicesChanged: true,
-    devicesToldMs: 0,
+    devicesToldUptimeMs: Number.NEGATIVE_INFINITY,
+    uptimeMs: 0,
     refused: 0,
     softLabels,
     trusted: true,
@@ -166,7 +177,7 @@ export function createState(
     lastRelease: { sequence: 0, model: null },
   };
   for (const row of rows) {
-    state.nodes.set(row.node, { row, online: false, told: null, verdicts: new Map(), refused: 0 });
+    state.nodes.set(row.node, newNode(row));
   }
   return state;
 }
@@ -175,15 +186,13 @@ export function createState(
 export function nodeOf(state: GatewayState, node: NodeId): NodeState {
   const known = state.nodes.get(node);
   if (known !== undefined) return known;
-  const made: NodeState = {
-    row: unknownNode(node),
-    online: false,
-    told: null,
-    verdicts: new Map(),
-    refused: 0,
-  };
+  const made = newNode(unknownNode(node));
   state.nodes.set(node, made);
   return made;
+}
+
+function newNode(row: NodeRow): NodeState {
+  return { row, online: false, heardUptimeMs: 0, told: null, verdicts: new Map(), refused: 0 };
 }
 
 function unknownNode(node: NodeId): NodeRow {

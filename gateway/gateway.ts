@@ -1,5 +1,6 @@
 /**
- * The gateway's logic, without I/O: `stepGateway(state, event, nowMs)` returns what is to be done.
+ * The gateway's logic, without I/O: `stepGateway(state, event, nowMs, uptimeMs)` returns what is to
+ * be done. The wall clock is for what is told and stored, the uptime for what must not jump.
  *
  * The way of an offload: frame -> `store` -> committed -> acknowledgement and `teach` -> answered ->
  * verdict, and the soft label to `store`. Nothing is acknowledged before it is committed. Whatever a
@@ -47,7 +48,9 @@ export function stepGateway(
   state: GatewayState,
   event: GatewayEvent,
   nowMs: number,
+  uptimeMs: number,
 ): GatewayEffect[] {
+  state.uptimeMs = uptimeMs;
   switch (event.kind) {
     case "message":
       return onMessage(state, event.topic, event.payload, nowMs);
@@ -62,7 +65,7 @@ export function stepGateway(
     case "tick":
       return [...onTick(state, nowMs), ...onServingTick(state, nowMs)];
     case "serve":
-      return onServe(state, event.rollout, event.modelId, nowMs);
+      return onServe(state, event, nowMs);
     case "loop":
       state.loop = event.loop;
       state.trusted = event.trusted;
@@ -82,6 +85,11 @@ function onMessage(
 ): GatewayEffect[] {
   const up = parseUpTopic(state.settings.base, topic);
   if (up === undefined) return onAvailability(state, topic, payload);
+  if (!state.nodes.has(up.node) && state.nodes.size >= state.settings.nodesMax) {
+    state.refused++;
+    const reason = `there are ${state.nodes.size} nodes already (nodes.most)`;
+    return [log("warning", "frame refused", { node: up.node, count: state.refused, reason })];
+  }
   try {
     const message = decodeUp(up.kind, payload) as UpMessage;
     return onUp(state, up.node, message, nowMs);
@@ -146,6 +154,7 @@ function joined(
 /** Any frame proves that a node is there. */
 function heard(state: GatewayState, node: NodeState, nowMs: number): GatewayEffect[] {
   node.row = { ...node.row, lastSeenMs: nowMs };
+  node.heardUptimeMs = state.uptimeMs;
   if (node.online) return [];
   node.online = true;
   state.devicesChanged = true;
@@ -370,11 +379,13 @@ function onTick(state: GatewayState, nowMs: number): GatewayEffect[] {
   const effects: GatewayEffect[] = [];
   for (const node of state.nodes.values()) {
     const silenceMs = state.settings.silences * Math.max(node.row.wakeMs, SILENCE_MS_LEAST);
-    if (node.online && nowMs - node.row.lastSeenMs > silenceMs) effects.push(gone(state, node));
+    const isSilent = state.uptimeMs - node.heardUptimeMs > silenceMs;
+    if (node.online && isSilent) effects.push(gone(state, node));
   }
-  if (state.devicesChanged && nowMs - state.devicesToldMs >= state.settings.devicesMs) {
+  const sinceToldMs = state.uptimeMs - state.devicesToldUptimeMs;
+  if (state.devicesChanged && sinceToldMs >= state.settings.devicesMs) {
     state.devicesChanged = false;
-    state.devicesToldMs = nowMs;
+    state.devicesToldUptimeMs = state.uptimeMs;
     effects.push(tellDevices(state), tellInfo(state, nowMs));
   }
   return effects;

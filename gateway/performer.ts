@@ -103,7 +103,8 @@ export class Performer {
     this.#working = true;
     try {
       for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
-        for (const effect of stepGateway(this.#state, next, Date.now())) this.perform(effect);
+        for (const effect of stepGateway(this.#state, next, Date.now(), performance.now()))
+          this.perform(effect);
       }
     } finally {
       this.#working = false;

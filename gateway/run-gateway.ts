@@ -3,6 +3,7 @@
  */
 
 import { mkdirSync } from "node:fs";
+import { assert } from "../src/assert.ts";
 import type { DownMessage, ModelId, NodeId } from "../src/wire/messages.ts";
 import type { BridgeEvent, BridgeInfo } from "../src/wire/public.ts";
 import { startBroker } from "./broker.ts";
@@ -96,6 +97,7 @@ async function run(
     startedMs: Date.now(),
     rolloutPolicy: config.releases.policy,
     silences: config.silences,
+    nodesMax: config.nodesMax,
     devicesMs: DEVICES_MS,
   };
   const { reader } = store;
@@ -113,7 +115,12 @@ async function run(
     labelFile: store.file,
     nodes: () => [...state.nodes.values()].map(({ row, online }) => ({ ...row, online })),
     send: (node, message) => performer.perform({ kind: "send", node, message }),
-    serve: (rollout, modelId) => performer.happen({ kind: "serve", rollout, modelId }),
+    serve: (rollout, modelId) => {
+      const manifest = dependencies.registry?.release(rollout.sequence)?.manifest;
+      assert(manifest !== undefined, "a release is in the registry before it is served");
+      const needs = { slotBytes: manifest.sizeBytes, formatVersion: manifest.formatVersion };
+      performer.happen({ kind: "serve", rollout, modelId, needs });
+    },
     tellLoop: (loop, trusted) => performer.happen({ kind: "loop", loop, trusted }),
     tellDiary: (entry) => performer.happen({ kind: "diary", entry }),
     counters: () => ({

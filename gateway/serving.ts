@@ -8,10 +8,10 @@
 
 import { unreachable } from "../src/assert.ts";
 import { chunksOfWant } from "../src/wire/assembly.ts";
-import type { ModelId, NodeId, UpMessage } from "../src/wire/messages.ts";
+import type { NodeId, UpMessage } from "../src/wire/messages.ts";
 import type { GatewayEffect, GatewayState, NodeState, Serving } from "./gateway-state.ts";
-import type { Offload, Report } from "./label-rows.ts";
-import { mayHave, type Rollout, type RolloutEvent, stepRollout } from "./rollout.ts";
+import type { NodeRow, Offload, Report } from "./label-rows.ts";
+import { mayHave, type RolloutEvent, stepRollout } from "./rollout.ts";
 import { tellDiary } from "./telling.ts";
 
 /** Chunks named by one `want`; a node asks again for the rest. */
@@ -20,13 +20,9 @@ const CHUNKS_PER_WANT = 64;
 type Want = Extract<UpMessage, { kind: "want" }>;
 type Outcome = Extract<UpMessage, { kind: "outcome" }>;
 
-export function onServe(
-  state: GatewayState,
-  rollout: Rollout,
-  modelId: ModelId,
-  nowMs: number,
-): GatewayEffect[] {
-  state.serving.set(rollout.cohort, { rollout, modelId });
+export function onServe(state: GatewayState, serve: Serving, nowMs: number): GatewayEffect[] {
+  const { rollout, modelId, needs } = serve;
+  state.serving.set(rollout.cohort, { rollout, modelId, needs });
   state.lastRelease = { sequence: rollout.sequence, model: modelId };
   const message = `release ${rollout.sequence} for ${rollout.cohort}`;
   return [
@@ -46,6 +42,17 @@ export function onHello(state: GatewayState, node: NodeState, nowMs: number): Ga
     return isOffered
       ? advance(state, serving, outcomeEvent(node.row.node, "activated"), nowMs)
       : [];
+  }
+  if (!fits(node.row, serving)) {
+    const { slotBytes, formatVersion } = serving.needs;
+    const message = "release does not fit";
+    const fields = {
+      node: node.row.node,
+      release: sequence,
+      bytes: slotBytes,
+      format: formatVersion,
+    };
+    return [{ kind: "log", level: "warning", message, fields }];
   }
   if (node.row.releaseSequence > sequence || !mayHave(serving.rollout, node.row.node)) return [];
   return [{ kind: "offer", node: node.row.node, sequence }];
@@ -113,7 +120,8 @@ export function onServingTick(state: GatewayState, nowMs: number): GatewayEffect
   for (const serving of state.serving.values()) {
     const rows = [...state.nodes.values()]
       .filter((node) => node.online && node.row.cohort === serving.rollout.cohort)
-      .map((node) => node.row);
+      .map((node) => node.row)
+      .filter((row) => fits(row, serving));
     // Those first that are furthest from what their student knows: they gain most.
     rows.sort((a, b) => Number(b.alarm) - Number(a.alarm) || b.driftQ8 - a.driftQ8);
     const nodes = rows.map((row) => row.node);
@@ -141,6 +149,11 @@ function whyNot(serving: Serving | undefined, node: NodeId, want: Want): string 
   if (want.releaseSequence !== sequence) return `release ${sequence} is served`;
   if (want.modelId !== serving.modelId) return `release ${sequence} is model ${serving.modelId}`;
   return mayHave(serving.rollout, node) ? undefined : "it is not this node's turn";
+}
+
+/** What cannot run a release is not offered it, and does not count against it. */
+function fits(row: NodeRow, { needs }: Serving): boolean {
+  return row.slotBytes >= needs.slotBytes && row.formatVersion >= needs.formatVersion;
 }
 
 function outcomeEvent(node: NodeId, outcome: Outcome["outcome"]): RolloutEvent {

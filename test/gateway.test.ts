@@ -27,6 +27,7 @@ function made(): GatewayState {
     rolloutPolicy: DEFAULT_ROLLOUT_POLICY,
     silences: 2.5,
     devicesMs: 1_000,
+    nodesMax: 5,
   };
   return createState(settings, [], 0);
 }
@@ -36,7 +37,7 @@ function run(state: GatewayState, events: readonly GatewayEvent[], nowMs = 1_000
   const all: GatewayEffect[] = [];
   const waiting = [...events];
   for (let event = waiting.shift(); event !== undefined; event = waiting.shift()) {
-    for (const effect of stepGateway(state, event, nowMs)) {
+    for (const effect of stepGateway(state, event, nowMs, nowMs)) {
       all.push(effect);
       if (effect.kind !== "store") continue;
       const { row } = effect;
@@ -93,12 +94,12 @@ const events = (effects: readonly GatewayEffect[]) =>
 describe("storing comes before acknowledging", () => {
   it("for offloads and reports alike", () => {
     const state = made();
-    const effects = stepGateway(state, up(offloadOf(3)), 1);
+    const effects = stepGateway(state, up(offloadOf(3)), 1, 1);
     expect(effects.some(({ kind }) => kind === "send")).toBe(false);
     const rows = effects.flatMap((effect) => (effect.kind === "store" ? [effect.row] : []));
     expect(rows).toHaveLength(1);
     const stored = [{ fresh: true, offloadId: 1, freshEntries: 0 }];
-    const after = stepGateway(state, { kind: "stored", rows, stored }, 2);
+    const after = stepGateway(state, { kind: "stored", rows, stored }, 2, 2);
     expect(after.map(({ kind }) => kind)).toEqual(["send", "teach"]);
     expect(after[0]).toMatchObject({ message: { kind: "ack", epoch: 1, seqs: [3] } });
   });
@@ -114,16 +115,16 @@ describe("storing comes before acknowledging", () => {
       teachable: true,
     } as const;
     const stored = [{ fresh: false, offloadId: 77, freshEntries: 0 }];
-    const effects = stepGateway(state, { kind: "stored", rows: [row], stored }, 2);
+    const effects = stepGateway(state, { kind: "stored", rows: [row], stored }, 2, 2);
     expect(effects.map(({ kind }) => kind)).toEqual(["send"]);
     expect(state.nodes.get(node)?.row.offloads).toBe(1);
   });
 
   it("nothing is acknowledged while storing fails, and people are told once", () => {
     const state = made();
-    const first = stepGateway(state, { kind: "store-failed", message: "disk is full" }, 1);
+    const first = stepGateway(state, { kind: "store-failed", message: "disk is full" }, 1, 1);
     expect(told(first, "bridge/state")).toEqual([{ state: "online", detail: "disk is full" }]);
-    expect(stepGateway(state, { kind: "store-failed", message: "disk is full" }, 2)).toEqual([]);
+    expect(stepGateway(state, { kind: "store-failed", message: "disk is full" }, 2, 2)).toEqual([]);
     const again = run(state, [up(offloadOf(1))]);
     expect(told(again, "bridge/state")).toEqual([{ state: "online" }]);
   });
@@ -139,7 +140,7 @@ describe("storing comes before acknowledging", () => {
       teachable: false,
     }));
     const stored = rows.map((_, i) => ({ fresh: true, offloadId: i + 1, freshEntries: 0 }));
-    const acks = stepGateway(state, { kind: "stored", rows, stored }, 1).flatMap((effect) =>
+    const acks = stepGateway(state, { kind: "stored", rows, stored }, 1, 1).flatMap((effect) =>
       effect.kind === "send" && effect.message.kind === "ack" ? [effect.message.seqs.length] : [],
     );
     expect(acks).toEqual([256, 44, 256, 44]);
@@ -297,6 +298,36 @@ describe("nodes", () => {
     expect(state.refused).toBe(1_000);
     expect(effects.filter(({ kind }) => kind === "log")).toHaveLength(10);
     expect(told(effects, "bridge/event")).toHaveLength(10);
+  });
+
+  it("are refused beyond the configured number, the known ones not", () => {
+    const state = made();
+    const hello = (name: string): GatewayEvent => {
+      const payload = encodeUp(helloOf({}));
+      return { kind: "message", topic: upTopic(base, nodeId(name), "hello"), payload };
+    };
+    run(state, ["a", "b", "c", "d", "e"].map(hello));
+    const effects = run(state, [hello("f")]);
+    expect(effects.map(({ kind }) => kind)).toEqual(["log"]);
+    expect(state.nodes.size).toBe(5);
+    expect(run(state, [hello("a")]).some(({ kind }) => kind === "store")).toBe(true);
+  });
+
+  it("do not mind a clock that jumps, forward or back", () => {
+    const state = made();
+    const at = (nowMs: number, uptimeMs: number, event: GatewayEvent) =>
+      stepGateway(state, event, nowMs, uptimeMs);
+    at(1_700_000_000_000, 1_000, up(helloOf({ wakeMs: 60_000 })));
+    at(1_700_000_000_500, 1_500, { kind: "tick" });
+    const days = 86_400_000;
+    const forward = at(1_700_000_000_000 + 400 * days, 2_000, { kind: "tick" });
+    expect(told(forward, "collar-1/availability")).toEqual([]);
+    at(1_700_000_000_000 - 10 * days, 2_500, up(reportOf(1, [0])));
+    const back = at(1_700_000_000_000 - 10 * days, 3_500, { kind: "tick" });
+    state.devicesChanged = true;
+    const later = at(1_700_000_000_000 - 10 * days, 5_500, { kind: "tick" });
+    expect(told(back, "collar-1/availability")).toEqual([]);
+    expect(told(later, "bridge/devices")).toHaveLength(1);
   });
 
   it("cannot speak through topics that are not theirs", () => {
