@@ -45,7 +45,7 @@ loop:
   labels_least: ${TRIGGER.labelsLeast}            # enough when patience is at an end
   patience_minutes: ${TRIGGER.patienceMs / 60_000}
   labels_count: ${TRIGGER.labelsCount}           # distil without an alarm after so many new answers
-  schedule_hours: ${TRIGGER.scheduleMs / 3_600_000}         # or after so long, given labels_least; 0 for never
+  schedule_hours: ${TRIGGER.scheduleMs / 3_600_000}         # or so long after the last; 0: never
 
 releases:
   chunk_bytes_per_second: 262144
