@@ -14,13 +14,18 @@
 
 import { EdgeError } from "../src/assert.ts";
 import { datasetFolder, findRecordings } from "../recordings/find.ts";
+import { readRecordings } from "../recordings/read.ts";
+import type { Recordings } from "../src/signal/recordings.ts";
 import { type BenchmarkOptions, type BenchmarkResult, median, table } from "./benchmark.ts";
 import type { LoopRun, LoopRunJob } from "./loop-run.ts";
 import type { Scores } from "./loop-scores.ts";
 import { runJobs } from "./worker-pool.ts";
 
-const DEFAULT_TRAIN = ["1217", "3321"];
-const DEFAULT_SHIFT = ["1319", "6019", "6319"];
+/** Cattle whose collars sit alike, and cattle whose collars sit otherwise. */
+const CATTLE = { train: ["1217", "3321"], shift: ["1319", "6019", "6319"] };
+/** Of other data sets: this share is trained on, and so many of the rest carry nodes. */
+const TRAIN_SHARE = 2 / 3;
+const SHIFT_MOST = 3;
 const SEEDS = 5;
 /** Two runs at a time: training uses one core, and the gateway and its herd little. */
 const THREADS = 2;
@@ -31,10 +36,11 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
   const folder = datasetFolder(found, dataset);
   if (folder === null) throw noRecordings(dataset, found.lookedAt);
   const seeds = options.quick ? 1 : (options.seeds ?? SEEDS);
+  const { train, shift } = subjectsOf(await readRecordings(folder), options);
   const jobs: LoopRunJob[] = Array.from({ length: seeds }, (_, i) => ({
     folder,
-    train: options.train.length > 0 ? options.train : DEFAULT_TRAIN,
-    shift: options.shift.length > 0 ? options.shift : DEFAULT_SHIFT,
+    train,
+    shift,
     rotate: options.rotate,
     student: options.student ?? "default",
     seed: i + 1,
@@ -51,6 +57,35 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
     },
   );
   return summary(runs, jobs[0] as LoopRunJob);
+}
+
+/** What the options name; else the cattle above, else a part of whoever was recorded. */
+function subjectsOf(
+  recordings: Recordings,
+  options: BenchmarkOptions,
+): { readonly train: readonly string[]; readonly shift: readonly string[] } {
+  const known = new Set(recordings.subjects);
+  const unknown = [...options.train, ...options.shift].find((subject) => !known.has(subject));
+  if (unknown !== undefined) {
+    throw new EdgeError({
+      code: "unknown-subject",
+      message: `nobody is called ${unknown} in ${recordings.name}`,
+      where: "--train, --shift",
+      hint: `Subjects with recordings: ${recordings.subjects.join(", ")}.`,
+    });
+  }
+  if (options.train.length > 0 && options.shift.length > 0) return options;
+  if (CATTLE.train.every((subject) => known.has(subject))) {
+    const others = (taken: readonly string[], wanted: readonly string[]): readonly string[] =>
+      wanted.filter((subject) => known.has(subject) && !taken.includes(subject));
+    const train = options.train.length > 0 ? options.train : others(options.shift, CATTLE.train);
+    return { train, shift: options.shift.length > 0 ? options.shift : others(train, CATTLE.shift) };
+  }
+  const count = Math.max(1, Math.floor(TRAIN_SHARE * recordings.subjects.length));
+  const rest = recordings.subjects.filter((subject) => !options.shift.includes(subject));
+  const train = options.train.length > 0 ? options.train : rest.slice(0, count);
+  const shift = recordings.subjects.filter((subject) => !train.includes(subject));
+  return { train, shift: options.shift.length > 0 ? options.shift : shift.slice(0, SHIFT_MOST) };
 }
 
 function summary(runs: readonly LoopRun[], job: LoopRunJob): BenchmarkResult {

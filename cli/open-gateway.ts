@@ -94,7 +94,10 @@ function readShipped(profile: Profile, name: string): Uint8Array {
 }
 
 /** The configured teacher, or the profile's own. */
-export async function openProfileTeacher(config: GatewayConfig, profile: Profile): Promise<OpenTeacher> {
+export async function openProfileTeacher(
+  config: GatewayConfig,
+  profile: Profile,
+): Promise<OpenTeacher> {
   const file = config.teacherFile ?? path.join(PROFILES, profile.name, "teacher.onnx");
   if (!existsSync(file)) {
     throw new EdgeError({

@@ -274,8 +274,7 @@ function stageIsGood(rollout: Rollout, nowMs: number, policy: RolloutPolicy): bo
     nowMs - lastMs >= policy.soakMs &&
     // Bad luck waits for more audits; a bad model is told from it by `reasonToGoBack`.
     rollout.audits >= policy.auditsLeast &&
-    rollout.agreements >=
-      (rollout.expected.agreement - policy.agreementMargin) * rollout.audits &&
+    rollout.agreements >= (rollout.expected.agreement - policy.agreementMargin) * rollout.audits &&
     rollout.windows >= policy.windowsLeast
   );
 }

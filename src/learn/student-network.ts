@@ -43,7 +43,6 @@ import { BATCH, onnxMetadata, onnxTensors } from "./onnx-model.ts";
 import { dense, relu } from "./operations.ts";
 import { filled, linearWeight, type Parameter, weight } from "./parameters.ts";
 
-
 type GruSpec = Extract<LayerSpec, { kind: "gru" }>;
 
 /** Shape of what a layer gives, `[time][channel]`. */
