@@ -97,6 +97,8 @@ class MqttLink implements Link {
     });
     client.on("error", (error) => {
       problem = describe(error);
+      // A peer that refuses, or speaks something else, may hold the connection open for ever.
+      client.end(true);
     });
     client.on("close", () => {
       if (client === this.#client) this.#afterClose(problem);

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { createServer, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import type { Link } from "../device-sim/link.ts";
 import { mqttLinks } from "../device-sim/mqtt-link.ts";
@@ -63,7 +65,40 @@ async function until(condition: () => boolean): Promise<void> {
   expect(condition()).toBe(true);
 }
 
+/** A peer that answers every connection with these bytes and holds it open. */
+async function stubborn(answer: Uint8Array) {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {});
+    socket.once("data", () => socket.write(answer));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  open.push({
+    close: async () => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    },
+  });
+  const address = server.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  return { port, connections: () => sockets.size };
+}
+
 describe("a link over MQTT", () => {
+  it("goes on trying where it is refused, or answered with nonsense", async () => {
+    const notAuthorised = Uint8Array.of(0x20, 2, 0, 5);
+    const nonsense = new TextEncoder().encode("HTTP/1.1 400 Bad Request\r\n\r\n");
+    for (const answer of [notAuthorised, nonsense]) {
+      const peer = await stubborn(answer);
+      const { link, seen } = connectNode(`mqtt://127.0.0.1:${peer.port}`);
+      await until(() => peer.connections() >= 3);
+      expect(seen.every((line) => line.startsWith("unreachable: "))).toBe(true);
+      await link.close();
+    }
+  });
+
   it("carries frames both ways and says farewell", async () => {
     const { link: gateway, heard, port } = await broker();
     const { link, seen, frames } = connectNode(`mqtt://127.0.0.1:${port}`);
