@@ -60,7 +60,7 @@ export type OffloadGate = {
 
 /** The hard budget, whatever the reasons: a bucket of tokens, one per offload. */
 export type BucketGate = {
-  /** Tokens that it holds when full; a node starts with a full one. 1..1024. */
+  /** Tokens that it holds when full; a new node starts with the reserve. 1..1024. */
   readonly capacityTokens: number;
   /** Windows per new token, Q8; at least 256, which is a token for every window. */
   readonly windowsPerTokenQ8: number;
