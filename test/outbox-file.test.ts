@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -85,6 +85,28 @@ describe("an outbox file", () => {
       Array.from({ length: 21 }, (_, i) => last - 20 + i),
     );
     expect(image).toMatchObject({ nextSeq: last + 1, damagedBytes: 0 });
+  });
+
+  it("is written anew when it is mostly history", async () => {
+    const store = await openOutboxFile({
+      path,
+      newEpoch: () => 12,
+      listener: { durable: () => {}, failing: () => {} },
+    });
+    let largest = 0;
+    for (let seq = 0; seq < 3000; seq++) {
+      const entry = { seq, kind: "report", frame: new Uint8Array(200) } as const;
+      store.append({ kind: "put", entry, nextWindow: seq });
+      if (seq >= 5) store.append({ kind: "remove", seqs: [seq - 5] });
+      if (seq % 50 !== 0) continue;
+      await store.flush();
+      largest = Math.max(largest, statSync(path).size);
+    }
+    await store.close();
+    // 3,000 entries are 800 KB; a rewrite is due at 64 KiB, looked at every 50 entries.
+    expect(largest).toBeGreaterThan(64 * 1024);
+    expect(largest).toBeLessThan(96 * 1024);
+    expect(readOutboxLog(readFileSync(path))?.entries).toHaveLength(5);
   });
 
   it("puts a file aside in which nothing can be read, and begins another epoch", async () => {
