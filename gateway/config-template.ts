@@ -49,9 +49,9 @@ loop:
 
 releases:
   chunk_bytes_per_second: 262144
-  soak_minutes: ${ROLLOUT.soakMs / 60_000}            # from the last confirmation to the next stage of a rollout
-  silence_minutes: ${ROLLOUT.silenceMs / 60_000}       # a node that does not confirm in this time has failed
-  evidence_minutes: ${ROLLOUT.evidenceMs / 60_000}      # a stage that gathers no evidence in this time has failed
+  soak_minutes: ${ROLLOUT.soakMs / 60_000}            # from the last confirmation to the next stage
+  silence_minutes: ${ROLLOUT.silenceMs / 60_000}       # a node that does not confirm by then has failed
+  evidence_minutes: ${ROLLOUT.evidenceMs / 60_000}      # a stage without evidence by then has failed
   audits_least: ${ROLLOUT.auditsLeast}             # trusted audits before the canary's end
   windows_least: ${ROLLOUT.windowsLeast}
 

@@ -75,7 +75,7 @@ describe("a second start", () => {
       seen.set(topic.slice(base.length + 1), JSON.parse(payload.toString()));
     });
     await people.subscribeAsync(`${base}/#`);
-    await until("the devices", () => seen.has("bridge/devices"));
+    await until("the last of them", () => seen.has("bridge/info"));
     expect(seen.get("collar-1/behaviour")).toMatchObject({ behaviour: "grazing", sequence: 1 });
     expect(seen.get("collar-1/availability")).toEqual({ state: "offline" });
     expect(seen.get("bridge/info")).toMatchObject({ soft_labels: 1, nodes: 1 });
