@@ -10,7 +10,6 @@
 
 import { prng, shuffle } from "../src/prng.ts";
 import type { Profile } from "../src/signal/profile.ts";
-import { splitBouts } from "../src/signal/splits.ts";
 import { pickWindows, type WindowSet } from "../src/signal/window-set.ts";
 import {
   statisticsDistance,
@@ -56,9 +55,9 @@ export type LabelRule = {
 };
 
 export const DEFAULT_LABEL_RULE: LabelRule = {
-  labelsMost: 80,
+  labelsMost: 95,
   nodeShareMost: 0.4,
-  heldOutShare: 0.25,
+  heldOutShare: 0.2,
   weightMost: 4,
 };
 
@@ -95,9 +94,19 @@ export function chooseLabels(
   const chosen = mostDiverse(good, profile.channels, seed, rule);
   leftOut["over-share"] = good.length - chosen.length;
   const all = softWindows(chosen, profile, rule);
+  const held = heldOutRows(all.windows, seed, rule.heldOutShare);
   const every = Array.from({ length: all.windows.count }, (_, i) => i);
-  const split = splitBouts(all.windows, every, seed, { share: 1 - rule.heldOutShare });
-  return { train: pick(all, split.first), heldOut: pick(all, split.second), leftOut };
+  return {
+    train: pick(
+      all,
+      every.filter((i) => !held.has(i)),
+    ),
+    heldOut: pick(
+      all,
+      every.filter((i) => held.has(i)),
+    ),
+    leftOut,
+  };
 }
 
 function reasonToLeaveOut(
@@ -231,6 +240,24 @@ function boutsOf(rows: readonly SoftLabel[]): Int32Array {
     bouts[here.i] = bout;
   });
   return bouts;
+}
+
+/** Whole bouts of each class, up to its share and never above: labels are too few to waste. */
+function heldOutRows(windows: WindowSet, seed: number, share: number): Set<number> {
+  const random = prng(seed, "held-out");
+  const held = new Set<number>();
+  const rows = Array.from(windows.labels, (label, i) => ({ i, label, bout: windows.bouts[i] }));
+  for (const ofClass of Map.groupBy(rows, (row) => row.label).values()) {
+    const bouts = [...Map.groupBy(ofClass, (row) => row.bout).values()];
+    shuffle(random, bouts);
+    let left = Math.round(share * ofClass.length);
+    for (const bout of bouts) {
+      if (bout.length > left) continue;
+      left -= bout.length;
+      for (const row of bout) held.add(row.i);
+    }
+  }
+  return held;
 }
 
 function pick(all: SoftWindows, indices: readonly number[]): SoftWindows {

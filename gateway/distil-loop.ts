@@ -11,6 +11,7 @@ import { gateOf } from "../src/gate/gate-bytes.ts";
 import { decodeContainer } from "../src/model/container.ts";
 import type { NodeId } from "../src/wire/messages.ts";
 import type { BridgeInfo } from "../src/wire/public.ts";
+import type { DistilReport } from "./distil.ts";
 import { chooseLabels, type LabelChoice } from "./distil-labels.ts";
 import type { DistilAnswer } from "./distil-task.ts";
 import {
@@ -208,7 +209,7 @@ export class DistilLoop {
     const highest = Math.max(0, ...(this.#gateway?.nodes() ?? []).map((n) => n.releaseSequence));
     const share = report.offloadShare + (this.#settings.canaryAuditChance ?? 0.1);
     const expected = {
-      agreement: report.after.agreement,
+      agreement: leastAgreement(report),
       offloadShare: Math.min(budgetShare(candidate.container), share),
     };
     const served = this.#parts.desk.publish(candidate, expected, Date.now(), highest);
@@ -313,6 +314,15 @@ export class DistilLoop {
     const clamped = progress === null ? null : Math.max(0, Math.min(1, progress));
     this.#gateway?.tellLoop({ state, progress: clamped, note: note.slice(0, 400) }, this.#trusted);
   }
+}
+
+/** One standard error below what was measured on the held-out labels, by Wilson's interval: twenty of
+ * twenty are no promise of all. */
+function leastAgreement({ after, heldOutLabels }: DistilReport): number {
+  const share = after.agreement;
+  const n = Math.max(1, heldOutLabels);
+  const spread = Math.sqrt((share * (1 - share)) / n + 1 / (4 * n * n));
+  return (share + 1 / (2 * n) - spread) / (1 + 1 / n);
 }
 
 function leftOutText(labels: LabelChoice): string {

@@ -25,7 +25,7 @@ export type TriggerRule = {
 const DAY_MS = 24 * 3600 * 1000;
 
 export const DEFAULT_TRIGGER_RULE: Omit<TriggerRule, "trust"> = {
-  labelsWanted: 60,
+  labelsWanted: 75,
   labelsLeast: 24,
   patienceMs: DAY_MS / 24,
   labelsCount: 500,

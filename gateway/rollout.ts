@@ -48,7 +48,7 @@ export const DEFAULT_ROLLOUT_POLICY: RolloutPolicy = {
   windowsLeast: 120,
 };
 
-/** What the publish gate expects of the model. */
+/** The least that the publish gate expects of the model. */
 export type Expectation = { readonly agreement: number; readonly offloadShare: number };
 
 type NodeProgress = {

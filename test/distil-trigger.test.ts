@@ -8,7 +8,7 @@ import {
 import { DEFAULT_TRUST_RULE } from "../gateway/teacher-trust.ts";
 import type { NodeId } from "../src/wire/messages.ts";
 
-const rule = { ...DEFAULT_TRIGGER_RULE, trust: DEFAULT_TRUST_RULE };
+const rule = { ...DEFAULT_TRIGGER_RULE, labelsWanted: 60, trust: DEFAULT_TRUST_RULE };
 const HOUR = 3_600_000;
 const [a, b] = ["a", "b"] as [NodeId, NodeId];
 
