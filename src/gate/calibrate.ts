@@ -11,7 +11,7 @@ import type { LoadedStudent } from "../engine/engine.ts";
 import { prng } from "../prng.ts";
 import type { Augmentation } from "../signal/augment.ts";
 import type { WindowSet } from "../signal/window-set.ts";
-import { pickWindows, windowAt } from "../signal/window-set.ts";
+import { pickWindows } from "../signal/window-set.ts";
 import type { Belief } from "./belief.ts";
 import { recordExits } from "./exit-records.ts";
 import type { AlarmRate } from "./false-alarms.ts";
@@ -23,12 +23,12 @@ import {
   fitFusion,
   fitTemperature,
 } from "./fit-confidence.ts";
+import { fitBurst } from "./fit-burst.ts";
 import { fitNovelty } from "./fit-novelty.ts";
 import { MARGIN_TOP_Q8, NEVER_Q8, ONE_Q15 } from "./gate-parameters.ts";
-import type { BurstGate, ExitGate, GateParameters, NoveltyGate } from "./gate-parameters.ts";
+import type { ExitGate, GateParameters, NoveltyGate } from "./gate-parameters.ts";
 import { boutNovelties, noveltySamples, turnedViews } from "./novelty-samples.ts";
 import { randomBoutOrder } from "./bout-order.ts";
-import { statisticsDistance, windowStatistics } from "./window-statistics.ts";
 
 /** What the offloads are to achieve. */
 export type GateTarget =
@@ -140,7 +140,7 @@ export function calibrateGate(request: CalibrationRequest): Calibration {
         rateStepQ16: share > 0 ? RATE_STEP_Q16 : 0,
         rateLimitQ8: RATE_LIMIT_Q8,
       },
-      bucket: bucketFor(request.budgetShare ?? Math.max(0.11, 1.5 * share)),
+      bucket: bucketFor(request.budgetShare ?? Math.min(1, Math.max(0.11, 1.5 * share))),
       auditChanceQ16: Math.round((request.auditChance ?? 0.01) * 65535),
       novelty: novelty?.gate ?? null,
       burst: fitBurst(held, request),
@@ -288,34 +288,4 @@ function calibrateNovelty(
     },
     (purpose) => prng(seed, `calibrate-${purpose}`),
   );
-}
-
-/** Diversity from the recordings: a new bout is as far as windows of different bouts typically are,
- * a repetition nearer than three in four windows of the same bout are to their neighbours. */
-function fitBurst(held: WindowSet, request: CalibrationRequest): BurstGate {
-  const statistics = Array.from({ length: held.count }, (_, i) =>
-    windowStatistics(windowAt(held, i), held.channels),
-  );
-  const random = prng(request.seed ?? 1, "calibrate-burst");
-  const within: number[] = [];
-  const between: number[] = [];
-  for (let draw = 0; draw < 4000; draw++) {
-    const a = Math.floor((random.uint32() / 0x1_0000_0000) * held.count);
-    const near = Math.min(held.count - 1, a + 1);
-    const b = draw % 2 === 0 ? near : random.uint32() % held.count;
-    const distance = statisticsDistance(statistics[a] ?? [], statistics[b] ?? []);
-    if (held.bouts[a] === held.bouts[b]) within.push(distance);
-    else between.push(distance);
-  }
-  const quantile = (values: number[], share: number): number =>
-    values.sort((a, b) => a - b)[Math.floor(share * (values.length - 1))] ?? 0;
-  return {
-    windows: request.burstWindows ?? 50,
-    delayWindows: 0,
-    expiryWindows: Math.min(65535, Math.round(request.windowsPerNodeDay / 4)),
-    perBout: 4,
-    gapWindows: 2,
-    diversity: Math.max(2, Math.round(quantile(within, 0.5))),
-    boutChange: Math.max(8, Math.round(quantile(between, 0.5))),
-  };
 }
