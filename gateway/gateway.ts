@@ -12,7 +12,6 @@ import { decodeUp } from "../src/wire/frames.ts";
 import { LIMITS } from "../src/wire/limits.ts";
 import type { NodeId, UpMessage } from "../src/wire/messages.ts";
 import { parseUpTopic } from "../src/wire/topics.ts";
-import { availabilityOf } from "./access.ts";
 import {
   type GatewayEffect,
   type GatewayEvent,
@@ -21,6 +20,7 @@ import {
   nodeOf,
 } from "./gateway-state.ts";
 import type { Hello, Offload, Report, StoredRow, StoreRow } from "./label-rows.ts";
+import { heard, onAvailability, onPresenceTick } from "./presence.ts";
 import {
   onAudit,
   onHello,
@@ -41,9 +41,6 @@ import {
   tellVerdict,
 } from "./telling.ts";
 
-/** A node that announces no longest silence is given this. */
-const SILENCE_MS_LEAST = 10_000;
-
 export function stepGateway(
   state: GatewayState,
   event: GatewayEvent,
@@ -63,7 +60,7 @@ export function stepGateway(
     case "link":
       return onLink(state, event.open, nowMs);
     case "tick":
-      return [...onTick(state, nowMs), ...onServingTick(state, nowMs)];
+      return [...onPresenceTick(state, nowMs), ...onServingTick(state, nowMs)];
     case "serve":
       return onServe(state, event, nowMs);
     case "loop":
@@ -151,16 +148,6 @@ function joined(
   return [...effects, ...onHello(state, node, nowMs)];
 }
 
-/** Any frame proves that a node is there. */
-function heard(state: GatewayState, node: NodeState, nowMs: number): GatewayEffect[] {
-  node.row = { ...node.row, lastSeenMs: nowMs };
-  node.heardUptimeMs = state.uptimeMs;
-  if (node.online) return [];
-  node.online = true;
-  state.devicesChanged = true;
-  return [tellAvailability(state, node)];
-}
-
 function canTeach(state: GatewayState, offload: Offload): boolean {
   const { teacher } = state.settings;
   return (
@@ -197,25 +184,6 @@ function onRefused(
     log("warning", "frame refused", { node: id, count: node.refused, reason: error.message }),
     tellDiary(state, { type: "refused", node: id, message }, nowMs),
   ];
-}
-
-function onAvailability(state: GatewayState, topic: string, payload: Uint8Array): GatewayEffect[] {
-  const id = availabilityOf(state.settings.base, topic);
-  const node = id === undefined ? undefined : state.nodes.get(id);
-  if (node === undefined || !node.online || !saysOffline(payload)) return [];
-  return [gone(state, node)];
-}
-
-function gone(state: GatewayState, node: NodeState): GatewayEffect {
-  node.online = false;
-  state.devicesChanged = true;
-  return tellAvailability(state, node);
-}
-
-function saysOffline(payload: Uint8Array): boolean {
-  let text = "";
-  for (const byte of payload) text += String.fromCharCode(byte);
-  return /^\s*\{\s*"state"\s*:\s*"offline"\s*\}\s*$/.test(text);
 }
 
 function onStored(
@@ -373,22 +341,6 @@ function onLink(state: GatewayState, open: boolean, nowMs: number): GatewayEffec
     tellDevices(state),
     tellInfo(state, nowMs),
   ];
-}
-
-function onTick(state: GatewayState, nowMs: number): GatewayEffect[] {
-  const effects: GatewayEffect[] = [];
-  for (const node of state.nodes.values()) {
-    const silenceMs = state.settings.silences * Math.max(node.row.wakeMs, SILENCE_MS_LEAST);
-    const isSilent = state.uptimeMs - node.heardUptimeMs > silenceMs;
-    if (node.online && isSilent) effects.push(gone(state, node));
-  }
-  const sinceToldMs = state.uptimeMs - state.devicesToldUptimeMs;
-  if (state.devicesChanged && sinceToldMs >= state.settings.devicesMs) {
-    state.devicesChanged = false;
-    state.devicesToldUptimeMs = state.uptimeMs;
-    effects.push(tellDevices(state), tellInfo(state, nowMs));
-  }
-  return effects;
 }
 
 function indexOfLargest(values: Float32Array): number {

@@ -45,7 +45,7 @@ const COMPUTES_IMPORTS = /^(bench\/main|gateway\/tensorflow-teacher-runtime)\.ts
 
 /** Outside `src` these are pure as well: they decide, others act. */
 const PURE_ELSEWHERE =
-  /^(device-sim\/node|gateway\/(access|gateway|gateway-state|packet-check|rollout|serving|telling))\.ts$/;
+  /^(device-sim\/node|gateway\/(access|gateway(-state)?|packet-check|presence|rollout|serving|telling))\.ts$/;
 const IMPURE =
   /\b(Date\.now|new Date\(|Math\.random|performance\.|set(Timeout|Interval)|process\.|console\.|fetch\()/;
 
