@@ -47,19 +47,16 @@ export function batchesOf(windows: WindowSet, options: DrawOptions): () => Draw 
  * before any comes again. */
 function indexSource(windows: WindowSet, seed: number, balance: number): () => number {
   const random = prng(seed, "batches");
-  const byClass = new Map<number, { order: Int32Array; at: number }>();
   const members = new Map<number, number[]>();
   windows.labels.forEach((label, i) => {
     const list = members.get(label) ?? [];
     list.push(i);
     members.set(label, list);
   });
-  for (const [label, list] of members) {
-    const order = Int32Array.from(list);
+  const queues = [...members.values()].map((order) => {
     shuffle(random, order);
-    byClass.set(label, { order, at: 0 });
-  }
-  const queues = [...byClass.values()];
+    return { order, at: 0 };
+  });
   const shares = queues.map(({ order }) => order.length ** balance);
   const total = shares.reduce((a, b) => a + b, 0);
   return () => {
@@ -69,7 +66,7 @@ function indexSource(windows: WindowSet, seed: number, balance: number): () => n
       left -= shares[chosen] as number;
       chosen++;
     }
-    const queue = queues[chosen] as { order: Int32Array; at: number };
+    const queue = queues[chosen] as (typeof queues)[number];
     if (queue.at === queue.order.length) {
       shuffle(random, queue.order);
       queue.at = 0;
