@@ -202,7 +202,7 @@ function statusLine(fleet: Fleet, score: ReturnType<typeof shares>): string {
     `${owed} owed`,
     `release ${[...releases].sort((a, b) => a - b).join(", ")}`,
   ];
-  if (behindSeconds > 0.05 * simulatedSeconds) parts.push("this machine cannot keep up");
+  if (behindSeconds > 0.1 * simulatedSeconds) parts.push("this machine cannot keep up");
   return parts.join(", ");
 }
 
