@@ -8,7 +8,7 @@ import {
 } from "../src/gate/baselines.ts";
 import { logitsAt } from "../src/gate/exit-records.ts";
 import { answersOf } from "../src/gate/fit-confidence.ts";
-import { type GateParameters, NEVER_Q8 } from "../src/gate/gate-parameters.ts";
+import { type GateParameters, NEVER_Q8, ONE_Q15 } from "../src/gate/gate-parameters.ts";
 import { largestIndex } from "../src/learn/metrics.ts";
 import type { GateAnswers } from "./gate-job.ts";
 import { replayGate } from "./gate-replay.ts";
@@ -29,11 +29,19 @@ export const FILTERS = [
 ] as const;
 export type Filter = (typeof FILTERS)[number];
 
+/** What our gate consists of, each row with all before it: the mean of the exits in place of the
+ * last one, the filter over windows, verdicts as evidence of the present behaviour, and what they
+ * teach about the animal. */
+export const PARTS = ["lastExit", "exits", "filter", "evidence", "ours"] as const;
+type Part = (typeof PARTS)[number];
+
 export type FoldCurves = {
   readonly windows: number;
   readonly teacher: number;
   /** Accuracy per entry of `SHARES`. */
   readonly at: Readonly<Record<Filter, readonly number[]>>;
+  /** Accuracy of our gate at 10 %, part by part. */
+  readonly worth: Readonly<Record<Part, number>>;
   readonly deployed: {
     readonly share: number;
     readonly shareBySubject: readonly number[];
@@ -78,7 +86,7 @@ export function curvesOf(answers: GateAnswers, seed: number): FoldCurves {
   };
   const curve = (name: Filter): readonly number[] =>
     SHARES.map((share) => {
-      if (name === "ours") return oursAt(answers, teacherRight, share / 100);
+      if (name === "ours") return oursAt(answers, teacherRight, share / 100, "ours");
       const { scores, right } = filters[name];
       return accuracyAtShare({ scores, studentRight: right, teacherRight }, share / 100);
     });
@@ -86,6 +94,9 @@ export function curvesOf(answers: GateAnswers, seed: number): FoldCurves {
     windows: count,
     teacher: mean(teacherRight),
     at: Object.fromEntries(FILTERS.map((filter) => [filter, curve(filter)])) as FoldCurves["at"],
+    worth: Object.fromEntries(
+      PARTS.map((part) => [part, oursAt(answers, teacherRight, 0.1, part)]),
+    ) as FoldCurves["worth"],
     deployed: deployedOf(answers, teacherRight, seed),
   };
 }
@@ -98,13 +109,26 @@ const HALVINGS = 14;
  * at most that share of the fold. Its verdicts teach its filter, so windows cannot be ranked in
  * advance. No budget, rate control, audits, bursts or early exits: the score alone.
  */
-function oursAt(answers: GateAnswers, teacherRight: readonly number[], share: number): number {
+function oursAt(
+  answers: GateAnswers,
+  teacherRight: readonly number[],
+  share: number,
+  part: Part,
+): number {
   const { parameters } = answers.calibration;
+  const { records, teacher } = part === "lastExit" ? onlyLastExit(answers) : answers;
+  const depth = PARTS.indexOf(part);
   const { labels, count } = answers.test;
   const run = (marginQ8: number): { offloads: number; right: number } => {
     const bare: GateParameters = {
       ...parameters,
-      exits: parameters.exits.map((exit) => ({ ...exit, sureMarginQ8: NEVER_Q8 })),
+      exits: parameters.exits
+        .slice(-records.exits.length)
+        .map((exit) => ({ ...exit, sureMarginQ8: NEVER_Q8 })),
+      filter: {
+        changeQ15: depth < PARTS.indexOf("filter") ? ONE_Q15 : parameters.filter.changeQ15,
+        adaptQ8: part === "ours" ? parameters.filter.adaptQ8 : 0,
+      },
       offload: {
         ...parameters.offload,
         unsureMarginQ8: parameters.offload.unsureMarginQ8.map(() => marginQ8),
@@ -114,7 +138,8 @@ function oursAt(answers: GateAnswers, teacherRight: readonly number[], share: nu
       auditChanceQ16: 0,
       novelty: null,
     };
-    const replay = replayGate(bare, answers.records, answers.test, answers.teacher, 1);
+    const taught = depth < PARTS.indexOf("evidence") ? null : teacher;
+    const replay = replayGate(bare, records, answers.test, taught, 1);
     const right = Array.from(replay.answers, (answer, i) =>
       replay.offloaded[i] === 1 ? (teacherRight[i] as number) : Number(answer === labels[i]),
     );
@@ -130,6 +155,11 @@ function oursAt(answers: GateAnswers, teacherRight: readonly number[], share: nu
     else highMarginQ8 = marginQ8;
   }
   return low.right;
+}
+
+function onlyLastExit(answers: GateAnswers): GateAnswers {
+  const { records } = answers;
+  return { ...answers, records: { ...records, exits: records.exits.slice(-1) } };
 }
 
 function deployedOf(

@@ -26,11 +26,12 @@ export type Replay = {
   readonly confidencesQ8: Uint8Array;
 };
 
+/** @param teacher class probabilities `[window][class]`, or null where verdicts teach nothing */
 export function replayGate(
   parameters: GateParameters,
   records: ExitRecords,
   windows: WindowSet,
-  teacher: Float32Array,
+  teacher: Float32Array | null,
   seed: number,
 ): Replay {
   const count = windows.count;
@@ -61,7 +62,7 @@ export function replayGate(
     const input = { exits: outputs, statistics, windowIndex: i };
     const decision = gateWindow(parameters, node.state, input, node.random);
     node.state = decision.nextState;
-    if (decision.offload !== null) {
+    if (decision.offload !== null && teacher !== null) {
       const row = teacher.subarray(i * records.classes, (i + 1) * records.classes);
       node.state = gateVerdict(parameters, node.state, {
         windowIndex: i,

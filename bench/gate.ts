@@ -15,7 +15,7 @@ import { makeWindows } from "../src/signal/make-windows.ts";
 import { profileFor } from "../src/signal/profiles.ts";
 import { foldsBySubject, holdOut, subjectsOf } from "../src/signal/splits.ts";
 import { type BenchmarkOptions, type BenchmarkResult, quantile, table } from "./benchmark.ts";
-import { curvesOf, FILTERS, type FoldCurves, SHARES } from "./gate-curves.ts";
+import { curvesOf, FILTERS, type FoldCurves, PARTS, SHARES } from "./gate-curves.ts";
 import type { GateAnswers, GateJob } from "./gate-job.ts";
 import { runJobs } from "./worker-pool.ts";
 
@@ -135,7 +135,9 @@ function report(about: About, bySeed: readonly (readonly FoldCurves[])[]): Bench
     withinQuarterMore:
       subjects.filter((share) => share <= 1.25 * about.targetShare).length / subjects.length,
   };
-  const figures = { ...about, seeds: bySeed.length, teacher, at, recovered, deployed };
+  const worth = Object.fromEntries(PARTS.map((part) => [part, over((fold) => fold.worth[part])]));
+  const seeds = bySeed.length;
+  const figures = { ...about, seeds, teacher, at, recovered, worth, deployed };
   return { ok: true, lines: linesOf(figures), figures };
 }
 
@@ -149,6 +151,7 @@ function linesOf(figures: {
   readonly teacher: MeanAndSpread;
   readonly at: Readonly<Record<string, Readonly<Record<(typeof FILTERS)[number], MeanAndSpread>>>>;
   readonly recovered: MeanAndSpread;
+  readonly worth: Readonly<Record<string, MeanAndSpread>>;
   readonly deployed: {
     readonly targetShare: number;
     readonly share: MeanAndSpread;
@@ -173,6 +176,9 @@ function linesOf(figures: {
     "",
     `Teacher alone ${percent(figures.teacher)}. Of the way from student to oracle at 10 %: ` +
       `${percent(figures.recovered)} %`,
+    `What makes ours, at 10 %: ${Object.entries(figures.worth)
+      .map(([part, value]) => `${part} ${percent(value)}`)
+      .join(", ")}`,
     `The gate at work, target ${(100 * deployed.targetShare).toFixed(0)} %: offloaded ` +
       `${percent(deployed.share)} % (subjects ${(100 * deployed.shareBySubject.p5).toFixed(1)} to ` +
       `${(100 * deployed.shareBySubject.p95).toFixed(1)}), accuracy ${percent(deployed.accuracy)}, ` +

@@ -9,6 +9,7 @@
  * training which give a turned collar away; a diagonal covariance saw a third of the turns, late.
  */
 
+import { assert } from "../assert.ts";
 import { cholesky } from "../signal/small-matrices.ts";
 import type { ExitRecords } from "./exit-records.ts";
 import { featuresAt } from "./exit-records.ts";
@@ -48,6 +49,7 @@ export function fitNovelty(
   options: NoveltyOptions,
 ): NoveltyGate {
   const { exit, axes, clip } = options;
+  assert(trained.records.count > 0, "novelty is fitted on windows");
   const classes = trained.records.classes;
   const rows = Array.from({ length: trained.records.count }, (_, i) => [
     ...featuresAt(trained.records, exit, i),
