@@ -65,7 +65,8 @@ export function bootNode(
     const text = `${boot.outbox.damagedBytes} bytes of the outbox could not be read`;
     effects.push({ kind: "log", code: "outbox-damaged", text });
   }
-  const text = `release ${sequence}, model ${model.modelId}, epoch ${outbox.epoch}, outbox ${boot.outbox.entries.length}`;
+  const owed = boot.outbox.entries.length;
+  const text = `release ${sequence}, model ${model.modelId}, epoch ${outbox.epoch}, ${owed} owed`;
   effects.push({ kind: "log", code: "booted", text });
   return { node, effects };
 }
@@ -109,7 +110,7 @@ export function stepNode(node: Node, event: NodeEvent, now: Now): readonly NodeE
     case "tick":
       break;
     case "stopping":
-      flushReport(node, now, effects);
+      if (node.reporter.entries.length > 0) flushReport(node, now, effects);
       saveGate(node, effects);
       break;
     default:
