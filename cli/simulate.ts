@@ -28,10 +28,10 @@ export const command: CommandSpec = {
   name: "simulate",
   summary: "a herd of simulated nodes that joins any gateway",
   description:
-    "Runs simulated nodes until Ctrl-C: each with its student, gate, outbox and model slots, over\n" +
-    "MQTT. They replay recordings where some are found, else emulated animals. With --store they\n" +
-    "go on where they were at the next start. Their releases must be signed by the gateway's key,\n" +
-    "which is in its data directory.",
+    "Runs simulated nodes until Ctrl-C: each with its student, gate, outbox and model slots,\n" +
+    "over MQTT. They replay recordings where some are found, else emulated animals. With\n" +
+    "--store they go on where they were at the next start. Their releases must be signed by\n" +
+    "the gateway's key, which is in its data directory.",
   options: [
     { flags: "--nodes <count>", description: "how many", kind: "number", default: 12, low: 1 },
     {

@@ -1,9 +1,9 @@
 /**
  * A fleet: many nodes in one process, each with a sensor, on one simulated clock.
  *
- * The clock runs `speed` times as fast as the real one. Only what nodes measure and label follows it;
- * retries, timeouts and everything else that waits for a gateway follow real time, or a fast herd
- * would believe its gateway dead. Where the machine cannot keep up the clock slows down, and
+ * The clock runs `speed` times as fast as the real one. Only what nodes measure and label follows
+ * it; retries, timeouts and everything else that waits for a gateway follow real time, or a fast
+ * herd would believe its gateway dead. Where the machine cannot keep up the clock slows down, and
  * `status` says by how much.
  */
 
@@ -151,8 +151,8 @@ async function startMember(
         : await fileStorage(join(storageDir, node.id), settings.slotBytes),
     openLink: options.openLink,
     clock: () => ({ uptimeMs: performance.now(), wallMs: wallAt(clock.simulatedMs()) }),
-    // From the machine, not from the seed: a herd that is started again without its storage must not
-    // repeat sequence numbers that its gateway has stored.
+    // From the machine, not from the seed: a herd that is started again without its storage must
+    // not repeat sequence numbers that its gateway has stored.
     newEpoch: () => randomInt(1, 2 ** 32 - 1),
     observer,
   });

@@ -1,9 +1,9 @@
 /**
  * Puts a herd together: names, sensors and what is going to happen to them.
  *
- * With recordings each node replays one subject, in an order of its own; without, each is an emulated
- * animal. What happens to collars is written as people say it: `6@300s:z180` turns six of them by 180
- * degrees about z after 300 seconds.
+ * With recordings each node replays one subject, in an order of its own; without, each is an
+ * emulated animal. What happens to collars is written as people say it: `6@300s:z180` turns six of
+ * them by 180 degrees about z after 300 seconds.
  */
 
 import { EdgeError } from "../src/assert.ts";
@@ -119,7 +119,8 @@ function sourceOf(options: HerdOptions, index: number, id: NodeId): SensorSource
   });
 }
 
-/** Subjects that show at least two of the profile's classes: one behaviour for ever teaches nothing. */
+/** Subjects that show at least two of the profile's classes: one behaviour for ever teaches
+ * nothing. */
 function usableSubjects(recordings: Recordings, profile: Profile): readonly string[] {
   const usable = recordings.subjects.filter((subject) => {
     const classes = new Set(

@@ -1,8 +1,8 @@
 /**
  * Storage in memory: for fleets that leave nothing behind, and for tests that cut the power.
  *
- * It keeps the promises of `storage.ts` within one process: what was written is there after the node
- * is made anew over the same storage. It is not a fake file: nothing is torn here.
+ * It keeps the promises of `storage.ts` within one process: what was written is there after the
+ * node is made anew over the same storage. It is not a fake file: nothing is torn here.
  */
 
 import { unreachable } from "../src/assert.ts";

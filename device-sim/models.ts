@@ -93,7 +93,11 @@ export function loadRelease(
     : refused("self-test-failed", "this node's logits differ from those in the release");
 }
 
-/** Bit for bit: the hash of each exit's logits over the windows that the release names by a seed. */
+/**
+
+ * Bit for bit: the hash of each exit's logits over the windows that the release names by a seed.
+
+ */
 export function passesSelfTest(model: Model, manifest: ReleaseManifest): boolean {
   const expected = manifest.selfTest.logitsHashes;
   const found = selfTestHashes(model.student, manifest.selfTest.seed);

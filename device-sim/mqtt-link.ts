@@ -1,10 +1,10 @@
 /**
  * A node's link over MQTT: the only file of the node that knows mqtt.js.
  *
- * Plain MQTT 3.1.1, QoS 1, clean sessions: what must not be lost is in the outbox, so the broker keeps
- * nothing for a node. Each attempt to connect is a new client, so that nothing which an old connection
- * left in mqtt.js's own store is sent behind the outbox's back. Attempts back off with jitter: a herd
- * that lost its gateway must not come back in one breath.
+ * Plain MQTT 3.1.1, QoS 1, clean sessions: what must not be lost is in the outbox, so the broker
+ * keeps nothing for a node. Each attempt to connect is a new client, so that nothing which an old
+ * connection left in mqtt.js's own store is sent behind the outbox's back. Attempts back off with
+ * jitter: a herd that lost its gateway must not come back in one breath.
  */
 
 import { connect, type MqttClient } from "mqtt";

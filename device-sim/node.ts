@@ -1,11 +1,11 @@
 /**
  * The node program: what one collar does with everything that happens to it.
  *
- * `stepNode(node, event, now)` changes the node's state and returns what is to be done, in order. It
- * knows no network, no file and no clock; the same events at the same times give the same effects,
- * so that a simulated world can replay a node's life, and a browser or a microcontroller can be one.
- * It refuses to wait for anything: a window is answered when it is complete, whatever the link, the
- * flash and the gateway are doing.
+ * `stepNode(node, event, now)` changes the node's state and returns what is to be done, in order.
+ * It knows no network, no file and no clock; the same events at the same times give the same
+ * effects, so that a simulated world can replay a node's life, and a browser or a microcontroller
+ * can be one. It refuses to wait for anything: a window is answered when it is complete, whatever
+ * the link, the flash and the gateway are doing.
  */
 
 import { EdgeError, unreachable } from "../src/assert.ts";
@@ -179,7 +179,11 @@ function takeMessage(
   }
 }
 
-/** A verdict of another life of this node, or in another list of classes, says nothing to this one. */
+/**
+
+ * A verdict of another life of this node, or in another list of classes, says nothing to this one.
+
+ */
 function takeVerdict(
   node: Node,
   verdict: Extract<DownMessage, { kind: "verdict" }>,

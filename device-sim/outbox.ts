@@ -146,7 +146,11 @@ export function dueEntries(outbox: Outbox, nowMs: number, random: Prng): readonl
   return due;
 }
 
-/** The gateway has stored these. Unknown and repeated numbers are fine; another epoch is not ours. */
+/**
+
+ * The gateway has stored these. Unknown and repeated numbers are fine; another epoch is not ours.
+
+ */
 export function acknowledge(
   outbox: Outbox,
   epoch: number,
@@ -166,7 +170,11 @@ export function acknowledge(
   return [{ kind: "remove", seqs: removed }];
 }
 
-/** The connection is gone: whatever was not acknowledged is sent again on the next, oldest first. */
+/**
+
+ * The connection is gone: whatever was not acknowledged is sent again on the next, oldest first.
+
+ */
 export function linkLost(outbox: Outbox): void {
   const all = [...outbox.waiting.values(), ...[...outbox.sent.values()].map((sent) => sent.entry)];
   all.sort((a, b) => a.seq - b.seq);
@@ -195,7 +203,11 @@ function makeRoom(outbox: Outbox, frameBytes: number): readonly number[] {
   return dropped;
 }
 
-/** Waiting entries first: one that is on its way may have arrived, and dropping it frees no link. */
+/**
+
+ * Waiting entries first: one that is on its way may have arrived, and dropping it frees no link.
+
+ */
 function oldest(outbox: Outbox, kind: OutboxEntry["kind"]): OutboxEntry | undefined {
   for (const entry of outbox.waiting.values()) if (entry.kind === kind) return entry;
   for (const sent of outbox.sent.values()) if (sent.entry.kind === kind) return sent.entry;

@@ -31,8 +31,8 @@ export type Sensor = {
   readonly rateHz: number;
   /** The next samples of the signal to what arrives of them. May be empty. */
   next(count: number): readonly SampleRun[];
-  /** Behaviour of the samples `[start, end)` in the sensor's count: a class if most of them show it,
-   * undefined where it is not known or lies too far back. */
+  /** Behaviour of the samples `[start, end)` in the sensor's count: a class if most of them show
+   * it, undefined where it is not known or lies too far back. */
   truth(start: number, end: number): number | undefined;
 };
 

@@ -2,8 +2,8 @@
  * Model slots as files of a folder: `slot-0.record`, `slot-0.header`, `slot-0.image`, the same for
  * slot 1, `floor` and `gate`.
  *
- * Records are replaced atomically (written beside, flushed, renamed, folder flushed), and only after
- * the slot's image and header have been flushed. Writes happen in the order of the calls.
+ * Records are replaced atomically (written beside, flushed, renamed, folder flushed), and only
+ * after the slot's image and header have been flushed. Writes happen in the order of the calls.
  */
 
 import { type FileHandle, mkdir, open, rename } from "node:fs/promises";

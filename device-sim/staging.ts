@@ -33,7 +33,9 @@ import {
 
 /** In an outcome for an offer that cannot be believed, so that it names no release. */
 export const UNBELIEVED_SEQUENCE = 0xffff_ffff;
-/** Refusals are told at most this often: an answer to a stranger must cost less than his question. */
+/**
+ * Refusals are told at most this often: an answer to a stranger must cost less than his question.
+ */
 const REFUSAL_MS = 1000;
 
 export function takeOffer(updater: Updater, offer: SignedManifest, context: UpdaterContext): void {

@@ -1,6 +1,6 @@
 /**
- * The trial of a new model: it is confirmed when it has answered enough windows in a healthy way and
- * the gateway has been heard; otherwise the node goes back.
+ * The trial of a new model: it is confirmed when it has answered enough windows in a healthy way
+ * and the gateway has been heard; otherwise the node goes back.
  *
  * Healthy means that its answers depend on what it sees. The self-test has shown that it computes
  * the promised bits; this shows that those bits are of use: a student whose logits stay the same,
@@ -11,7 +11,11 @@
 import { statisticsDistance, type WindowStatistics } from "../src/gate/window-statistics.ts";
 import type { NodeSettings, Now } from "./node-types.ts";
 
-/** L1 distance of raw statistics, in int8 steps over all axes, that a working student must notice. */
+/**
+
+ * L1 distance of raw statistics, in int8 steps over all axes, that a working student must notice.
+
+ */
 const PLAIN_CHANGE = 24;
 /** Plainly changed windows without any change of the logits. */
 const MOVED_WINDOWS = 5;

@@ -1,5 +1,5 @@
 /**
- * Which model a node runs, and the steps by which that changes: activate, confirm, revert, mark bad.
+ * Which model a node runs, and how that changes: activate, confirm, revert, mark bad.
  *
  * The slot that runs, and during a trial the slot to fall back to, are never written. State records
  * are written last, after what they vouch for. `staging.ts` brings a release to the point of being

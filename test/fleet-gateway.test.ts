@@ -1,7 +1,7 @@
 /**
- * The whole node against the whole gateway, over real MQTT: a fleet keeps deciding while its gateway is
- * killed again and again, is itself restarted from its storage, and in the end every window that it
- * offloaded has one soft label.
+ * The whole node against the whole gateway, over real MQTT: a fleet keeps deciding while its
+ * gateway is killed again and again, is itself restarted from its storage, and in the end every
+ * window that it offloaded has one soft label.
  */
 
 import { type ChildProcess, spawn } from "node:child_process";

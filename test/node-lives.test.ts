@@ -1,7 +1,7 @@
 /**
- * Many lives of a node, drawn by seed: power cuts, lost connections, a dead gateway, a rough network,
- * clocks that jump, good, dull, foreign and tampered releases, in any order. A seed that fails is
- * printed and plays the same life again. `BELLWETHER_SEEDS=500` makes it a soak.
+ * Many lives of a node, drawn by seed: power cuts, lost connections, a dead gateway, a rough
+ * network, clocks that jump, good, dull, foreign and tampered releases, in any order. A seed that
+ * fails is printed and plays the same life again. `BELLWETHER_SEEDS=500` makes it a soak.
  */
 
 import { describe, expect, it } from "vitest";
@@ -26,7 +26,11 @@ const FOREIGN = sampleContainer(4, { cohort: "sheep" });
 
 type Life = { readonly world: NodeWorld; readonly random: Prng; sequence: number };
 
-/** Releases that a sound node may run: the one it was made with, and those honestly signed for it. */
+/**
+
+ * Releases that a sound node may run: the one it was made with, and those honestly signed for it.
+
+ */
 const allowed = new Map<Life, Map<string, number>>();
 
 function release(life: Life): SignedRelease {

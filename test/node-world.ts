@@ -307,7 +307,11 @@ export class NodeWorld {
     this.send({ kind: "ack", epoch: message.epoch, seqs: [message.seq] });
   }
 
-  /** A gateway sees from any report that a node still runs something else, and offers now and then. */
+  /**
+
+   * A gateway sees from any report that a node still runs something else, and offers now and then.
+
+   */
   #offerAgain(report: Extract<UpMessage, { kind: "report" | "offload" }>): void {
     const release = this.offered;
     if (release === undefined || report.modelId === release.manifest.modelId) return;
