@@ -3,14 +3,15 @@
  *
  * The gate's state is kept beside the name of the model that it belongs to:
  *
- *      0 model 8B   8 state, as `gate-state-bytes.ts` writes it
+ *      0 model 8B   8 state, as `gate-state-bytes.ts` writes it   .. CRC-32 u32
  */
 
 import { EdgeError } from "../src/assert.ts";
-import { ByteWriter } from "../src/bytes.ts";
+import { ByteReader, ByteWriter } from "../src/bytes.ts";
 import { carryGateState, type GateState, initialGateState } from "../src/gate/gate-state.ts";
 import { decodeGateState, encodeGateState } from "../src/gate/gate-state-bytes.ts";
 import { modelIdBytes, modelIdOf } from "../src/wire/topics.ts";
+import { crc32 } from "./crc32.ts";
 import type { Model } from "./models.ts";
 import type { NodeEffect, NodeSettings, NodeTools, Now } from "./node-types.ts";
 import type { Outbox } from "./outbox.ts";
@@ -47,12 +48,13 @@ export function shapeOf(model: Model): Windowing["shape"] {
 /** A budget that a restart refills is no budget; a state that cannot be read starts afresh. */
 export function restoreGate(saved: Uint8Array | null, model: Model): GateState {
   const fresh = initialGateState(model.gate);
-  if (saved === null || saved.length < MODEL_ID_BYTES) return fresh;
+  const bytes = saved === null ? undefined : withoutCrc(saved);
+  if (bytes === undefined || bytes.length < MODEL_ID_BYTES) return fresh;
   try {
-    const state = decodeGateState(saved.subarray(MODEL_ID_BYTES));
-    const same = modelIdOf(saved) === model.modelId;
+    const state = decodeGateState(bytes.subarray(MODEL_ID_BYTES));
+    const same = modelIdOf(bytes) === model.modelId;
     return same
-      ? { ...state, levelQ8: Math.min(state.levelQ8, fresh.levelQ8) }
+      ? { ...state, levelQ8: Math.min(state.levelQ8, fullBucket(model)) }
       : carryGateState(model.gate, state);
   } catch (error) {
     if (error instanceof EdgeError) return fresh;
@@ -62,6 +64,20 @@ export function restoreGate(saved: Uint8Array | null, model: Model): GateState {
 
 export function saveGate(node: Node, effects: NodeEffect[]): void {
   const to = new ByteWriter().bytes(modelIdBytes(node.updater.running.model.modelId));
-  const bytes = to.bytes(encodeGateState(node.gate)).finish();
+  to.bytes(encodeGateState(node.gate));
+  const bytes = to.u32(crc32(to.finish())).finish();
   effects.push({ kind: "flash", write: { region: "gate", bytes } });
+}
+
+function fullBucket(model: Model): number {
+  const { capacityTokens, windowsPerTokenQ8 } = model.gate.bucket;
+  return capacityTokens * windowsPerTokenQ8;
+}
+
+/** Undefined for bytes that were not written whole. */
+function withoutCrc(bytes: Uint8Array): Uint8Array | undefined {
+  if (bytes.length < 4) return undefined;
+  const content = bytes.subarray(0, bytes.length - 4);
+  const found = new ByteReader(bytes.subarray(content.length), "gate record").u32();
+  return found === crc32(content) ? content : undefined;
 }

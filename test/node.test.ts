@@ -127,6 +127,31 @@ describe("a node", () => {
     expect(world.reportedWindows()).toEqual(range(12));
   });
 
+  it("does not refill its budget by a restart, and reads no damaged state", async () => {
+    const world = new NodeWorld({ seed: 4, settings: { gateSaveWindows: 10 } });
+    await world.boot();
+    // Every window is to be offloaded, so the bucket runs dry.
+    world.connect();
+    world.send({ kind: "setting", auditChanceQ16: 65535, burstWindows: 0 });
+    const offloads = (): number => world.decided.filter(({ offload }) => offload !== null).length;
+    await world.run(250);
+    const spent = offloads();
+    expect(spent).toBeGreaterThan(10);
+    world.cut();
+    await world.boot();
+    await world.run(50, true);
+    // A full bucket would pay for sixteen at once.
+    expect(offloads() - spent).toBeLessThan(8);
+    const { gate } = await world.storage.flash.load();
+    const bytes = gate?.slice() ?? new Uint8Array(0);
+    bytes[10] = (bytes[10] ?? 0) ^ 1;
+    await world.storage.flash.write({ region: "gate", bytes });
+    world.cut();
+    await world.boot();
+    await world.run(25);
+    expect(world.decided.length).toBe(130);
+  });
+
   it("begins another epoch when its storage is lost", async () => {
     const first = new NodeWorld({ seed: 5 });
     await first.boot();
