@@ -30,6 +30,9 @@ const SHIPPED = new URL(`../profiles/${PROFILE.name}/teacher.onnx`, import.meta.
 const SHIPPED_SHAPE = { widths: [32, 64, 64], strides: [2, 2, 1], kernels: [8, 5, 3] };
 const ORIGINAL_SHAPE = { widths: [64, 128, 128], strides: [1, 1, 1], kernels: [8, 5, 3] };
 
+/** Load average from which on other programs share our two cores. */
+const BUSY = 0.5;
+
 type Settings = {
   readonly rounds: number;
   readonly seconds: number;
@@ -86,6 +89,8 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
     }
     const lines = table(rows);
     lines.push(`Times to the verdict at half of the gateway's rate, ${settings.nodes} nodes.`);
+    const load = Number(figures.loadAverageBefore);
+    if (load > BUSY) lines.push(`The machine was busy (load ${load}): only "by cpu" means much.`);
     if (!settings.pinned) lines.push("taskset is missing: cores were shared, ratios say little.");
     return { ok: true, lines, figures };
   } finally {
