@@ -31,6 +31,8 @@ export type DemoSignal = {
 const SECONDS_PER_CLASS = 400;
 /** Animals made from each fitted individual: a dozen collars are not all alike. */
 const ANIMALS = 2;
+/** Of the usual differences between animals: a stranger would alarm before any collar turns. */
+const VARIATION = 0.3;
 
 export async function demoSignal(
   data: string | undefined,
@@ -52,6 +54,7 @@ export async function demoSignal(
       seed: stream,
       secondsPerClass: SECONDS_PER_CLASS,
       animalsPerIndividual: ANIMALS,
+      variation: VARIATION,
     });
   const lived = emulate(seed);
   const subjects = knownSubjects(lived, profile, factory);

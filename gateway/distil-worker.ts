@@ -7,7 +7,8 @@
 import { constants, setPriority } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
 import { assert } from "../src/assert.ts";
-import { type DistilMessage, type DistilTask, runDistilTask } from "./distil-task.ts";
+import { type DistilMessage, runDistilTask } from "./distil-task.ts";
+import type { DistilWork } from "./distiller.ts";
 import { onnxRuntime } from "./onnx-runtime.ts";
 
 const port = parentPort;
@@ -25,17 +26,16 @@ try {
   // Some containers forbid it; the work is the same.
 }
 
+const { task, stop } = workerData as DistilWork;
 let told = -PROGRESS_STEP;
 try {
-  const answer = await runDistilTask(
-    onnxRuntime({ threads: 1 }),
-    workerData as DistilTask,
-    (stage, share) => {
-      if (share < told + PROGRESS_STEP) return;
-      told = share;
-      tell({ kind: "progress", stage, share });
-    },
-  );
+  const answer = await runDistilTask(onnxRuntime({ threads: 1 }), task, (stage, share) => {
+    // Told between two steps of training, when the native runtime is at rest.
+    if (Atomics.load(stop, 0) !== 0) throw new Error("stopped before it was done");
+    if (share < told + PROGRESS_STEP) return;
+    told = share;
+    tell({ kind: "progress", stage, share });
+  });
   tell({ kind: "answer", answer });
 } catch (error) {
   tell({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
