@@ -3,6 +3,7 @@
  * Raspberry Pi may take half a second in which no message could be read.
  */
 
+import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { assert, EdgeError } from "../src/assert.ts";
 import type { Profile } from "../src/signal/profile.ts";
@@ -72,6 +73,8 @@ export async function openTeacherThread(
       });
     },
     close: async () => {
+      // Terminating a thread inside the native runtime would end the process.
+      while (waiting.size > 0) await once(worker, "message");
       await worker.terminate();
     },
   };
