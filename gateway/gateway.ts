@@ -64,14 +64,25 @@ export function stepGateway(
     case "serve":
       return onServe(state, event, nowMs);
     case "loop":
-      state.loop = event.loop;
-      state.trusted = event.trusted;
-      return [tellInfo(state, nowMs)];
+      return onLoop(state, event, nowMs);
     case "diary":
       return [tellDiary(state, event.entry, nowMs)];
     default:
       return unreachable(event);
   }
+}
+
+/** A new state is told at once; progress and words can wait for the next telling. */
+function onLoop(
+  state: GatewayState,
+  event: Extract<GatewayEvent, { kind: "loop" }>,
+  nowMs: number,
+): GatewayEffect[] {
+  const isNew = state.loop.state !== event.loop.state || state.trusted !== event.trusted;
+  state.loop = event.loop;
+  state.trusted = event.trusted;
+  state.devicesChanged = true;
+  return isNew ? [tellInfo(state, nowMs)] : [];
 }
 
 function onMessage(

@@ -254,6 +254,23 @@ describe("verdicts", () => {
   });
 });
 
+describe("the loop", () => {
+  it("is told at once when its state changes, and its progress once a second", () => {
+    const state = made();
+    const loop = (name: "idle" | "distilling", progress: number): GatewayEvent => {
+      return { kind: "loop", loop: { state: name, progress, note: "" }, trusted: true };
+    };
+    const infos = (event: GatewayEvent, nowMs: number) =>
+      told(run(state, [event], nowMs), "bridge/info").length;
+    expect(infos({ kind: "tick" }, 1_000)).toBe(1);
+    expect(infos(loop("distilling", 0), 1_100)).toBe(1);
+    expect(infos(loop("distilling", 0.5), 1_200)).toBe(0);
+    expect(infos({ kind: "tick" }, 1_300)).toBe(0);
+    expect(infos({ kind: "tick" }, 2_100)).toBe(1);
+    expect(infos(loop("idle", 1), 2_200)).toBe(1);
+  });
+});
+
 describe("nodes", () => {
   it("are online by any word of theirs, and offline after their own silence", () => {
     const state = made();
