@@ -26,7 +26,7 @@ const COMMANDS: readonly {
   },
   {
     name: "gateway",
-    summary: "run a gateway: broker, teacher, label log",
+    summary: "run a gateway: broker, teacher, label log, and the loop that re-distils",
     load: () => import("./gateway.ts"),
   },
   {
@@ -43,6 +43,11 @@ const COMMANDS: readonly {
     name: "train",
     summary: "train a teacher and students from labelled recordings",
     load: () => import("./train.ts"),
+  },
+  {
+    name: "distil",
+    summary: "distil a student by hand from what a gateway has collected",
+    load: () => import("./distil.ts"),
   },
   {
     name: "data",

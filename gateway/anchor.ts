@@ -91,7 +91,7 @@ export function loadAnchor(file: string, profile: Profile, crypto: Crypto): Anch
       code: "anchor-missing",
       message: "there is no anchor set",
       where: file,
-      hint: "Make one from labelled recordings with `bellwether distil --make-anchor`.",
+      hint: "A gateway makes it at its first start, from recordings or the emulator.",
     });
   }
   const anchor = decodeAnchor(bytes, file, crypto);

@@ -1,0 +1,203 @@
+/**
+ * `bellwether distil`: one distillation by hand, from what a gateway has collected.
+ *
+ * It shows what the loop would do now, with its figures, and changes nothing unless asked. It takes
+ * the data directory's lock, so that no gateway writes meanwhile.
+ */
+
+import { existsSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
+import { loadAnchor } from "../gateway/anchor.ts";
+import { lockDataDirectory } from "../gateway/data-lock.ts";
+import { DISTIL_RECIPE, type DistilReport, distilAugmentation } from "../gateway/distil.ts";
+import { chooseLabels, DEFAULT_LABEL_RULE, type LabelChoice } from "../gateway/distil-labels.ts";
+import { DEFAULT_PUBLISH_RULE } from "../gateway/distil-measure.ts";
+import { type DistilAnswer, runDistilTask } from "../gateway/distil-task.ts";
+import { LABEL_LOG_FILE } from "../gateway/label-log.ts";
+import { openLabelReader } from "../gateway/label-reader.ts";
+import { onnxRuntime } from "../gateway/onnx-runtime.ts";
+import { Registry } from "../gateway/registry.ts";
+import { ReleaseDesk } from "../gateway/release-desk.ts";
+import { gatewayCrypto, openReleaseKeys } from "../gateway/release-keys.ts";
+import { judgeTrust } from "../gateway/teacher-trust.ts";
+import { EdgeError } from "../src/assert.ts";
+import { referenceEngine } from "../src/engine/reference.ts";
+import { plainRecipe, recipeFor } from "../src/learn/recipes.ts";
+import type { Profile } from "../src/signal/profile.ts";
+import { shippedProfile } from "../src/signal/profiles.ts";
+import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
+import { factoryStudent } from "./open-gateway.ts";
+
+export const command: CommandSpec = {
+  name: "distil",
+  summary: "distil a student by hand from what a gateway has collected",
+  description:
+    "Distils from the soft labels in a gateway's data directory, as the gateway itself does, and\n" +
+    "tells what came of it: how well the present student and the candidate agree with the teacher\n" +
+    "and with the anchor set. Nothing is released unless --release is given; the next start of the\n" +
+    "gateway then begins the rollout. The gateway must be stopped.",
+  options: [
+    {
+      flags: "--data-dir <dir>",
+      description: "the gateway's data directory",
+      kind: "text",
+      default: "bellwether-data",
+    },
+    { flags: "--profile <name>", description: "its profile", kind: "text", default: "cattle" },
+    {
+      flags: "--student <which>",
+      description: "what its nodes were made with",
+      kind: "text",
+      choices: ["default", "plain"],
+      default: "default",
+    },
+    {
+      flags: "--labels <count>",
+      description: "use at most so many soft labels",
+      kind: "number",
+      default: DEFAULT_LABEL_RULE.labelsMost,
+      low: 8,
+      high: 10_000,
+    },
+    { flags: "--seed <number>", description: "of the training", kind: "number", default: 1 },
+    { flags: "--out <file>", description: "write the candidate's container here", kind: "text" },
+    { flags: "--release", description: "sign it and put it into the registry", kind: "flag" },
+  ],
+  examples: [
+    "bellwether distil",
+    "bellwether distil --data-dir farm --out candidate.bwm",
+    "bellwether distil --data-dir farm --release",
+  ],
+  run,
+};
+
+/** Rows looked at, newest first. */
+const ROWS_MOST = 2_000;
+
+async function run(input: CommandInput, io: CommandIo): Promise<number> {
+  const directory = path.resolve(input.text("data-dir") ?? "");
+  const profile = shippedProfile(input.text("profile") ?? "");
+  if (!existsSync(path.join(directory, LABEL_LOG_FILE))) {
+    throw new EdgeError({
+      code: "label-log-missing",
+      message: "no gateway has kept anything here",
+      where: directory,
+      hint: "Name a gateway's data directory with --data-dir.",
+    });
+  }
+  const unlock = lockDataDirectory(directory);
+  try {
+    return await distilIn(directory, profile, input, io);
+  } finally {
+    unlock();
+  }
+}
+
+async function distilIn(
+  directory: string,
+  profile: Profile,
+  input: CommandInput,
+  io: CommandIo,
+): Promise<number> {
+  const seed = input.number("seed") ?? 1;
+  const labels = readLabels(directory, profile, seed, input.number("labels") ?? 0);
+  const which = input.text("student") === "plain" ? "plain" : "default";
+  const keys = openReleaseKeys(path.join(directory, "keys"));
+  const registry = new Registry({
+    directory: path.join(directory, "registry"),
+    publicKey: keys.publicKey,
+    crypto: gatewayCrypto,
+  });
+  const factory = factoryStudent(profile, which);
+  const desk = new ReleaseDesk({ registry, keys, engine: referenceEngine, factory });
+  const recipe = which === "plain" ? plainRecipe(recipeFor(profile)) : recipeFor(profile);
+  const progress = io.progress("distil");
+  const answer = await runDistilTask(
+    onnxRuntime(),
+    {
+      profile,
+      anchor: loadAnchor(path.join(directory, "anchor.bin"), profile, gatewayCrypto),
+      labels,
+      current: desk.current(),
+      recipe: {
+        ...DISTIL_RECIPE,
+        augmentation: distilAugmentation(recipe.student.options.augmentation.turn),
+      },
+      rule: DEFAULT_PUBLISH_RULE,
+      seed,
+    },
+    (stage, share) => progress.update(stage, share),
+  );
+  progress.done();
+  tell(answer, labels, io);
+  if (answer.kind === "refused") return EXIT.failed;
+  const out = input.text("out");
+  if (out !== undefined) await writeFile(out, answer.container);
+  if (input.flag("release")) {
+    const expected = { agreement: answer.report.after.agreement, offloadShare: 1 };
+    const { rollout } = desk.publish(answer, expected, Date.now(), 0);
+    io.note(`release ${rollout.sequence} is signed; the gateway offers it when it starts`);
+  }
+  return EXIT.ok;
+}
+
+function readLabels(
+  directory: string,
+  profile: Profile,
+  seed: number,
+  labelsMost: number,
+): LabelChoice {
+  const reader = openLabelReader(path.join(directory, LABEL_LOG_FILE));
+  try {
+    const rows = reader.softLabels({ limit: ROWS_MOST, newestFirst: true });
+    const [newest] = rows;
+    const verdict = judgeTrust(rows);
+    if (newest !== undefined && verdict.trusted) {
+      const { unknownNodes } = verdict;
+      const context = { profile, teacherId: newest.teacherId, unknownNodes, seed };
+      return chooseLabels(rows, context, { ...DEFAULT_LABEL_RULE, labelsMost });
+    }
+    const share = (100 * verdict.unknownShare).toFixed(0);
+    throw new EdgeError({
+      code: newest === undefined ? "no-soft-labels" : "teacher-not-trusted",
+      message:
+        newest === undefined
+          ? "the teacher has answered nothing yet"
+          : `the teacher does not know ${share} % of the windows`,
+      where: directory,
+      hint:
+        newest === undefined
+          ? "Let nodes offload for a while."
+          : "Label some of them by hand, or bring a teacher that was trained on such signals.",
+    });
+  } finally {
+    reader.close();
+  }
+}
+
+function tell(answer: DistilAnswer, labels: LabelChoice, io: CommandIo): void {
+  const { report } = answer;
+  if (io.json) {
+    const reasons = answer.kind === "refused" ? answer.reasons : [];
+    io.printJson({ kind: answer.kind, reasons, report, leftOut: labels.leftOut });
+    return;
+  }
+  for (const line of reportLines(report, labels)) io.print(line);
+  if (answer.kind === "refused") {
+    for (const reason of answer.reasons) io.print(`refused: it ${reason}`);
+  } else io.print("it may be released");
+}
+
+function reportLines(report: DistilReport, labels: LabelChoice): string[] {
+  const { before, after } = report;
+  const percent = (share: number): string => `${(100 * share).toFixed(1)} %`.padStart(8);
+  const leftOut = Object.entries(labels.leftOut).filter(([, count]) => count > 0);
+  return [
+    `${report.softLabels} soft labels learned from, ${report.heldOutLabels} held out`,
+    ...leftOut.map(([reason, count]) => `${count} left out: ${reason}`),
+    "                            present  candidate",
+    `agreement with the teacher ${percent(before.agreement)}   ${percent(after.agreement)}`,
+    `accuracy on the anchor set ${percent(before.anchorAccuracy)}   ${percent(after.anchorAccuracy)}`,
+  ];
+}
