@@ -77,6 +77,15 @@ async function splitsOf(folder: string, options: BenchmarkOptions): Promise<read
       hint: `Subjects: ${known.join(", ")}.`,
     });
   }
+  const both = options.test.filter((subject) => options.train.includes(subject));
+  if (both.length > 0) {
+    throw new EdgeError({
+      code: "subject-twice",
+      message: `${both.join(", ")} in both --train and --test: that measures memory`,
+      where: folder,
+      hint: "Name each subject once.",
+    });
+  }
   if (options.test.length > 0) {
     const train =
       options.train.length > 0

@@ -53,6 +53,7 @@ describe("bench learn", () => {
   it.each([
     [{ dataset: "goats" }, "no-recordings"],
     [{ test: ["9"] }, "unknown-subject"],
+    [{ train: ["1", "2"], test: ["2"] }, "subject-twice"],
     [{ extra: { folds: "many" }, quick: false }, "usage"],
   ])("refuses %j with a hint", async (changes, code) => {
     await expect(run({ ...OPTIONS, ...changes })).rejects.toMatchObject({ code });
