@@ -13,7 +13,7 @@ export type Screen = {
   readonly columns: number;
   readonly rows: number;
   readonly color: boolean;
-  /** The clock of the nodes and of the viewer are taken to agree; a clock set wrong shows as `?`. */
+  /** The clock of the viewer; a node that is ahead of it is believed. */
   readonly nowMs: number;
 };
 
@@ -109,7 +109,11 @@ function behaviourCells(
   const style = !up ? "dim" : behaviour.trusted ? "cyan" : "yellow";
   return [
     { text: name, style },
-    { text: duration(nowMs - behaviour.since), style: up ? "bold" : "dim" },
+    // A node whose clock runs ahead, as a simulated one does, is believed for what it has said.
+    {
+      text: duration(Math.max(nowMs, behaviour.time) - behaviour.since),
+      style: up ? "bold" : "dim",
+    },
     { text: behaviour.confidence.toFixed(2) },
     { text: behaviour.source, ...(behaviour.source === "teacher" ? { style: "yellow" } : {}) },
   ];
