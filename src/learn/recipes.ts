@@ -43,14 +43,15 @@ const COLLAR: Augmentation = {
   removal: 0,
 };
 
-/** A phone goes into its pocket much the same way each time; turned copies cost two points. */
+/** Pockets hold phones at angles up to forty degrees apart, and people walk at their own tempo. Phones
+ * upside down are not in the recordings, and flipped copies cost two points. */
 const POCKET: Augmentation = {
   turn: "none",
-  tiltDegrees: 20,
+  tiltDegrees: 45,
   scale: 0.1,
   noiseMilliG: 30,
   shiftSamples: 12,
-  stretch: 0,
+  stretch: 0.08,
   removal: 0.1,
 };
 
