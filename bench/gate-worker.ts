@@ -1,24 +1,5 @@
 /** The thread in which `gate.ts` runs one job after another. */
-import { parentPort } from "node:worker_threads";
-import { assert } from "../src/assert.ts";
-import { type GateJob, runGateJob } from "./gate-job.ts";
+import { answerJobs } from "./answer-jobs.ts";
+import { runGateJob } from "./gate-job.ts";
 
-assert(parentPort !== null, "this file runs as a worker");
-const port = parentPort;
-
-port.on("message", (job: GateJob) => {
-  let told = 0;
-  runGateJob(job, (share) => {
-    if (share < told + 0.01) return;
-    told = share;
-    port.postMessage({ kind: "progress", share });
-  }).then(
-    (answers) => {
-      port.postMessage({ kind: "done", answers });
-    },
-    (error: unknown) => {
-      const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      port.postMessage({ kind: "failed", message });
-    },
-  );
-});
+answerJobs(runGateJob);

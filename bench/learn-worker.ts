@@ -1,24 +1,5 @@
 /** The thread in which `learn.ts` runs one job after another. */
-import { parentPort } from "node:worker_threads";
-import { assert } from "../src/assert.ts";
-import { type LearnJob, runLearnJob } from "./learn-job.ts";
+import { answerJobs } from "./answer-jobs.ts";
+import { runLearnJob } from "./learn-job.ts";
 
-assert(parentPort !== null, "this file runs as a worker");
-const port = parentPort;
-
-port.on("message", (job: LearnJob) => {
-  let told = 0;
-  runLearnJob(job, (share) => {
-    if (share < told + 0.01) return;
-    told = share;
-    port.postMessage({ kind: "progress", share });
-  }).then(
-    (answers) => {
-      port.postMessage({ kind: "done", answers });
-    },
-    (error: unknown) => {
-      const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      port.postMessage({ kind: "failed", message });
-    },
-  );
-});
+answerJobs(runLearnJob);
