@@ -8,7 +8,7 @@
  * Thresholds never see a tested window. `--threads N`.
  */
 import { availableParallelism } from "node:os";
-import { datasetFolder, findRecordings } from "../recordings/find.ts";
+import { requireDataset } from "../recordings/open.ts";
 import { EdgeError } from "../src/assert.ts";
 import { type BenchmarkOptions, type BenchmarkResult, quantile, table } from "./benchmark.ts";
 import { type DriftAnswers, type DriftJob, NO_ALARM, type ShiftAnswer } from "./drift-job.ts";
@@ -24,16 +24,7 @@ const HARM = 0.05;
 
 export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
   const dataset = options.dataset ?? "cows";
-  const found = findRecordings(options.data);
-  const folder = datasetFolder(found, dataset);
-  if (folder === null) {
-    throw new EdgeError({
-      code: "no-recordings",
-      message: `no recordings named ${dataset}`,
-      where: found.lookedAt.join(", "),
-      hint: "Give --data DIR.",
-    });
-  }
+  const folder = requireDataset(dataset, options.data);
   const cows = dataset === "cows";
   const train = options.train.length > 0 ? options.train : cows ? ["1217", "3321"] : [];
   const shift = options.shift.length > 0 ? options.shift : cows ? ["1319", "6019", "6319"] : [];

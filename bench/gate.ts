@@ -8,7 +8,7 @@
  * Figures are means over seeds with their standard deviation. `--folds N`, `--threads N`.
  */
 import { availableParallelism } from "node:os";
-import { datasetFolder, findRecordings } from "../recordings/find.ts";
+import { requireDataset } from "../recordings/open.ts";
 import { readRecordings } from "../recordings/read.ts";
 import { EdgeError } from "../src/assert.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";
@@ -28,16 +28,7 @@ const CALIBRATION_PART = 6;
 
 export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
   const dataset = options.dataset ?? "people";
-  const found = findRecordings(options.data);
-  const folder = datasetFolder(found, dataset);
-  if (folder === null) {
-    throw new EdgeError({
-      code: "no-recordings",
-      message: `no recordings named ${dataset}`,
-      where: found.lookedAt.join(", "),
-      hint: "Give --data DIR, or pull some with: bellwether data pull motionsense",
-    });
-  }
+  const folder = requireDataset(dataset, options.data);
   const splits = await splitsOf(folder, options);
   const seeds = options.seeds ?? (options.quick ? 1 : DEFAULT_SEEDS);
   const student = options.student ?? "default";

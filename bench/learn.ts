@@ -7,7 +7,7 @@
  * `--family gru` trains GRU students instead of convolutional ones.
  */
 import { availableParallelism } from "node:os";
-import { datasetFolder, findRecordings } from "../recordings/find.ts";
+import { requireDataset } from "../recordings/open.ts";
 import { readRecordings } from "../recordings/read.ts";
 import { EdgeError } from "../src/assert.ts";
 import { type Metrics, metricsOf, predictedOf, subjectAccuracy } from "../src/learn/metrics.ts";
@@ -36,7 +36,7 @@ const FEW_SUBJECTS = 6;
 
 export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
   const dataset = options.dataset ?? "people";
-  const folder = folderOf(dataset, options.data);
+  const folder = requireDataset(dataset, options.data);
   const profile = profileFor(await readRecordings(folder));
   const splits = await splitsOf(folder, options);
   const seeds = options.seeds ?? (options.quick ? 1 : DEFAULT_SEEDS);
@@ -212,18 +212,6 @@ function linesOf(
     `Distillation over labels, subjects' mean: ${points(gain.mean)} ± ${points(gain.spread)} points`,
     `Lost to int8: ${points(loss.accuracy)} points of accuracy, ${points(loss.macroF1)} of macro-F1`,
   ];
-}
-
-function folderOf(dataset: string, data: string | undefined): string {
-  const found = findRecordings(data);
-  const folder = datasetFolder(found, dataset);
-  if (folder !== null) return folder;
-  throw new EdgeError({
-    code: "no-recordings",
-    message: `no recordings named ${dataset}`,
-    where: found.lookedAt.join(", "),
-    hint: "Give --data DIR, or pull some with: bellwether data pull motionsense",
-  });
 }
 
 function familyOption(options: BenchmarkOptions): StudentFamily {

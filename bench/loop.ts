@@ -12,9 +12,9 @@
  * `--speed N` sets simulated seconds per real second.
  */
 
-import { EdgeError } from "../src/assert.ts";
-import { datasetFolder, findRecordings } from "../recordings/find.ts";
+import { requireDataset } from "../recordings/open.ts";
 import { readRecordings } from "../recordings/read.ts";
+import { EdgeError } from "../src/assert.ts";
 import type { Recordings } from "../src/signal/recordings.ts";
 import { type BenchmarkOptions, type BenchmarkResult, median, table } from "./benchmark.ts";
 import type { LoopRun, LoopRunJob } from "./loop-run.ts";
@@ -32,9 +32,7 @@ const THREADS = 2;
 
 export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
   const dataset = options.dataset ?? "cows";
-  const found = findRecordings(options.data);
-  const folder = datasetFolder(found, dataset);
-  if (folder === null) throw noRecordings(dataset, found.lookedAt);
+  const folder = requireDataset(dataset, options.data);
   const seeds = options.quick ? 1 : (options.seeds ?? SEEDS);
   const { train, shift } = subjectsOf(await readRecordings(folder), options);
   const jobs: LoopRunJob[] = Array.from({ length: seeds }, (_, i) => ({
@@ -175,13 +173,4 @@ function report(runs: readonly LoopRun[]): string[] {
 
 function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
-}
-
-function noRecordings(dataset: string, looked: readonly string[]): EdgeError {
-  return new EdgeError({
-    code: "no-recordings",
-    message: `no recordings of ${dataset} in ${looked.join(", ")}`,
-    where: "--data",
-    hint: "Name the folder that holds them with --data DIR.",
-  });
 }
