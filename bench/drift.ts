@@ -45,7 +45,7 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
     { length: seeds },
     (_, s): DriftJob => ({ folder, train, shift, turns, seed: s + 1, quick, student }),
   );
-  const threads = Number(options.extra["threads"] ?? Math.min(2, availableParallelism()));
+  const threads = Number(options.extra.threads ?? Math.min(2, availableParallelism()));
   const answers = await runJobs<DriftJob, DriftAnswers>(
     new URL("./drift-worker.ts", import.meta.url),
     jobs,
@@ -91,7 +91,7 @@ function report(
   const figures = {
     ...about,
     studentBefore: before,
-    natural: shifts["natural"] ?? null,
+    natural: shifts.natural ?? null,
     shifts,
     harmfulTurnsWithin60:
       harmful.length === 0 ? null : mean(harmful.map((turn) => withinTime(turn.windowsToAlarm))),

@@ -68,8 +68,8 @@ describe("bench drift", () => {
       falseAlarmsPerNodeDay: { mean: number; upperBySeed: number[] };
     };
     expect(Object.keys(shifts)).toEqual(["3", "natural", "x180"]);
-    expect(shifts["x180"]?.median).toBeGreaterThanOrEqual(1);
-    expect(shifts["x180"]?.within60).toBeGreaterThanOrEqual(0);
+    expect(shifts.x180?.median).toBeGreaterThanOrEqual(1);
+    expect(shifts.x180?.within60).toBeGreaterThanOrEqual(0);
     expect(Number.isFinite(falseAlarmsPerNodeDay.mean)).toBe(true);
     expect(falseAlarmsPerNodeDay.upperBySeed).toHaveLength(1);
   });

@@ -97,8 +97,8 @@ describe("bellwether simulate", () => {
     expect(err).toContain("sensors emulate animals");
     expect(err).toContain("these nodes accept no release");
     const result = JSON.parse(out.trim().split("\n").at(-1) ?? "") as Record<string, unknown>;
-    expect(result["windows"]).toBeGreaterThan(30);
-    expect(result["accuracy"]).toEqual(expect.any(Number));
+    expect(result.windows).toBeGreaterThan(30);
+    expect(result.accuracy).toEqual(expect.any(Number));
     const nodes = new Set(received.map(({ node }) => node));
     expect(nodes).toEqual(new Set(["collar-01", "collar-02", "collar-03"]));
     expect(received.filter(({ message }) => message.kind === "report").length).toBeGreaterThan(20);

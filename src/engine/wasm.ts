@@ -31,6 +31,7 @@ const PAGE_BYTES = 65_536;
 
 /** False where there is no WebAssembly or it has no SIMD (Node before 16.4, Safari before 16.4). */
 export function wasmIsSupported(): boolean {
+  // biome-ignore lint/complexity/useOptionalChain: a name that nobody defined throws, typeof does not.
   return typeof WebAssembly !== "undefined" && WebAssembly.validate(wasmModuleBytes());
 }
 
