@@ -66,7 +66,11 @@ describe("quantiles", () => {
     expect(median([])).toBeNaN();
     fc.assert(
       fc.property(
-        fc.array(fc.float({ noNaN: true, noDefaultInfinity: true }), { minLength: 1 }),
+        // Minus zero is no other figure than zero.
+        fc.array(
+          fc.float({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0),
+          { minLength: 1 },
+        ),
         (values) => {
           expect(quantile(values, 0)).toBe(Math.min(...values));
           expect(quantile(values, 1)).toBe(Math.max(...values));
