@@ -11,7 +11,16 @@ import { describe, expect, it } from "vitest";
 import { projectFiles, ROOT, readSource, readText, type Source } from "./house-sources.ts";
 
 const FILES = projectFiles();
-const FOLDERS = ["src", "recordings", "gateway", "device-sim", "cli", "bench", "test"] as const;
+const FOLDERS = [
+  "src",
+  "recordings",
+  "gateway",
+  "device-sim",
+  "deploy",
+  "cli",
+  "bench",
+  "test",
+] as const;
 type Folder = (typeof FOLDERS)[number];
 const SOURCES = FILES.filter((path) => path.endsWith(".ts")).map(readSource);
 const SHIPPED = SOURCES.filter((source) => folderOf(source.path) !== "test");
@@ -22,7 +31,8 @@ const MAY_IMPORT: Readonly<Record<Folder, readonly Folder[]>> = {
   recordings: ["src", "recordings"],
   gateway: ["src", "recordings", "gateway"],
   "device-sim": ["src", "recordings", "device-sim"],
-  cli: ["src", "recordings", "gateway", "device-sim", "cli", "bench"],
+  deploy: ["src", "deploy"],
+  cli: ["src", "recordings", "gateway", "device-sim", "deploy", "cli", "bench"],
   bench: FOLDERS,
   test: FOLDERS,
 };

@@ -1,0 +1,80 @@
+/*
+ * Bellwether's student runtime for microcontrollers: runs a model container in place from flash.
+ *
+ * Portable C99. No heap, no floating point, no library beyond memcpy. The container is read where
+ * it lies; activations live in one block of RAM that the caller owns. Every offset, length, shape
+ * and sum is checked once, by bw_load; nothing is checked while a window runs. The bits are those
+ * of src/engine/reference.ts, which defines them; the layout is drawn in docs/FORMATS.md.
+ *
+ *   bw_model model;
+ *   if (bw_load(&model, container, length) != BW_OK) ...
+ *   bw_run run;
+ *   if (bw_open(&run, &model, ram, sizeof ram) != BW_OK) ...
+ *   bw_begin(&run, window);
+ *   do { exit = bw_next_exit(&run); } while (!sure(exit) && bw_exits_left(&run) > 0);
+ */
+#ifndef BW_H
+#define BW_H
+
+#include <stdint.h>
+
+/* Why a container or a block of RAM was refused. */
+typedef enum bw_code {
+  BW_OK = 0,
+  BW_BAD_ALIGNMENT = 1, /* container or RAM not on a multiple of four */
+  BW_BAD_HEADER = 2,    /* magic, version, length or section count */
+  BW_BAD_SECTIONS = 3,  /* section table, or a record count that does not follow from it */
+  BW_BAD_SHAPE = 4,     /* a layer does not follow from the one before, or is beyond a limit */
+  BW_BAD_TABLE = 5,     /* a table reaches out of its section */
+  BW_BAD_RANGE = 6,     /* a multiplier or a shift out of range */
+  BW_BAD_SUM = 7,       /* weights with which some window leaves an int32 */
+  BW_BAD_SETTING = 8,   /* names, rate, hop or step */
+  BW_NO_RAM = 9         /* bw_open: the block is too small; ask bw_ram_bytes */
+} bw_code;
+
+/* A checked container. Points into it: the container must stay where it is, unchanged. */
+typedef struct bw_model {
+  const uint8_t *bytes;
+  uint32_t length;
+  uint16_t window_samples; /* a window is window_samples * channels int8, [time][channel] */
+  uint8_t channels;
+  uint8_t classes;
+  uint16_t hop_samples;
+  uint8_t exits;
+  uint8_t layers;
+  uint32_t rate_centihertz;
+  uint32_t microg_per_step;
+  const uint8_t *names; /* cohort, then classes: length byte and ASCII, one after another */
+  uint32_t names_length;
+  const uint8_t *gate; /* gate parameters, unread here */
+  uint32_t gate_length;
+  const uint8_t *stage_records;
+  const uint8_t *layer_records;
+  uint32_t ram_bytes; /* what bw_open wants */
+} bw_model;
+
+/* What one exit says. Valid until the next bw_begin. */
+typedef struct bw_exit {
+  const int16_t *logits;  /* Q8, one per class */
+  const int8_t *features; /* what the head read, and what novelty looks at */
+  uint16_t feature_count;
+} bw_exit;
+
+/* One student at work. A plain struct, so that the caller can place it; fields are private. */
+typedef struct bw_run {
+  const bw_model *model;
+  int8_t *ram;
+  const uint8_t *next_layer;
+  uint8_t next_stage;
+  int8_t *input; /* activation that the next layer reads */
+  int8_t *other; /* buffer that it may write */
+} bw_run;
+
+bw_code bw_load(bw_model *model, const void *container, uint32_t length);
+uint32_t bw_ram_bytes(const bw_model *model);
+bw_code bw_open(bw_run *run, const bw_model *model, void *ram, uint32_t ram_bytes);
+void bw_begin(bw_run *run, const int8_t *window);
+bw_exit bw_next_exit(bw_run *run);
+uint8_t bw_exits_left(const bw_run *run);
+
+#endif
