@@ -1,5 +1,7 @@
 /** The WebAssembly engine against the reference engine: the same bits, whatever the student. */
 
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { EdgeError } from "../src/assert.ts";
@@ -22,6 +24,33 @@ import {
 } from "./student-samples.ts";
 
 const engine = createWasmEngine();
+
+/** Node's collector, without a flag on the command line. */
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+
+/** An engine whose instances are counted, and whose memory can be looked at. */
+function countedEngine() {
+  const global = Reflect.get(globalThis, "WebAssembly") as WebAssemblyGlobal;
+  const counts = { instances: 0, memoryBytes: () => 0 };
+  const counted = createWasmEngine({
+    Module: global.Module,
+    validate: global.validate,
+    Memory: class extends global.Memory {
+      constructor(descriptor: { readonly initial: number }) {
+        super(descriptor);
+        counts.memoryBytes = () => (this.buffer as ArrayBuffer).byteLength;
+      }
+    },
+    Instance: class extends global.Instance {
+      constructor(module: object, imports: { readonly env: { readonly memory: object } }) {
+        super(module, imports);
+        counts.instances += 1;
+      }
+    },
+  });
+  return { engine: counted, counts };
+}
 
 function containerOf(spec: StudentSpec, seed = 1): Container {
   const calibration = noiseWindows(spec, 3, seed);
@@ -119,6 +148,29 @@ describe("the WebAssembly engine gives the reference engine's bits", () => {
     );
   });
 
+  it("for every shift, alone and mixed with others", () => {
+    const specs = [SMALL_CNN_SPEC, SMALL_GRU_SPEC];
+    for (const spec of specs) {
+      const container = containerOf(spec);
+      for (let round = 0; round < 92; round++) {
+        const student = structuredClone(container.student);
+        const random = prng(round, "shifts");
+        const shift = () => (round < 46 ? round + 1 : 8 + below(random, 26));
+        for (const { layers, exit } of student.stages) {
+          exit.poolRequantization.shifts.fill(shift());
+          for (const layer of [...layers, ...exit.layers]) {
+            const all =
+              layer.kind === "gru"
+                ? [layer.inputRequantization, layer.stateRequantization]
+                : [layer.requantization];
+            for (const { shifts } of all) for (const i of shifts.keys()) shifts[i] = shift();
+          }
+        }
+        expectSameBits({ ...container, student }, windowsFor(spec, round));
+      }
+    }
+  });
+
   it("for whatever a mutated container still is", () => {
     for (const spec of [SMALL_CNN_SPEC, SMALL_GRU_SPEC]) {
       const original = encodeContainer(containerOf(spec));
@@ -180,29 +232,66 @@ describe("loads of the WebAssembly engine", () => {
     }
   });
 
-  it("share one instance per container, decoded once or often", () => {
-    let instances = 0;
-    const global = Reflect.get(globalThis, "WebAssembly") as WebAssemblyGlobal;
-    const counting = createWasmEngine({
-      Module: global.Module,
-      Memory: global.Memory,
-      validate: global.validate,
-      Instance: class extends global.Instance {
-        constructor(module: object, imports: { readonly env: { readonly memory: object } }) {
-          super(module, imports);
-          instances++;
-        }
-      },
-    });
+  it("share one instance, and one copy of the weights per container, decoded once or often", () => {
+    const { engine: counting, counts } = countedEngine();
     const bytes = encodeContainer(container);
     const loads = Array.from({ length: 50 }, () => counting.load(decodeContainer(bytes)));
     loads.push(counting.load(container), counting.load(container));
-    expect(instances).toBe(1);
+    expect(counts.instances).toBe(1);
     loads.forEach((loaded, i) => {
       expect(exitsOf(loaded, windowAt(windows, i % 3))).toEqual(expected[i % 3]);
     });
-    counting.load(containerOf(SMALL_CNN_SPEC));
-    expect(instances).toBe(2);
+    const before = counts.memoryBytes();
+    // Other models come into the same memory, which grows, and the first ones go on.
+    const others = Array.from({ length: 12 }, (_, seed) => containerOf(SMALL_CNN_SPEC, seed + 2));
+    const inOne = others.map((other) => counting.load(other));
+    expect(counts.memoryBytes()).toBeGreaterThan(before);
+    expect(counts.instances).toBe(1);
+    const window = windowAt(noiseWindows(SMALL_CNN_SPEC, 1, 1), 0);
+    others.forEach((other, i) => {
+      const theirs = exitsOf(referenceEngine.load(other), window);
+      expect(exitsOf(inOne[i] as LoadedStudent, window)).toEqual(theirs);
+      expect(exitsOf(loads[i] as LoadedStudent, windowAt(windows, 0))).toEqual(expected[0]);
+    });
+  });
+
+  it("give their place back when they are garbage", async () => {
+    const { engine: collected, counts } = countedEngine();
+    const window = windowAt(noiseWindows(SMALL_CNN_SPEC, 1, 1), 0);
+    for (let seed = 0; seed < 200; seed++) {
+      exitsOf(collected.load(containerOf(SMALL_CNN_SPEC, seed)), window);
+      if (seed % 10 < 9) continue;
+      // What a weak reference gave stays until the turn of the event loop ends, and finalizers run
+      // in a later one.
+      await new Promise((resolve) => setImmediate(resolve));
+      collectGarbage();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    // Each takes some 11 KB: 2 MB in all where nothing is given back.
+    expect(counts.memoryBytes()).toBeLessThan(800_000);
+  });
+
+  it("allocate nothing while they run: 20,000 nodes with two models, 100,000 windows", () => {
+    const small = containerOf(SMALL_CNN_SPEC);
+    const nodes = 20_000;
+    const loads = Array.from({ length: nodes }, (_, n) => engine.load(n % 2 ? small : container));
+    const window = windowAt(windows, 0);
+    const turn = (): void => {
+      for (const loaded of loads) {
+        loaded.begin(window);
+        for (let exit = 0; exit < loaded.exits; exit++) loaded.nextExit();
+      }
+    };
+    turn();
+    const bytesInUse = (): number => {
+      collectGarbage();
+      const { heapUsed, arrayBuffers } = process.memoryUsage();
+      return heapUsed + arrayBuffers;
+    };
+    const before = bytesInUse();
+    for (let i = 0; i < 100_000 / nodes; i++) turn();
+    // A window of 150 bytes kept from each run would be 15 MB.
+    expect(bytesInUse() - before).toBeLessThan(1_000_000);
   });
 
   it("assert the order of calls and the window's length, and refuse what no engine may run", () => {

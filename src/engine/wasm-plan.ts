@@ -2,10 +2,10 @@
  * Lays a student out in WebAssembly memory: buffers, packed tables, and one short program per stage
  * for the interpreter in `src/engine/wasm/kernels.as`.
  *
- * The plan is plain data, addresses from 0 on; it knows nothing of WebAssembly itself.
+ * The plan is plain data, addresses from a given one on; it knows nothing of WebAssembly itself.
  */
 
-import { requantizationFactor, requantizationFactors } from "../model/requantize.ts";
+import { requantizationFactors } from "../model/requantize.ts";
 import type {
   ConvLayer,
   DenseLayer,
@@ -20,8 +20,14 @@ import { SIGMOID_Q15, TANH_Q15 } from "./gate-tables.ts";
 
 /** The operations and modes of `kernels.as`. */
 const OPERATION = { expand: 1, rows: 2, depthwise: 3, mean: 4, gru: 5, state: 6 } as const;
-const MODE = { relu8: 0, saturate16: 1 } as const;
+const MODE = { relu8: 0, saturate16: 1, saturate8: 2, doubles: 4 } as const;
 const RECORD_WORDS = 16;
+/** Of a 64-bit product the kernels take the upper half: shifts from the least on can be made 32 with
+ * a multiplier that stays an int32. */
+const UPPER_SHIFT = 32;
+const LEAST_MOVABLE_SHIFT = 16;
+/** Largest magnitude of what a matrix is multiplied with: int8, or a GRU's int16 state. */
+const INPUT_MOST = 32_768;
 /** Rows of a matrix that the kernels take at once. */
 const BLOCK = 8;
 /** Loads may reach this far past the end of a buffer. */
@@ -52,8 +58,9 @@ export type Plan = {
 /** Int16 `[time][channel]`; `address` is that of the first sample, behind the margin. */
 type Activation = { readonly address: number; readonly time: number; readonly channels: number };
 
-export function planStudent(student: QuantizedStudent): Plan {
-  const layout = new Layout();
+/** `base` is a multiple of 16; all that is planned lies in `bytes` bytes from there. */
+export function planStudent(student: QuantizedStudent, base: number): Plan {
+  const layout = new Layout(base);
   const firstLayer = student.stages[0]?.layers[0];
   const samples = student.windowSamples * student.channels;
   const window = layout.reserve(samples);
@@ -96,19 +103,19 @@ function convolutionRecord(
   const rowBytes = 2 * input.channels;
   const from = input.address - layer.padLeft * rowBytes;
   const step = layer.stride * rowBytes;
-  const factors = requantizationFactors(layer.requantization);
+  const { requantization } = layer;
   if (layer.kind === "depthwise") {
     const { channels, kernel } = layer;
     const at = (row: number, column: number) => layer.weights[column * channels + row] as number;
-    const tables = layout.matrix(channels, kernel, at, layer.bias, factors);
-    const { pairs, weights, bias, factor } = tables;
+    const tables = layout.matrix(channels, kernel, at, layer.bias, requantization);
+    const { pairs, weights, bias, factors, factorMode } = tables;
     const { outTime } = layer;
     const shape = [OPERATION.depthwise, from, step, rowBytes, output.address, outTime, channels];
-    return [...shape, pairs, weights, bias, factor];
+    return [...shape, pairs, weights, bias, factors, MODE.relu8 | factorMode];
   }
   const columns = layer.kernel * layer.inChannels;
   const at = (row: number, column: number) => layer.weights[row * columns + column] as number;
-  const tables = layout.matrix(layer.outChannels, columns, at, layer.bias, factors);
+  const tables = layout.matrix(layer.outChannels, columns, at, layer.bias, requantization);
   const times = layer.outTime;
   return rowsRecord({ from, step, to: output.address, times, outputs: layer.outChannels }, tables);
 }
@@ -123,11 +130,11 @@ type Rows = {
 
 function rowsRecord(
   { from, step, to, times, outputs }: Rows,
-  { pairs, weights, bias, factor }: MatrixPlan,
+  { pairs, weights, bias, factors, factorMode }: MatrixPlan,
   mode: number = MODE.relu8,
 ): number[] {
   const shape = [OPERATION.rows, from, step, to, 2 * outputs, times, outputs, pairs];
-  return [...shape, weights, bias, factor, mode];
+  return [...shape, weights, bias, factors, mode | factorMode];
 }
 
 type GruPlan = {
@@ -152,7 +159,6 @@ function planGru(layout: Layout, layer: GruLayer, stages: readonly Stage[]): Gru
     biases: Int32Array,
     requantization: Requantization,
   ): MatrixPlan => {
-    const factors = requantizationFactors(requantization);
     const rowOf = (row: number) => Math.floor(row / hidden) * layer.hidden + (row % hidden);
     const isReal = (row: number) => row % hidden < layer.hidden;
     return layout.matrix(
@@ -162,9 +168,14 @@ function planGru(layout: Layout, layer: GruLayer, stages: readonly Stage[]): Gru
       Int32Array.from({ length: 3 * hidden }, (_, row) =>
         isReal(row) ? (biases[rowOf(row)] as number) : 0,
       ),
-      Float64Array.from({ length: 3 * hidden }, (_, row) =>
-        isReal(row) ? (factors[rowOf(row)] as number) : 0,
-      ),
+      {
+        multipliers: Int16Array.from({ length: 3 * hidden }, (_, row) =>
+          isReal(row) ? (requantization.multipliers[rowOf(row)] as number) : 0,
+        ),
+        shifts: Uint8Array.from({ length: 3 * hidden }, (_, row) =>
+          isReal(row) ? (requantization.shifts[rowOf(row)] as number) : UPPER_SHIFT,
+        ),
+      },
     );
   };
   const columns = layer.patchSamples * layer.channels;
@@ -191,9 +202,9 @@ function gruRecords(layer: GruLayer, window: Activation, gru: GruPlan): number[]
   const { hidden, state, fromInput, fromState, stateMatrix, sigmoid, tanh } = gru;
   const from = window.address + layer.firstPatch * step;
   const rows = { from, step, to: fromInput, times: layer.patches, outputs: 3 * hidden };
-  const { pairs, weights, bias, factor } = stateMatrix;
+  const { pairs, weights, bias, factors, factorMode } = stateMatrix;
   const steps = [OPERATION.gru, fromInput, layer.patches, hidden, state, fromState];
-  steps.push(pairs, weights, bias, factor, sigmoid, tanh);
+  steps.push(pairs, weights, bias, factors, sigmoid, tanh, MODE.saturate16 | factorMode);
   return [rowsRecord(rows, gru.inputMatrix, MODE.saturate16), steps];
 }
 
@@ -209,10 +220,13 @@ function planExit(
   const features = layout.reserve(blocked(exit.features));
   if (gru === undefined) {
     const { multipliers, shifts } = exit.poolRequantization;
-    const factor = requantizationFactor(multipliers[0] as number, shifts[0] as number);
-    const factors = layout.table(new Float64Array(BLOCK).fill(factor));
+    const { factors, factorMode } = layout.factors({
+      multipliers: new Int16Array(BLOCK).fill(multipliers[0] as number),
+      shifts: new Uint8Array(BLOCK).fill(shifts[0] as number),
+    });
     const { address, time, channels } = activation;
-    records.push([OPERATION.mean, address, time, channels, values, features, factors]);
+    const mean = [OPERATION.mean, address, time, channels, values, features, factors];
+    records.push([...mean, MODE.saturate8 | factorMode]);
   } else {
     records.push([OPERATION.state, gru.state, gru.hidden, values, features]);
   }
@@ -231,27 +245,36 @@ function planExit(
 function denseRecord(layout: Layout, layer: DenseLayer, from: number, to: number): number[] {
   const { inputs, outputs } = layer;
   const at = (row: number, column: number) => layer.weights[row * inputs + column] as number;
-  const factors = requantizationFactors(layer.requantization);
-  const tables = layout.matrix(outputs, inputs, at, layer.bias, factors);
+  const tables = layout.matrix(outputs, inputs, at, layer.bias, layer.requantization);
   const mode = layer.output === "relu" ? MODE.relu8 : MODE.saturate16;
   return rowsRecord({ from, step: 0, to, times: 1, outputs }, tables, mode);
 }
 
-type MatrixPlan = {
+type FactorPlan = {
+  readonly factors: number;
+  /** To be added to the mode. */
+  readonly factorMode: number;
+};
+type MatrixPlan = FactorPlan & {
   readonly pairs: number;
   readonly weights: number;
   readonly bias: number;
-  readonly factor: number;
 };
 
 /** Hands out addresses, one after another, and keeps what is to be written there. */
 class Layout {
   readonly tables: { readonly address: number; readonly values: Table }[] = [];
-  /** Address 0 stays unused, so that a forgotten pointer does no harm to a table. */
-  #next = SLACK_BYTES;
+  readonly #base: number;
+  #next: number;
+
+  constructor(base: number) {
+    this.#base = base;
+    // Loads never begin before a buffer, but 0 stays unused: a forgotten pointer harms no table.
+    this.#next = base + SLACK_BYTES;
+  }
 
   get bytes(): number {
-    return this.#next;
+    return this.#next - this.#base;
   }
 
   reserve(bytes: number): number {
@@ -283,27 +306,63 @@ class Layout {
     columns: number,
     at: (row: number, column: number) => number,
     bias: Int32Array,
-    factors: Float64Array,
+    requantization: Requantization,
   ): MatrixPlan {
+    const { lifts, lifted } = liftRows(columns, at, bias, requantization);
     const pairs = Math.ceil(columns / 2);
     const packed = new Int16Array(blocked(rows) * 2 * pairs);
+    const biases = new Int32Array(blocked(rows));
     for (let row = 0; row < rows; row++) {
+      const lift = 2 ** (lifts[row] as number);
+      biases[row] = lift * (bias[row] as number);
       for (let column = 0; column < columns; column++) {
         const block = Math.floor(row / BLOCK) * pairs + (column >> 1);
-        packed[(block * BLOCK + (row % BLOCK)) * 2 + (column & 1)] = at(row, column);
+        const to = (block * BLOCK + (row % BLOCK)) * 2 + (column & 1);
+        packed[to] = lift * at(row, column);
       }
     }
-    const paddedBias = new Int32Array(blocked(rows));
-    paddedBias.set(bias);
-    const paddedFactors = new Float64Array(blocked(rows));
-    paddedFactors.set(factors);
-    return {
-      pairs,
-      weights: this.table(packed),
-      bias: this.table(paddedBias),
-      factor: this.table(paddedFactors),
-    };
+    const [weights, biasAddress] = [this.table(packed), this.table(biases)];
+    return { pairs, weights, bias: biasAddress, ...this.factors(lifted) };
   }
+
+  /** Int32 where every shift can be made 32, which is the rule; else doubles, at twice the time.
+   * A sum times a moved multiplier is below 2^62: exact. */
+  factors(requantization: Requantization): FactorPlan {
+    const { multipliers, shifts } = requantization;
+    const length = blocked(multipliers.length);
+    if (shifts.every((shift) => shift >= LEAST_MOVABLE_SHIFT && shift <= UPPER_SHIFT)) {
+      const moved = new Int32Array(length);
+      multipliers.forEach((multiplier, i) => {
+        moved[i] = multiplier << (UPPER_SHIFT - (shifts[i] as number));
+      });
+      return { factors: this.table(moved), factorMode: 0 };
+    }
+    const doubles = new Float64Array(length);
+    doubles.set(requantizationFactors(requantization));
+    return { factors: this.table(doubles), factorMode: MODE.doubles };
+  }
+}
+
+/** A row whose shift is too small to be made 32 may have its weights and bias doubled, and its shift
+ * raised by one, until it is: the value stays the same. Weights are int8 in int16, so eight times are
+ * possible as long as no sum can leave an int32. All rows or none. */
+function liftRows(
+  columns: number,
+  at: (row: number, column: number) => number,
+  bias: Int32Array,
+  requantization: Requantization,
+): { readonly lifts: Uint8Array; readonly lifted: Requantization } {
+  const { multipliers, shifts } = requantization;
+  const lifts = shifts.map((shift) => Math.max(0, LEAST_MOVABLE_SHIFT - shift));
+  const fits = lifts.every((lift, row) => {
+    if (lift === 0) return true;
+    let most = Math.abs(bias[row] as number);
+    for (let c = 0; c < columns; c++) most += INPUT_MOST * Math.abs(at(row, c));
+    return lift <= 8 && most * 2 ** lift < 2 ** 31;
+  });
+  if (!fits) return { lifts: new Uint8Array(lifts.length), lifted: requantization };
+  const raised = shifts.map((shift, row) => shift + (lifts[row] as number));
+  return { lifts, lifted: { multipliers, shifts: raised } };
 }
 
 /** Entries of two int16: a node, and the rise to the next one. */

@@ -1,17 +1,20 @@
 /**
  * The WebAssembly engine: the reference engine's bits, an order of magnitude faster.
  *
- * One instance, with its own memory, serves every load of the same container, so that ten thousand
- * simulated nodes share one copy of the weights. A load keeps its own window; when another load ran
- * in between, its stages so far are run again. Nodes that finish a window before the next one
- * begins never pay for that.
+ * One instance and one memory serve all students of an engine. Loads of equal containers share one
+ * place in it, so that ten thousand simulated nodes share one copy of the weights; the place is
+ * given back when the last of them is garbage. A load keeps its own window; when another load of
+ * the same container ran in between, its stages so far are run again. Nodes that finish a window
+ * before the next one begins never pay for that.
  */
 
 import { assert } from "../assert.ts";
 import { type Container, encodeContainer } from "../model/container.ts";
+import type { QuantizedStudent } from "../model/student.ts";
 import type { Engine, ExitOutput, LoadedStudent } from "./engine.ts";
+import { type Block, WasmArena, type WasmMemory } from "./wasm-arena.ts";
 import { wasmModuleBytes } from "./wasm-module.ts";
-import { type Plan, planStudent } from "./wasm-plan.ts";
+import { type Plan, planStudent, type StagePlan } from "./wasm-plan.ts";
 
 /** The part of the global `WebAssembly` that is needed. */
 export type WebAssemblyGlobal = {
@@ -20,14 +23,12 @@ export type WebAssemblyGlobal = {
     module: object,
     imports: { readonly env: { readonly memory: object } },
   ) => { readonly exports: object };
-  readonly Memory: new (descriptor: { readonly initial: number }) => { readonly buffer: object };
+  readonly Memory: new (descriptor: { readonly initial: number }) => WasmMemory;
   readonly validate: (bytes: Uint8Array<ArrayBuffer>) => boolean;
 };
 /** It computes and does nothing else, so that the pure code may use it; TypeScript knows it only
  * beside the browser's types. */
 declare const WebAssembly: WebAssemblyGlobal;
-
-const PAGE_BYTES = 65_536;
 
 /** False where there is no WebAssembly or it has no SIMD (Node before 16.4, Safari before 16.4). */
 export function wasmIsSupported(): boolean {
@@ -38,6 +39,11 @@ export function wasmIsSupported(): boolean {
 /** Throws what the global throws where SIMD is not supported. */
 export function createWasmEngine(webAssembly: WebAssemblyGlobal = WebAssembly): Engine {
   const module = new webAssembly.Module(wasmModuleBytes());
+  const memory = new webAssembly.Memory({ initial: 1 });
+  const instance = new webAssembly.Instance(module, { env: { memory } });
+  const { run } = instance.exports as { run: Run };
+  const arena = new WasmArena(memory);
+  const unused = new FinalizationRegistry<Block>((block) => arena.give(block));
   const byContainer = new WeakMap<Container, Machine>();
   let machines: WeakRef<Machine>[] = [];
 
@@ -50,8 +56,11 @@ export function createWasmEngine(webAssembly: WebAssemblyGlobal = WebAssembly): 
     const same = machines
       .map((reference) => reference.deref())
       .find((machine) => machine !== undefined && equalBytes(machine.bytes, bytes));
-    const machine = same ?? makeMachine(webAssembly, module, container, bytes);
-    if (same === undefined) machines.push(new WeakRef(machine));
+    const machine = same ?? new Machine(arena, run, container, bytes);
+    if (same === undefined) {
+      machines.push(new WeakRef(machine));
+      unused.register(machine, machine.block);
+    }
     byContainer.set(container, machine);
     return machine;
   }
@@ -59,57 +68,84 @@ export function createWasmEngine(webAssembly: WebAssemblyGlobal = WebAssembly): 
   return { name: "wasm", load: (container) => loadOn(machineFor(container), container) };
 }
 
-/** An instance with one student in its memory. */
-type Machine = {
-  readonly bytes: Uint8Array;
-  readonly run: (program: number, records: number) => void;
-  readonly plan: Plan;
+type Run = (program: number, records: number) => void;
+
+/** What a machine reads and writes in memory; made anew when the memory has grown. */
+type Views = {
+  readonly version: number;
   readonly window: Int8Array;
   readonly state: Int16Array;
   readonly outputs: readonly ExitOutput[];
-  /** Whose window is in memory, and how many of its stages have run. */
-  owner: LoadedStudent | undefined;
-  stagesRun: number;
 };
 
-function makeMachine(
-  webAssembly: WebAssemblyGlobal,
-  module: object,
-  container: Container,
-  bytes: Uint8Array,
-): Machine {
-  const { student } = container;
-  const plan = planStudent(student);
-  const memory = new webAssembly.Memory({ initial: Math.ceil(plan.bytes / PAGE_BYTES) });
-  const buffer = memory.buffer as ArrayBuffer;
-  for (const { address, values } of plan.tables) {
-    const source = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-    new Uint8Array(buffer, address, source.length).set(source);
+/** One student in the memory, and whose window it works on. */
+class Machine {
+  readonly bytes: Uint8Array;
+  readonly block: Block;
+  readonly student: QuantizedStudent;
+  /** Whose window is in memory, and how many of its stages have run. */
+  owner: LoadedStudent | undefined;
+  readonly #arena: WasmArena;
+  readonly #run: Run;
+  readonly #plan: Plan;
+  #views: Views;
+  #stagesRun = 0;
+
+  constructor(arena: WasmArena, run: Run, { student }: Container, bytes: Uint8Array) {
+    // The size does not depend on the place: a plan says how much to take, another where all lies.
+    this.block = arena.take(planStudent(student, 0).bytes);
+    this.#plan = planStudent(student, this.block.address);
+    for (const { address, values } of this.#plan.tables) {
+      const source = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+      new Uint8Array(arena.buffer, address, source.length).set(source);
+    }
+    this.#arena = arena;
+    this.#run = run;
+    this.student = student;
+    this.bytes = bytes;
+    this.#views = this.#look();
   }
-  const instance = new webAssembly.Instance(module, { env: { memory } });
-  const { run } = instance.exports as { run: Machine["run"] };
-  return {
-    bytes,
-    run,
-    plan,
-    window: new Int8Array(buffer, plan.window, student.windowSamples * student.channels),
-    state: new Int16Array(buffer, plan.state, plan.stateLength),
-    outputs: plan.stages.map(({ logits, features }, s) => ({
-      logits: new Int16Array(buffer, logits, student.classes),
-      features: new Int8Array(buffer, features, student.stages[s]?.exit.features),
-    })),
-    owner: undefined,
-    stagesRun: 0,
-  };
+
+  /** Runs what is missing up to and including the exit; what it returns lies in the memory. */
+  outputOf(exit: number, owner: LoadedStudent, window: Int8Array): ExitOutput {
+    if (this.#views.version !== this.#arena.version) this.#views = this.#look();
+    const { outputs, state, window: place } = this.#views;
+    if (this.owner !== owner) {
+      place.set(window);
+      state.fill(0);
+      this.owner = owner;
+      this.#stagesRun = 0;
+    }
+    for (; this.#stagesRun <= exit; this.#stagesRun++) {
+      const { program, records } = this.#plan.stages[this.#stagesRun] as StagePlan;
+      this.#run(program, records);
+    }
+    return outputs[exit] as ExitOutput;
+  }
+
+  #look(): Views {
+    const { buffer, version } = this.#arena;
+    const { window, state, stateLength, stages } = this.#plan;
+    const { windowSamples, channels, classes } = this.student;
+    return {
+      version,
+      window: new Int8Array(buffer, window, windowSamples * channels),
+      state: new Int16Array(buffer, state, stateLength),
+      outputs: stages.map(({ logits, features }, s) => ({
+        logits: new Int16Array(buffer, logits, classes),
+        features: new Int8Array(buffer, features, this.student.stages[s]?.exit.features),
+      })),
+    };
+  }
 }
 
 function loadOn(machine: Machine, container: Container): LoadedStudent {
-  const { plan } = machine;
-  const window = new Int8Array(machine.window.length);
-  const outputs = machine.outputs.map(
-    ({ logits, features }): ExitOutput => ({
-      logits: new Int16Array(logits.length),
-      features: new Int8Array(features.length),
+  const { windowSamples, channels, classes, stages } = machine.student;
+  const window = new Int8Array(windowSamples * channels);
+  const outputs = stages.map(
+    ({ exit }): ExitOutput => ({
+      logits: new Int16Array(classes),
+      features: new Int8Array(exit.features),
     }),
   );
   let next = outputs.length;
@@ -127,21 +163,8 @@ function loadOn(machine: Machine, container: Container): LoadedStudent {
     },
     nextExit() {
       const output = outputs[next];
-      const source = machine.outputs[next];
-      assert(
-        output !== undefined && source !== undefined,
-        "begin() comes before nextExit(), once for each exit",
-      );
-      if (machine.owner !== loaded) {
-        machine.window.set(window);
-        machine.state.fill(0);
-        machine.owner = loaded;
-        machine.stagesRun = 0;
-      }
-      for (; machine.stagesRun <= next; machine.stagesRun++) {
-        const { program, records } = plan.stages[machine.stagesRun] as Plan["stages"][number];
-        machine.run(program, records);
-      }
+      assert(output !== undefined, "begin() comes before nextExit(), once for each exit");
+      const source = machine.outputOf(next, loaded, window);
       output.logits.set(source.logits);
       output.features.set(source.features);
       next++;

@@ -12,10 +12,11 @@
  * reach 8 values past an activation's end: buffers have that slack, and its weights are zero.
  */
 
-/** How sums become int16 values. */
-const RELU_8: i32 = 0;
+/** How sums become int16 values: clamped to 0..127 where neither bit says otherwise. */
 const SATURATE_16: i32 = 1;
 const SATURATE_8: i32 = 2;
+/** Factors are doubles, not int32. */
+const DOUBLES: i32 = 4;
 
 const OP_EXPAND: i32 = 1;
 const OP_ROWS: i32 = 2;
@@ -40,12 +41,15 @@ export function run(program: usize, count: i32): void {
       depthwise(
         word(program, 1), word(program, 2), word(program, 3), word(program, 4),
         word(program, 5), word(program, 6), word(program, 7),
-        word(program, 8), word(program, 9), word(program, 10)
+        word(program, 8), word(program, 9), word(program, 10), word(program, 11)
       );
     } else if (operation == OP_EXPAND) {
       expand(word(program, 1), word(program, 2), word(program, 3));
     } else if (operation == OP_MEAN) {
-      mean(word(program, 1), word(program, 2), word(program, 3), word(program, 4), word(program, 5), word(program, 6));
+      mean(
+        word(program, 1), word(program, 2), word(program, 3), word(program, 4),
+        word(program, 5), word(program, 6), word(program, 7)
+      );
     } else if (operation == OP_GRU) {
       gru(program);
     } else if (operation == OP_STATE) {
@@ -60,24 +64,21 @@ function word(record: usize, index: i32): i32 {
   return load<i32>(record + (<usize>index << 2));
 }
 
-/** Four int32 sums times four doubles plus a half, cut to int32: rounded half up where positive. */
+/** Four int32 sums times four int32 factors, plus a half, the upper 32 bits of each: the factors are
+ * multipliers moved up so that every shift is 32. */
+// @ts-ignore: decorator
+@inline
+function upperHalves(sums: v128, factors: v128): v128 {
+  const half = i64x2.splat(0x80000000);
+  const a = i64x2.add(i64x2.extmul_low_i32x4_s(sums, factors), half);
+  const b = i64x2.add(i64x2.extmul_high_i32x4_s(sums, factors), half);
+  return i32x4.shuffle(a, b, 1, 3, 5, 7);
+}
+
+/** Four int32 sums times four doubles, rounded half up: for shifts that cannot be made 32. */
 // @ts-ignore: decorator
 @inline
 function scaled(sums: v128, factors: usize): v128 {
-  const half = f64x2.splat(0.5);
-  const low = f64x2.convert_low_i32x4_s(sums);
-  const high = f64x2.convert_low_i32x4_s(i32x4.shuffle(sums, sums, 2, 3, 2, 3));
-  const a = f64x2.add(f64x2.mul(low, v128.load(factors)), half);
-  const b = f64x2.add(f64x2.mul(high, v128.load(factors, 16)), half);
-  return i64x2.shuffle(
-    i32x4.trunc_sat_f64x2_s_zero(a), i32x4.trunc_sat_f64x2_s_zero(b), 0, 2
-  );
-}
-
-/** The same, rounded half up where negative too. */
-// @ts-ignore: decorator
-@inline
-function scaledDown(sums: v128, factors: usize): v128 {
   const half = f64x2.splat(0.5);
   const low = f64x2.convert_low_i32x4_s(sums);
   const high = f64x2.convert_low_i32x4_s(i32x4.shuffle(sums, sums, 2, 3, 2, 3));
@@ -92,14 +93,24 @@ function scaledDown(sums: v128, factors: usize): v128 {
 // @ts-ignore: decorator
 @inline
 function requantized(low: v128, high: v128, factors: usize, mode: i32): v128 {
-  if (mode == RELU_8) {
-    // What is negative becomes 0, however it is rounded.
-    const values = i16x8.narrow_i32x4_s(scaled(low, factors), scaled(high, factors + 32));
-    return i16x8.max_s(i16x8.splat(0), i16x8.min_s(i16x8.splat(127), values));
+  let values: v128;
+  if (mode & DOUBLES) {
+    values = i16x8.narrow_i32x4_s(scaled(low, factors), scaled(high, factors + 32));
+  } else {
+    values = i16x8.narrow_i32x4_s(
+      upperHalves(low, v128.load(factors)), upperHalves(high, v128.load(factors, 16))
+    );
   }
-  const values = i16x8.narrow_i32x4_s(scaledDown(low, factors), scaledDown(high, factors + 32));
-  if (mode == SATURATE_16) return values;
-  return i16x8.max_s(i16x8.splat(-128), i16x8.min_s(i16x8.splat(127), values));
+  if (mode & SATURATE_16) return values;
+  const least = i16x8.splat(mode & SATURATE_8 ? -128 : 0);
+  return i16x8.max_s(least, i16x8.min_s(i16x8.splat(127), values));
+}
+
+/** How far a block's factors reach. */
+// @ts-ignore: decorator
+@inline
+function factorBytes(mode: i32): usize {
+  return mode & DOUBLES ? 64 : 32;
 }
 
 /** Stores the first `count` of eight int16 values; the next row begins right behind them. */
@@ -181,7 +192,7 @@ function rows(
     }
     weights = end;
     bias += 32;
-    factors += 64;
+    factors += factorBytes(mode);
     output += 16;
   }
 }
@@ -207,10 +218,10 @@ function oneRow(
       p += 4;
     }
     v128.store(output, requantized(a0, a1, factors, mode));
-    storeSome(output + 16, requantized(b0, b1, factors + 64, mode), left - 8);
+    storeSome(output + 16, requantized(b0, b1, factors + factorBytes(mode), mode), left - 8);
     weights = end + blockBytes;
     bias += 64;
-    factors += 128;
+    factors += 2 * factorBytes(mode);
     output += 32;
   }
   if (left > 0) rows(input, 0, output, 0, 1, left, pairs, weights, bias, factors, mode);
@@ -220,7 +231,7 @@ function oneRow(
 function depthwise(
   input: usize, step: usize, rowBytes: usize, output: usize,
   times: i32, channels: i32, pairs: i32,
-  weights: usize, bias: usize, factors: usize
+  weights: usize, bias: usize, factors: usize, mode: i32
 ): void {
   const blockBytes: usize = <usize>pairs << 5;
   for (let left = channels; left > 0; left -= 8) {
@@ -241,13 +252,13 @@ function depthwise(
         high = i32x4.add(high, i32x4.dot_i16x8_s(cd, v128.load(w, 16)));
         p += 2 * rowBytes;
       }
-      storeSome(y, requantized(low, high, factors, RELU_8), left);
+      storeSome(y, requantized(low, high, factors, mode), left);
       x += step;
       y += rowBytes;
     }
     weights = end;
     bias += 32;
-    factors += 64;
+    factors += factorBytes(mode);
     input += 16;
     output += 16;
   }
@@ -264,7 +275,7 @@ function expand(from: usize, to: usize, count: i32): void {
 
 /** Sums over time, requantized; the features as int16 for the head and as int8 for the caller. */
 function mean(
-  input: usize, times: i32, channels: i32, features: usize, bytes: usize, factors: usize
+  input: usize, times: i32, channels: i32, features: usize, bytes: usize, factors: usize, mode: i32
 ): void {
   const rowBytes: usize = <usize>channels << 1;
   for (let left = channels; left > 0; left -= 8) {
@@ -276,7 +287,7 @@ function mean(
       high = i32x4.add(high, i32x4.extend_high_i16x8_s(x));
       p += rowBytes;
     }
-    const values = requantized(low, high, factors, SATURATE_8);
+    const values = requantized(low, high, factors, mode);
     v128.store(features, values);
     v128.store64_lane(bytes, i8x16.narrow_i16x8_s(values, values), 0);
     input += 16;
@@ -287,7 +298,7 @@ function mean(
 
 /** Words 1 and 2: pre-activations from the input, one row per patch, and the number of patches; 3
  * hidden units, a multiple of eight; 4 state; 5 pre-activations from the state; 6 pairs of columns;
- * 7 weights, 8 bias, 9 factors of the state; 10 and 11 the tables of sigmoid and tanh. */
+ * 7 weights, 8 bias, 9 factors of the state; 10 and 11 the tables of sigmoid and tanh; 12 mode. */
 function gru(record: usize): void {
   let fromInput: usize = word(record, 1);
   const hidden = word(record, 3);
@@ -299,7 +310,7 @@ function gru(record: usize): void {
   for (let patches = word(record, 2); patches > 0; patches--) {
     oneRow(
       state, fromState, 3 * hidden, word(record, 6),
-      word(record, 7), word(record, 8), word(record, 9), SATURATE_16
+      word(record, 7), word(record, 8), word(record, 9), word(record, 12)
     );
     for (let j: usize = 0; j < gateBytes; j += 16) {
       const a = fromInput + j;
