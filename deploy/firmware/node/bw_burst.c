@@ -1,0 +1,125 @@
+/*
+ * After an alarm: which windows to send so that a few dozen teach the student the new place. The
+ * choice of src/gate/burst.ts, and the raw statistics of src/gate/window-statistics.ts on which
+ * alone it rests.
+ */
+#include "bw_gate_parts.h"
+
+/* Windows in a row away from the running mean that make a new bout. */
+#define AWAY_WINDOWS 2
+
+/* The largest whole number whose square is at most `value`. */
+static uint32_t integer_root(uint32_t value) {
+  uint32_t root = 0;
+  for (uint32_t bit = 1u << 15; bit > 0; bit >>= 1) {
+    if ((root + bit) * (root + bit) <= value) root += bit;
+  }
+  return root;
+}
+
+void bw_window_statistics(const int8_t *window, uint32_t samples, uint8_t channels,
+                          int8_t *statistics) {
+  for (uint32_t channel = 0; channel < channels; channel++) {
+    int32_t sum = 0;
+    uint32_t squares = 0;
+    for (uint32_t time = 0; time < samples; time++) {
+      int32_t value = window[time * channels + channel];
+      sum += value;
+      squares += (uint32_t)(value * value);
+    }
+    statistics[channel] = (int8_t)(sum / (int32_t)samples);
+    /* Up to 2^34 for a window of 1024 samples of full scale. */
+    uint64_t spread = (uint64_t)samples * squares - (uint64_t)((int64_t)sum * sum);
+    uint32_t variance = (uint32_t)(spread / ((uint64_t)samples * samples));
+    statistics[channels + channel] = (int8_t)integer_root(variance);
+  }
+}
+
+static int32_t distance(const int8_t *a, const int8_t *b, uint32_t count) {
+  int32_t sum = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    int32_t away = a[i] - b[i];
+    sum += away < 0 ? -away : away;
+  }
+  return sum;
+}
+
+/* A burst that is running is topped up, not restarted. */
+void bw_call_burst(bw_burst *burst, uint16_t windows) {
+  if (burst->left > 0) {
+    if (windows > burst->left) burst->left = windows;
+    return;
+  }
+  burst->left = windows;
+  burst->age_windows = 0;
+  burst->since_last_windows = 0;
+  burst->taken_in_bout = 0;
+  burst->taken_count = 0;
+}
+
+static void begin_bout(bw_gate_state *state, const int8_t *statistics, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++) state->bout_means_q4[i] = (int16_t)(statistics[i] * 16);
+  state->statistics_count = (uint8_t)count;
+  state->bout_away_windows = 0;
+}
+
+/* Moves the running mean of raw statistics on, and sees whether a new bout has begun. */
+void bw_follow_bout(const bw_gate *gate, bw_gate_state *state, const int8_t *statistics,
+                    uint32_t count) {
+  int32_t away = 0;
+  if (state->statistics_count != count) {
+    begin_bout(state, statistics, count);
+    return;
+  }
+  for (uint32_t i = 0; i < count; i++) {
+    int32_t apart = state->bout_means_q4[i] - statistics[i] * 16;
+    away += apart < 0 ? -apart : apart;
+  }
+  if (away > gate->bout_change * 16) {
+    state->bout_away_windows += 1;
+    if (state->bout_away_windows < AWAY_WINDOWS) return;
+    begin_bout(state, statistics, count);
+    state->burst.taken_in_bout = 0;
+    return;
+  }
+  state->bout_away_windows = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    int32_t mean = state->bout_means_q4[i];
+    state->bout_means_q4[i] = (int16_t)(mean + (statistics[i] * 16 - mean) / 8);
+  }
+}
+
+static uint8_t repeats(const bw_gate *gate, const bw_burst *burst, const int8_t *statistics,
+                       uint32_t count) {
+  for (uint32_t i = 0; i < burst->taken_count; i++) {
+    if (distance(burst->taken[i], statistics, count) < gate->diversity) return 1;
+  }
+  return 0;
+}
+
+uint8_t bw_seek_for_burst(const bw_gate *gate, bw_burst *burst, const int8_t *statistics,
+                          uint32_t count) {
+  if (burst->left == 0) return 0;
+  uint32_t age = (uint32_t)bw_at_most((int32_t)burst->age_windows + 1, 65535);
+  if (age > gate->expiry_windows || age == 65535) {
+    burst->left = 0;
+    burst->taken_count = 0;
+    return 0;
+  }
+  burst->age_windows = (uint16_t)age;
+  if (burst->since_last_windows < 65535) burst->since_last_windows += 1;
+  return age > gate->delay_windows &&
+         (burst->taken_count == 0 || burst->since_last_windows > gate->gap_windows) &&
+         burst->taken_in_bout < gate->per_bout && !repeats(gate, burst, statistics, count);
+}
+
+void bw_burst_took(bw_burst *burst, const int8_t *statistics, uint32_t count) {
+  burst->left -= 1;
+  burst->since_last_windows = 0;
+  if (burst->taken_in_bout < 255) burst->taken_in_bout += 1;
+  if (burst->taken_count < BW_REMEMBERED_WINDOWS) burst->taken_count += 1;
+  for (uint32_t row = burst->taken_count - 1u; row > 0; row--) {
+    for (uint32_t i = 0; i < count; i++) burst->taken[row][i] = burst->taken[row - 1][i];
+  }
+  for (uint32_t i = 0; i < count; i++) burst->taken[0][i] = statistics[i];
+}

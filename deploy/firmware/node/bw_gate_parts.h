@@ -1,0 +1,61 @@
+/*
+ * What the gate's own files say to each other. Nobody else includes this.
+ *
+ * One file each for probabilities, belief, novelty and bursts, named and cut as in src/gate.
+ */
+#ifndef BW_GATE_PARTS_H
+#define BW_GATE_PARTS_H
+
+#include "bw_gate.h"
+
+/* One exit's record in the gate section. */
+#define BW_EXIT_BYTES (5 + BW_CONFIDENCE_NODES)
+/* Three nats to either side, log2 of the odds, Q8. */
+#define BW_BIAS_LIMIT_Q8 1108
+#define BW_KNOWS_NOTHING_Q8 (-0x8000)
+
+extern const uint16_t bw_exp2_q16[256]; /* 65535 * 2^(-i / 256), rounded */
+extern const uint16_t bw_log2_q8[256];  /* 256 * log2(1 + i / 256), rounded */
+
+static inline const uint8_t *bw_exit_record(const bw_gate *gate, uint32_t exit) {
+  return gate->exits + exit * BW_EXIT_BYTES;
+}
+
+static inline int32_t bw_at_least(int32_t value, int32_t low) { return value < low ? low : value; }
+static inline int32_t bw_at_most(int32_t value, int32_t high) {
+  return value > high ? high : value;
+}
+
+typedef struct bw_belief {
+  uint8_t class_index;
+  uint16_t margin_q8;
+} bw_belief;
+
+/* bw_margins.c */
+void bw_fuse_exits(const bw_gate *gate, const bw_exit *exits, uint32_t exit_count, int32_t *mean);
+uint8_t bw_confidence_at(const bw_gate *gate, uint32_t exit, uint32_t margin_q8);
+int32_t bw_log2_of(uint32_t value);
+
+/* bw_belief.c: each `int32_t *` has one entry per class. */
+void bw_normalise(int32_t *values, uint32_t count);
+void bw_personalise(const bw_gate_state *state, int32_t *probabilities, uint32_t classes);
+bw_belief bw_believe(const bw_gate *gate, const bw_gate_state *state,
+                     const int32_t *probabilities, int32_t *joint);
+void bw_instruct(bw_gate_state *state, const bw_gate_verdict *verdict);
+void bw_adapt(const bw_gate *gate, bw_gate_state *state, const bw_pending *offload,
+              const bw_gate_verdict *verdict);
+
+/* bw_novelty.c */
+int32_t bw_novelty_of(const bw_gate *gate, const int8_t *features, const int8_t *statistics);
+bw_drift bw_accumulate(const bw_gate *gate, bw_drift before, int32_t standardised_q8);
+
+/* bw_burst.c */
+void bw_call_burst(bw_burst *burst, uint16_t windows);
+void bw_follow_bout(const bw_gate *gate, bw_gate_state *state, const int8_t *statistics,
+                    uint32_t count);
+/* Whether the burst wants this window. The burst's age moves on either way. */
+uint8_t bw_seek_for_burst(const bw_gate *gate, bw_burst *burst, const int8_t *statistics,
+                          uint32_t count);
+void bw_burst_took(bw_burst *burst, const int8_t *statistics, uint32_t count);
+
+#endif

@@ -1,0 +1,92 @@
+/*
+ * Is this window like any that the student was trained on, and is the stream? The Mahalanobis
+ * distance and the CUSUM of src/gate/novelty.ts.
+ *
+ * The matrix is read where it lies in flash. It stands at any address, so every entry is read as
+ * two bytes: some thousand of them per window, next to the tens of thousands that a student reads.
+ */
+#include "bw_gate_parts.h"
+
+#define INPUTS_MAX (BW_GATE_FEATURES + BW_GATE_AXES)
+/* One term of a distance, Q8: 4096 variances, so that 136 terms stay below 2^28. */
+#define TERM_LIMIT_Q8 (1 << 20)
+/* Whitened differences are clipped here before they are squared: 512 standard deviations, Q4. */
+#define DIFFERENCE_LIMIT_Q4 8191
+/* The CUSUM stops at twice its threshold, and fits 16 bits. */
+#define CUSUM_LIMIT_Q8 65535
+
+/* Features and raw means times the lower triangle, Q4. */
+static void whiten(const bw_gate *gate, const int8_t *features, const int8_t *statistics,
+                   int32_t *whitened) {
+  const uint8_t *entry = gate->whitening;
+  uint32_t inputs = (uint32_t)gate->features + gate->axes;
+  for (uint32_t row = 0; row < inputs; row++) {
+    /* At most 136 products of 2^7 and 2^15: below 2^30. */
+    int32_t sum = 0;
+    for (uint32_t column = 0; column <= row; column++, entry += 2) {
+      int32_t value =
+          column < gate->features ? features[column] : statistics[column - gate->features];
+      sum += bw_get_i16(entry) * value;
+    }
+    whitened[row] = (sum + 128) >> 8;
+  }
+}
+
+/* Squared distance to the prototype at `entry`, Q8. */
+static int32_t distance_q8(const uint8_t *entry, const int32_t *whitened, uint32_t inputs) {
+  int32_t sum = 0;
+  for (uint32_t i = 0; i < inputs; i++, entry += 2) {
+    int32_t away = whitened[i] - bw_get_i16(entry);
+    int32_t clipped = bw_at_most(away < 0 ? -away : away, DIFFERENCE_LIMIT_Q4);
+    sum += bw_at_most(clipped * clipped, TERM_LIMIT_Q8);
+  }
+  return sum;
+}
+
+/* The log distance, standardised over unshifted windows and clipped, Q8. */
+int32_t bw_novelty_of(const bw_gate *gate, const int8_t *features, const int8_t *statistics) {
+  int32_t whitened[INPUTS_MAX];
+  uint32_t inputs = (uint32_t)gate->features + gate->axes;
+  uint32_t nearest = 0;
+  int32_t smallest = 0x7fffffff;
+  whiten(gate, features, statistics, whitened);
+  for (uint32_t c = 0; c < gate->classes; c++) {
+    int32_t distance = distance_q8(gate->prototypes + 2 * c * inputs, whitened, inputs);
+    if (distance < smallest) {
+      smallest = distance;
+      nearest = c;
+    }
+  }
+  int32_t away = bw_log2_of((uint32_t)smallest) - bw_get_i16(gate->centres + 2 * nearest);
+  int32_t standardised = (away * bw_get_u16(gate->inverse_spreads + 2 * nearest)) >> 8;
+  return bw_at_least(bw_at_most(standardised, gate->clip_q8), -(int32_t)gate->clip_q8);
+}
+
+/* The CUSUM after one more window, and the alarm: up at the threshold, down at half of it. */
+bw_drift bw_accumulate(const bw_gate *gate, bw_drift before, int32_t standardised_q8) {
+  bw_drift after = {0, 0, before.doublings, 0};
+  int32_t threshold =
+      bw_at_most((int32_t)gate->threshold_q8 << before.doublings, CUSUM_LIMIT_Q8 >> 1);
+  int32_t slack = gate->slack_q8 + (before.doublings << 8);
+  int32_t raised = before.cusum_q8 + standardised_q8 - slack;
+  int32_t cusum = bw_at_least(bw_at_most(raised, 2 * threshold), 0);
+  after.cusum_q8 = (uint16_t)cusum;
+  if (before.alarm) {
+    if (2 * cusum > threshold) {
+      after.alarm = 1;
+    } else if (before.doublings < BW_ALARM_DOUBLINGS) {
+      after.doublings += 1;
+    }
+    return after;
+  }
+  if (cusum >= threshold) {
+    after.alarm = 1;
+  } else if (before.doublings > 0) {
+    if (before.calm_windows >= gate->recovery_windows - 1) {
+      after.doublings -= 1;
+    } else {
+      after.calm_windows = before.calm_windows + 1;
+    }
+  }
+  return after;
+}

@@ -1,0 +1,345 @@
+/** The gate in C against the gate in TypeScript: every decision and every byte of state. */
+
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { FIRMWARE_FOLDER, findProgram } from "../deploy/firmware/tools/toolchain.ts";
+import { readShippedEmulator } from "../recordings/shipped-emulator.ts";
+import type { ExitOutput } from "../src/engine/engine.ts";
+import { createWasmEngine } from "../src/engine/wasm.ts";
+import { decodeGate, encodeGate, gateOf } from "../src/gate/gate-bytes.ts";
+import {
+  CONFIDENCE_NODES,
+  type GateParameters,
+  uncalibratedGate,
+} from "../src/gate/gate-parameters.ts";
+import { initialGateState } from "../src/gate/gate-state.ts";
+import { decodeGateState, encodeGateState } from "../src/gate/gate-state-bytes.ts";
+import { exp2Q16, log2Q8 } from "../src/gate/margins.ts";
+import { decodeContainer } from "../src/model/container.ts";
+import { below, chance, type Prng, prng } from "../src/prng.ts";
+import { emulateRecordings } from "../src/signal/emulate-recordings.ts";
+import { makeWindows } from "../src/signal/make-windows.ts";
+import { shippedProfile } from "../src/signal/profiles.ts";
+import { parseTurn, turnRecordings } from "../src/signal/turn.ts";
+import { windowAt } from "../src/signal/window-set.ts";
+import {
+  buildGateHost,
+  codeOf,
+  compareGates,
+  GATE_CODES,
+  type GateOperation,
+  runGateHost,
+} from "./firmware-gate-kit.ts";
+
+const absent = findProgram("gcc") === undefined;
+if (absent) console.log("firmware gate: skipped, gcc is not installed");
+
+let folder: string;
+let program: string;
+beforeAll(() => {
+  if (absent) return;
+  folder = mkdtempSync(path.join(tmpdir(), "bellwether-gate-"));
+  program = buildGateHost(folder);
+}, 60_000);
+afterAll(() => {
+  if (!absent) rmSync(folder, { recursive: true, force: true });
+});
+
+const many = (random: Prng, length: number, low: number, high: number): number[] =>
+  Array.from({ length }, () => low + below(random, high - low + 1));
+const draw = (random: Prng, low: number, high: number): number =>
+  low + below(random, high - low + 1);
+
+/** Anything that a section may say; `wild` goes to the ends of every range. */
+function randomGate(random: Prng, wild: boolean): GateParameters {
+  const classes = wild ? draw(random, 2, 64) : draw(random, 2, 6);
+  const exits = draw(random, 1, wild ? 8 : 3);
+  const features = draw(random, 1, wild ? 128 : 12);
+  const axes = chance(random, 0.7) ? 3 : 0;
+  const inputs = features + axes;
+  const spread = wild ? 32767 : 700;
+  const capacityTokens = draw(random, 1, wild ? 1024 : 24);
+  const tokenMost = wild ? Math.trunc(0x3fffffff / capacityTokens) : 2560;
+  return {
+    classes,
+    exits: Array.from({ length: exits }, () => ({
+      inverseTemperatureQ8: draw(random, 1, wild ? 65535 : 500),
+      fusionWeight: draw(random, 1, 255),
+      sureMarginQ8: draw(random, 0, wild ? 5121 : 1500),
+      confidenceQ8: many(random, CONFIDENCE_NODES, 0, 255),
+    })),
+    filter: { changeQ15: draw(random, 1, 32768), adaptQ8: draw(random, 0, 1024) },
+    offload: {
+      unsureMarginQ8: many(random, classes, 0, wild ? 5120 : 900),
+      targetShareQ16: draw(random, 0, 65535),
+      rateStepQ16: draw(random, 0, 1 << 14),
+      rateLimitQ8: draw(random, 0, 5120),
+    },
+    bucket: {
+      capacityTokens,
+      windowsPerTokenQ8: draw(random, 256, Math.max(256, tokenMost)),
+      reserveTokens: draw(random, 0, Math.min(capacityTokens, wild ? 1024 : 4)),
+    },
+    auditChanceQ16: draw(random, 0, 65535),
+    novelty: chance(random, 0.2)
+      ? null
+      : {
+          exit: draw(random, 0, exits - 1),
+          features,
+          axes,
+          whiteningQ12: Int16Array.from(many(random, (inputs * (inputs + 1)) / 2, -spread, spread)),
+          prototypesQ4: Int16Array.from(many(random, classes * inputs, -spread, spread)),
+          centresQ8: many(random, classes, wild ? -32768 : 1000, wild ? 32767 : 5000),
+          inverseSpreadsQ8: many(random, classes, 1, wild ? 16383 : 600),
+          clipQ8: draw(random, 1, wild ? 32767 : 1536),
+          slackQ8: draw(random, 0, wild ? 32767 : 256),
+          thresholdQ8: draw(random, 1, wild ? 32767 : 4000),
+          recoveryWindows: draw(random, 1, 40),
+          novelQ8: draw(random, 0, wild ? 32767 : 1200),
+        },
+    burst: {
+      windows: draw(random, 0, wild ? 65535 : 30),
+      delayWindows: draw(random, 0, wild ? 65535 : 5),
+      expiryWindows: draw(random, 0, wild ? 65535 : 300),
+      perBout: draw(random, 0, wild ? 255 : 6),
+      gapWindows: draw(random, 0, 3),
+      diversity: draw(random, 0, wild ? 65535 : 40),
+      boutChange: draw(random, 0, wild ? 65535 : 60),
+    },
+  };
+}
+
+/** What exits may say, whether or not any student would. */
+function randomExits(random: Prng, gate: GateParameters, loud: boolean): ExitOutput[] {
+  const features = gate.novelty?.features ?? 4;
+  return gate.exits.map(() => ({
+    logits: Int16Array.from(
+      loud ? many(random, gate.classes, -32768, 32767) : many(random, gate.classes, -900, 900),
+    ),
+    features: Int8Array.from(
+      loud ? many(random, features, -128, 127) : many(random, features, 0, 20),
+    ),
+  }));
+}
+
+/** Windows, verdicts on some of them, settings, carries: a life of a gate. */
+function randomLife(random: Prng, gate: GateParameters, windows: number): GateOperation[] {
+  const operations: GateOperation[] = [
+    { kind: "load", section: encodeGate(gate) },
+    { kind: "start", seed: random.uint32(), stream: `node ${below(random, 99)}` },
+  ];
+  const channels = draw(random, gate.novelty?.axes === 3 ? 3 : 1, 3);
+  let mean = 0;
+  for (let windowIndex = 0; windowIndex < windows; windowIndex++) {
+    if (chance(random, 0.1)) mean = draw(random, -60, 60);
+    const samples = draw(random, 2, 60);
+    const window = Int8Array.from({ length: samples * channels }, () =>
+      Math.max(-128, Math.min(127, mean + draw(random, -70, 70))),
+    );
+    const exits = randomExits(random, gate, chance(random, 0.2));
+    operations.push({ kind: "window", windowIndex, window, channels, exits });
+    if (chance(random, 0.4)) operations.push(randomVerdict(random, gate, windowIndex));
+    if (chance(random, 0.02)) {
+      const burstWindows = below(random, 40);
+      operations.push({ kind: "setting", auditChanceQ16: below(random, 65536), burstWindows });
+    }
+    if (chance(random, 0.005)) operations.push({ kind: "carry" });
+  }
+  return operations;
+}
+
+function randomVerdict(random: Prng, gate: GateParameters, windowIndex: number): GateOperation {
+  const classes = chance(random, 0.95) ? gate.classes : draw(random, 2, 64);
+  return {
+    kind: "verdict",
+    windowIndex: Math.max(0, windowIndex - below(random, 6)),
+    classIndex: below(random, classes),
+    trusted: chance(random, 0.8),
+    probabilitiesQ8: Uint8Array.from(many(random, classes, 0, 255)),
+  };
+}
+
+/** A shipped student over emulated animals that turn half way, with a teacher that always knows. */
+async function shippedLife(profileName: string, file: string): Promise<GateOperation[]> {
+  const bytes = readFileSync(path.join(import.meta.dirname, "../profiles", profileName, file));
+  const container = decodeContainer(bytes);
+  const profile = shippedProfile(profileName);
+  const emulated = emulateRecordings(await readShippedEmulator(profileName), profile, {
+    seed: 7,
+    secondsPerClass: 90,
+  });
+  const student = createWasmEngine().load(container);
+  const operations: GateOperation[] = [
+    { kind: "load", section: container.gate },
+    { kind: "start", seed: 3, stream: "node collar-01" },
+  ];
+  const turned = turnRecordings(emulated, emulated.subjects, parseTurn("z180"));
+  const most = Math.max(...container.student.stages.map(({ exit }) => exit.features));
+  const { channels } = container.student;
+  let windowIndex = 0;
+  for (const recordings of [emulated, turned]) {
+    const windows = makeWindows(recordings, profile);
+    for (let i = 0; i < windows.count; i++, windowIndex++) {
+      const window = windowAt(windows, i);
+      student.begin(window);
+      const exits = container.student.stages.map(() => {
+        const { logits, features } = student.nextExit();
+        const padded = new Int8Array(most);
+        padded.set(features);
+        return { logits: logits.slice(), features: padded };
+      });
+      operations.push({ kind: "window", windowIndex, window, channels, exits });
+      const classIndex = windows.labels[i] as number;
+      const probabilitiesQ8 = new Uint8Array(container.student.classes).fill(2);
+      probabilitiesQ8[classIndex] = 250;
+      operations.push({ kind: "verdict", windowIndex, classIndex, trusted: true, probabilitiesQ8 });
+    }
+  }
+  return operations;
+}
+
+describe.skipIf(absent)("the gate in C", () => {
+  it("has the tables of the gate in TypeScript", () => {
+    const text = readFileSync(path.join(FIRMWARE_FOLDER, "node/bw_margin_tables.c"), "utf8");
+    const tables = [...text.matchAll(/\{([\d,\s]+)\}/g)].map((match) =>
+      (match[1] as string).split(",").map(Number),
+    );
+    expect(tables).toEqual([
+      Array.from({ length: 256 }, (_, i) => exp2Q16(i)),
+      Array.from({ length: 256 }, (_, i) => log2Q8(256 + i) - log2Q8(256)),
+    ]);
+  });
+
+  it("decides as the shipped gates do, over animals whose collars turn", async () => {
+    for (const [profile, file] of [
+      ["cattle", "student.bwm"],
+      ["cattle", "student-plain.bwm"],
+      ["people", "student.bwm"],
+    ] as const) {
+      const seen = compareGates(program, await shippedLife(profile, file));
+      expect(seen.get("window")).toBeGreaterThan(200);
+      expect(seen.get("alarm"), `${profile} ${file}`).toBeGreaterThan(0);
+      expect(seen.get("burst"), `${profile} ${file}`).toBeGreaterThan(0);
+    }
+  }, 60_000);
+
+  it("decides as random gates do, uncalibrated ones too", () => {
+    const random = prng(1, "gates in C");
+    const operations: GateOperation[] = [];
+    for (let i = 0; i < 1000; i++) {
+      const gate =
+        i % 10 === 0 ? uncalibratedGate({ exits: 2, classes: 3 }) : randomGate(random, false);
+      operations.push(...randomLife(random, gate, 60));
+    }
+    const seen = compareGates(program, operations);
+    for (const reason of ["unsure", "audit", "novel", "burst", "kept", "alarm", "later exit"]) {
+      expect(seen.get(reason), reason).toBeGreaterThan(50);
+    }
+  }, 60_000);
+
+  it("stays inside its integers at the ends of every range", () => {
+    const random = prng(2, "gates in C");
+    const operations = Array.from({ length: 40 }, () =>
+      randomLife(random, randomGate(random, true), 20),
+    );
+    expect(compareGates(program, operations.flat()).get("window")).toBe(800);
+  }, 60_000);
+
+  it("goes on from its saved state, and carries its budget into another release", () => {
+    const random = prng(3, "gates in C");
+    for (let i = 0; i < 4; i++) {
+      const gate = randomGate(random, false);
+      const life = randomLife(random, gate, 40);
+      const answers = runGateHost(program, life);
+      answers.u8();
+      const states = life.slice(1).map((operation) => {
+        if (operation.kind === "window") answers.bytes(11);
+        return answers.bytes(answers.u16()).slice();
+      });
+      const saved = states.at(-1) as Uint8Array;
+      const restored = (sameRelease: boolean): GateOperation[] => [
+        ...life,
+        { kind: "restore", sameRelease, bytes: saved },
+        ...randomLife(random, gate, 20).filter(({ kind }) => kind === "window"),
+      ];
+      compareGates(program, restored(true));
+      compareGates(program, restored(false));
+    }
+  }, 60_000);
+
+  it("refuses the sections that the gateway refuses, with the same code", () => {
+    const random = prng(4, "gates in C");
+    const sections = Array.from({ length: 3000 }, (_, i) => {
+      const bytes = encodeGate(randomGate(random, i % 7 === 0));
+      const at = below(random, chance(random, 0.5) ? bytes.length : Math.min(200, bytes.length));
+      const kind = below(random, 3);
+      if (kind === 0) return bytes.subarray(0, at);
+      if (kind === 1)
+        return Uint8Array.from([...bytes, ...many(random, 1 + below(random, 3), 0, 255)]);
+      bytes[at] = below(random, 256);
+      return bytes;
+    });
+    const answers = runGateHost(
+      program,
+      sections.map((section) => ({ kind: "load", section })),
+    );
+    const found = sections.map(() => GATE_CODES[answers.u8()]);
+    const expected = sections.map((section) => codeOf(() => decodeGate(section)));
+    expect(found).toEqual(expected);
+    expect(new Set(expected).size).toBe(5);
+  }, 60_000);
+
+  it("never reads past a damaged state, and takes none that TypeScript would not", () => {
+    const random = prng(5, "gates in C");
+    const gate = gateOf(
+      decodeContainer(
+        readFileSync(path.join(import.meta.dirname, "../profiles/cattle/student.bwm")),
+      ),
+    );
+    const life = randomLife(random, gate, 60).slice(0, 90);
+    const start = runGateHost(program, life);
+    start.u8();
+    let saved = new Uint8Array();
+    for (const operation of life.slice(1)) {
+      if (operation.kind === "window") start.bytes(11);
+      saved = start.bytes(start.u16()).slice();
+    }
+    const damaged = Array.from({ length: 2000 }, () => {
+      const bytes = saved.slice(
+        0,
+        chance(random, 0.3) ? below(random, saved.length) : saved.length,
+      );
+      for (let i = below(random, 3); i > 0; i--) {
+        bytes[below(random, bytes.length)] = below(random, 256);
+      }
+      return bytes;
+    });
+    const [load, begin] = life as [GateOperation, GateOperation];
+    const answers = runGateHost(program, [
+      load,
+      begin,
+      ...damaged.map((bytes) => ({ kind: "restore", sameRelease: true, bytes }) as const),
+    ]);
+    answers.u8();
+    answers.bytes(answers.u16());
+    const fresh = encodeGateState(initialGateState(gate));
+    let taken = 0;
+    for (const bytes of damaged) {
+      const code = GATE_CODES[answers.u8()];
+      const state = answers.bytes(answers.u16());
+      if (code !== "ok") {
+        expect(state).toEqual(fresh);
+        continue;
+      }
+      taken += 1;
+      const { capacityTokens, windowsPerTokenQ8 } = gate.bucket;
+      const read = decodeGateState(bytes);
+      const levelQ8 = Math.min(read.levelQ8, capacityTokens * windowsPerTokenQ8);
+      expect(state).toEqual(encodeGateState({ ...read, levelQ8 }));
+    }
+    expect(taken).toBeGreaterThan(100);
+    expect(taken).toBeLessThan(1900);
+  }, 60_000);
+});
