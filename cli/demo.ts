@@ -17,12 +17,13 @@ import { type GatewayConfig, parseConfig } from "../gateway/config.ts";
 import { lineLog } from "../gateway/log-lines.ts";
 import { openReleaseKeys } from "../gateway/release-keys.ts";
 import { EdgeError } from "../src/assert.ts";
-import { createWasmEngine } from "../src/engine/wasm.ts";
+import type { Engine } from "../src/engine/engine.ts";
 import { prng } from "../src/prng.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import { shippedProfile } from "../src/signal/profiles.ts";
 import { parseTurn } from "../src/signal/turn.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
+import { ENGINE_OPTION, engineOf } from "./engine-option.ts";
 import { type DemoSignal, demoSignal } from "./demo-signal.ts";
 import { DemoScore, showDemo } from "./demo-view.ts";
 import { factoryStudent, type OpenGateway, openGateway } from "./open-gateway.ts";
@@ -69,6 +70,7 @@ export const command: CommandSpec = {
     },
     { flags: "--data <dir>", description: "where recordings are looked for", kind: "text" },
     { flags: "--seed <number>", description: "for everything random", kind: "number", default: 1 },
+    ENGINE_OPTION,
     { flags: "--for <seconds>", description: "end after this real time", kind: "number", low: 1 },
   ],
   examples: ["bellwether demo", "bellwether demo --turn x90 --turn-after 200", "npm start"],
@@ -81,18 +83,19 @@ const PROFILE = "cattle";
 async function run(input: CommandInput, io: CommandIo): Promise<number> {
   const profile = shippedProfile(PROFILE);
   const seed = input.number("seed") ?? 1;
+  const engine = engineOf(input);
   const factory = factoryStudent(profile, "plain").container;
   const signal = await demoSignal(input.text("data"), profile, factory, seed);
   io.note(`demo: ${signal.about}`);
-  const open = await openOnFreePort(configOf(input), profile, signal, io);
+  const open = await openOnFreePort(configOf(input), { profile, signal, engine }, io);
   const score = new DemoScore(Math.floor((input.number("nodes") ?? 12) / 2));
   try {
-    await live(input, io, { profile, factory, signal, open, score, seed });
+    await live(input, io, { profile, factory, signal, open, score, seed, engine });
   } finally {
     await open.stop();
   }
   const releases = open.registry.releases().length;
-  if (io.json) io.printJson({ ...score.json(), releases });
+  if (io.json) io.printJson({ engine: engine.name, ...score.json(), releases });
   else io.print(`${score.line()}, release ${releases}; all is kept in ${dataDirectory(input)}`);
   return EXIT.ok;
 }
@@ -104,6 +107,7 @@ type DemoParts = {
   readonly open: OpenGateway;
   readonly score: DemoScore;
   readonly seed: number;
+  readonly engine: Engine;
 };
 
 async function live(input: CommandInput, io: CommandIo, parts: DemoParts): Promise<void> {
@@ -160,8 +164,7 @@ function configOf(input: CommandInput): GatewayConfig {
 /** The usual port, so that `mosquitto_sub` needs no options; another where something listens. */
 async function openOnFreePort(
   config: GatewayConfig,
-  profile: Profile,
-  signal: DemoSignal,
+  { profile, signal, engine }: Pick<DemoParts, "profile" | "signal" | "engine">,
   io: CommandIo,
 ): Promise<OpenGateway> {
   const open = (port: number): Promise<OpenGateway> =>
@@ -169,6 +172,7 @@ async function openOnFreePort(
       config: { ...config, broker: { ...config.broker, port } },
       profile,
       student: "plain",
+      engine: engine.name,
       anchorRecordings: () => Promise.resolve(signal.anchor),
       trigger: { patienceMs: 60_000 },
       lookMs: 500,
@@ -184,7 +188,7 @@ async function openOnFreePort(
 }
 
 function startHerd(input: CommandInput, parts: DemoParts): Promise<Fleet> {
-  const { profile, factory, signal, open, score, seed } = parts;
+  const { profile, factory, signal, open, score, seed, engine } = parts;
   const count = input.number("nodes") ?? 12;
   const directory = dataDirectory(input);
   const nodes = createHerd({
@@ -207,7 +211,7 @@ function startHerd(input: CommandInput, parts: DemoParts): Promise<Fleet> {
     nodes,
     seed,
     settings: { ...COLLAR, publicKeys: [publicKey] },
-    engine: createWasmEngine(),
+    engine,
     openLink: mqttLinks({
       url: open.gateway.url,
       base: configOf(input).base,

@@ -22,11 +22,11 @@ import { ReleaseDesk } from "../gateway/release-desk.ts";
 import { gatewayCrypto, openReleaseKeys } from "../gateway/release-keys.ts";
 import { judgeTrust } from "../gateway/teacher-trust.ts";
 import { EdgeError } from "../src/assert.ts";
-import { referenceEngine } from "../src/engine/reference.ts";
 import { plainRecipe, recipeFor } from "../src/learn/recipes.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import { shippedProfile } from "../src/signal/profiles.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
+import { ENGINE_OPTION, engineOf } from "./engine-option.ts";
 import { factoryStudent } from "./open-gateway.ts";
 
 export const command: CommandSpec = {
@@ -61,6 +61,7 @@ export const command: CommandSpec = {
       high: 10_000,
     },
     { flags: "--seed <number>", description: "of the training", kind: "number", default: 1 },
+    ENGINE_OPTION,
     { flags: "--out <file>", description: "write the candidate's container here", kind: "text" },
     { flags: "--release", description: "sign it and put it into the registry", kind: "flag" },
   ],
@@ -110,7 +111,8 @@ async function distilIn(
     crypto: gatewayCrypto,
   });
   const factory = factoryStudent(profile, which);
-  const desk = new ReleaseDesk({ registry, keys, engine: referenceEngine, factory });
+  const engine = engineOf(input);
+  const desk = new ReleaseDesk({ registry, keys, engine, factory });
   const recipe = which === "plain" ? plainRecipe(recipeFor(profile)) : recipeFor(profile);
   const progress = io.progress("distil");
   const answer = await runDistilTask(
@@ -126,6 +128,7 @@ async function distilIn(
       },
       rule: DEFAULT_PUBLISH_RULE,
       seed,
+      engine: engine.name,
     },
     (stage, share) => progress.update(stage, share),
   );

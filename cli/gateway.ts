@@ -14,6 +14,7 @@ import { trustAlways } from "../gateway/teacher.ts";
 import { shippedProfile } from "../src/signal/profiles.ts";
 import { anchorRecordings } from "./anchor-recordings.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
+import { ENGINE_OPTION, engineOf } from "./engine-option.ts";
 import { openGateway, openProfileTeacher } from "./open-gateway.ts";
 
 export const command: CommandSpec = {
@@ -51,6 +52,7 @@ export const command: CommandSpec = {
       choices: ["default", "plain"],
       default: "default",
     },
+    ENGINE_OPTION,
     {
       flags: "--serve-only",
       description: "answer and keep soft labels, never distil",
@@ -108,6 +110,7 @@ function openLoop(input: CommandInput, config: GatewayConfig, log: Log): Promise
     profile,
     student: input.text("student") === "plain" ? "plain" : "default",
     trigger: config.loop.trigger,
+    engine: engineOf(input).name,
     anchorRecordings: () => anchorRecordings(input.text("data"), profile, log),
   });
 }

@@ -26,7 +26,7 @@ const ANCHOR_SEED = 1;
 /** Which shipped student nodes are made with. */
 export type FactoryStudent = "default" | "plain";
 
-export type OpenRequest = Pick<LoopRequest, "config" | "log" | "trigger" | "lookMs"> & {
+export type OpenRequest = Pick<LoopRequest, "config" | "log" | "trigger" | "lookMs" | "engine"> & {
   readonly profile: Profile;
   readonly student: FactoryStudent;
   /** Labelled recordings for the anchor set; asked for only where none is in the data directory. */
@@ -55,6 +55,7 @@ export async function openGateway(request: OpenRequest): Promise<OpenGateway> {
       },
       seed,
       log,
+      ...(request.engine !== undefined && { engine: request.engine }),
       ...(request.trigger !== undefined && { trigger: request.trigger }),
       ...(request.lookMs !== undefined && { lookMs: request.lookMs }),
     });

@@ -13,13 +13,13 @@ import { mqttLinks } from "../device-sim/mqtt-link.ts";
 import type { NodeObserver } from "../device-sim/node-runtime.ts";
 import { COLLAR } from "../device-sim/node-settings.ts";
 import { EdgeError } from "../src/assert.ts";
-import { createWasmEngine } from "../src/engine/wasm.ts";
 import { prng } from "../src/prng.ts";
 import type { Fault } from "../src/signal/faults.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import { shippedProfile } from "../src/signal/profiles.ts";
 import { topicBase } from "../src/wire/topics.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
+import { ENGINE_OPTION, engineOf } from "./engine-option.ts";
 import { chooseSignal, readKey, readStudent } from "./herd-inputs.ts";
 
 const STATUS_MS = 5_000;
@@ -67,6 +67,7 @@ export const command: CommandSpec = {
       high: 10_000,
     },
     { flags: "--seed <number>", description: "for everything random", kind: "number", default: 1 },
+    ENGINE_OPTION,
     {
       flags: "--turn <list>",
       description: "collars that turn, such as 6@300s:z180 (simulated seconds)",
@@ -107,6 +108,7 @@ export const command: CommandSpec = {
 
 async function run(input: CommandInput, io: CommandIo): Promise<number> {
   const profile = shippedProfile(input.text("profile") ?? "cattle");
+  const engine = engineOf(input);
   const factory = readStudent(input.text("student") ?? "default", profile);
   const signal = await chooseSignal(input, profile, io);
   const publicKeys = readKey(input.text("key") ?? "", io);
@@ -126,7 +128,7 @@ async function run(input: CommandInput, io: CommandIo): Promise<number> {
     nodes,
     seed,
     settings: { ...COLLAR, publicKeys },
-    engine: createWasmEngine(),
+    engine,
     openLink: mqttLinks({
       url: brokerUrl(input.text("gateway") ?? ""),
       base: topicBase(input.text("base") ?? "bellwether", "--base"),
@@ -143,7 +145,7 @@ async function run(input: CommandInput, io: CommandIo): Promise<number> {
   clearInterval(timer);
   await fleet.stop();
   const line = `in all: ${statusLine(fleet, score.all())}`;
-  if (io.json) io.printJson({ ...fleet.status(), ...score.all() });
+  if (io.json) io.printJson({ engine: engine.name, ...fleet.status(), ...score.all() });
   else io.print(line);
   return EXIT.ok;
 }

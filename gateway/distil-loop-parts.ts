@@ -4,6 +4,7 @@ import path from "node:path";
 import { z } from "zod";
 import { EdgeError } from "../src/assert.ts";
 import { chooseEngine } from "../src/engine/choose-engine.ts";
+import type { EngineName } from "../src/engine/engine.ts";
 import { decodeContainer } from "../src/model/container.ts";
 import type { Augmentation } from "../src/signal/augment.ts";
 import { cohortOf, type Profile } from "../src/signal/profile.ts";
@@ -41,6 +42,8 @@ export type LoopSettings = {
   readonly canaryAuditChance?: number;
   /** Time between two looks at the herd; a second unless said otherwise. */
   readonly lookMs?: number;
+  /** What students run on here; the fast one unless said otherwise. */
+  readonly engine?: EngineName;
   readonly seed: number;
   readonly log: Log;
   /** For benchmarks: what was decided, with its figures. */
@@ -87,7 +90,8 @@ export async function openLoopParts(settings: LoopSettings): Promise<OpenLoop> {
   for (const { file, reason } of registry.setAside) {
     settings.log("error", "a release was damaged and is set aside", { file, reason });
   }
-  const desk = new ReleaseDesk({ registry, keys, engine: chooseEngine(), factory });
+  const engine = chooseEngine(settings.engine);
+  const desk = new ReleaseDesk({ registry, keys, engine, factory });
   const trust = trustOf(await fitTeacherTrust(teacher, anchor, teacherAugmentation, seed));
   const file = path.join(directory, "loop.json");
   const saveProgress = (progress: LoopProgress): void =>

@@ -186,9 +186,13 @@ export class DistilLoop {
     this.#gateway?.tellDiary({ type: "distill-started", message: `${cause}: ${counts}` });
     this.#tell("distilling", 0, counts);
     const current = this.#parts.desk.current();
-    const { profile, anchor, recipe, publish, seed } = this.#settings;
+    const { profile, anchor, recipe, publish, seed, engine } = this.#settings;
     const end = await this.#distiller.run(
-      { profile, anchor, labels, current, recipe, rule: publish, seed: seed + current.sequence },
+      {
+        ...{ profile, anchor, labels, current, recipe, rule: publish },
+        seed: seed + current.sequence,
+        ...(engine !== undefined && { engine }),
+      },
       (stage, share) => this.#tellProgress(stage, share),
     );
     // Interrupted: the answers stay fresh, and the next start begins again.

@@ -1,6 +1,7 @@
 /** What goes to the distiller's thread and what comes back: plain data that can be copied. */
 
 import { chooseEngine } from "../src/engine/choose-engine.ts";
+import type { EngineName } from "../src/engine/engine.ts";
 import type { Runtime } from "../src/learn/runtime.ts";
 import { studentFromOnnx, studentOnnx } from "../src/learn/student-network.ts";
 import { decodeContainer } from "../src/model/container.ts";
@@ -10,6 +11,7 @@ import { type DistilInput, type DistilReport, type DistilStage, distil } from ".
 export type DistilTask = Omit<DistilInput, "current"> & {
   /** The container that runs now, and the ONNX file of its float student. */
   readonly current: { readonly container: Uint8Array; readonly student: Uint8Array };
+  readonly engine?: EngineName;
 };
 
 export type DistilAnswer =
@@ -48,6 +50,6 @@ export async function runDistilTask(
   }
   const container = decodeContainer(task.current.container);
   const input: DistilInput = { ...task, current: { container, student } };
-  const result = await distil(runtime, chooseEngine(), input, onProgress);
+  const result = await distil(runtime, chooseEngine(task.engine), input, onProgress);
   return result.kind === "refused" ? result : { ...result, student: studentOnnx(result.student) };
 }

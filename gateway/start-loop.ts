@@ -6,6 +6,7 @@
  */
 
 import { mkdirSync } from "node:fs";
+import type { EngineName } from "../src/engine/engine.ts";
 import type { Augmentation } from "../src/signal/augment.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import type { AnchorSet } from "./anchor.ts";
@@ -38,6 +39,8 @@ export type LoopRequest = {
   /** How long to wait for people and nights; a fast herd waits less. */
   readonly trigger?: Partial<TriggerRule>;
   readonly lookMs?: number;
+  /** What students run on; the fast one unless said otherwise. */
+  readonly engine?: EngineName;
   readonly onReport?: (report: LoopReport) => void;
 };
 
@@ -85,6 +88,7 @@ function openLoop(request: LoopRequest): Promise<DistilLoop> {
     publish: DEFAULT_PUBLISH_RULE,
     seed,
     log,
+    ...(request.engine !== undefined && { engine: request.engine }),
     ...(request.lookMs !== undefined && { lookMs: request.lookMs }),
     ...(request.onReport !== undefined && { onReport: request.onReport }),
   });

@@ -22,3 +22,11 @@ it("takes the one asked for", () => {
   expect(chooseEngine("reference").name).toBe("reference");
   expect(chooseEngine("wasm").name).toBe("wasm");
 });
+
+it("says what is missing where WebAssembly is asked for and cannot be had", async () => {
+  vi.resetModules();
+  vi.stubGlobal("WebAssembly", { validate: () => false });
+  const fresh = await import("../src/engine/choose-engine.ts");
+  expect(() => fresh.chooseEngine("wasm")).toThrow("no-simd");
+  expect(fresh.chooseEngine().name).toBe("reference");
+});

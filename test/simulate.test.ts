@@ -104,6 +104,19 @@ describe("bellwether simulate", () => {
     expect(received.filter(({ message }) => message.kind === "report").length).toBeGreaterThan(20);
   });
 
+  it("runs on the engine that is asked for", async () => {
+    const asked = ["--nodes", "2", "--speed", "40", "--for", "1.5", "--json"];
+    const run = async (...more: string[]) => {
+      const { code, out } = await simulate(emulated(...asked, ...more));
+      expect(code).toBe(0);
+      return JSON.parse(out.trim().split("\n").at(-1) ?? "") as Record<string, unknown>;
+    };
+    const [fast, slow] = await Promise.all([run(), run("--engine", "reference")]);
+    expect(fast.engine).toBe("wasm");
+    expect(slow.engine).toBe("reference");
+    expect(slow.windows).toBeGreaterThan(0);
+  });
+
   it("ends cleanly at Ctrl-C, and goes on from its store", async () => {
     const store = join(folder, "collars");
     const args = emulated("--nodes", "2", "--speed", "20", "--store", store);
@@ -129,6 +142,7 @@ describe("bellwether simulate", () => {
       [emulated("--turn", "many"), /bad-turn.*6@300s/s],
       [emulated("--profile", "sheep"), /unknown-profile/],
       [emulated("--nodes", "0"), /usage/],
+      [emulated("--engine", "abacus"), /usage.*wasm, reference/s],
     ];
     for (const [args, problem] of cases) {
       const { code, err } = await simulate(args);

@@ -25,7 +25,11 @@ export type LoadedStudent = {
   nextExit(): ExitOutput;
 };
 
+/** The fast one first: it is the default where it can run. */
+export const ENGINE_NAMES = ["wasm", "reference"] as const;
+export type EngineName = (typeof ENGINE_NAMES)[number];
+
 export type Engine = {
-  readonly name: "reference" | "wasm";
+  readonly name: EngineName;
   load(container: Container): LoadedStudent;
 };
