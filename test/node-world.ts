@@ -115,8 +115,12 @@ export function signRelease(
   );
   const manifest = { ...honest, ...change };
   const manifestBytes = encodeManifest(manifest);
-  const signature = sign(null, signedBytes(manifestBytes), keys.privateKey);
-  return { manifest, manifestBytes, signature, container };
+  return { manifest, manifestBytes, signature: signManifest(manifestBytes), container };
+}
+
+/** The gateway's signature under any bytes. */
+export function signManifest(manifestBytes: Uint8Array): Uint8Array {
+  return sign(null, signedBytes(manifestBytes), keys.privateKey);
 }
 
 export function offerOf(release: SignedRelease): Extract<DownMessage, { kind: "offer" }> {
