@@ -4,12 +4,8 @@
  * `deploy/firmware/host/gate_host.c` says how the operations and the answers are written.
  */
 
-import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
-import path from "node:path";
-import { compile, FIRMWARE_FOLDER } from "../deploy/firmware/tools/toolchain.ts";
 import { assert, EdgeError } from "../src/assert.ts";
-import { ByteReader, ByteWriter } from "../src/bytes.ts";
+import { type ByteReader, ByteWriter } from "../src/bytes.ts";
 import type { ExitOutput } from "../src/engine/engine.ts";
 import {
   applySetting,
@@ -25,6 +21,7 @@ import { encodeGateState } from "../src/gate/gate-state-bytes.ts";
 import { windowStatistics } from "../src/gate/window-statistics.ts";
 import { prng } from "../src/prng.ts";
 import { OFFLOAD_REASONS } from "../src/wire/messages.ts";
+import { buildHost, letter, runHost } from "./firmware-host.ts";
 
 export type GateOperation =
   | { readonly kind: "load"; readonly section: Uint8Array }
@@ -52,40 +49,28 @@ export const GATE_CODES = [
   "gate-mismatch",
 ] as const;
 
+/** The gate's files. */
 const GATE_SOURCES = [
-  "bw_margin_tables.c",
-  "bw_margins.c",
-  "bw_belief.c",
-  "bw_novelty.c",
-  "bw_burst.c",
-  "bw_decide.c",
-  "bw_gate_load.c",
-  "bw_gate_state.c",
-  "bw_prng.c",
+  "node/bw_margin_tables.c",
+  "node/bw_margins.c",
+  "node/bw_belief.c",
+  "node/bw_novelty.c",
+  "node/bw_burst.c",
+  "node/bw_decide.c",
+  "node/bw_gate_load.c",
+  "node/bw_gate_state.c",
+  "node/bw_prng.c",
 ];
 
-/** With every read and every sum watched. */
 export function buildGateHost(folder: string): string {
-  const output = path.join(folder, "gate-host");
-  compile({
-    target: "host",
-    sources: [
-      path.join(FIRMWARE_FOLDER, "host/gate_host.c"),
-      ...GATE_SOURCES.map((name) => path.join(FIRMWARE_FOLDER, "node", name)),
-    ],
-    output,
-    flags: ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
-  });
-  return output;
+  return buildHost(folder, "gate_host", GATE_SOURCES);
 }
 
 /** What the C program answers to a list of operations. */
 export function runGateHost(program: string, operations: readonly GateOperation[]): ByteReader {
   const to = new ByteWriter();
   for (const operation of operations) writeOperation(to, operation);
-  writeFileSync(`${program}.in`, to.finish());
-  execFileSync(program, [`${program}.in`, `${program}.out`], { stdio: ["ignore", "pipe", "pipe"] });
-  return new ByteReader(readFileSync(`${program}.out`), "gate-host");
+  return runHost(program, to.finish());
 }
 
 /** Runs both; fails at the first operation whose answers differ. Returns how many windows there
@@ -178,7 +163,7 @@ function expectSame(answers: ByteReader, expected: Uint8Array, what: string): vo
   const found = answers.bytes(expected.length);
   const different = found.findIndex((byte, i) => byte !== expected[i]);
   if (different < 0) return;
-  throw new Error(`${what}: byte ${different} of ${[...found]}, expected ${[...expected]}`);
+  throw new Error(`${what}: byte ${different} of ${found.join(" ")}, not ${expected.join(" ")}`);
 }
 
 function count(seen: Map<string, number>, name: string): void {
@@ -186,17 +171,16 @@ function count(seen: Map<string, number>, name: string): void {
 }
 
 function writeOperation(to: ByteWriter, operation: GateOperation): void {
-  const letter = (text: string): ByteWriter => to.u8(text.charCodeAt(0));
   switch (operation.kind) {
     case "load":
-      letter("L").u32(operation.section.length).bytes(operation.section);
+      to.u8(letter("L")).u32(operation.section.length).bytes(operation.section);
       return;
     case "start":
-      letter("S").u32(operation.seed).ascii(operation.stream);
+      to.u8(letter("S")).u32(operation.seed).ascii(operation.stream);
       return;
     case "window": {
       const { window, channels, exits } = operation;
-      letter("W")
+      to.u8(letter("W"))
         .u32(operation.windowIndex)
         .u16(window.length / channels)
         .u8(channels);
@@ -209,18 +193,18 @@ function writeOperation(to: ByteWriter, operation: GateOperation): void {
       return;
     }
     case "verdict":
-      letter("V").u32(operation.windowIndex).u8(operation.classIndex);
+      to.u8(letter("V")).u32(operation.windowIndex).u8(operation.classIndex);
       to.u8(operation.trusted ? 1 : 0).u8(operation.probabilitiesQ8.length);
       to.bytes(operation.probabilitiesQ8);
       return;
     case "setting":
-      letter("T").u16(operation.auditChanceQ16).u16(operation.burstWindows);
+      to.u8(letter("T")).u16(operation.auditChanceQ16).u16(operation.burstWindows);
       return;
     case "carry":
-      letter("C");
+      to.u8(letter("C"));
       return;
     case "restore":
-      letter("R")
+      to.u8(letter("R"))
         .u8(operation.sameRelease ? 1 : 0)
         .u32(operation.bytes.length);
       to.bytes(operation.bytes);

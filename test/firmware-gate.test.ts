@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { FIRMWARE_FOLDER, findProgram } from "../deploy/firmware/tools/toolchain.ts";
+import { FIRMWARE_FOLDER } from "../deploy/firmware/tools/toolchain.ts";
 import { readShippedEmulator } from "../recordings/shipped-emulator.ts";
 import type { ExitOutput } from "../src/engine/engine.ts";
 import { createWasmEngine } from "../src/engine/wasm.ts";
@@ -32,9 +32,9 @@ import {
   type GateOperation,
   runGateHost,
 } from "./firmware-gate-kit.ts";
+import { withoutCompiler } from "./firmware-host.ts";
 
-const absent = findProgram("gcc") === undefined;
-if (absent) console.log("firmware gate: skipped, gcc is not installed");
+const absent = withoutCompiler("the gate in C");
 
 let folder: string;
 let program: string;
@@ -175,7 +175,7 @@ async function shippedLife(profileName: string, file: string): Promise<GateOpera
     { kind: "load", section: container.gate },
     { kind: "start", seed: 3, stream: "node collar-01" },
   ];
-  const turned = turnRecordings(emulated, emulated.subjects, parseTurn("z180"));
+  const turned = turnRecordings(emulated, parseTurn("z180"));
   const most = Math.max(...container.student.stages.map(({ exit }) => exit.features));
   const { channels } = container.student;
   let windowIndex = 0;
@@ -228,14 +228,14 @@ describe.skipIf(absent)("the gate in C", () => {
   it("decides as random gates do, uncalibrated ones too", () => {
     const random = prng(1, "gates in C");
     const operations: GateOperation[] = [];
-    for (let i = 0; i < 1000; i++) {
+    for (let i = 0; i < 500; i++) {
       const gate =
         i % 10 === 0 ? uncalibratedGate({ exits: 2, classes: 3 }) : randomGate(random, false);
       operations.push(...randomLife(random, gate, 60));
     }
     const seen = compareGates(program, operations);
     for (const reason of ["unsure", "audit", "novel", "burst", "kept", "alarm", "later exit"]) {
-      expect(seen.get(reason), reason).toBeGreaterThan(50);
+      expect(seen.get(reason), reason).toBeGreaterThan(20);
     }
   }, 60_000);
 

@@ -18,38 +18,18 @@
  * margin, chance and drift as u16.
  */
 #include "../node/bw_gate.h"
-#include <stdio.h>
-#include <stdlib.h>
+#include "host_io.h"
 
-static FILE *in;
-static FILE *out;
 static bw_gate gate;
 static bw_gate_state state;
 static bw_prng draws;
 static uint8_t *section;
 
-static uint32_t get(uint32_t bytes) {
-  uint32_t value = 0;
-  for (uint32_t i = 0; i < bytes; i++) value |= (uint32_t)(fgetc(in) & 255) << (8 * i);
-  return value;
-}
-
-/* Exactly as many bytes as asked for, so that a sanitizer sees a read of one more. */
-static uint8_t *get_bytes(uint32_t count) {
-  uint8_t *bytes = (uint8_t *)malloc(count > 0 ? count : 1);
-  if (bytes == 0 || fread(bytes, 1, count, in) != count) exit(3);
-  return bytes;
-}
-
-static void put(uint32_t value, uint32_t bytes) {
-  for (uint32_t i = 0; i < bytes; i++) fputc((int)((value >> (8 * i)) & 255), out);
-}
-
 static void put_state(void) {
   uint8_t bytes[BW_GATE_STATE_BYTES];
   uint32_t length = bw_gate_save(&state, bytes);
   put(length, 2);
-  fwrite(bytes, 1, length, out);
+  put_bytes(bytes, length);
 }
 
 static void load(void) {
@@ -136,11 +116,8 @@ static void restore(void) {
 }
 
 int main(int count, char **arguments) {
-  if (count != 3) return 2;
-  in = fopen(arguments[1], "rb");
-  out = fopen(arguments[2], "wb");
-  if (in == 0 || out == 0) return 2;
-  for (int operation = fgetc(in); operation != EOF; operation = fgetc(in)) {
+  if (!host_open(count, arguments)) return 2;
+  for (int operation = host_next(); operation != EOF; operation = host_next()) {
     if (operation == 'L') load();
     if (operation == 'S') start();
     if (operation == 'W') window();
@@ -153,6 +130,5 @@ int main(int count, char **arguments) {
     }
   }
   free(section);
-  fclose(in);
-  return fclose(out) == 0 ? 0 : 3;
+  return host_close();
 }

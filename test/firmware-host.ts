@@ -1,0 +1,47 @@
+/**
+ * Builds and runs the firmware's host programs: operations in, answers out, with every read and
+ * every sum watched by the sanitizers.
+ */
+
+import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { compile, FIRMWARE_FOLDER, findProgram } from "../deploy/firmware/tools/toolchain.ts";
+import { ByteReader } from "../src/bytes.ts";
+
+/** True, and said, where C code cannot be built. */
+export function withoutCompiler(what: string): boolean {
+  const absent = findProgram("gcc") === undefined;
+  if (absent) console.log(`${what}: skipped, gcc is not installed`);
+  return absent;
+}
+
+/** Compiles a program of `deploy/firmware/host` with the named files of the firmware. */
+export function buildHost(folder: string, name: string, sources: readonly string[]): string {
+  const output = path.join(folder, name);
+  compile({
+    target: "host",
+    sources: [`host/${name}.c`, ...sources].map((file) => path.join(FIRMWARE_FOLDER, file)),
+    output,
+    flags: ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
+  });
+  return output;
+}
+
+/** Frames, windows and MQTT. */
+export function buildWireHost(folder: string): string {
+  const sources = ["frames", "mqtt", "windowing", "prng"].map((name) => `node/bw_${name}.c`);
+  return buildHost(folder, "wire_host", sources);
+}
+
+/** What the program answers. Throws with what a sanitizer said. */
+export function runHost(program: string, operations: Uint8Array): ByteReader {
+  writeFileSync(`${program}.in`, operations);
+  execFileSync(program, [`${program}.in`, `${program}.out`], { stdio: ["ignore", "pipe", "pipe"] });
+  return new ByteReader(readFileSync(`${program}.out`), path.basename(program));
+}
+
+/** One letter that says which operation follows. */
+export function letter(text: string): number {
+  return text.charCodeAt(0);
+}
