@@ -24,6 +24,7 @@ import { decideDistillation, type FreshAnswer, type TriggerCause } from "./disti
 import { Distiller } from "./distiller.ts";
 import type { GatewayDependencies } from "./gateway-dependencies.ts";
 import type { GatewayNews } from "./gateway-state.ts";
+import { needsOf, needsText, unfitNodes } from "./release-fit.ts";
 import { budgetShare, type Served } from "./release-desk.ts";
 import type { Rollout } from "./rollout.ts";
 import type { RunningGateway } from "./run-gateway.ts";
@@ -183,9 +184,15 @@ export class DistilLoop {
       this.#finish("candidate-refused", `${counts} are too few: ${leftOutText(labels)}`);
       return;
     }
+    const current = this.#parts.desk.current();
+    // A candidate has the shape of the student that it goes on from, and so its size.
+    const fit = this.#fitOf(current.container);
+    if (fit.nobody) {
+      this.#finish("candidate-refused", `no node could hold the candidate: ${fit.text}`);
+      return;
+    }
     this.#gateway?.tellDiary({ type: "distill-started", message: `${cause}: ${counts}` });
     this.#tell("distilling", 0, counts);
-    const current = this.#parts.desk.current();
     const { profile, anchor, recipe, publish, seed, engine } = this.#settings;
     const end = await this.#distiller.run(
       {
@@ -210,6 +217,11 @@ export class DistilLoop {
 
   #publish(candidate: Extract<DistilAnswer, { kind: "candidate" }>): void {
     const { report } = candidate;
+    const fit = this.#fitOf(candidate.container);
+    if (fit.nobody) {
+      this.#finish("candidate-refused", `no node can hold it: ${fit.text}`);
+      return;
+    }
     const highest = Math.max(0, ...(this.#gateway?.nodes() ?? []).map((n) => n.releaseSequence));
     const share = report.offloadShare + (this.#settings.canaryAuditChance ?? 0.1);
     const expected = {
@@ -218,12 +230,23 @@ export class DistilLoop {
     };
     const served = this.#parts.desk.publish(candidate, expected, Date.now(), highest);
     const percent = (part: number): string => `${(100 * part).toFixed(0)} %`;
+    const { before, after } = report;
     this.#finish(
       "distill-finished",
-      `agreement with the teacher ${percent(report.before.agreement)} -> ${percent(report.after.agreement)}, ` +
-        `anchor set ${percent(report.before.anchorAccuracy)} -> ${percent(report.after.anchorAccuracy)}`,
+      `agreement with the teacher ${percent(before.agreement)} -> ${percent(after.agreement)}, ` +
+        `anchor set ${percent(before.anchorAccuracy)} -> ${percent(after.anchorAccuracy)}` +
+        (fit.text === "" ? "" : `; ${fit.text}`),
     );
     this.#serve(served);
+  }
+
+  /** Whether the cohort can hold a container: what it needs and who lacks it, where somebody does. */
+  #fitOf(container: Uint8Array): { readonly nobody: boolean; readonly text: string } {
+    const needs = needsOf(container);
+    const rows = this.#gateway?.nodes() ?? [];
+    const { fit, unfit } = unfitNodes(rows, this.#parts.desk.cohort, needs);
+    if (unfit.length === 0) return { nobody: false, text: "" };
+    return { nobody: fit.length === 0, text: needsText(needs, unfit) };
   }
 
   #goBack(rollout: Rollout, reason: string): void {

@@ -8,6 +8,7 @@ import type { Behaviour, BridgeEvent, BridgeInfo } from "../src/wire/public.ts";
 import type { TopicBase } from "../src/wire/topics.ts";
 import type { NodeRow, StoredRow, StoreRow, WaitingOffload } from "./label-rows.ts";
 import type { LogLevel } from "./link.ts";
+import type { ReleaseNeeds } from "./release-fit.ts";
 import type { Rollout, RolloutPolicy } from "./rollout.ts";
 
 export type GatewaySettings = {
@@ -58,9 +59,6 @@ export type Serving = {
   readonly modelId: ModelId;
   readonly needs: ReleaseNeeds;
 };
-
-/** What a node must have to run a release. */
-export type ReleaseNeeds = { readonly slotBytes: number; readonly formatVersion: number };
 
 export type GatewayState = {
   readonly settings: GatewaySettings;

@@ -132,7 +132,10 @@ export class ReleaseDesk {
 
   #savedRollout(): Rollout | undefined {
     const json = this.#options.registry.cohortState(this.cohort);
-    return json === undefined ? undefined : (JSON.parse(json) as Served).rollout;
+    if (json === undefined) return undefined;
+    const { rollout } = JSON.parse(json) as { rollout: Omit<Rollout, "unfit"> & Partial<Rollout> };
+    // An earlier version kept none: it knew of no node that could not hold a release.
+    return { ...rollout, unfit: rollout.unfit ?? {} };
   }
 
   #kept(modelId: ModelId): KeptStudent {

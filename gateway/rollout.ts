@@ -6,9 +6,17 @@
  * node that was offered the release and says nothing in time has failed, and a group from which no
  * evidence comes has failed too. After a rollback no node is offered this release again; the way
  * back is a new signed release of the former model under a higher sequence number.
+ *
+ * A node that cannot hold the release is not offered it and counts neither for nor against it; where
+ * nothing in the cohort can hold it, the release has failed.
  */
 
-import type { NodeId, ReleaseOutcome } from "../src/wire/messages.ts";
+import {
+  type NodeId,
+  type ReleaseOutcome,
+  UNFIT_REASONS,
+  type UnfitReason,
+} from "../src/wire/messages.ts";
 
 export type RolloutPolicy = {
   /** Shares of all known nodes that may run the release in each stage; the last is 1. */
@@ -56,6 +64,9 @@ type NodeProgress = {
   readonly sinceMs: number;
 };
 
+/** Known from what it said of itself when it joined, or from its answer to the offer. */
+export type Unfit = { readonly reason: UnfitReason; readonly by: "hello" | "answer" };
+
 export type Rollout = {
   readonly sequence: number;
   /** A rollback goes to everyone at once and is not judged: there is nothing to go back to. */
@@ -70,6 +81,8 @@ export type Rollout = {
   /** Why it went back. */
   readonly reason: string | undefined;
   readonly nodes: Readonly<Record<NodeId, NodeProgress>>;
+  /** Those that cannot hold the release: none of them is in `nodes`. */
+  readonly unfit: Readonly<Record<NodeId, Unfit>>;
   /** What nodes running the release did: sums over all of them since the rollout began. */
   readonly audits: number;
   readonly agreements: number;
@@ -78,8 +91,15 @@ export type Rollout = {
 };
 
 export type RolloutEvent =
-  /** The nodes of the cohort that are known now, those that gain most first. */
-  | { readonly kind: "tick"; readonly nodes: readonly NodeId[] }
+  | {
+      readonly kind: "tick";
+      /** Nodes of the cohort that are there now and can hold it, those that gain most first. */
+      readonly nodes: readonly NodeId[];
+      /** Nodes that could hold it and are away. */
+      readonly away: readonly NodeId[];
+      /** Nodes that cannot, there or away, by what they said when they joined. */
+      readonly unfit: readonly { readonly node: NodeId; readonly reason: UnfitReason }[];
+    }
   | { readonly kind: "outcome"; readonly node: NodeId; readonly outcome: ReleaseOutcome }
   /** A trusted verdict on a confident window of a node that runs the release. */
   | { readonly kind: "audit"; readonly node: NodeId; readonly agrees: boolean }
@@ -93,6 +113,8 @@ export type RolloutEvent =
 
 export type RolloutEffect =
   | { readonly kind: "offer"; readonly node: NodeId }
+  /** Said once for each node that cannot hold it. */
+  | { readonly kind: "withhold"; readonly node: NodeId; readonly reason: UnfitReason }
   | { readonly kind: "stage"; readonly stage: number; readonly of: number }
   | { readonly kind: "done" }
   | { readonly kind: "rollback"; readonly reason: string };
@@ -110,6 +132,7 @@ export function startRollout(
     state: "spreading",
     reason: undefined,
     nodes: {},
+    unfit: {},
     audits: 0,
     agreements: 0,
     windows: 0,
@@ -126,7 +149,7 @@ export function stepRollout(
   if (rollout.state === "rolled-back") return { rollout, effects: [] };
   switch (event.kind) {
     case "outcome":
-      return { rollout: withOutcome(rollout, event.node, event.outcome, nowMs), effects: [] };
+      return withOutcome(rollout, event.node, event.outcome, nowMs);
     case "audit":
       return {
         rollout: {
@@ -146,10 +169,26 @@ export function stepRollout(
         effects: [],
       };
     case "tick":
-      return rollout.state === "done"
-        ? offerTo(rollout, event.nodes, nowMs)
-        : advance(rollout, event.nodes, nowMs, policy);
+      return tick(rollout, event, nowMs, policy);
   }
+}
+
+function tick(
+  rollout: Rollout,
+  event: Extract<RolloutEvent, { kind: "tick" }>,
+  nowMs: number,
+  policy: RolloutPolicy,
+): RolloutStep {
+  const noted = noteUnfit(rollout, event.unfit);
+  const able = (node: NodeId): boolean => noted.rollout.unfit[node] === undefined;
+  const nodes = event.nodes.filter(able);
+  const step =
+    noted.rollout.state === "done"
+      ? offerTo(noted.rollout, nodes, nowMs)
+      : fitsNobody(noted.rollout, [...nodes, ...event.away.filter(able)])
+        ? goBack(noted.rollout, fitsNobodyText(noted.rollout))
+        : advance(noted.rollout, nodes, nowMs, policy);
+  return { rollout: step.rollout, effects: [...noted.effects, ...step.effects] };
 }
 
 /** True for a node that may be sent this release when it connects again. */
@@ -162,12 +201,72 @@ function withOutcome(
   node: NodeId,
   outcome: ReleaseOutcome,
   nowMs: number,
-): Rollout {
-  if (rollout.nodes[node] === undefined) return rollout;
+): RolloutStep {
+  if (rollout.nodes[node] === undefined) return { rollout, effects: [] };
+  const reason = UNFIT_REASONS.find((known) => known === outcome);
+  if (reason !== undefined) return withhold(rollout, node, { reason, by: "answer" });
   const status = outcome === "activated" || outcome === "confirmed" ? outcome : ("failed" as const);
   // A node that repeats itself does not prolong anything.
-  if (rollout.nodes[node]?.status === status) return rollout;
-  return { ...rollout, nodes: { ...rollout.nodes, [node]: { status, sinceMs: nowMs } } };
+  if (rollout.nodes[node]?.status === status) return { rollout, effects: [] };
+  const nodes = { ...rollout.nodes, [node]: { status, sinceMs: nowMs } };
+  return { rollout: { ...rollout, nodes }, effects: [] };
+}
+
+/** Who cannot hold it by now: a node with another firmware may say otherwise than before. */
+function noteUnfit(
+  rollout: Rollout,
+  found: readonly { readonly node: NodeId; readonly reason: UnfitReason }[],
+): RolloutStep {
+  const now = new Set(found.map(({ node }) => node));
+  const past = Object.entries(rollout.unfit) as [NodeId, Unfit][];
+  const kept = past.filter(([node, { by }]) => by === "answer" || now.has(node));
+  let step: RolloutStep = { rollout, effects: [] };
+  if (kept.length < past.length) {
+    step = { rollout: { ...rollout, unfit: Object.fromEntries(kept) }, effects: [] };
+  }
+  for (const { node, reason } of found) {
+    const status = rollout.nodes[node]?.status;
+    // What runs it can hold it, whatever it says.
+    if (status === "activated" || status === "confirmed") continue;
+    if (step.rollout.unfit[node]?.reason === reason) continue;
+    const { rollout: next, effects } = withhold(step.rollout, node, { reason, by: "hello" });
+    step = { rollout: next, effects: [...step.effects, ...effects] };
+  }
+  return step;
+}
+
+/** Its place in the stage is free for another. */
+function withhold(rollout: Rollout, node: NodeId, unfit: Unfit): RolloutStep {
+  const { [node]: _, ...nodes } = rollout.nodes;
+  return {
+    rollout: {
+      ...rollout,
+      nodes: rollout.nodes[node] === undefined ? rollout.nodes : nodes,
+      unfit: { ...rollout.unfit, [node]: unfit },
+    },
+    effects: [{ kind: "withhold", node, reason: unfit.reason }],
+  };
+}
+
+function fitsNobody(rollout: Rollout, able: readonly NodeId[]): boolean {
+  const offered = Object.keys(rollout.nodes).length;
+  return able.length + offered === 0 && Object.keys(rollout.unfit).length > 0;
+}
+
+function fitsNobodyText(rollout: Rollout): string {
+  const all = Object.values(rollout.unfit);
+  const counts = UNFIT_REASONS.map((reason) => {
+    return [reason, all.filter((unfit) => unfit.reason === reason).length] as const;
+  });
+  const told = counts.filter(([, count]) => count > 0).map(([reason, n]) => `${n} ${reason}`);
+  return `none of ${all.length} nodes can hold it: ${told.join(", ")}`;
+}
+
+function goBack(rollout: Rollout, reason: string): RolloutStep {
+  return {
+    rollout: { ...rollout, state: "rolled-back", reason },
+    effects: [{ kind: "rollback", reason }],
+  };
 }
 
 function advance(
@@ -185,12 +284,7 @@ function advance(
   }
   const silenced = failSilent(rollout, nowMs, policy);
   const reason = reasonToGoBack(silenced, nowMs, policy);
-  if (reason !== undefined) {
-    return {
-      rollout: { ...silenced, state: "rolled-back", reason },
-      effects: [{ kind: "rollback", reason }],
-    };
-  }
+  if (reason !== undefined) return goBack(silenced, reason);
   const share = policy.shares[silenced.stage] ?? 1;
   const wanted = Math.max(1, Math.ceil(share * known.length));
   const offered = Object.keys(silenced.nodes).length;

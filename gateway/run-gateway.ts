@@ -17,6 +17,7 @@ import type { NodeRow } from "./label-rows.ts";
 import type { Link, LinkEvents, Log } from "./link.ts";
 import { Performer } from "./performer.ts";
 import type { Rollout } from "./rollout.ts";
+import { needsOf } from "./release-fit.ts";
 import { openStoreThread, type StoreThread } from "./store-thread.ts";
 
 export type RunningGateway = {
@@ -116,9 +117,9 @@ async function run(
     nodes: () => [...state.nodes.values()].map(({ row, online }) => ({ ...row, online })),
     send: (node, message) => performer.perform({ kind: "send", node, message }),
     serve: (rollout, modelId) => {
-      const manifest = dependencies.registry?.release(rollout.sequence)?.manifest;
-      assert(manifest !== undefined, "a release is in the registry before it is served");
-      const needs = { slotBytes: manifest.sizeBytes, formatVersion: manifest.formatVersion };
+      const container = dependencies.registry?.container(modelId);
+      assert(container !== undefined, "a release is in the registry before it is served");
+      const needs = needsOf(container);
       performer.happen({ kind: "serve", rollout, modelId, needs });
     },
     tellLoop: (loop, trusted) => performer.happen({ kind: "loop", loop, trusted }),

@@ -3,15 +3,24 @@
  *
  * `rollout.ts` decides how a release spreads; this file brings it the gateway's events and turns its
  * effects into offers. A node that says hello with an older release is offered the present one again
- * when its turn has come, so that nothing depends on a message having arrived.
+ * when its turn has come, so that nothing depends on a message having arrived. What a node cannot
+ * hold is withheld from it, and people are told.
  */
 
 import { unreachable } from "../src/assert.ts";
 import { chunksOfWant } from "../src/wire/assembly.ts";
-import type { NodeId, UpMessage } from "../src/wire/messages.ts";
+import type { NodeId, UnfitReason, UpMessage } from "../src/wire/messages.ts";
+import type { BridgeEvent } from "../src/wire/public.ts";
 import type { GatewayEffect, GatewayState, NodeState, Serving } from "./gateway-state.ts";
 import type { NodeRow, Offload, Report } from "./label-rows.ts";
-import { mayHave, type RolloutEvent, stepRollout } from "./rollout.ts";
+import { unfitReason } from "./release-fit.ts";
+import {
+  mayHave,
+  type Rollout,
+  type RolloutEffect,
+  type RolloutEvent,
+  stepRollout,
+} from "./rollout.ts";
 import { tellDiary } from "./telling.ts";
 
 /** Chunks named by one `want`; a node asks again for the rest. */
@@ -43,17 +52,8 @@ export function onHello(state: GatewayState, node: NodeState, nowMs: number): Ga
       ? advance(state, serving, outcomeEvent(node.row.node, "activated"), nowMs)
       : [];
   }
-  if (!fits(node.row, serving)) {
-    const { slotBytes, formatVersion } = serving.needs;
-    const message = "release does not fit";
-    const fields = {
-      node: node.row.node,
-      release: sequence,
-      bytes: slotBytes,
-      format: formatVersion,
-    };
-    return [{ kind: "log", level: "warning", message, fields }];
-  }
+  // The next tick says so.
+  if (unfitReason(node.row, serving.needs) !== undefined) return [];
   if (node.row.releaseSequence > sequence || !mayHave(serving.rollout, node.row.node)) return [];
   return [{ kind: "offer", node: node.row.node, sequence }];
 }
@@ -118,16 +118,25 @@ export function onWindows(
 export function onServingTick(state: GatewayState, nowMs: number): GatewayEffect[] {
   const effects: GatewayEffect[] = [];
   for (const serving of state.serving.values()) {
-    const rows = [...state.nodes.values()]
-      .filter((node) => node.online && node.row.cohort === serving.rollout.cohort)
-      .map((node) => node.row)
-      .filter((row) => fits(row, serving));
-    // Those first that are furthest from what their student knows: they gain most.
-    rows.sort((a, b) => Number(b.alarm) - Number(a.alarm) || b.driftQ8 - a.driftQ8);
-    const nodes = rows.map((row) => row.node);
-    effects.push(...advance(state, serving, { kind: "tick", nodes }, nowMs));
+    effects.push(...advance(state, serving, tickOf(state, serving), nowMs));
   }
   return effects;
+}
+
+function tickOf(state: GatewayState, { rollout, needs }: Serving): RolloutEvent {
+  const rows: NodeRow[] = [];
+  const away: NodeId[] = [];
+  const unfit: { node: NodeId; reason: UnfitReason }[] = [];
+  for (const { row, online } of state.nodes.values()) {
+    if (row.cohort !== rollout.cohort) continue;
+    const reason = unfitReason(row, needs);
+    if (reason !== undefined) unfit.push({ node: row.node, reason });
+    else if (online) rows.push(row);
+    else away.push(row.node);
+  }
+  // Those first that are furthest from what their student knows: they gain most.
+  rows.sort((a, b) => Number(b.alarm) - Number(a.alarm) || b.driftQ8 - a.driftQ8);
+  return { kind: "tick", nodes: rows.map((row) => row.node), away, unfit };
 }
 
 /** The chunks that a node lacks, of the one release that it may have. */
@@ -148,12 +157,9 @@ function whyNot(serving: Serving | undefined, node: NodeId, want: Want): string 
   const { sequence } = serving.rollout;
   if (want.releaseSequence !== sequence) return `release ${sequence} is served`;
   if (want.modelId !== serving.modelId) return `release ${sequence} is model ${serving.modelId}`;
+  const unfit = serving.rollout.unfit[node];
+  if (unfit !== undefined) return unfit.reason;
   return mayHave(serving.rollout, node) ? undefined : "it is not this node's turn";
-}
-
-/** What cannot run a release is not offered it, and does not count against it. */
-function fits(row: NodeRow, { needs }: Serving): boolean {
-  return row.slotBytes >= needs.slotBytes && row.formatVersion >= needs.formatVersion;
 }
 
 function outcomeEvent(node: NodeId, outcome: Outcome["outcome"]): RolloutEvent {
@@ -171,41 +177,64 @@ function advance(
   if (step.rollout === before && step.effects.length === 0) return [];
   serving.rollout = step.rollout;
   // Counts alone are not worth a flush of the disk for every report.
-  const { nodes, stage, state: phase, sequence } = step.rollout;
-  if (nodes === before.nodes && stage === before.stage && phase === before.state) return [];
+  const { nodes, unfit, stage, state: phase } = step.rollout;
+  const isSpread = nodes !== before.nodes || unfit !== before.unfit;
+  if (!isSpread && stage === before.stage && phase === before.state) return [];
   const effects: GatewayEffect[] = [
     { kind: "save-rollout", rollout: step.rollout, modelId: serving.modelId },
     { kind: "news", news: { kind: "rollout", rollout: step.rollout } },
   ];
-  const diary = (type: "canary-started" | "wave-started" | "release-done", message: string) =>
-    effects.push(tellDiary(state, { type, release: sequence, message }, nowMs));
-  for (const effect of step.effects) {
-    switch (effect.kind) {
-      case "offer":
-        effects.push({ kind: "offer", node: effect.node, sequence });
-        if (before.stage === 0 && Object.keys(before.nodes).length === 0) {
-          diary("canary-started", `release ${sequence}: ${effect.node} goes first`);
-        }
-        break;
-      case "stage":
-        diary("wave-started", `release ${sequence}: stage ${effect.stage + 1} of ${effect.of}`);
-        break;
-      case "done":
-        diary("release-done", `release ${sequence} runs everywhere`);
-        break;
-      case "rollback":
-        effects.push({ kind: "roll-back", rollout: step.rollout, reason: effect.reason });
-        effects.push(
-          tellDiary(
-            state,
-            { type: "rolled-back", release: sequence, message: effect.reason },
-            nowMs,
-          ),
-        );
-        break;
-      default:
-        unreachable(effect);
-    }
-  }
+  if (unfit !== before.unfit) state.devicesChanged = true;
+  for (const effect of step.effects)
+    effects.push(...perform(state, serving, before, effect, nowMs));
   return effects;
+}
+
+/** One decision of the rollout as what is sent, logged and told. */
+function perform(
+  state: GatewayState,
+  { rollout, needs }: Serving,
+  before: Rollout,
+  effect: RolloutEffect,
+  nowMs: number,
+): GatewayEffect[] {
+  const { sequence: release } = rollout;
+  const diary = (type: BridgeEvent["type"], message: string, more: { node?: NodeId } = {}) =>
+    tellDiary(state, { type, release, message, ...more }, nowMs);
+  switch (effect.kind) {
+    case "offer": {
+      const { node } = effect;
+      const isFirst = before.stage === 0 && Object.keys(before.nodes).length === 0;
+      return [
+        { kind: "offer", node, sequence: release },
+        ...(isFirst ? [diary("canary-started", `release ${release}: ${node} goes first`)] : []),
+      ];
+    }
+    case "withhold": {
+      const { node, reason } = effect;
+      const { slotBytes, ramBytes, formatVersion } = needs;
+      const fields = { node, release, reason, slotBytes, ramBytes, formatVersion };
+      return [
+        { kind: "log", level: "warning", message: "release withheld", fields },
+        diary("release-withheld", `release ${release} is withheld from ${node}: ${reason}`, {
+          node,
+        }),
+      ];
+    }
+    case "stage":
+      return [
+        diary("wave-started", `release ${release}: stage ${effect.stage + 1} of ${effect.of}`),
+      ];
+    case "done": {
+      const unfit = Object.keys(rollout.unfit).length;
+      const but = unfit === 0 ? "" : ` but on ${unfit} that cannot hold it`;
+      return [diary("release-done", `release ${release} runs everywhere${but}`)];
+    }
+    case "rollback": {
+      const { reason } = effect;
+      return [{ kind: "roll-back", rollout, reason }, diary("rolled-back", reason)];
+    }
+    default:
+      return unreachable(effect);
+  }
 }

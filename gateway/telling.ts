@@ -94,7 +94,7 @@ export function tellBridge(state: GatewayState): GatewayEffect {
 }
 
 export function tellDevices(state: GatewayState): GatewayEffect {
-  const devices = [...state.nodes.values()].map(deviceOf);
+  const devices = [...state.nodes.values()].map((node) => deviceOf(state, node));
   devices.sort((a, b) => (a.node < b.node ? -1 : 1));
   return {
     kind: "tell",
@@ -218,7 +218,7 @@ function tellEvent(state: GatewayState, event: Omit<BehaviourEvent, "v" | "id">)
   return { kind: "tell", topic, json: JSON.stringify(told), qos: 1, retain: false };
 }
 
-function deviceOf({ row, online }: NodeState): Device {
+function deviceOf({ serving }: GatewayState, { row, online }: NodeState): Device {
   return {
     node: row.node,
     state: online ? "online" : "offline",
@@ -236,6 +236,7 @@ function deviceOf({ row, online }: NodeState): Device {
     dropped: row.dropped,
     drift: rounded(row.driftQ8 / 256),
     alarm: row.alarm,
+    withheld: serving.get(row.cohort)?.rollout.unfit[row.node]?.reason ?? null,
   };
 }
 

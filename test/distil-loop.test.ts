@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { connectAsync } from "mqtt";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { DISTIL_RECIPE, distilAugmentation } from "../gateway/distil.ts";
 import { DEFAULT_LABEL_RULE } from "../gateway/distil-labels.ts";
@@ -103,9 +104,14 @@ async function stop({ gateway, loop }: Running): Promise<void> {
 const factoryModel = () => modelIdOf(gatewayCrypto.sha256(factory.container));
 
 /** A collar that has been turned: it raises its alarm and offloads windows of many bouts. */
-async function turnedCollar(url: string, id: string, rotation: Rotation): Promise<HandNode> {
+async function turnedCollar(
+  url: string,
+  id: string,
+  rotation: Rotation,
+  more: Parameters<HandNode["hello"]>[0] = {},
+): Promise<HandNode> {
   const node = await HandNode.connect(url, id);
-  await node.hello({ cohort, modelId: factoryModel() });
+  await node.hello({ cohort, modelId: factoryModel(), ...more });
   await node.report([0], { alarm: true, modelId: factoryModel() });
   const herd = turningHerd(7, 9, rotation);
   for (let i = 0; i < herd.count; i += 4) {
@@ -179,6 +185,29 @@ describe("the loop", () => {
     await node.close();
     await stop(running);
   }, 60_000);
+
+  test("makes no student that no node could hold, and says so", async () => {
+    const running = await start();
+    const diary: string[] = [];
+    const people = await connectAsync(running.gateway.url, { reconnectPeriod: 0 });
+    people.on("message", (_, payload) => void diary.push(payload.toString()));
+    await people.subscribeAsync("bellwether/bridge/event", { qos: 1 });
+    const half = turnAbout([0, 0, 1], 180);
+    const node = await turnedCollar(running.gateway.url, "collar-1", half, { ramBytes: 300 });
+    await until(
+      "the refusal",
+      () => diary.some((line) => line.includes("candidate-refused")),
+      60_000,
+    );
+    expect(diary.find((line) => line.includes("candidate-refused"))).toMatch(
+      /no node could hold the candidate: it needs a slot of \d+ bytes.* collar-1 cannot give/,
+    );
+    expect(running.reports).toEqual([]);
+    expect(running.loop.dependencies.registry.releases()).toEqual([]);
+    await node.close();
+    await people.endAsync(true);
+    await stop(running);
+  }, 90_000);
 
   test("goes back when the canary refuses the release", async () => {
     const running = await start();

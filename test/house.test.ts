@@ -51,11 +51,12 @@ const KNOWN_BY: Readonly<Record<string, RegExp>> = {
 };
 
 /** Those that import what is named only when they run: a benchmark asked for, an optional package. */
-const COMPUTES_IMPORTS = /^(bench\/main|gateway\/tensorflow-teacher-runtime)\.ts$/;
+const COMPUTES_IMPORTS = /^(bench\/(main|engine-web)|gateway\/tensorflow-teacher-runtime)\.ts$/;
 
 /** Outside `src` these are pure as well: they decide, others act. */
-const PURE_ELSEWHERE =
-  /^(device-sim\/node|gateway\/(access|gateway(-state)?|packet-check|presence|rollout|serving|telling))\.ts$/;
+const PURE_GATEWAY =
+  "access|gateway(-state)?|packet-check|presence|release-fit|rollout|serving|telling";
+const PURE_ELSEWHERE = new RegExp(`^(device-sim/node|gateway/(${PURE_GATEWAY}))\\.ts$`);
 const IMPURE =
   /\b(Date\.now|new Date\(|Math\.random|performance\.|set(Timeout|Interval)|process\.|console\.|fetch\()/;
 

@@ -14,6 +14,8 @@ import type { NodeId } from "../src/wire/messages.ts";
 
 const policy = DEFAULT_ROLLOUT_POLICY;
 const MINUTE = 60_000;
+const tickOf = (all: readonly NodeId[]) =>
+  ({ kind: "tick", nodes: all, away: [], unfit: [] }) as const;
 const nodes = Array.from({ length: 40 }, (_, i) => `collar-${i}` as NodeId);
 const release = {
   sequence: 7,
@@ -44,7 +46,7 @@ function live(behaviour: Behaviour, minutes: number, seed = 1): { rollout: Rollo
   };
   for (let minute = 0; minute < minutes && rollout.state === "spreading"; minute++) {
     const nowMs = minute * MINUTE;
-    for (const effect of step({ kind: "tick", nodes }, nowMs)) {
+    for (const effect of step(tickOf(nodes), nowMs)) {
       if (effect.kind !== "offer" || behaviour.install === "silent") continue;
       if (behaviour.install === "confirmed") {
         step({ kind: "outcome", node: effect.node, outcome: "activated" }, nowMs);
@@ -97,7 +99,7 @@ describe("a rollout", () => {
   test("offers to nobody once it went back, and to latecomers once it is done", () => {
     const back = live({ ...GOOD, install: "reverted" }, 10).rollout;
     const late = "collar-late" as NodeId;
-    const tick = { kind: "tick", nodes: [...nodes, late] } as const;
+    const tick = tickOf([...nodes, late]);
     expect(stepRollout(back, tick, 0, policy).effects).toEqual([]);
     expect(mayHave(back, nodes[0] as NodeId)).toBe(false);
     const { rollout: done } = live(GOOD, 2000);
@@ -107,22 +109,66 @@ describe("a rollout", () => {
   });
 
   test("without any evidence fails after its time", () => {
-    let { rollout } = stepRollout(startRollout(release, 0), { kind: "tick", nodes }, 0, policy);
+    let { rollout } = stepRollout(startRollout(release, 0), tickOf(nodes), 0, policy);
     for (const node of Object.keys(rollout.nodes) as NodeId[]) {
       const confirmed = { kind: "outcome", node, outcome: "confirmed" } as const;
       rollout = stepRollout(rollout, confirmed, 1, policy).rollout;
     }
-    const before = stepRollout(rollout, { kind: "tick", nodes }, policy.evidenceMs, policy);
+    const before = stepRollout(rollout, tickOf(nodes), policy.evidenceMs, policy);
     expect(before.rollout.state).toBe("spreading");
-    const after = stepRollout(rollout, { kind: "tick", nodes }, policy.evidenceMs + 1, policy);
+    const after = stepRollout(rollout, tickOf(nodes), policy.evidenceMs + 1, policy);
     expect(after.effects).toEqual([{ kind: "rollback", reason: expect.stringMatching(/heard/) }]);
   });
 
   test("back goes to everyone at once", () => {
     const back = startRollout({ ...release, purpose: "rollback" }, 0);
-    const { rollout, effects } = stepRollout(back, { kind: "tick", nodes }, 0, policy);
+    const { rollout, effects } = stepRollout(back, tickOf(nodes), 0, policy);
     expect(effects.filter((effect) => effect.kind === "offer")).toHaveLength(nodes.length);
     expect(rollout.state).toBe("done");
+  });
+
+  test("leaves out what cannot hold it, and what answers so, without holding it against it", () => {
+    const [small, other, third] = nodes as [NodeId, NodeId, NodeId];
+    const unfit = [{ node: small, reason: "wrong-format" }] as const;
+    const herd = { kind: "tick", nodes: [other, third], away: [], unfit } as const;
+    const first = stepRollout(startRollout(release, 0), herd, 0, policy);
+    expect(first.effects).toEqual([
+      { kind: "withhold", node: small, reason: "wrong-format" },
+      { kind: "offer", node: other },
+    ]);
+    const answer = { kind: "outcome", node: other, outcome: "too-large" } as const;
+    const second = stepRollout(first.rollout, answer, 1, policy);
+    expect(second.effects).toEqual([{ kind: "withhold", node: other, reason: "too-large" }]);
+    const next = stepRollout(second.rollout, herd, 2, policy);
+    expect(next.effects).toEqual([{ kind: "offer", node: third }]);
+    // None of them is silent, however long it takes.
+    const late = stepRollout(next.rollout, herd, policy.silenceMs, policy);
+    expect(late).toEqual({ rollout: next.rollout, effects: [] });
+    const last = { kind: "outcome", node: third, outcome: "wrong-format" } as const;
+    const none = stepRollout(stepRollout(next.rollout, last, 3, policy).rollout, herd, 4, policy);
+    expect(none.effects).toEqual([
+      { kind: "rollback", reason: "none of 3 nodes can hold it: 1 too-large, 2 wrong-format" },
+    ]);
+    expect(none.rollout.state).toBe("rolled-back");
+  });
+
+  test("that a node was offered and no longer can hold gives its place to another", () => {
+    const [canary, other] = nodes as [NodeId, NodeId];
+    const start = stepRollout(startRollout(release, 0), tickOf([canary, other]), 0, policy);
+    expect(start.effects).toEqual([{ kind: "offer", node: canary }]);
+    const unfit = [{ node: canary, reason: "too-large" }] as const;
+    const changed = { kind: "tick", nodes: [other], away: [], unfit } as const;
+    const next = stepRollout(start.rollout, changed, 1, policy);
+    expect(next.effects).toEqual([
+      { kind: "withhold", node: canary, reason: "too-large" },
+      { kind: "offer", node: other },
+    ]);
+    // One that runs it can hold it, whatever it says.
+    const runs = { kind: "outcome", node: other, outcome: "activated" } as const;
+    const running = stepRollout(next.rollout, runs, 2, policy).rollout;
+    const claims = [...unfit, { node: other, reason: "too-large" }] as const;
+    const tick = { kind: "tick", nodes: [], away: [], unfit: claims } as const;
+    expect(stepRollout(running, tick, 3, policy)).toEqual({ rollout: running, effects: [] });
   });
 
   test("never offers twice, and never more than its share, whatever is said to it", () => {
@@ -140,7 +186,7 @@ describe("a rollout", () => {
         windows: fc.nat(50),
         offloads: fc.constant(0),
       }),
-      fc.constant({ kind: "tick" as const, nodes }),
+      fc.constant(tickOf(nodes)),
     );
     fc.assert(
       fc.property(fc.array(event, { maxLength: 200 }), fc.nat(90 * MINUTE), (events, stepMs) => {

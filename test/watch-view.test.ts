@@ -37,6 +37,7 @@ const device: Device = {
   dropped: 0,
   drift: 0,
   alarm: false,
+  withheld: null,
 };
 
 function tell(view: View, topic: string, value: unknown) {

@@ -37,6 +37,10 @@ export const OUTCOMES = [
 ] as const;
 export type ReleaseOutcome = (typeof OUTCOMES)[number];
 
+/** Why a node cannot hold a release: that is no fault of the release. */
+export const UNFIT_REASONS = ["too-large", "wrong-format"] as const satisfies ReleaseOutcome[];
+export type UnfitReason = (typeof UNFIT_REASONS)[number];
+
 /** One window's answer by the student, as reported. */
 export type ReportEntry = {
   /** Counts the windows of this epoch from 0. */

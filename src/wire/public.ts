@@ -8,6 +8,7 @@
  */
 
 import { z } from "zod";
+import { UNFIT_REASONS } from "./messages.ts";
 
 /** Rises when a field changes its meaning, not when one is added. */
 export const PUBLIC_VERSION = 1;
@@ -87,6 +88,9 @@ export const DeviceSchema = z.object({
   dropped: count,
   drift: z.number().min(0),
   alarm: z.boolean(),
+  /** Why the present release is withheld: the node said that its slot or RAM is too small for it, or
+   * that it reads older formats only. Null from a gateway that does not tell. */
+  withheld: z.enum(UNFIT_REASONS).nullable().default(null),
 });
 export type Device = z.infer<typeof DeviceSchema>;
 
@@ -126,6 +130,7 @@ export const BRIDGE_EVENTS = [
   "release-done",
   "rolled-back",
   "release-outcome",
+  "release-withheld",
   "refused",
 ] as const;
 

@@ -1,0 +1,64 @@
+/**
+ * What a release asks of a node, and whether a node has it, by what the node said of itself in its
+ * hello: slot, RAM and container format. Pure.
+ *
+ * The node has the last word: it refuses what it cannot hold, whatever was thought of it here.
+ */
+
+import { decodeContainer } from "../src/model/container.ts";
+import { CONTAINER_VERSION } from "../src/model/container-layout.ts";
+import { studentCost } from "../src/model/student-cost.ts";
+import type { UnfitReason } from "../src/wire/messages.ts";
+import type { NodeRow } from "./label-rows.ts";
+
+export type ReleaseNeeds = {
+  /** The container, as it is kept in a slot. */
+  readonly slotBytes: number;
+  /** The buffers of a window that goes through all exits. */
+  readonly ramBytes: number;
+  readonly formatVersion: number;
+};
+
+/** Throws `EdgeError` where the bytes are no container. */
+export function needsOf(container: Uint8Array): ReleaseNeeds {
+  const { student } = decodeContainer(container);
+  return {
+    slotBytes: container.length,
+    ramBytes: Math.max(...studentCost(student).map((exit) => exit.ramBytes)),
+    formatVersion: CONTAINER_VERSION,
+  };
+}
+
+/** Undefined where the node has what it takes. */
+export function unfitReason(
+  node: Pick<NodeRow, "slotBytes" | "ramBytes" | "formatVersion">,
+  needs: ReleaseNeeds,
+): UnfitReason | undefined {
+  if (node.formatVersion < needs.formatVersion) return "wrong-format";
+  const holds = node.slotBytes >= needs.slotBytes && node.ramBytes >= needs.ramBytes;
+  return holds ? undefined : "too-large";
+}
+
+/** Of the nodes of a cohort those that cannot hold a release: for people, before it is made. */
+export function unfitNodes<Row extends NodeRow>(
+  rows: readonly Row[],
+  cohort: string,
+  needs: ReleaseNeeds,
+): { readonly unfit: readonly Row[]; readonly fit: readonly Row[] } {
+  const ours = rows.filter((row) => row.cohort === cohort);
+  return {
+    unfit: ours.filter((row) => unfitReason(row, needs) !== undefined),
+    fit: ours.filter((row) => unfitReason(row, needs) === undefined),
+  };
+}
+
+/** In words: what it needs, and who does not have it. */
+export function needsText(needs: ReleaseNeeds, unfit: readonly NodeRow[]): string {
+  const { slotBytes, ramBytes, formatVersion } = needs;
+  const some = unfit.slice(0, 5).map(({ node }) => node);
+  const more = unfit.length > some.length ? ` and ${unfit.length - some.length} more` : "";
+  return (
+    `it needs a slot of ${slotBytes} bytes, ${ramBytes} bytes of RAM and format ${formatVersion}, ` +
+    `which ${some.join(", ")}${more} cannot give`
+  );
+}
