@@ -59,6 +59,11 @@ const COMMANDS: readonly {
     summary: "list models and releases, inspect a model container",
     load: () => import("./models.ts"),
   },
+  {
+    name: "export",
+    summary: "a student as C source or as an ONNX file",
+    load: () => import("./export.ts"),
+  },
 ];
 
 const EXIT_CODES = `

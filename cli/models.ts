@@ -125,7 +125,8 @@ function filesUnder(folder: string, depth: number): string[] {
   }
 }
 
-function readFile(path: string): Uint8Array {
+/** The bytes of a container or release. Throws `EdgeError` for what cannot be one. */
+export function readFile(path: string): Uint8Array {
   try {
     if (statSync(path).size > LIMITS.releaseBytes) {
       throw new EdgeError({

@@ -1,0 +1,138 @@
+/**
+ * `bellwether export`: a student for places where no container is run.
+ *
+ * Nothing is written over without `--force`, and everything is made before anything is written.
+ */
+
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { EdgeError } from "../src/assert.ts";
+import { exportC } from "../src/export/student-c.ts";
+import { exampleMain } from "../src/export/student-c-header.ts";
+import { type Container, decodeContainer } from "../src/model/container.ts";
+import { modelIdOf } from "../src/wire/topics.ts";
+import {
+  type CommandInput,
+  type CommandIo,
+  type CommandSpec,
+  EXIT,
+  type OptionSpec,
+} from "./command.ts";
+import { readFile } from "./models.ts";
+
+/** What generated C includes, copied beside it so that a folder compiles on its own. */
+const RUNTIME_FOLDER = fileURLToPath(new URL("../deploy/firmware/runtime", import.meta.url));
+const RUNTIME_HEADERS = ["bw.h", "bw_kernels_packed.h", "bw_packed_blocks.h"];
+
+const MODEL_ARGUMENT = { name: "<model>", description: "a model container (.bwm)" };
+const FORCE_OPTION: OptionSpec = {
+  flags: "--force",
+  description: "write over files that exist",
+  kind: "flag",
+};
+
+export const command: CommandSpec = {
+  name: "export",
+  summary: "a student as C source or as an ONNX file",
+  options: [],
+  examples: ["bellwether export c profiles/cattle/student.bwm --out ./student-c --example"],
+  commands: [
+    {
+      name: "c",
+      summary: "C99 source: constant tables, calls, and the kernels that they need",
+      description:
+        "Writes a folder that any C99 compiler takes: NAME.h, NAME.c and the two headers that they\n" +
+        "include. The bits are those of every other engine, and NAME_self_test checks that. NAME.h\n" +
+        "states RAM, tables and multiply-accumulates per exit.\n\n" +
+        "A student in this form changes only with the firmware. One that shall be replaced over the\n" +
+        "air is run from its container, by the runtime in deploy/firmware.",
+      arguments: [MODEL_ARGUMENT],
+      options: [
+        { flags: "--out <dir>", description: "where to write; is made", kind: "text" },
+        {
+          flags: "--name <id>",
+          description: "what files and identifiers begin with: a-z, 0-9, _",
+          kind: "text",
+          default: "student",
+        },
+        { flags: "--example", description: "a main.c that runs it on this machine", kind: "flag" },
+        FORCE_OPTION,
+      ],
+      examples: [
+        "bellwether export c profiles/cattle/student.bwm --out ./student-c --example",
+        "bellwether export c student.bwm --out ./firmware/collar --name collar --force",
+      ],
+      run: runC,
+    },
+  ],
+};
+
+async function runC(input: CommandInput, io: CommandIo): Promise<number> {
+  const out = required(input, "out", "--out <dir>");
+  const name = input.text("name") ?? "student";
+  const { container, modelId } = openModel(input);
+  const { files, figures } = exportC({ container, modelId, name });
+  const written = new Map<string, string | Uint8Array>(
+    files.map((file) => [join(out, file.name), file.text]),
+  );
+  for (const header of RUNTIME_HEADERS) {
+    written.set(join(out, header), readFileSync(join(RUNTIME_FOLDER, header)));
+  }
+  if (input.flag("example")) written.set(join(out, "main.c"), exampleMain({ name }));
+  writeAll(written, input.flag("force"));
+  const { ramBytes, tableBytes, macs, selfTest } = figures;
+  io.print(`${out}: ${[...written.keys()].map((path) => path.slice(out.length + 1)).join(", ")}`);
+  io.print(`model ${modelId}: ${ramBytes} bytes of RAM, ${tableBytes} bytes of tables`);
+  macs.forEach((count, e) => {
+    io.print(`exit ${e + 1}: ${count} multiply-accumulates`);
+  });
+  const paths = [...written.keys()];
+  if (io.json)
+    io.printJson({ model: modelId, name, files: paths, ramBytes, tableBytes, macs, selfTest });
+  return EXIT.ok;
+}
+
+function openModel(input: CommandInput): { container: Container; modelId: string } {
+  const bytes = readFile(input.arguments[0] ?? "");
+  const container = decodeContainer(bytes);
+  return { container, modelId: modelIdOf(createHash("sha256").update(bytes).digest()) };
+}
+
+function required(input: CommandInput, name: string, flags: string): string {
+  const value = input.text(name);
+  if (value !== undefined && value !== "") return value;
+  throw new EdgeError({
+    code: "usage",
+    message: "is missing",
+    where: flags,
+    hint: "Say where to write.",
+  });
+}
+
+/** All or nothing as far as names that exist go; a disk that fills up is told. */
+function writeAll(files: ReadonlyMap<string, string | Uint8Array>, force: boolean): void {
+  const there = [...files.keys()].find((path) => existsSync(path));
+  if (there !== undefined && !force) {
+    throw new EdgeError({
+      code: "file-exists",
+      message: "exists",
+      where: there,
+      hint: "Give --force to write over it, or another --out.",
+    });
+  }
+  for (const [path, content] of files) {
+    try {
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, content);
+    } catch (error) {
+      throw new EdgeError({
+        code: "file-unwritable",
+        message: (error as Error).message,
+        where: path,
+        hint: "Give an --out that may be written.",
+      });
+    }
+  }
+}
