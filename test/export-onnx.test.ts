@@ -92,7 +92,6 @@ describe("the exported ONNX file", () => {
   });
 
   const found = findRecordings(undefined);
-  const found = findRecordings(undefined);
   for (const [profile, dataset] of RECORDED) {
     const folder = datasetFolder(found, dataset);
     if (folder === null) console.log(`windows of ${profile} are skipped: no recordings ${dataset}`);
