@@ -1,9 +1,11 @@
 /**
  * Nanoseconds per window of every engine, beside ONNX Runtime on the same shapes.
  *
- * Engines run by turns, many short rounds each; the figures are medians over the rounds, and ratios
- * are medians of the ratios within one round, so that a busy machine disturbs all alike. `--rounds N`.
- * Before anything is timed, the engines' hashes are compared, and ONNX Runtime's answers with ours.
+ * Reference, WebAssembly, the C runtime compiled for this machine, ONNX Runtime native and in
+ * WebAssembly, one thread each. They run by turns, many short rounds; the figures are medians over
+ * the rounds, and ratios are medians of the ratios within one round, so that a busy machine disturbs
+ * all alike. `--rounds N`. Before anything is timed, the engines' hashes are compared, and ONNX
+ * Runtime's answers with ours. A peer that is not installed is named and left out.
  */
 
 import { onnxRuntime } from "../gateway/onnx-runtime.ts";
@@ -11,10 +13,10 @@ import type { Engine, LoadedStudent } from "../src/engine/engine.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
 import { createWasmEngine } from "../src/engine/wasm.ts";
 import { largestIndex } from "../src/learn/metrics.ts";
-import type { Program, RuntimeTensor } from "../src/learn/runtime.ts";
-import { type Container, decodeContainer, encodeContainer } from "../src/model/container.ts";
+import type { Program, Runtime, RuntimeTensor } from "../src/learn/runtime.ts";
+import { type Container, encodeContainer } from "../src/model/container.ts";
 import { quantizeStudent } from "../src/model/quantize.ts";
-import { selfTestHashes } from "../src/model/self-test.ts";
+import { hashLogits, selfTestHashes } from "../src/model/self-test.ts";
 import { studentCost } from "../src/model/student-cost.ts";
 import type { StudentSpec } from "../src/model/student-spec.ts";
 import { type WindowSet, windowAt } from "../src/signal/window-set.ts";
@@ -27,7 +29,16 @@ import {
   randomFloatStudent,
 } from "../test/student-samples.ts";
 import { type BenchmarkOptions, type BenchmarkResult, median, table } from "./benchmark.ts";
+import {
+  buildNative,
+  NATIVE_FLAGS,
+  type NativeProgram,
+  removeNative,
+  startNative,
+} from "./engine-native.ts";
+import { windowsPerSecond } from "./engine-nodes.ts";
 import { peerOnnx } from "./engine-peer.ts";
+import { onnxRuntimeWeb } from "./engine-web.ts";
 
 const SHAPES: Readonly<Record<string, StudentSpec>> = {
   cnn: CNN_SPEC,
@@ -41,66 +52,100 @@ const NODES = 20_000;
 
 type Timed = {
   readonly name: string;
-  /** Runs about so many windows and says how many it were. */
-  readonly run: (windows: number) => Promise<number>;
+  /** Runs at least so many windows, and says how many it were and how long they took. */
+  readonly run: (windows: number) => Promise<{ readonly windows: number; readonly ns: number }>;
 };
 
 type ShapeFigures = {
   readonly macs: number;
   readonly nsPerWindow: Readonly<Record<string, number>>;
+  readonly gmacPerSecond: Readonly<Record<string, number>>;
   /** How many times as long an engine takes as WASM does. */
   readonly wasmFaster: Readonly<Record<string, number>>;
   readonly agreementWithOnnxruntime: number;
 };
 
+type Peers = {
+  readonly wasm: Engine;
+  readonly native: NativeProgram | undefined;
+  readonly web: Runtime | undefined;
+};
+
 export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
   const rounds = options.quick ? 3 : Number(options.extra.rounds ?? 41);
-  const wasm = createWasmEngine();
-  const rows: (string | number)[][] = [
-    ["shape", "engine", "ns/window", "GMAC/s", "WASM is faster by"],
-  ];
-  const measuredShapes: Record<string, ShapeFigures> = {};
+  const peers: Peers = {
+    wasm: createWasmEngine(),
+    native: buildNative(),
+    web: await onnxRuntimeWeb(),
+  };
+  const shapes: Record<string, ShapeFigures> = {};
+  const perSecond: Record<string, number> = {};
   let identical = true;
-  for (const [shape, spec] of Object.entries(SHAPES)) {
-    const measured = await measureShape(spec, wasm, rounds, (share) => {
-      options.progress(shape, share);
-    });
-    identical &&= measured.identical;
-    const macs = studentCost(measured.container.student).at(-1)?.macs ?? 0;
-    for (const [name, ns] of Object.entries(measured.nsPerWindow)) {
-      const ratio = measured.wasmFaster[name] ?? 1;
-      rows.push([shape, name, Math.round(ns), (macs / ns).toFixed(2), ratio.toFixed(2)]);
+  try {
+    for (const [shape, spec] of Object.entries(SHAPES)) {
+      const progress = (share: number) => options.progress(shape, share);
+      const measured = await measureShape(spec, peers, rounds, progress);
+      identical &&= measured.identical;
+      shapes[shape] = measured.figures;
+      const nodes = options.quick ? 2_000 : NODES;
+      const windows = noiseWindows(spec, WINDOWS, 3);
+      perSecond[shape] = windowsPerSecond(peers.wasm, measured.container, windows, nodes);
     }
-    const { nsPerWindow, wasmFaster, agreement } = measured;
-    measuredShapes[shape] = { macs, nsPerWindow, wasmFaster, agreementWithOnnxruntime: agreement };
+  } finally {
+    if (peers.native !== undefined) removeNative(peers.native);
   }
-  const perSecond = nodesPerSecond(wasm, options.quick ? 2_000 : NODES);
-  const cnn = measuredShapes.cnn;
+  const { nsPerWindow, wasmFaster } = shapes.cnn as ShapeFigures;
   return {
     ok: identical,
-    lines: [
-      ...table(rows),
-      "",
-      `reference and WASM give the same bits: ${identical ? "yes" : "NO"}`,
-      `${Math.round(perSecond)} windows a second over ${NODES} nodes with windows of their own (collar)`,
-    ],
+    lines: linesOf(shapes, perSecond, identical, peers),
     figures: {
       bitIdentical: identical,
-      wasmNsPerWindow: cnn?.nsPerWindow.wasm,
+      wasmNsPerWindow: nsPerWindow.wasm,
       ratio: {
-        wasmOverOnnxruntimeNode: cnn?.wasmFaster["onnxruntime-node"],
-        wasmOverReference: cnn?.wasmFaster.reference,
+        wasmOverOnnxruntimeNode: wasmFaster["onnxruntime-node"],
+        wasmOverOnnxruntimeWeb: wasmFaster["onnxruntime-web"] ?? null,
+        wasmOverReference: wasmFaster.reference,
+        wasmOverC: wasmFaster.c ?? null,
       },
       windowsPerSecondOverNodes: perSecond,
       rounds,
-      ...measuredShapes,
+      ...shapes,
     },
   };
 }
 
+function linesOf(
+  shapes: Readonly<Record<string, ShapeFigures>>,
+  perSecond: Readonly<Record<string, number>>,
+  identical: boolean,
+  { native, web }: Peers,
+): string[] {
+  const rows = Object.entries(shapes).flatMap(([shape, { nsPerWindow, ...figures }]) =>
+    Object.entries(nsPerWindow).map(([name, ns]) => {
+      const gmacs = figures.gmacPerSecond[name]?.toFixed(2) ?? "-";
+      return [shape, name, Math.round(ns), gmacs, figures.wasmFaster[name]?.toFixed(2) ?? "-"];
+    }),
+  );
+  const missing = [
+    ...(native === undefined ? ["c: gcc is not installed"] : []),
+    ...(web === undefined ? ["onnxruntime-web: it is not installed; npm ci"] : []),
+  ];
+  return [
+    ...table([["shape", "engine", "ns/window", "GMAC/s", "WASM is faster by"], ...rows]),
+    "",
+    ...missing.map((line) => `left out: ${line}`),
+    `c is the runtime of deploy/firmware, gcc ${NATIVE_FLAGS.join(" ")}`,
+    `reference, WASM and C give the same bits: ${identical ? "yes" : "NO"}`,
+    ...Object.entries(perSecond).map(
+      ([shape, windows]) =>
+        `${Math.round(windows)} windows a second over nodes with rings of their own (${shape})`,
+    ),
+  ];
+}
+
 async function measureShape(
   spec: StudentSpec,
-  wasm: Engine,
+  { wasm, native, web }: Peers,
   rounds: number,
   progress: (share: number) => void,
 ) {
@@ -109,8 +154,15 @@ async function measureShape(
   const student = quantizeStudent(randomFloatStudent(spec, 1), calibration, 31.25);
   const container = containerAround(student);
   const [reference, fast] = [referenceEngine.load(container), wasm.load(container)];
-  const identical = selfTestHashes(reference, 1).join() === selfTestHashes(fast, 1).join();
-  const program = await onnxRuntime().compile(peerOnnx(student));
+  const onnx = peerOnnx(student);
+  const program = await onnxRuntime().compile(onnx);
+  const inWeb = await web?.compile(onnx);
+  const inC = native && (await startNative(native, encodeContainer(container), windows));
+  const hashes = hashesOf(reference, windows).join();
+  const identical =
+    selfTestHashes(reference, 1).join() === selfTestHashes(fast, 1).join() &&
+    hashesOf(fast, windows).join() === hashes &&
+    (inC === undefined || inC.hashes.join() === hashes);
   const agreement = await agreementWith(program, container, windows, reference);
   const timed: Timed[] = [
     { name: "wasm", run: windowsThrough(fast, windows) },
@@ -118,16 +170,39 @@ async function measureShape(
     { name: "onnxruntime-node", run: batchesThrough(program, container, windows, 1) },
     { name: "onnxruntime-node, 64 at once", run: batchesThrough(program, container, windows, 64) },
   ];
-  const ns = await takeTurns(timed, rounds, progress);
-  await program.release();
-  const wasmRounds = ns.get("wasm") ?? [];
-  const nsPerWindow: Record<string, number> = {};
-  const wasmFaster: Record<string, number> = {};
-  for (const [name, values] of ns) {
-    nsPerWindow[name] = median(values);
-    wasmFaster[name] = median(values.map((value, i) => value / (wasmRounds[i] as number)));
+  if (inWeb !== undefined) {
+    timed.push({ name: "onnxruntime-web", run: batchesThrough(inWeb, container, windows, 1) });
   }
-  return { container, identical, agreement, nsPerWindow, wasmFaster };
+  if (inC !== undefined) {
+    const inTurn = async (count: number) => ({ windows: count, ns: await inC.run(count) });
+    timed.push({ name: "c", run: inTurn });
+  }
+  const ns = await takeTurns(timed, rounds, progress);
+  await Promise.all([program.release(), inWeb?.release(), inC?.stop()]);
+  const macs = studentCost(student).at(-1)?.macs ?? 0;
+  const wasmRounds = ns.get("wasm") ?? [];
+  const each = <T>(value: (rounds: readonly number[]) => T) =>
+    Object.fromEntries([...ns].map(([name, values]) => [name, value(values)]));
+  const figures: ShapeFigures = {
+    macs,
+    nsPerWindow: each(median),
+    gmacPerSecond: each((values) => macs / median(values)),
+    wasmFaster: each((values) => median(values.map((value, i) => value / (wasmRounds[i] ?? 0)))),
+    agreementWithOnnxruntime: agreement,
+  };
+  return { container, identical, figures };
+}
+
+/** FNV-1a over the logits of all windows, one per exit. */
+function hashesOf(loaded: LoadedStudent, windows: WindowSet): number[] {
+  const hashes = Array.from({ length: loaded.exits }, () => 0x811c9dc5);
+  for (let w = 0; w < windows.count; w++) {
+    loaded.begin(windowAt(windows, w));
+    for (let exit = 0; exit < loaded.exits; exit++) {
+      hashes[exit] = hashLogits(hashes[exit] as number, loaded.nextExit().logits);
+    }
+  }
+  return hashes;
 }
 
 /** Nanoseconds per window and round. Each engine's count is set so that a round takes `ROUND_MS`. */
@@ -138,18 +213,20 @@ async function takeTurns(
 ): Promise<Map<string, number[]>> {
   const counts = new Map<string, number>();
   for (const { name, run } of timed) {
-    const startMs = performance.now();
-    let ran = 0;
-    while (performance.now() - startMs < 4 * ROUND_MS) ran += await run(WINDOWS);
-    counts.set(name, Math.ceil((ran * ROUND_MS) / (performance.now() - startMs)));
+    let [windows, ns] = [0, 0];
+    while (ns < 4e6 * ROUND_MS) {
+      const ran = await run(WINDOWS);
+      windows += ran.windows;
+      ns += ran.ns;
+    }
+    counts.set(name, Math.ceil((windows * ROUND_MS * 1e6) / ns));
   }
   const all = new Map<string, number[]>(timed.map(({ name }) => [name, []]));
   for (let round = 0; round < rounds; round++) {
     progress(round / rounds);
     for (const { name, run } of timed) {
-      const startMs = performance.now();
-      const ran = await run(counts.get(name) ?? 1);
-      all.get(name)?.push(((performance.now() - startMs) * 1e6) / ran);
+      const { windows, ns } = await run(counts.get(name) ?? 1);
+      all.get(name)?.push(ns / windows);
     }
   }
   return all;
@@ -158,11 +235,12 @@ async function takeTurns(
 function windowsThrough(loaded: LoadedStudent, windows: WindowSet): Timed["run"] {
   const each = Array.from({ length: windows.count }, (_, w) => windowAt(windows, w));
   return (count) => {
+    const startMs = performance.now();
     for (let i = 0; i < count; i++) {
       loaded.begin(each[i % each.length] as Int8Array);
       for (let exit = 0; exit < loaded.exits; exit++) loaded.nextExit();
     }
-    return Promise.resolve(count);
+    return Promise.resolve({ windows: count, ns: 1e6 * (performance.now() - startMs) });
   };
 }
 
@@ -176,11 +254,12 @@ function batchesThrough(
     window: peerInput(container, windows, b * batch, Math.min(batch, BATCH_WINDOWS)),
   }));
   return async (count) => {
-    let ran = 0;
-    for (let b = 0; ran < count; b++, ran += batch) {
+    const startMs = performance.now();
+    let windows = 0;
+    for (let b = 0; windows < count; b++, windows += batch) {
       await program.run(batches[b % batches.length] as { window: RuntimeTensor });
     }
-    return ran;
+    return { windows, ns: 1e6 * (performance.now() - startMs) };
   };
 }
 
@@ -227,23 +306,4 @@ async function agreementWith(
     if (ours === largestIndex(theirs.subarray(w * classes, (w + 1) * classes))) same++;
   }
   return same / WINDOWS;
-}
-
-/** Every node loads its own decoded container and has its own window in memory. */
-function nodesPerSecond(engine: Engine, nodes: number): number {
-  const student = quantizeStudent(
-    randomFloatStudent(COLLAR_SPEC, 1),
-    noiseWindows(COLLAR_SPEC, 32, 1),
-    31.25,
-  );
-  const bytes = encodeContainer(containerAround(student));
-  const container = decodeContainer(bytes);
-  const loads = Array.from({ length: nodes }, () => engine.load(container));
-  const windows = noiseWindows(COLLAR_SPEC, nodes, 3);
-  const startMs = performance.now();
-  loads.forEach((loaded, node) => {
-    loaded.begin(windowAt(windows, node));
-    for (let exit = 0; exit < loaded.exits; exit++) loaded.nextExit();
-  });
-  return (nodes * 1000) / (performance.now() - startMs);
 }

@@ -3,6 +3,15 @@
 import { expect, it } from "vitest";
 import type { BenchmarkOptions } from "../bench/benchmark.ts";
 import { run } from "../bench/engine.ts";
+import { onnxRuntimeWeb } from "../bench/engine-web.ts";
+import { buildNative, removeNative } from "../bench/engine-native.ts";
+
+const native = buildNative();
+if (native !== undefined) removeNative(native);
+const hasC = native !== undefined;
+const hasWeb = (await onnxRuntimeWeb()) !== undefined;
+if (!hasC) console.warn("no C compiler: the C runtime is not timed");
+if (!hasWeb) console.warn("onnxruntime-web is not installed: it is not timed");
 
 it("times every engine on every shape, and ONNX Runtime names nearly the same classes", async () => {
   const result = await run({
@@ -25,7 +34,19 @@ it("times every engine on every shape, and ONNX Runtime names nearly the same cl
   for (const shape of ["cnn", "gru", "collar"]) {
     // Its convolutions saturate at 255 and round ties to even: other bits, the same answers.
     expect(figures[shape]?.agreementWithOnnxruntime, shape).toBeGreaterThan(0.9);
-    expect(Object.values(figures[shape]?.nsPerWindow as object)).toHaveLength(4);
+    expect(Object.keys(figures[shape]?.nsPerWindow as object)).toEqual([
+      "wasm",
+      "reference",
+      "onnxruntime-node",
+      "onnxruntime-node, 64 at once",
+      ...(hasWeb ? ["onnxruntime-web"] : []),
+      ...(hasC ? ["c"] : []),
+    ]);
+    expect(figures.windowsPerSecondOverNodes?.[shape]).toBeGreaterThan(1000);
   }
+  expect(figures.wasmNsPerWindow).toBeGreaterThan(0);
   expect(figures.ratio?.wasmOverReference).toBeGreaterThan(3);
+  expect(figures.ratio?.wasmOverOnnxruntimeNode).toBeGreaterThan(0);
+  expect(figures.ratio?.wasmOverOnnxruntimeWeb).toEqual(hasWeb ? expect.any(Number) : null);
+  expect(figures.ratio?.wasmOverC).toEqual(hasC ? expect.any(Number) : null);
 });
