@@ -8,9 +8,11 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import { EdgeError } from "../src/assert.ts";
 import { ByteReader } from "../src/bytes.ts";
+import { TARGET_NAMES } from "../src/cost/targets.ts";
 import { LIMITS } from "../src/wire/limits.ts";
 import { decodeManifest, type ReleaseManifest } from "../src/wire/release.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
+import { costLines, describeCost } from "./describe-cost.ts";
 import { describeLines, describeModel, type ModelDescription } from "./describe-model.ts";
 
 const CONTAINER = ".bwm";
@@ -37,9 +39,23 @@ export const command: CommandSpec = {
     {
       name: "inspect",
       summary: "what one container is for, what its exits cost, how its gate decides",
+      description:
+        "What one container is for, what its exits cost in multiplications, flash and RAM, and how\n" +
+        "its gate decides. With --target also instructions, time and energy on one processor: an\n" +
+        "estimate, with the source of each constant.",
       arguments: [{ name: "<file>", description: `a model container (${CONTAINER})` }],
-      options: [],
-      examples: ["bellwether models inspect profiles/cattle/student.bwm"],
+      options: [
+        {
+          flags: "--target <name>",
+          description: "the processor to estimate for",
+          kind: "text",
+          choices: TARGET_NAMES,
+        },
+      ],
+      examples: [
+        "bellwether models inspect profiles/cattle/student.bwm",
+        "bellwether models inspect profiles/people/student.bwm --target nrf52840 --json",
+      ],
       run: inspect,
     },
   ],
@@ -47,9 +63,13 @@ export const command: CommandSpec = {
 
 async function inspect(input: CommandInput, io: CommandIo): Promise<number> {
   const file = input.arguments[0] ?? "";
-  const description = describeModel(readFile(file));
+  const bytes = readFile(file);
+  const description = describeModel(bytes);
+  const target = TARGET_NAMES.find((name) => name === input.text("target"));
+  const cost = target === undefined ? undefined : describeCost(bytes, target);
   for (const line of describeLines(description)) io.print(line);
-  if (io.json) io.printJson(description);
+  if (cost !== undefined) for (const line of costLines(cost)) io.print(line);
+  if (io.json) io.printJson({ ...description, ...(cost !== undefined && { cost }) });
   return EXIT.ok;
 }
 

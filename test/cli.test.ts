@@ -117,6 +117,29 @@ describe("bellwether models", () => {
     expect(model).toMatchObject({ bytes: bytes.length, rateHz: 10, cohort: "test/noise" });
     expect(model.exits).toHaveLength(spec.stages.length);
     expect(lines[0]).toContain(model.model);
+    expect(model).not.toHaveProperty("cost");
+  });
+
+  it("estimates what a student costs on a processor, with the source of each constant", async () => {
+    const file = join(folder, "student.bwm");
+    writeFileSync(file, bytes);
+    const args = ["models", "inspect", file, "--target", "nrf52840", "--json"];
+    const { code, stdout } = await run(...args);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/on {8}nRF52840, estimated: times and energies within 30\.0 %/);
+    expect(stdout).toMatch(/currentMilliampere 3\.3 mA, derived: Nordic nRF52840 Product/);
+    const { cost } = JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "");
+    expect(cost.exits).toHaveLength(spec.stages.length);
+    expect(cost.exits[0]).toEqual({
+      instructions: expect.any(Number),
+      cycles: expect.any(Number),
+      milliseconds: expect.any(Number),
+      microjoules: expect.any(Number),
+    });
+    expect(cost.flashBytes).toBeGreaterThan(bytes.length);
+    const refused = await run("models", "inspect", file, "--target", "abacus");
+    expect(refused).toMatchObject({ code: 2, stdout: "" });
+    expect(refused.stderr).toContain("nrf52840, stm32l4, esp32c3, pi4");
   });
 
   it("lists a folder, and fails where a file does not hold", async () => {
