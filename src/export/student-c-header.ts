@@ -21,7 +21,7 @@ ${figures.macs.map((macs, e) => ` * exit ${e + 1}  ${macs} multiply-accumulates,
  * A window is int8 [${upper}_WINDOW_SAMPLES][${upper}_CHANNELS]: acceleration with gravity, one step
  * being ${upper}_MICROG_PER_STEP micro-g, saturated. It is copied. No statics are written, so that
  * several windows may be at work, each with a block of its own. Compile with -O3; on a Cortex-M4
- * with GCC add -fno-schedule-insns -fno-ivopts. -DBW_PORTABLE leaves out DSP instructions.
+ * with GCC add -fno-schedule-insns. -DBW_PORTABLE leaves out DSP instructions.
  */
 #ifndef ${upper}_H
 #define ${upper}_H

@@ -60,8 +60,15 @@ static inline void bw_store(void *out, int32_t at, int32_t value, int32_t mode) 
 static inline void bw_rows4(const bw_matrix *m, const int16_t *x, void *out, int32_t mode) {
   const int32_t pairs = (m->columns + 1) / 2;
   const int32_t n = m->row_count;
-  const int8_t *w = m->weights;
-  for (int32_t r = 0; r < n; r += 2, w += 4 * pairs) {
+  int32_t r = 0;
+#if BW_PACKED_DSP
+  if (mode == BW_RELU8 && m->lift == 0) {
+    bw_pairs4_relu(x, m->weights, m->rows, pairs, (int8_t *)out, n);
+    r = n & ~1;
+  }
+#endif
+  const int8_t *w = m->weights + 2 * r * pairs;
+  for (; r < n; r += 2, w += 4 * pairs) {
     const bw_row *row = m->rows + r;
     const int32_t a = row[0].bias;
     const int32_t b = row[1].bias;

@@ -189,6 +189,77 @@ __attribute__((naked, noinline)) static void bw_block4(BW_UNUSED const int16_t *
       "add sp, sp, #12\n"
       "pop {r4-r11, pc}\n");
 }
+
+/* All whole pairs of rows of a matrix with lift 0, by four samples, with ReLU: out is [4][n] int8.
+ * Sums never leave their registers: it is bw_block4 with the rows' loop around and the rescaling
+ * behind it. Stack: ends at 0 and 4, x at 8, rows at 12, bytes of a pair of rows at 16, of which in
+ * whole fours at 20, pairs left at 24; `out` and `n` at 64 and 68. */
+#define BW_RESCALE_PAIR(a, b)   \
+  "smmulr " a ", " a ", r2\n"   \
+  "smmulr " b ", " b ", r3\n"   \
+  "usat " a ", #7, " a "\n"     \
+  "usat " b ", #7, " b "\n"     \
+  "strb " a ", [r0]\n"          \
+  "strb " b ", [r0, #1]\n"      \
+  "add r0, r0, r12\n"
+__attribute__((naked, noinline)) static void bw_pairs4_relu(
+    BW_UNUSED const int16_t *x, BW_UNUSED const int8_t *w, BW_UNUSED const bw_row *rows,
+    BW_UNUSED int32_t pairs, BW_UNUSED int8_t *out, BW_UNUSED int32_t n) {
+  __asm__ volatile(
+      "push {r4-r11, lr}\n"
+      "sub sp, sp, #28\n"
+      "lsl r3, r3, #2\n"
+      "str r0, [sp, #8]\n"
+      "str r2, [sp, #12]\n"
+      "str r3, [sp, #16]\n"
+      "bic r3, r3, #15\n"
+      "str r3, [sp, #20]\n"
+      "ldr r2, [sp, #68]\n"
+      "lsrs r2, r2, #1\n"
+      "beq 4f\n"
+      "0:\n"
+      "str r2, [sp, #24]\n"
+      "ldr r3, [sp, #12]\n"
+      "ldm r3!, {r4, r5, r8, r9}\n" /* bias, scale, bias, scale */
+      "str r3, [sp, #12]\n"
+      "mov r5, r4\n"
+      "mov r6, r4\n"
+      "mov r7, r4\n"
+      "mov r9, r8\n"
+      "mov r10, r8\n"
+      "mov r11, r8\n"
+      "ldrd r2, r3, [sp, #16]\n"
+      "add r2, r2, r1\n"
+      "add r3, r3, r1\n"
+      "strd r3, r2, [sp]\n"
+      "ldr r0, [sp, #8]\n"
+      "cmp r1, r3\n"
+      "beq 2f\n"
+      "1:\n" BW_FOUR_BY_TWO BW_FOUR_BY_TWO BW_FOUR_BY_TWO BW_FOUR_BY_TWO
+      "ldr r2, [sp]\n"
+      "cmp r1, r2\n"
+      "bne 1b\n"
+      "2:\n"
+      "ldr r2, [sp, #4]\n"
+      "cmp r1, r2\n"
+      "beq 3f\n" BW_FOUR_BY_TWO
+      "b 2b\n"
+      "3:\n"
+      "ldr r3, [sp, #12]\n"
+      "ldrd r0, r12, [sp, #64]\n"
+      "ldr r2, [r3, #-12]\n"
+      "ldr r3, [r3, #-4]\n" BW_RESCALE_PAIR("r4", "r8") BW_RESCALE_PAIR("r5", "r9")
+      BW_RESCALE_PAIR("r6", "r10") BW_RESCALE_PAIR("r7", "r11")
+      "ldr r0, [sp, #64]\n"
+      "adds r0, r0, #2\n"
+      "str r0, [sp, #64]\n"
+      "ldr r2, [sp, #24]\n"
+      "subs r2, r2, #1\n"
+      "bne 0b\n"
+      "4:\n"
+      "add sp, sp, #28\n"
+      "pop {r4-r11, pc}\n");
+}
 #else
 static void bw_block4(const int16_t *x, const int8_t *w, int32_t pairs, int32_t *sums) {
   int32_t a0 = sums[0], a1 = sums[1], a2 = sums[2], a3 = sums[3];
