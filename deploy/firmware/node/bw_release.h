@@ -8,9 +8,10 @@
 #ifndef BW_RELEASE_H
 #define BW_RELEASE_H
 
+#include "bw_frames.h"
+
 #include <stdint.h>
 
-#define BW_MODEL_ID_BYTES 8u
 #define BW_CHUNK_HASH_BYTES 8u
 #define BW_CONTAINER_VERSION 1u
 /* Bounds of src/wire/limits.ts, which has the reasons. */

@@ -4,12 +4,12 @@
 
 #include "bw_bytes.h"
 
-#define FRAME_VERSION 1u
+
 #define CHUNKS_MAX 2048u
 
 static bw_reader open_frame(const uint8_t *frame, uint32_t length, uint8_t type) {
   bw_reader from = bw_read_from(frame, length);
-  if (bw_take_u8(&from) != FRAME_VERSION || bw_take_u8(&from) != type) from.failed = 1;
+  if (bw_take_u8(&from) != BW_FRAME_VERSION || bw_take_u8(&from) != type) from.failed = 1;
   return from;
 }
 
@@ -36,7 +36,7 @@ uint8_t bw_read_chunk(bw_chunk *chunk, const uint8_t *frame, uint32_t length) {
 static bw_writer start_frame(uint8_t *frame, uint32_t room, uint8_t type, uint32_t sequence,
                              const uint8_t *model) {
   bw_writer to = bw_write_to(frame, room);
-  bw_put_u8(&to, FRAME_VERSION);
+  bw_put_u8(&to, BW_FRAME_VERSION);
   bw_put_u8(&to, type);
   bw_put_u32(&to, sequence);
   bw_put_bytes(&to, model, BW_MODEL_ID_BYTES);
