@@ -9,20 +9,15 @@
  */
 import { availableParallelism } from "node:os";
 import { requireDataset } from "../recordings/open.ts";
-import { readRecordings } from "../recordings/read.ts";
 import { EdgeError } from "../src/assert.ts";
-import { makeWindows } from "../src/signal/make-windows.ts";
-import { profileFor } from "../src/signal/profiles.ts";
-import { foldsBySubject, holdOut, subjectsOf } from "../src/signal/splits.ts";
+import { holdOut } from "../src/signal/splits.ts";
 import { type BenchmarkOptions, type BenchmarkResult, quantile, table } from "./benchmark.ts";
 import { curvesOf, FILTERS, type FoldCurves, PARTS, SHARES } from "./gate-curves.ts";
 import type { GateAnswers, GateJob } from "./gate-job.ts";
+import { dealtFolds, knownSubjects } from "./subject-splits.ts";
 import { runJobs } from "./worker-pool.ts";
 
 const DEFAULT_SEEDS = 3;
-const DEFAULT_FOLDS = 3;
-/** With this many subjects or fewer each is a fold of its own. */
-const FEW_SUBJECTS = 6;
 /** One subject in so many of the training subjects calibrates. */
 const CALIBRATION_PART = 6;
 
@@ -58,34 +53,20 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
 type Split = Pick<GateJob, "train" | "calibration" | "test">;
 
 async function splitsOf(folder: string, options: BenchmarkOptions): Promise<readonly Split[]> {
-  const recordings = await readRecordings(folder);
-  const known = subjectsOf(makeWindows(recordings, profileFor(recordings)));
-  for (const subject of [...options.train, ...options.test]) {
-    if (known.includes(subject)) continue;
-    throw new EdgeError({
-      code: "unknown-subject",
-      message: `there is no subject ${subject} with usable windows`,
-      where: folder,
-      hint: `Subjects: ${known.join(", ")}.`,
-    });
-  }
-  const part = (subjects: readonly string[]): number =>
-    Math.max(1, Math.floor(subjects.length / CALIBRATION_PART));
+  const known = await knownSubjects(folder, options);
   if (options.test.length > 0 || options.quick) {
     const test = options.test.length > 0 ? options.test : known.slice(0, 1);
     const given = options.train.length > 0 ? options.train : known;
     const rest = given.filter((subject) => !test.includes(subject));
-    const { train, validation } = holdOut(rest, part(rest), 1);
+    const held = Math.max(1, Math.floor(rest.length / CALIBRATION_PART));
+    const { train, validation } = holdOut(rest, held, 1);
     return [{ train, calibration: validation, test }];
   }
-  const subjects = options.train.length > 0 ? options.train : known;
-  const few = subjects.length <= FEW_SUBJECTS;
-  const folds = numberOption(options, "folds", few ? subjects.length : DEFAULT_FOLDS);
-  return foldsBySubject(subjects, {
-    folds,
-    seed: 1,
-    validationSubjects: part(subjects.slice(Math.ceil(subjects.length / folds))),
-  }).map(({ train, validation, test }) => ({ train, calibration: validation, test }));
+  return dealtFolds(known, options, CALIBRATION_PART).map(({ train, validation, test }) => ({
+    train,
+    calibration: validation,
+    test,
+  }));
 }
 
 type About = {

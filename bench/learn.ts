@@ -12,11 +12,10 @@ import { readRecordings } from "../recordings/read.ts";
 import { EdgeError } from "../src/assert.ts";
 import { type Metrics, metricsOf, predictedOf, subjectAccuracy } from "../src/learn/metrics.ts";
 import type { StudentFamily } from "../src/learn/recipes.ts";
-import { makeWindows } from "../src/signal/make-windows.ts";
 import { profileFor } from "../src/signal/profiles.ts";
-import { foldsBySubject, subjectsOf } from "../src/signal/splits.ts";
 import { type BenchmarkOptions, type BenchmarkResult, table } from "./benchmark.ts";
 import { type Answers, type LearnAnswers, type LearnJob, shippedObjective } from "./learn-job.ts";
+import { subjectSplits, wholeOption } from "./subject-splits.ts";
 import { runJobs } from "./worker-pool.ts";
 
 /** Over all folds of one seed. Accuracies of subjects are means over a subject's windows. */
@@ -30,15 +29,12 @@ const MODELS: readonly Model[] = ["teacher", "hard", "distilled", "int8"];
 const KEYS = ["accuracy", "macroF1", "mcc", "ece", "subjectMean", "subjectWorst"] as const;
 
 const DEFAULT_SEEDS = 3;
-const DEFAULT_FOLDS = 3;
-/** With this many subjects or fewer each is a fold of its own. */
-const FEW_SUBJECTS = 6;
 
 export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
   const dataset = options.dataset ?? "people";
   const folder = requireDataset(dataset, options.data);
   const profile = profileFor(await readRecordings(folder));
-  const splits = await splitsOf(folder, options);
+  const splits = await subjectSplits(folder, options);
   const seeds = options.seeds ?? (options.quick ? 1 : DEFAULT_SEEDS);
   const student = options.student ?? "default";
   const family = familyOption(options);
@@ -61,46 +57,6 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
   );
   const objective = shippedObjective(profile);
   return report(dataset, objective, splits.length, bySeed);
-}
-
-type Split = { readonly train: readonly string[]; readonly test: readonly string[] };
-
-async function splitsOf(folder: string, options: BenchmarkOptions): Promise<readonly Split[]> {
-  const recordings = await readRecordings(folder);
-  const known = subjectsOf(makeWindows(recordings, profileFor(recordings)));
-  for (const subject of [...options.train, ...options.test]) {
-    if (known.includes(subject)) continue;
-    throw new EdgeError({
-      code: "unknown-subject",
-      message: `there is no subject ${subject} with usable windows`,
-      where: folder,
-      hint: `Subjects: ${known.join(", ")}.`,
-    });
-  }
-  const both = options.test.filter((subject) => options.train.includes(subject));
-  if (both.length > 0) {
-    throw new EdgeError({
-      code: "subject-twice",
-      message: `${both.join(", ")} in both --train and --test: that measures memory`,
-      where: folder,
-      hint: "Name each subject once.",
-    });
-  }
-  if (options.test.length > 0) {
-    const train =
-      options.train.length > 0
-        ? options.train
-        : known.filter((subject) => !options.test.includes(subject));
-    return [{ train, test: options.test }];
-  }
-  if (options.quick) {
-    const half = Math.ceil(known.length / 2);
-    return [{ train: known.slice(0, half), test: known.slice(half) }];
-  }
-  const subjects = options.train.length > 0 ? options.train : known;
-  const few = subjects.length <= FEW_SUBJECTS;
-  const folds = wholeOption(options, "folds") ?? (few ? subjects.length : DEFAULT_FOLDS);
-  return foldsBySubject(subjects, { folds, seed: 1 });
 }
 
 function report(
@@ -222,19 +178,6 @@ function familyOption(options: BenchmarkOptions): StudentFamily {
     message: `--family ${text}`,
     where: "bench learn",
     hint: "Write --family cnn or --family gru.",
-  });
-}
-
-function wholeOption(options: BenchmarkOptions, name: string): number | undefined {
-  const text = options.extra[name];
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= 1) return value;
-  throw new EdgeError({
-    code: "usage",
-    message: `--${name} ${text}`,
-    where: "bench learn",
-    hint: "Give a whole number from 1 up.",
   });
 }
 

@@ -50,7 +50,7 @@ export function gruOver(
   size: GruSize,
   before: Gru | undefined,
   name: string,
-  layers: Layers,
+  layers: Pick<Layers, "tensor">,
 ): Gru {
   const { patchSamples, hidden, patches } = size;
   const tensors = before?.tensors ?? {

@@ -10,7 +10,7 @@ import type { Tensor } from "../model/student-spec.ts";
 import { convolve, convolveDepthwise, convolveFixed } from "./convolution.ts";
 import type { Graph, Value } from "./graph.ts";
 import { normaliseBatch, normaliseFixed } from "./normalise.ts";
-import { meanOver, reshape, transpose } from "./operations.ts";
+import { meanOver, relu, reshape, transpose } from "./operations.ts";
 import { filled, type Parameter } from "./parameters.ts";
 
 /** The layers that a forward pass is made of; `name`s are tensor names. */
@@ -23,8 +23,12 @@ export type Layers = {
   /** Weight `[channel][kernel]`. */
   convolveDepthwise(x: Value, name: string, stride: number): Value;
   normalise(x: Value, name: string): Value;
+  /** ReLU; `name` is the layer's. */
+  activate(x: Value, name: string): Value;
   /** `[batch][channel]` */
   meanOverTime(x: Value): Value;
+  /** What an exit reads, `[batch][feature]`, on its way there: a node rounds it. */
+  features(x: Value, name: string): Value;
 };
 
 export type Network = {
@@ -78,7 +82,9 @@ export function trainingLayers(
       statistics.set(name, { mean, variance });
       return y;
     },
+    activate: (x) => relu(graph, x),
     meanOverTime: (x) => meanOver(graph, x, 1),
+    features: (x) => x,
   };
 }
 
@@ -113,11 +119,14 @@ export function inferenceLayers(graph: Graph, tensors: ReadonlyMap<string, Tenso
         mean: tensor(`${name}.mean`),
         variance: tensor(`${name}.variance`),
       }),
+    activate: (x) => relu(graph, x),
     meanOverTime: (x) => meanOver(graph, x, 2),
+    features: (x) => x,
   };
 }
 
-function known<T>(map: ReadonlyMap<string, T>, name: string): T {
+/** The entry, which must be there. */
+export function known<T>(map: ReadonlyMap<string, T>, name: string): T {
   const value = map.get(name);
   assert(value !== undefined, `the network has a tensor ${name}`);
   return value;

@@ -40,7 +40,7 @@ import {
   type Outputs,
 } from "./network.ts";
 import { BATCH, onnxMetadata, onnxTensors } from "./onnx-model.ts";
-import { dense, relu } from "./operations.ts";
+import { dense } from "./operations.ts";
 import { filled, linearWeight, type Parameter, weight } from "./parameters.ts";
 
 type GruSpec = Extract<LayerSpec, { kind: "gru" }>;
@@ -108,7 +108,13 @@ export function studentFromOnnx(onnx: Uint8Array): FloatStudent | undefined {
   return { spec: JSON.parse(spec) as StudentSpec, tensors };
 }
 
-function studentForward(graph: Graph, spec: StudentSpec, window: Value, layers: Layers): Outputs {
+/** Logits of every exit. */
+export function studentForward(
+  graph: Graph,
+  spec: StudentSpec,
+  window: Value,
+  layers: Layers,
+): Outputs {
   let x = layers.enter(window);
   let gru: Gru | undefined;
   let features: Value = x;
@@ -116,23 +122,24 @@ function studentForward(graph: Graph, spec: StudentSpec, window: Value, layers: 
     stage.layers.forEach((layer, l) => {
       const name = `stage${s}.layer${l}`;
       if (layer.kind === "gru") gru = gruOver(graph, window, layer, gru, name, layers);
-      else x = convolutionLayer(graph, x, layer, name, layers);
+      else x = convolutionLayer(x, layer, name, layers);
     });
-    features = gru === undefined ? layers.meanOverTime(x) : gru.state;
-    return exitLogits(graph, features, stage.exit.hidden, `stage${s}.exit`, layers);
+    const exit = `stage${s}.exit`;
+    const pooled = gru === undefined ? layers.meanOverTime(x) : gru.state;
+    features = layers.features(pooled, `${exit}.pool`);
+    return exitLogits(graph, features, stage.exit.hidden, exit, layers);
   });
   return { logits, features };
 }
 
 function convolutionLayer(
-  graph: Graph,
   x: Value,
   layer: Exclude<LayerSpec, GruSpec>,
   name: string,
   layers: Layers,
 ): Value {
   const settled = (y: Value, part: string): Value =>
-    relu(graph, layers.normalise(y, `${part}.normalise`));
+    layers.activate(layers.normalise(y, `${part}.normalise`), part);
   if (layer.kind === "conv") {
     return settled(layers.convolve(x, `${name}.weight`, layer.stride), name);
   }
@@ -150,7 +157,8 @@ function exitLogits(
 ): Value {
   const layer = (x: Value, part: string): Value =>
     dense(graph, x, layers.tensor(`${name}.${part}.weight`), layers.tensor(`${name}.${part}.bias`));
-  return layer(hidden === 0 ? features : relu(graph, layer(features, "hidden")), "logits");
+  if (hidden === 0) return layer(features, "logits");
+  return layer(layers.activate(layer(features, "hidden"), `${name}.hidden`), "logits");
 }
 
 type Described = {

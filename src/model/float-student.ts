@@ -10,10 +10,14 @@ import { NORMALISE_EPSILON } from "../learn/normalise.ts";
 import type { ConvLayer, DenseLayer, DepthwiseLayer, GruLayer } from "./student.ts";
 import type { FloatStudent, LayerSpec, StudentSpec } from "./student-spec.ts";
 
-type Floats<Layer, Names extends keyof Layer> = Omit<Layer, Names | "requantization"> & {
-  readonly weights: Float32Array;
-  readonly bias: Float32Array;
-};
+/** `name` is that of the tensors which a layer comes from, without `.weight` or `.bias`; a GRU that
+ * continues has the name of the one that it goes on from. */
+type Named = { readonly name: string };
+type Floats<Layer, Names extends keyof Layer> = Omit<Layer, Names | "requantization"> &
+  Named & {
+    readonly weights: Float32Array;
+    readonly bias: Float32Array;
+  };
 /** Weights laid out as in the integer layers of the same name. */
 export type FloatConv = Floats<ConvLayer, "weights" | "bias">;
 export type FloatDepthwise = Floats<DepthwiseLayer, "weights" | "bias">;
@@ -21,12 +25,13 @@ export type FloatDense = Floats<DenseLayer, "weights" | "bias">;
 export type FloatGru = Pick<
   GruLayer,
   "kind" | "patchSamples" | "channels" | "hidden" | "firstPatch" | "patches" | "continues"
-> & {
-  readonly inputWeights: Float32Array;
-  readonly stateWeights: Float32Array;
-  readonly inputBias: Float32Array;
-  readonly stateBias: Float32Array;
-};
+> &
+  Named & {
+    readonly inputWeights: Float32Array;
+    readonly stateWeights: Float32Array;
+    readonly inputBias: Float32Array;
+    readonly stateBias: Float32Array;
+  };
 export type FloatStage = {
   readonly layers: readonly (FloatConv | FloatDepthwise | FloatGru)[];
   readonly pool: "mean" | "state";
@@ -96,7 +101,7 @@ function foldConvolution(
       }
     }
     return [
-      { kind: "conv", ...timing, inChannels, outChannels: filters, weights, bias: fold.bias },
+      { name, kind: "conv", ...timing, inChannels, outChannels: filters, weights, bias: fold.bias },
     ];
   }
   const weight = tensor(student, `${name}.depthwise.weight`, inChannels * kernel);
@@ -111,8 +116,16 @@ function foldConvolution(
   const pointTensor = tensor(student, `${name}.pointwise.weight`, filters * inChannels);
   const pointFold = normalisation(student, `${name}.pointwise`, filters);
   return [
-    { kind: "depthwise", ...timing, channels: inChannels, weights, bias: fold.bias },
     {
+      name: `${name}.depthwise`,
+      kind: "depthwise",
+      ...timing,
+      channels: inChannels,
+      weights,
+      bias: fold.bias,
+    },
+    {
+      name: `${name}.pointwise`,
       kind: "conv",
       inTime: outTime,
       outTime,
@@ -144,6 +157,7 @@ function foldGru(
   }
   return {
     ...shape,
+    name,
     firstPatch: 0,
     inputWeights: tensor(student, `${name}.input.weight`, 3 * hidden * patchSamples * channels),
     inputBias: tensor(student, `${name}.input.bias`, 3 * hidden),
@@ -159,11 +173,14 @@ function foldHead(
   hidden: number,
 ): readonly FloatDense[] {
   const { classes } = student.spec;
-  const read = (name: string, inputs: number, outputs: number, output: DenseLayer["output"]) => ({
-    ...({ kind: "dense", inputs, outputs, output } as const),
-    weights: tensor(student, `stage${stage}.exit.${name}.weight`, outputs * inputs),
-    bias: tensor(student, `stage${stage}.exit.${name}.bias`, outputs),
-  });
+  const read = (part: string, inputs: number, outputs: number, output: DenseLayer["output"]) => {
+    const name = `stage${stage}.exit.${part}`;
+    return {
+      ...({ name, kind: "dense", inputs, outputs, output } as const),
+      weights: tensor(student, `${name}.weight`, outputs * inputs),
+      bias: tensor(student, `${name}.bias`, outputs),
+    };
+  };
   if (hidden === 0) return [read("logits", features, classes, "logits")];
   return [read("hidden", features, hidden, "relu"), read("logits", hidden, classes, "logits")];
 }

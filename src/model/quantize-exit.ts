@@ -1,7 +1,6 @@
 /** Quantization of an exit: the pool and its dense layers. */
 
 import { dense, meanPool, statePool } from "../engine/kernels.ts";
-import { activationScale } from "./activation-scale.ts";
 import { floatDense, floatMean, relu } from "./float-forward.ts";
 import type { FloatDense, FloatStage } from "./float-student.ts";
 import { quantizeRows } from "./quantize-rows.ts";
@@ -10,7 +9,9 @@ import {
   correctBias,
   type GruTrace,
   LOGIT_SCALE,
-  type QuantizeOptions,
+  STATE_FEATURE_SCALE,
+  type Settings,
+  settledScale,
   type Trace,
 } from "./quantize-trace.ts";
 import {
@@ -23,11 +24,13 @@ import type { DenseLayer, ExitHead } from "./student.ts";
 /** `activation` is what a mean pools; where there is a `state`, the exit reads that instead. */
 export function quantizeExit(
   stage: FloatStage,
+  name: string,
   activation: Trace,
   state: GruTrace | undefined,
-  settings: QuantizeOptions,
+  settings: Settings,
 ): ExitHead {
-  const pooled = state === undefined ? poolMean(stage, activation, settings) : poolState(state);
+  const pooled =
+    state === undefined ? poolMean(stage, `${name}.pool`, activation, settings) : poolState(state);
   let trace = pooled.trace;
   const layers = stage.head.map((layer) => {
     const done = quantizeDense(layer, trace, settings);
@@ -51,14 +54,15 @@ type Pooled = {
   readonly requantization: ReturnType<typeof nearestRequantization>;
 };
 
-function poolMean(stage: FloatStage, input: Trace, settings: QuantizeOptions): Pooled {
+function poolMean(stage: FloatStage, name: string, input: Trace, settings: Settings): Pooled {
   const channels = stage.features;
   const time = (input.ints[0]?.length ?? 0) / channels;
   const floats = input.floats.map((values) => floatMean(values, time, channels));
-  const ratio = input.scale / (time * activationScale(floats, settings.range));
+  const ratio = input.scale / (time * settledScale(name, floats, settings));
   // Any step of the features will do, as the next layer's weights absorb it: take one that is exact.
+  // The little more lets a scale that came from here go through again unchanged.
   const requantization = nearestRequantization(
-    settings.scheme === "int8" ? ratio : 2 ** Math.floor(Math.log2(ratio)),
+    settings.scheme === "int8" ? ratio : 2 ** Math.floor(Math.log2(ratio) + 1e-9),
     settings.scheme,
   );
   const factor = requantizationFactor(requantization.multiplier, requantization.shift);
@@ -67,7 +71,9 @@ function poolMean(stage: FloatStage, input: Trace, settings: QuantizeOptions): P
     meanPool(time, channels, factor, values, 0, out);
     return out;
   });
-  return { trace: { floats, ints, scale: input.scale / (time * factor) }, requantization };
+  const scale = input.scale / (time * factor);
+  settings.chosen.set(name, scale);
+  return { trace: { floats, ints, scale }, requantization };
 }
 
 function poolState(state: GruTrace): Pooled {
@@ -77,7 +83,7 @@ function poolState(state: GruTrace): Pooled {
     return out;
   });
   return {
-    trace: { floats: state.floats, ints, scale: 2 ** -7 },
+    trace: { floats: state.floats, ints, scale: STATE_FEATURE_SCALE },
     // Not used: features are the state's upper byte.
     requantization: nearestRequantization(2 ** -8, "int8"),
   };
@@ -85,13 +91,13 @@ function poolState(state: GruTrace): Pooled {
 function quantizeDense(
   layer: FloatDense,
   input: Trace,
-  settings: QuantizeOptions,
+  settings: Settings,
 ): { readonly layer: DenseLayer; readonly trace: Trace } {
   const logits = layer.output === "logits";
   const sums = input.floats.map((values) => floatDense(layer, values));
   const wanted = channelMeans(sums, layer.outputs);
   const floats = logits ? sums : sums.map((values) => relu(values));
-  const scale = logits ? LOGIT_SCALE : activationScale(floats, settings.range);
+  const scale = logits ? LOGIT_SCALE : settledScale(layer.name, floats, settings);
   const rows = quantizeRows(
     { weights: layer.weights, bias: layer.bias, inputScale: input.scale, outputScale: scale },
     settings.scheme,
@@ -110,7 +116,8 @@ function quantizeDense(
       input.ints.map((values) => floatDense(unbiased, values)),
     );
   }
-  const quantized: DenseLayer = { ...layer, weights, bias, requantization };
+  const { name: _, ...shape } = layer;
+  const quantized: DenseLayer = { ...shape, weights, bias, requantization };
   const factors = requantizationFactors(requantization);
   const ints = input.ints.map((values) => {
     const out = new Int8Array(logits ? 0 : layer.outputs);

@@ -35,21 +35,40 @@ export const BIAS_MAX = 2 ** 29;
 const RATIO_MIN = 2 ** -31;
 const RATIO_MAX = 2 ** 12;
 
+/** The largest integer that a weight can be: 127 of 8 bits, 7 of 4. */
+export function largestWeight(weightBits: number): number {
+  assert(weightBits >= 2 && weightBits <= 8, `${weightBits} bits a weight`);
+  return 2 ** (weightBits - 1) - 1;
+}
+
+/** What one step of each row's weights is worth: the scales that `quantizeRows` uses. */
+export function rowScales(rows: FloatRows, scheme: Scheme, weightBits: number): Float64Array {
+  const largest = largestWeight(weightBits);
+  const columns = rows.weights.length / rows.bias.length;
+  return Float64Array.from({ length: rows.bias.length }, (_, row) => {
+    const { factor } = rowRequantization(
+      rowOf(rows, row, columns),
+      rows.bias[row] as number,
+      rows,
+      scheme,
+      largest,
+    );
+    return (factor * rows.outputScale) / rows.inputScale;
+  });
+}
+
 /** `weightBits` in 2..8: 8 gives -127..127. */
 export function quantizeRows(rows: FloatRows, scheme: Scheme, weightBits: number): QuantizedRows {
-  assert(weightBits >= 2 && weightBits <= 8, `${weightBits} bits a weight`);
   const count = rows.bias.length;
   const columns = rows.weights.length / count;
-  const largest = 2 ** (weightBits - 1) - 1;
+  const largest = largestWeight(weightBits);
   const weights = new Int8Array(rows.weights.length);
   const bias = new Int32Array(count);
   const multipliers = new Int16Array(count);
   const shifts = new Uint8Array(count);
   const sumScales = new Float64Array(count);
   for (let row = 0; row < count; row++) {
-    const values = Array.from({ length: columns }, (_, i) =>
-      Number(rows.weights[row * columns + i]),
-    );
+    const values = rowOf(rows, row, columns);
     const rowBias = rows.bias[row] as number;
     const chosen = rowRequantization(values, rowBias, rows, scheme, largest);
     const rowScale = (chosen.factor * rows.outputScale) / rows.inputScale;
@@ -62,6 +81,10 @@ export function quantizeRows(rows: FloatRows, scheme: Scheme, weightBits: number
     shifts[row] = chosen.shift;
   }
   return { weights, bias, requantization: { multipliers, shifts }, sumScales };
+}
+
+function rowOf(rows: FloatRows, row: number, columns: number): number[] {
+  return Array.from({ length: columns }, (_, i) => Number(rows.weights[row * columns + i]));
 }
 
 type Choice = { readonly multiplier: number; readonly shift: number; readonly factor: number };
@@ -107,4 +130,17 @@ function squaredError(
 
 function nearest(value: number, scale: number, largest: number): number {
   return Math.max(-largest, Math.min(largest, Math.round(value / scale)));
+}
+
+/** `[rows][columns]` to `[columns][rows]`. */
+export function transposed<T extends Float32Array | Int8Array>(
+  values: T,
+  rows: number,
+  columns: number,
+): T {
+  const out = values.slice() as T;
+  for (let r = 0; r < rows; r++) {
+    for (let c = 0; c < columns; c++) out[c * rows + r] = values[r * columns + c] as number;
+  }
+  return out;
 }

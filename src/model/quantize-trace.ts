@@ -3,7 +3,7 @@
  * the two things that are learned from them, ranges and biases.
  */
 
-import type { RangeRule } from "./activation-scale.ts";
+import { activationScale, type RangeRule } from "./activation-scale.ts";
 import { BIAS_MAX, type QuantizedRows } from "./quantize-rows.ts";
 import type { Scheme } from "./requantize.ts";
 
@@ -16,12 +16,34 @@ export type QuantizeOptions = {
   readonly correctBias: boolean;
   /** At most so many windows, spread evenly over the set. */
   readonly calibrationWindows: number;
+  /** Scales that fine-tuning has settled on; those that are not here are calibrated by `range`. */
+  readonly scales?: ActivationScales;
 };
+
+/** What one step of each activation is worth, by name: that of the layer (`stage0.layer1.pointwise`,
+ * `stage0.exit.hidden`), `stage0.exit.pool` for pooled features. */
+export type ActivationScales = ReadonlyMap<string, number>;
+
+/** The options, and the scales that quantization has come to use. */
+export type Settings = QuantizeOptions & { readonly chosen: Map<string, number> };
+
+/** The scale of an activation: the one given, else one calibrated from its values. */
+export function settledScale(
+  name: string,
+  floats: readonly Float64Array[],
+  { scales, range, chosen }: Settings,
+): number {
+  const scale = scales?.get(name) ?? activationScale(floats, range);
+  chosen.set(name, scale);
+  return scale;
+}
 
 /** What one step of a logit, of a pre-activation and of a GRU's state is worth. */
 export const LOGIT_SCALE = 2 ** -8;
 export const GATE_SCALE = 2 ** -12;
 export const STATE_SCALE = 2 ** -15;
+/** What one step of the features is worth that an exit takes from a GRU's state. */
+export const STATE_FEATURE_SCALE = 2 ** -7;
 
 /** One activation of every calibration window, in float and as integers. */
 export type Trace = {

@@ -10,7 +10,6 @@
 import { assert } from "../assert.ts";
 import { conv, depthwise, type GruScratch, gru } from "../engine/kernels.ts";
 import { type WindowSet, windowAt } from "../signal/window-set.ts";
-import { activationScale } from "./activation-scale.ts";
 import { checkStudent } from "./check-student.ts";
 import { floatConvolution, floatGru, relu } from "./float-forward.ts";
 import {
@@ -20,14 +19,17 @@ import {
   foldStudent,
 } from "./float-student.ts";
 import { quantizeExit } from "./quantize-exit.ts";
-import { quantizeRows } from "./quantize-rows.ts";
+import { quantizeRows, transposed } from "./quantize-rows.ts";
 import {
+  type ActivationScales,
   channelMeans,
   correctBias,
   GATE_SCALE,
   type GruTrace,
   type QuantizeOptions,
+  type Settings,
   STATE_SCALE,
+  settledScale,
   type Trace,
 } from "./quantize-trace.ts";
 import { requantizationFactors } from "./requantize.ts";
@@ -51,7 +53,17 @@ export function quantizeStudent(
   inputMilligPerStep: number,
   options: Partial<QuantizeOptions> = {},
 ): QuantizedStudent {
-  const settings = { ...DEFAULTS, ...options };
+  return quantizeWithScales(student, calibration, inputMilligPerStep, options).student;
+}
+
+/** The same, with the scales of activations that were given or calibrated. */
+export function quantizeWithScales(
+  student: FloatStudent,
+  calibration: WindowSet,
+  inputMilligPerStep: number,
+  options: Partial<QuantizeOptions> = {},
+): { readonly student: QuantizedStudent; readonly scales: ActivationScales } {
+  const settings: Settings = { ...DEFAULTS, ...options, chosen: new Map<string, number>() };
   const folded = foldStudent(student);
   assert(calibration.count > 0, "calibration windows");
   assert(
@@ -62,7 +74,7 @@ export function quantizeStudent(
   let activation = window;
   let state: GruTrace | undefined;
   let gruLayer: GruLayer | undefined;
-  const stages = folded.stages.map((stage): Stage => {
+  const stages = folded.stages.map((stage, s): Stage => {
     const layers = stage.layers.map((layer) => {
       if (layer.kind !== "gru") {
         const done = quantizeConvolution(layer, activation, settings);
@@ -73,12 +85,12 @@ export function quantizeStudent(
       state = gruTrace(layer, gruLayer, window, state);
       return gruLayer;
     });
-    return { layers, exit: quantizeExit(stage, activation, state, settings) };
+    return { layers, exit: quantizeExit(stage, `stage${s}.exit`, activation, state, settings) };
   });
   const { windowSamples, channels, classes } = folded;
   const quantized = { windowSamples, channels, classes, stages };
   checkStudent(quantized);
-  return quantized;
+  return { student: quantized, scales: settings.chosen };
 }
 
 function windowTrace(set: WindowSet, scale: number, most: number): Trace {
@@ -93,7 +105,7 @@ function windowTrace(set: WindowSet, scale: number, most: number): Trace {
 function quantizeConvolution(
   layer: FloatConv | FloatDepthwise,
   input: Trace,
-  settings: QuantizeOptions,
+  settings: Settings,
 ): { readonly layer: ConvLayer | DepthwiseLayer; readonly trace: Trace } {
   const sums = input.floats.map((values) => floatConvolution(layer, values));
   const wanted = channelMeans(sums, layer.bias.length);
@@ -101,7 +113,7 @@ function quantizeConvolution(
   const dense = layer.kind === "conv";
   // Depthwise weights are `[kernel][channel]`: a row is a column there.
   const weights = dense ? layer.weights : transposed(layer.weights, layer.kernel, layer.channels);
-  const scale = activationScale(floats, settings.range);
+  const scale = settledScale(layer.name, floats, settings);
   const rows = quantizeRows(
     { weights, bias: layer.bias, inputScale: input.scale, outputScale: scale },
     settings.scheme,
@@ -124,7 +136,8 @@ function quantizeConvolution(
       input.ints.map((values) => floatConvolution(unbiased, values)),
     );
   }
-  const quantized = { ...layer, ...integers };
+  const { name: _, ...shape } = layer;
+  const quantized = { ...shape, ...integers };
   const ints = input.ints.map((values) => runConvolution(quantized, values));
   return { layer: quantized, trace: { floats, ints, scale } };
 }
@@ -144,7 +157,7 @@ function quantizeGru(
   layer: FloatGru,
   inputScale: number,
   before: GruLayer | undefined,
-  settings: QuantizeOptions,
+  settings: Settings,
 ): GruLayer {
   const { kind, patchSamples, channels, hidden, firstPatch, patches, continues } = layer;
   const shape = { kind, patchSamples, channels, hidden, firstPatch, patches, continues };
@@ -192,17 +205,4 @@ function gruTrace(
     return state;
   });
   return { floats, ints };
-}
-
-/** `[rows][columns]` to `[columns][rows]`. */
-function transposed<T extends Float32Array | Int8Array>(
-  values: T,
-  rows: number,
-  columns: number,
-): T {
-  const out = values.slice() as T;
-  for (let r = 0; r < rows; r++) {
-    for (let c = 0; c < columns; c++) out[c * rows + r] = values[r * columns + c] as number;
-  }
-  return out;
 }
