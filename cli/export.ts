@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { EdgeError } from "../src/assert.ts";
 import { exportC } from "../src/export/student-c.ts";
 import { exampleMain } from "../src/export/student-c-header.ts";
+import { exportOnnx } from "../src/export/student-onnx.ts";
 import { type Container, decodeContainer } from "../src/model/container.ts";
 import { modelIdOf } from "../src/wire/topics.ts";
 import {
@@ -37,7 +38,10 @@ export const command: CommandSpec = {
   name: "export",
   summary: "a student as C source or as an ONNX file",
   options: [],
-  examples: ["bellwether export c profiles/cattle/student.bwm --out ./student-c --example"],
+  examples: [
+    "bellwether export c profiles/cattle/student.bwm --out ./student-c --example",
+    "bellwether export onnx profiles/cattle/student.bwm --out student-int8.onnx",
+  ],
   commands: [
     {
       name: "c",
@@ -66,6 +70,22 @@ export const command: CommandSpec = {
       ],
       run: runC,
     },
+    {
+      name: "onnx",
+      summary: "an ONNX file in QDQ form, to look at in Netron or to run elsewhere",
+      description:
+        "Input is window, float32 [batch][samples][channels] in g; outputs are exit1_logits and so\n" +
+        "on, float32 [batch][classes]. Weights are the container's int8 behind DequantizeLinear. It\n" +
+        "is close to the node, not equal: docs/RESULTS.md says how close. Classes, rate and cohort\n" +
+        "are in the file's metadata.",
+      arguments: [MODEL_ARGUMENT],
+      options: [
+        { flags: "--out <file>", description: "where to write", kind: "text" },
+        FORCE_OPTION,
+      ],
+      examples: ["bellwether export onnx profiles/cattle/student.bwm --out student-int8.onnx"],
+      run: runOnnx,
+    },
   ],
 };
 
@@ -91,6 +111,17 @@ async function runC(input: CommandInput, io: CommandIo): Promise<number> {
   const paths = [...written.keys()];
   if (io.json)
     io.printJson({ model: modelId, name, files: paths, ramBytes, tableBytes, macs, selfTest });
+  return EXIT.ok;
+}
+
+async function runOnnx(input: CommandInput, io: CommandIo): Promise<number> {
+  const out = required(input, "out", "--out <file>");
+  const { container, modelId } = openModel(input);
+  const bytes = exportOnnx({ container, modelId });
+  writeAll(new Map([[out, bytes]]), input.flag("force"));
+  const outputs = container.student.stages.map((_, s) => `exit${s + 1}_logits`);
+  io.print(`${out}: model ${modelId}, ${bytes.length} bytes, outputs ${outputs.join(", ")}`);
+  if (io.json) io.printJson({ model: modelId, file: out, bytes: bytes.length, outputs });
   return EXIT.ok;
 }
 

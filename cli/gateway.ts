@@ -94,12 +94,28 @@ async function run(input: CommandInput, io: CommandIo): Promise<number> {
     nodes: gateway.nodes().length,
     soft_labels: gateway.counters().softLabels,
   });
-  if (io.json) io.printJson({ url: gateway.url, data_directory: config.dataDirectory });
-  else io.print(`listening on ${gateway.url}`);
+  tellWhereAndHow(gateway, config, io);
   await aborted(io.signal);
   log("info", "stopping", {});
   await opened.stop();
   return EXIT.ok;
+}
+
+/** The operator's token is said here, once, and not in the log. */
+function tellWhereAndHow(gateway: RunningGateway, config: GatewayConfig, io: CommandIo): void {
+  const { url, operatorToken } = gateway;
+  if (io.json) {
+    const token = operatorToken === undefined ? {} : { operator_token: operatorToken };
+    io.printJson({ url, data_directory: config.dataDirectory, ...token });
+    return;
+  }
+  io.print(`listening on ${url}`);
+  if (operatorToken === undefined) return;
+  io.print(`operator token ${operatorToken}`);
+  io.note(
+    "The password of the user `operator`, shown this once. Lost, it is replaced by " +
+      "`bellwether users rotate operator`.",
+  );
 }
 
 function openLoop(input: CommandInput, config: GatewayConfig, log: Log): Promise<Opened> {

@@ -40,6 +40,16 @@ const COMMANDS: readonly {
     load: () => import("./watch.ts"),
   },
   {
+    name: "nodes",
+    summary: "let nodes join, list them, take their credentials away",
+    load: () => import("./nodes.ts"),
+  },
+  {
+    name: "users",
+    summary: "readers of the public topics, and operators",
+    load: () => import("./users.ts"),
+  },
+  {
     name: "train",
     summary: "train a teacher and students from labelled recordings",
     load: () => import("./train.ts"),

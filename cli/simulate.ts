@@ -21,6 +21,7 @@ import { topicBase } from "../src/wire/topics.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
 import { ENGINE_OPTION, engineOf } from "./engine-option.ts";
 import { chooseSignal, readKey, readStudent } from "./herd-inputs.ts";
+import { herdCredentials } from "./herd-join.ts";
 
 const STATUS_MS = 5_000;
 
@@ -95,13 +96,18 @@ export const command: CommandSpec = {
       kind: "text",
       default: "bellwether-data/keys/release-key.pub",
     },
+    {
+      flags: "--join <code>",
+      description: "join by this code; with --store only the first time",
+      kind: "text",
+    },
     { flags: "--ca <file>", description: "certificate authority of the broker, PEM", kind: "text" },
     { flags: "--for <seconds>", description: "end after this real time", kind: "number", low: 0.1 },
   ],
   examples: [
     "bellwether simulate",
     "bellwether simulate --nodes 12 --speed 10 --seed 7 --student plain --turn 6@300s",
-    "bellwether simulate --gateway mqtts://farm.local:8883 --ca ca.pem --store collars",
+    "bellwether simulate --gateway mqtts://farm.local:8883 --ca ca.pem --store collars --join K7QM-3XPA",
   ],
   run,
 };
@@ -111,7 +117,6 @@ async function run(input: CommandInput, io: CommandIo): Promise<number> {
   const engine = engineOf(input);
   const factory = readStudent(input.text("student") ?? "default", profile);
   const signal = await chooseSignal(input, profile, io);
-  const publicKeys = readKey(input.text("key") ?? "", io);
   const seed = input.number("seed") ?? 1;
   const nodes = createHerd({
     profile,
@@ -124,18 +129,26 @@ async function run(input: CommandInput, io: CommandIo): Promise<number> {
     clockDriftPartsPerMillion: input.number("clock-drift") ?? 0,
   });
   const score = new Score();
+  const broker = {
+    url: brokerUrl(input.text("gateway") ?? ""),
+    base: topicBase(input.text("base") ?? "bellwether", "--base"),
+    ca: readCa(input.text("ca")),
+  };
+  const storageDir = input.text("store") ?? null;
+  const code = input.text("join");
+  const known = await herdCredentials({ ...broker, code, storageDir }, nodes, io);
+  const publicKeys = [...known.publicKeys, ...readKey(input.text("key") ?? "", known, io)];
   const fleet = await startFleet({
     nodes,
     seed,
     settings: { ...COLLAR, publicKeys },
     engine,
     openLink: mqttLinks({
-      url: brokerUrl(input.text("gateway") ?? ""),
-      base: topicBase(input.text("base") ?? "bellwether", "--base"),
-      ca: readCa(input.text("ca")),
+      ...broker,
+      password: (node) => known.passwords.get(node),
       random: prng(seed, "links"),
     }),
-    storageDir: input.text("store") ?? null,
+    storageDir,
     speed: input.number("speed") ?? 1,
     observer: narrator(io),
     onTruth: (truth) => score.take(truth),

@@ -26,6 +26,8 @@ export type MqttLinkOptions = {
   readonly base: TopicBase;
   /** A certificate authority of one's own, PEM. */
   readonly ca?: Uint8Array | undefined;
+  /** What a node was given when it joined; its user is its name. */
+  readonly password?: (node: NodeId) => string | undefined;
   /** For the jitter of attempts. */
   readonly random: Prng;
   /** Shortest and longest wait between two attempts. */
@@ -107,6 +109,7 @@ class MqttLink implements Link {
 
   #connectOptions() {
     const { base, ca, keepaliveSeconds } = this.#options;
+    const password = this.#options.password?.(this.#node);
     return {
       options: {
         clientId: this.#node,
@@ -117,6 +120,7 @@ class MqttLink implements Link {
         reconnectPeriod: 0,
         resubscribe: false,
         ...(ca === undefined ? {} : { ca: Buffer.from(ca) }),
+        ...(password === undefined ? {} : { username: this.#node, password }),
       },
       will: {
         topic: nodeTopic(base, this.#node, "availability"),

@@ -1,17 +1,22 @@
 /**
  * Who may say and hear what on the embedded broker. Everything that is not allowed here is denied.
  *
- * A node's MQTT client id is its name, so one rule covers it: it publishes on its own `up` topics and
- * its own availability (by last will), and hears its own `down` topics. Everyone else reads the public
- * plane and publishes nothing. Frames of the node plane are never forwarded to others, whatever
- * wildcard they have subscribed to: they may hold raw movement of an animal or a person.
+ * A node publishes on its own `up` topics and its own availability (by last will), and hears its own
+ * `down` topics, nothing else. Readers hear the public plane and publish nothing. Operators may also
+ * ask the gateway to do things (`bridge/request/…`) and hear its answers. A client without credentials,
+ * which only the loopback allows, is a node by its client id and a reader besides. Frames of the node
+ * plane are never forwarded to others, whatever wildcard they have subscribed to: they may hold raw
+ * movement of an animal or a person.
+ *
+ * Who somebody is, is decided in `authentication.ts`; that these rules hold is asked of the running
+ * broker at every start, by `rights-self-test.ts`.
  */
 
+import { isJoinTopic, JOIN_REQUEST_BYTES_MAX, joinTopic } from "../src/wire/join.ts";
 import type { NodeId } from "../src/wire/messages.ts";
 import {
   downFilter,
   everyNodeFilter,
-  isNodeId,
   nodeTopic,
   parseDownTopic,
   parsePublicTopic,
@@ -20,59 +25,153 @@ import {
   upFilter,
 } from "../src/wire/topics.ts";
 
+/** Somebody who has shown who they are, or need not. */
+export type Principal =
+  | { readonly role: "node"; readonly node: NodeId }
+  | { readonly role: "reader" | "operator"; readonly user: string }
+  /** It has shown a join code and may ask for credentials, once. */
+  | { readonly role: "joining"; readonly clientId: string }
+  /** Without credentials, from this machine. */
+  | { readonly role: "local"; readonly node: NodeId | undefined };
+
 export type Publishing = {
   readonly topic: string;
   readonly retain: boolean;
   readonly payloadBytes: number;
 };
 
+/** `rules` of the broker: these, and in tests such as let something through. */
+export type AccessRules = {
+  /** Each is undefined when allowed, else the reason. */
+  readonly mayPublish: typeof mayPublish;
+  readonly maySubscribe: typeof maySubscribe;
+  readonly mayHear: typeof mayHear;
+};
+
 /** `{"state":"offline"}` and the same with blanks. */
 const AVAILABILITY_BYTES_MAX = 64;
 
-/** Undefined when allowed, else the reason. */
+/** Undefined when allowed, else the reason. A last will is a publication like any other. */
 export function mayPublish(
   base: TopicBase,
-  clientId: string,
+  who: Principal,
   publishing: Publishing,
 ): string | undefined {
-  const up = parseUpTopic(base, publishing.topic);
+  switch (who.role) {
+    case "node":
+      return mayPublishAsNode(base, who.node, publishing);
+    case "local":
+      return who.node === undefined
+        ? "without credentials a client publishes only under a node's name"
+        : mayPublishAsNode(base, who.node, publishing);
+    case "joining":
+      return mayAskToJoin(base, who.clientId, publishing);
+    case "operator":
+      if (!isRequest(base, publishing.topic)) return "operators publish requests and nothing else";
+      return publishing.retain ? "requests are not retained" : undefined;
+    case "reader":
+      return "readers publish nothing";
+  }
+}
+
+function mayPublishAsNode(
+  base: TopicBase,
+  node: NodeId,
+  { topic, retain, payloadBytes }: Publishing,
+): string | undefined {
+  const up = parseUpTopic(base, topic);
   if (up !== undefined) {
-    if (up.node !== clientId) return "the client id is not the node's name";
+    if (up.node !== node) return "the topic is another node's";
     // Each retained message is matched against every later subscription.
-    return publishing.retain ? "nodes retain nothing on the node plane" : undefined;
+    return retain ? "nodes retain nothing on the node plane" : undefined;
   }
-  if (isNodeId(clientId) && publishing.topic === nodeTopic(base, clientId, "availability")) {
-    return publishing.payloadBytes <= AVAILABILITY_BYTES_MAX ? undefined : "payload too long";
+  if (topic === nodeTopic(base, node, "availability")) {
+    return payloadBytes <= AVAILABILITY_BYTES_MAX ? undefined : "payload too long";
   }
-  return "only nodes publish, and only on their own topics";
+  return "nodes publish only on their own topics";
+}
+
+function mayAskToJoin(
+  base: TopicBase,
+  clientId: string,
+  { topic, retain, payloadBytes }: Publishing,
+): string | undefined {
+  if (topic !== joinTopic(base, clientId, "request")) return "a join code is good for joining only";
+  if (retain) return "a join request is not retained";
+  return payloadBytes <= JOIN_REQUEST_BYTES_MAX ? undefined : "payload too long";
 }
 
 /**
  * Undefined when allowed, else the reason.
  *
- * @param actsAsNode it has used its node topics: a node needs no other topic, and one that asks for
- * everything and reads slowly would hold up everybody
+ * @param actsAsNode it has used its node topics without credentials: a node needs no other topic, and
+ * one that asks for everything and reads slowly would hold up everybody
  */
 export function maySubscribe(
   base: TopicBase,
-  clientId: string,
+  who: Principal,
   filter: string,
   actsAsNode: boolean,
 ): string | undefined {
   if (filter.startsWith("$")) return "topics that start with $ are the broker's own";
-  if (!filter.startsWith(`${base}/node/`)) {
-    return actsAsNode ? "nodes hear only their own topics" : undefined;
+  switch (who.role) {
+    case "node":
+      return isOwnDown(base, who.node, filter) ? undefined : "nodes hear only their own topics";
+    case "joining":
+      return filter === joinTopic(base, who.clientId, "response")
+        ? undefined
+        : "a join code is good for joining only";
+    case "local":
+      if (isOwnDown(base, who.node, filter)) return undefined;
+      if (actsAsNode) return "nodes hear only their own topics";
+      return mayRead(base, filter);
+    case "reader":
+    case "operator":
+      return mayRead(base, filter);
   }
-  if (isNodeId(clientId) && filter === downFilter(base, clientId)) return undefined;
-  const down = parseDownTopic(base, filter);
-  return down?.node === clientId ? undefined : "the node plane is private to each node";
+}
+
+/** A filter that names a private plane is refused outright; one that merely covers it hears nothing
+ * of it. */
+function mayRead(base: TopicBase, filter: string): string | undefined {
+  if (filter.startsWith(`${base}/node/`)) return "the node plane is private to each node";
+  return isJoinTopic(base, filter) ? "joining is between a device and the gateway" : undefined;
+}
+
+function isOwnDown(base: TopicBase, node: NodeId | undefined, filter: string): boolean {
+  if (node === undefined) return false;
+  return filter === downFilter(base, node) || parseDownTopic(base, filter)?.node === node;
 }
 
 /** Whether a message goes to a client whose subscription matches it. */
-export function mayHear(base: TopicBase, clientId: string, topic: string): boolean {
-  if (!topic.startsWith(`${base}/node/`)) return true;
-  return parseDownTopic(base, topic)?.node === clientId;
+export function mayHear(base: TopicBase, who: Principal, topic: string): boolean {
+  if (who.role === "joining") return topic === joinTopic(base, who.clientId, "response");
+  if (topic.startsWith("$") || isJoinTopic(base, topic)) return false;
+  const isPrivate = topic.startsWith(`${base}/node/`);
+  switch (who.role) {
+    case "node":
+      return parseDownTopic(base, topic)?.node === who.node;
+    case "operator":
+      return !isPrivate;
+    case "reader":
+      return !isPrivate && !isAdministration(base, topic);
+    case "local":
+      if (isPrivate) return who.node !== undefined && isOwnDown(base, who.node, topic);
+      return !isAdministration(base, topic);
+  }
 }
+
+function isRequest(base: TopicBase, topic: string): boolean {
+  return topic.startsWith(`${base}/bridge/request/`);
+}
+
+/** Answers to operators may hold what others must not know. */
+function isAdministration(base: TopicBase, topic: string): boolean {
+  return isRequest(base, topic) || topic.startsWith(`${base}/bridge/response/`);
+}
+
+/** The rules that a broker runs by. */
+export const ACCESS_RULES: AccessRules = { mayPublish, maySubscribe, mayHear };
 
 /** What a gateway listens to, on any broker. */
 export function gatewayFilters(base: TopicBase): readonly string[] {

@@ -1,5 +1,5 @@
 /**
- * The embedded broker: Aedes behind the packet guard, on a socket of its own.
+ * The embedded broker: Aedes behind the packet guard, on sockets of its own.
  *
  * The only file that knows aedes. Version 2.0.0-beta.1 is pinned rather than the stable 1.2.0, since
  * 1.2.0 refuses MQTT 5 and Home Assistant speaks nothing else from its release 2027.1 on; both were
@@ -8,72 +8,72 @@
  * QoS 2 handshakes): the packet guard refuses both before the broker sees them. Shared subscriptions
  * are not offered by it and not used by us.
  *
- * What it refuses to be: a broker for other programs. See `access.ts`.
+ * What it refuses to be: a broker for other programs. Who somebody is, is `authentication.ts`; what
+ * they may, is `access.ts`; before anybody is let in, `rights-self-test.ts` tries both.
  */
 
-import { createServer, type Server, type Socket } from "node:net";
-import { Aedes, type Client } from "aedes";
+import type { Duplex } from "node:stream";
+import { Aedes, type AuthenticateError, type Client } from "aedes";
 import { EdgeError } from "../src/assert.ts";
+import { joinTopic } from "../src/wire/join.ts";
 import { LIMITS } from "../src/wire/limits.ts";
+import type { NodeId } from "../src/wire/messages.ts";
 import { parseDownTopic, type TopicBase } from "../src/wire/topics.ts";
-import { gatewayFilters, mayHear, mayPublish, maySubscribe } from "./access.ts";
-import type { Link, LinkEvents } from "./link.ts";
+import { ACCESS_RULES, type AccessRules, gatewayFilters, type Publishing } from "./access.ts";
+import { Authentication, type Peer, type Session } from "./authentication.ts";
+import { Guest, type Identifying } from "./guest.ts";
+import type { Link, LinkEvents, Log } from "./link.ts";
+import { Hall, isLoopback, type Listener, listenPlain, type Visitor } from "./listeners.ts";
 import { GuardedConnection } from "./packet-guard.ts";
-import { FORGETFUL, RepeatFilter } from "./repeat-filter.ts";
+import { FORGETFUL } from "./repeat-filter.ts";
+import { testRights, type Trial } from "./rights-self-test.ts";
 
 export type BrokerOptions = {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
+  /** Where plain MQTT may be spoken: passwords and movements can be read by who is in between. */
+  readonly plain?: "loopback" | "lan";
   readonly base: TopicBase;
   readonly connectionsMax: number;
   readonly packetsPerSecond: number;
   readonly packetsBurst: number;
+  /** Without it nobody has credentials, and the loopback needs none. */
+  readonly authentication?: Authentication;
+  /** Other rules, for tests of the self-test. */
+  readonly rules?: AccessRules;
 };
 
 /** A slow reader is dropped after this: until then it holds up every other reader, since deliveries
  * share one queue (moscajs/aedes#1060). The broker's own default is a minute. */
 const DRAIN_MS = 2_000;
 const CONNECT_MS = 5_000;
-/** Connections that have not said who they are. */
-const STRANGERS_MAX = 256;
-const SUBSCRIPTIONS_MAX = 20;
-const TCP_KEEPALIVE_MS = 30_000;
 const CLOSE_MS = 1_000;
+/** How soon a revocation ends a session. */
+const REVIEW_MS = 200;
+/** Who joins has this long to ask, and to read the answer. */
+const JOIN_MS = 30_000;
+/** CONNACK and DISCONNECT reason of MQTT 5, 3.14.2.1. */
+const NOT_AUTHORIZED = 0x87;
 
+/** @throws EdgeError `broker-open`, `broker-port`, `rights-self-test` */
 export async function startBroker(options: BrokerOptions, events: LinkEvents): Promise<Link> {
-  if (!isLoopback(options.host)) {
-    throw new EdgeError({
-      code: "broker-open",
-      message: `the embedded broker knows no passwords and would be open to ${options.host}`,
-      where: "broker.host",
-      hint:
-        "Use 127.0.0.1, or run a broker with users and TLS (Mosquitto, EMQX) and name it in " +
-        "broker.url.",
-    });
+  if (!isLoopback(options.host) && options.plain !== "lan") throw isOpen(options.host);
+  const aedes = await createAedes(options);
+  const doors = new Doors(aedes, options, events);
+  const listeners: Listener[] = [];
+  try {
+    await testRights(options.base, doors.trial());
+    await subscribeGateway(aedes, options.base, events);
+    listeners.push(await listenPlain(options, doors.hall));
+  } catch (error) {
+    await closeAll(aedes, doors, listeners);
+    throw error;
   }
-  const aedes = await Aedes.createBroker({
-    concurrency: 100,
-    connectTimeout: CONNECT_MS,
-    drainTimeout: DRAIN_MS,
-    maxTopicLevels: LIMITS.topicLevels,
-    maximumPacketSize: LIMITS.packetBytes,
-    // Offline queues are not bounded (moscajs/aedes#1087), so no session outlives its connection:
-    // what must not be lost is in the nodes' outboxes and in our store.
-    sessionExpiryIntervalLimit: 1,
-    pendingSessionsLimit: options.connectionsMax,
-    maxClientsIdLength: 128,
-  });
-  const server = createServer();
-  const sockets = new Set<Socket>();
-  const nodes = obeyAccessRules(aedes, options.base, events);
-  acceptConnections(server, aedes, sockets, options, events);
-  const port = await listen(server, options);
   /** Messages on their way to readers. */
   let pending = 0;
-  await subscribeGateway(aedes, options.base, events);
   return {
-    url: `mqtt://${options.host.includes(":") ? `[${options.host}]` : options.host}:${port}`,
+    url: (listeners[0] as Listener).url,
     isOpen: () => !aedes.closed,
     publish: (topic, payload, how) => {
       if (aedes.closed) return;
@@ -92,130 +92,246 @@ export async function startBroker(options: BrokerOptions, events: LinkEvents): P
       pending++;
       // A node's own topics have one reader: there is nobody to be found for them.
       if (down === undefined) aedes.publish(packet, done);
-      else if (nodes.has(down.node)) nodes.get(down.node)?.publish(packet, done);
+      else if (doors.listening.has(down.node))
+        doors.listening.get(down.node)?.publish(packet, done);
       else done();
     },
     close: async () => {
       await until(() => pending === 0, CLOSE_MS);
-      await closeAll(aedes, server, sockets);
+      await closeAll(aedes, doors, listeners);
     },
   };
 }
 
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
+function isOpen(host: string): EdgeError {
+  return new EdgeError({
+    code: "broker-open",
+    message: `plain MQTT on ${host} shows passwords and movements to everybody in between`,
+    where: "broker.host",
+    hint:
+      "Use 127.0.0.1 here and TLS for the network (`bellwether certs`, then tls.enabled), or say " +
+      "broker.plain_mqtt: lan if everybody on that network may see it.",
+  });
 }
 
-function acceptConnections(
-  server: Server,
-  aedes: Aedes,
-  sockets: Set<Socket>,
-  options: BrokerOptions,
-  events: LinkEvents,
-): void {
-  let strangers = 0;
-  const known = new WeakSet<Client>();
-  aedes.on("clientReady", (client) => {
-    known.add(client);
-    strangers--;
+function createAedes(options: BrokerOptions): Promise<Aedes> {
+  return Aedes.createBroker({
+    concurrency: 100,
+    connectTimeout: CONNECT_MS,
+    drainTimeout: DRAIN_MS,
+    maxTopicLevels: LIMITS.topicLevels,
+    maximumPacketSize: LIMITS.packetBytes,
+    // Offline queues are not bounded (moscajs/aedes#1087), so no session outlives its connection:
+    // what must not be lost is in the nodes' outboxes and in our store.
+    sessionExpiryIntervalLimit: 1,
+    pendingSessionsLimit: options.connectionsMax,
+    maxClientsIdLength: 128,
   });
-  server.maxConnections = options.connectionsMax;
-  server.on("drop", () => {
-    events.log("warning", "connection refused", { reason: "too many connections" });
-  });
-  server.on("connection", (socket) => {
-    if (strangers >= STRANGERS_MAX) {
-      socket.destroy();
+}
+
+/** Lets clients in, and lets them do what they may. */
+class Doors {
+  readonly hall: Hall;
+  /** The nodes that hear their own topics now. */
+  readonly listening = new Map<NodeId, Client>();
+  readonly #aedes: Aedes;
+  readonly #options: BrokerOptions;
+  readonly #events: LinkEvents;
+  readonly #authentication: Authentication;
+  readonly #guests = new WeakMap<Client, Guest>();
+  readonly #present = new Set<Client>();
+  readonly #reviewing: NodeJS.Timeout;
+
+  constructor(aedes: Aedes, options: BrokerOptions, events: LinkEvents) {
+    const { log } = events;
+    this.#aedes = aedes;
+    this.#options = options;
+    this.#events = events;
+    this.#authentication =
+      options.authentication ??
+      new Authentication({ store: undefined, loopback: "anonymous", log });
+    this.hall = new Hall({
+      connectionsMax: options.connectionsMax,
+      log,
+      onStream: (stream, peer, visitor) =>
+        this.attach(stream, peer, visitor, this.#authentication, log),
+    });
+    this.#setRules();
+    this.#watchClients();
+    this.#reviewing = setInterval(() => this.#review(), REVIEW_MS);
+  }
+
+  /** Hands a stream to the broker, behind the guard. */
+  attach(stream: Duplex, peer: Peer, visitor: Visitor, identifying: Identifying, log: Log): void {
+    const { packetsPerSecond, packetsBurst, base, rules = ACCESS_RULES } = this.#options;
+    const guarded = new GuardedConnection(stream, {
+      connectMs: CONNECT_MS,
+      packetsPerSecond,
+      packetsBurst,
+      onRefused: (reason) =>
+        log("warning", "connection closed by guard", { peer: peer.address, reason }),
+    });
+    const client = this.#aedes.handle(guarded);
+    this.#guests.set(client, new Guest({ base, rules, identifying, log, peer, visitor }));
+  }
+
+  /** What the self-test needs to try the doors from inside. */
+  trial(): Trial {
+    return {
+      identifying: this.#authentication,
+      attach: (stream, peer, identifying) =>
+        this.attach(stream, peer, { known: () => undefined }, identifying, () => undefined),
+      publish: (topic) => this.#aedes.publish(emptyMessage(topic), () => undefined),
+      listen: (onTopic) => {
+        const take = (packet: { topic: string }, done: () => void): void => {
+          onTopic(packet.topic);
+          done();
+        };
+        this.#aedes.subscribe("#", take, () => undefined);
+        return () => this.#aedes.unsubscribe("#", take, () => undefined);
+      },
+    };
+  }
+
+  close(): void {
+    clearInterval(this.#reviewing);
+    this.#review();
+  }
+
+  #setRules(): void {
+    const aedes = this.#aedes;
+    aedes.preConnect = (client, packet, done) => {
+      (client as Client & { duplicates: Record<string, number> }).duplicates = FORGETFUL;
+      // Asking for a session that outlives the connection is answered with one that does not.
+      if (packet.protocolVersion !== 5) packet.clean = true;
+      const { clientId, username: user, password, will } = packet;
+      const claim = { clientId, user, password: password && bufferOf(password) };
+      packet.clientId = this.#guest(client).claim(claim, will && publishingOf(will));
+      done(null, true);
+    };
+    aedes.authenticate = (client, _user, password, done) => {
+      const refuse = (code: number, reason: string): void =>
+        done(Object.assign(new Error(reason), { returnCode: code }) as AuthenticateError, false);
+      this.#guest(client)
+        .admit(password)
+        .then(
+          (refusal) => {
+            if (refusal === undefined) done(null, true);
+            else refuse(refusal.code, refusal.reason);
+          },
+          (error: unknown) => {
+            this.#events.log("error", "nobody can be let in", { reason: String(error) });
+            refuse(3, "authentication failed");
+          },
+        );
+    };
+    aedes.authorizePublish = (client, packet, done) => {
+      // A will whose client is gone by now was refused or allowed by the client's own rules before.
+      if (client === null) return done(new Error("nobody's message"));
+      const reason = this.#guest(client).mayPublish(publishingOf(packet));
+      done(reason === undefined ? null : new Error(reason));
+    };
+    aedes.authorizeSubscribe = (client, subscription, done) => {
+      const guest = this.#guest(client);
+      if (!guest.maySubscribe(subscription.topic)) return done(null, null);
+      const { node } = guest;
+      if (node !== undefined && guest.isNodePlane(subscription.topic)) {
+        this.listening.set(node, client);
+      }
+      done(null, subscription);
+    };
+    aedes.authorizeForward = (client, packet) =>
+      this.#guest(client).mayHear(packet.topic, packet.brokerCounter) ? packet : null;
+    aedes.published = (packet, client, done) => {
+      done();
+      const session = client === null ? undefined : this.#guests.get(client)?.session;
+      if (session?.principal.role === "joining") void this.#join(client, session, packet.payload);
+    };
+  }
+
+  #watchClients(): void {
+    const aedes = this.#aedes;
+    aedes.on("clientReady", (client) => {
+      const { visitor, principal } = this.#guest(client);
+      visitor.known();
+      this.#present.add(client);
+      if (principal?.role !== "joining") return;
+      const timer = setTimeout(() => client.close(), JOIN_MS);
+      client.conn.once("close", () => clearTimeout(timer));
+    });
+    aedes.on("clientDisconnect", (client) => {
+      this.#present.delete(client);
+      const { node } = this.#guest(client);
+      // Not where a new connection of the same name has taken its place.
+      if (node !== undefined && this.listening.get(node) === client) this.listening.delete(node);
+    });
+    aedes.on("clientError", (client, error) => {
+      this.#events.log("debug", "client error", { client: client.id, reason: error.message });
+    });
+    aedes.on("connectionError", (_client, error) => {
+      this.#events.log("debug", "connection error", { reason: error.message });
+    });
+  }
+
+  #guest(client: Client): Guest {
+    return this.#guests.get(client) as Guest;
+  }
+
+  /** The answer goes to who asked and through no queue: nobody else can be subscribed to it. */
+  async #join(client: Client, session: Session, request: string | Buffer): Promise<void> {
+    const { principal } = session;
+    if (principal.role !== "joining") return;
+    const response = await this.#authentication
+      .join(session, bufferOf(request))
+      .catch((error: unknown) => {
+        this.#events.log("error", "nobody can join", { reason: String(error) });
+        return { v: 1, status: "error", error: "unavailable" } as const;
+      });
+    const topic = joinTopic(this.#options.base, principal.clientId, "response");
+    const payload = Buffer.from(JSON.stringify(response));
+    client.publish({ ...emptyMessage(topic), payload, qos: 1 }, () => undefined);
+    this.#review();
+  }
+
+  /** Ends the sessions of those whose credentials have been taken away or replaced. */
+  #review(): void {
+    try {
+      if (!this.#authentication.refresh()) return;
+    } catch (error) {
+      // Who is known stays as it was last read; a disk that works again is read again.
+      this.#events.log("error", "changes of credentials cannot be read", { reason: String(error) });
       return;
     }
-    strangers++;
-    sockets.add(socket);
-    const peer = `${socket.remoteAddress}:${socket.remotePort}`;
-    socket.setNoDelay(true);
-    socket.setKeepAlive(true, TCP_KEEPALIVE_MS);
-    const guarded = new GuardedConnection(socket, {
-      connectMs: CONNECT_MS,
-      packetsPerSecond: options.packetsPerSecond,
-      packetsBurst: options.packetsBurst,
-      onRefused: (reason) => events.log("warning", "connection closed by guard", { peer, reason }),
-    });
-    const client = aedes.handle(guarded);
-    guarded.on("close", () => {
-      sockets.delete(socket);
-      if (!known.has(client)) strangers--;
-    });
-  });
+    for (const client of this.#present) {
+      const { session } = this.#guest(client);
+      if (session === undefined || this.#authentication.holds(session)) continue;
+      this.#events.log("info", "session ended", {
+        client: client.id,
+        reason: "its credentials were taken away or replaced",
+      });
+      client.disconnect({ reasonCode: NOT_AUTHORIZED });
+    }
+  }
 }
 
-/** Returns the nodes that hear their own topics now, by their names. */
-function obeyAccessRules(
-  aedes: Aedes,
-  base: TopicBase,
-  events: LinkEvents,
-): ReadonlyMap<string, Client> {
-  const listening = new Map<string, Client>();
-  const nodes = new WeakSet<Client>();
-  const subscriptions = new WeakMap<Client, number>();
-  const deny = (client: Client, what: string, topic: string, reason: string): void => {
-    events.log("warning", `${what} denied`, { client: client.id, topic, reason });
-  };
+function emptyMessage(topic: string) {
+  return {
+    cmd: "publish",
+    topic,
+    payload: Buffer.alloc(0),
+    qos: 0,
+    retain: false,
+    dup: false,
+  } as const;
+}
 
-  const repeats = new WeakMap<Client, RepeatFilter>();
-  aedes.preConnect = (client, packet, done) => {
-    (client as Client & { duplicates: Record<string, number> }).duplicates = FORGETFUL;
-    repeats.set(client, new RepeatFilter());
-    // Asking for a session that outlives the connection is answered with one that does not.
-    if (packet.protocolVersion !== 5) packet.clean = true;
-    done(null, true);
-  };
-  aedes.authorizePublish = (client, packet, done) => {
-    // A will whose client is gone by now was refused or allowed by the client's own rules before.
-    if (client === null) return done(new Error("nobody's message"));
-    const reason = mayPublish(base, client.id, {
-      topic: packet.topic,
-      retain: packet.retain,
-      payloadBytes: packet.payload.length,
-    });
-    if (reason === undefined) {
-      nodes.add(client);
-      return done(null);
-    }
-    deny(client, "publish", packet.topic, reason);
-    done(new Error(reason));
-  };
-  aedes.authorizeSubscribe = (client, subscription, done) => {
-    const held = subscriptions.get(client) ?? 0;
-    const reason =
-      held >= SUBSCRIPTIONS_MAX
-        ? "too many subscriptions"
-        : maySubscribe(base, client.id, subscription.topic, nodes.has(client));
-    if (reason !== undefined) {
-      deny(client, "subscription", subscription.topic, reason);
-      return done(null, null);
-    }
-    subscriptions.set(client, held + 1);
-    if (subscription.topic.startsWith(`${base}/node/`)) {
-      nodes.add(client);
-      listening.set(client.id, client);
-    }
-    done(null, subscription);
-  };
-  aedes.authorizeForward = (client, packet) => {
-    if (!mayHear(base, client.id, packet.topic)) return null;
-    const isRepeated = repeats.get(client)?.isRepeated(packet.brokerCounter) ?? false;
-    return isRepeated ? null : packet;
-  };
-  aedes.on("clientError", (client, error) => {
-    events.log("debug", "client error", { client: client.id, reason: error.message });
-  });
-  aedes.on("connectionError", (_client, error) => {
-    events.log("debug", "connection error", { reason: error.message });
-  });
-  aedes.on("clientDisconnect", (client) => {
-    // Not where a new connection of the same name has taken its place.
-    if (listening.get(client.id) === client) listening.delete(client.id);
-  });
-  return listening;
+function publishingOf(packet: {
+  readonly topic: string;
+  readonly retain?: boolean;
+  readonly payload: string | Buffer;
+}): Publishing {
+  const { topic, retain = false, payload } = packet;
+  return { topic, retain, payloadBytes: payload.length };
 }
 
 async function subscribeGateway(aedes: Aedes, base: TopicBase, events: LinkEvents): Promise<void> {
@@ -224,7 +340,7 @@ async function subscribeGateway(aedes: Aedes, base: TopicBase, events: LinkEvent
       aedes.subscribe(
         filter,
         (packet, done) => {
-          events.onMessage(packet.topic, payloadBytes(packet.payload));
+          events.onMessage(packet.topic, bufferOf(packet.payload));
           done();
         },
         resolve,
@@ -233,37 +349,14 @@ async function subscribeGateway(aedes: Aedes, base: TopicBase, events: LinkEvent
   }
 }
 
-function listen(server: Server, options: BrokerOptions): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      reject(
-        new EdgeError({
-          code: "broker-port",
-          message:
-            error.code === "EADDRINUSE"
-              ? `port ${options.port} is in use`
-              : `cannot listen: ${error.message}`,
-          where: `broker.port ${options.port}`,
-          hint: "Another broker or gateway may run already; choose another broker.port, or 0.",
-        }),
-      );
-    });
-    server.listen(options.port, options.host, () => {
-      const address = server.address();
-      resolve(typeof address === "object" && address !== null ? address.port : options.port);
-    });
-  });
-}
-
 /** Open deliveries get a moment, then sockets are cut: a slow reader must not hold up an end. */
-async function closeAll(aedes: Aedes, server: Server, sockets: Set<Socket>): Promise<void> {
+async function closeAll(aedes: Aedes, doors: Doors, listeners: readonly Listener[]): Promise<void> {
+  doors.close();
   const closed = Promise.all([
     new Promise<void>((resolve) => aedes.close(() => resolve())),
-    new Promise<void>((resolve) => server.close(() => resolve())),
+    ...listeners.map((listener) => listener.close()),
   ]);
-  const cut = setTimeout(() => {
-    for (const socket of sockets) socket.destroy();
-  }, CLOSE_MS);
+  const cut = setTimeout(() => doors.hall.cut(), CLOSE_MS);
   await closed;
   clearTimeout(cut);
 }
@@ -279,8 +372,4 @@ async function until(holds: () => boolean, withinMs: number): Promise<void> {
   while (!holds() && performance.now() < endMs) {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
-}
-
-function payloadBytes(payload: string | Buffer): Uint8Array {
-  return typeof payload === "string" ? Buffer.from(payload) : payload;
 }

@@ -20,11 +20,15 @@ broker:
   # url: mqtt://user@farm.local:1883   # use this broker instead of our own; mqtts:// for TLS
   # password_file: mqtt-password       # its password, in a file of its own
   # ca_file: ca.pem                    # who signed its certificate
-  host: 127.0.0.1             # our own broker knows no passwords and stays on the loopback
+  host: 127.0.0.1             # where our own broker speaks plain MQTT
   port: 1883                  # 0 takes a free one
+  plain_mqtt: loopback        # lan: also beyond this machine; passwords can be read on the way
   connections: 1024
   packets_per_second: 200     # of one connection, in the long run; beyond it reading slows down
   packets_burst: 1000
+
+access:
+  loopback: anonymous         # closed: clients on this machine need credentials too
 
 profile: cattle               # cattle, cattle-four, people, watch
 

@@ -44,10 +44,18 @@ const FileSchema = z.strictObject({
       ca_file: z.string().optional(),
       host: z.string().default("127.0.0.1"),
       port: wholeNumber(0, 65_535).default(1883),
+      /** `lan` lets this port leave the loopback, where everybody in between can read along. */
+      plain_mqtt: z.enum(["loopback", "lan"]).default("loopback"),
       connections: wholeNumber(1, 100_000).default(1_024),
       /** Of one connection: beyond it, the gateway reads more slowly. */
       packets_per_second: wholeNumber(1, 100_000).default(200),
       packets_burst: wholeNumber(1, 100_000).default(1_000),
+    })
+    .prefault({}),
+  access: z
+    .strictObject({
+      /** Whether clients on this machine need credentials on our own broker. */
+      loopback: z.enum(["anonymous", "closed"]).default("anonymous"),
     })
     .prefault({}),
   profile: z.string().default("cattle"),
@@ -107,6 +115,7 @@ export type BrokerConfig = {
   readonly caFile: string | undefined;
   readonly host: string;
   readonly port: number;
+  readonly plain: "loopback" | "lan";
   readonly connectionsMax: number;
   readonly packetsPerSecond: number;
   readonly packetsBurst: number;
@@ -117,6 +126,8 @@ export type GatewayConfig = {
   readonly dataDirectory: string;
   readonly base: TopicBase;
   readonly broker: BrokerConfig;
+  /** Whether clients on this machine need credentials. */
+  readonly loopback: "anonymous" | "closed";
   readonly profile: string;
   readonly teacherFile: string | undefined;
   readonly teacherQueue: {
@@ -203,10 +214,12 @@ function toConfig(settings: FileConfig, file: string): GatewayConfig {
       caFile: beside(broker.ca_file),
       host: broker.host,
       port: broker.port,
+      plain: broker.plain_mqtt,
       connectionsMax: broker.connections,
       packetsPerSecond: broker.packets_per_second,
       packetsBurst: broker.packets_burst,
     },
+    loopback: settings.access.loopback,
     profile: settings.profile,
     teacherFile: beside(teacher.file),
     teacherQueue: {

@@ -9,7 +9,6 @@
  * not reading on, so that TCP slows the sender down and nothing is lost.
  */
 
-import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { LIMITS } from "../src/wire/limits.ts";
 import { checkPacket, PACKET } from "./packet-check.ts";
@@ -137,9 +136,10 @@ export type GuardOptions = {
   readonly onRefused: (reason: string) => void;
 };
 
-/** What the broker is handed instead of the socket. Writing passes straight through. */
+/** What the broker is handed instead of the socket, or of what carries bytes in its place: TLS, a
+ * WebSocket. Writing passes straight through. */
 export class GuardedConnection extends Duplex {
-  readonly #socket: Socket;
+  readonly #socket: Duplex;
   readonly #guard = new PacketGuard();
   readonly #options: GuardOptions;
   readonly #connectTimer: NodeJS.Timeout;
@@ -147,7 +147,7 @@ export class GuardedConnection extends Duplex {
   #tokens: number;
   #filledMs: number;
 
-  constructor(socket: Socket, options: GuardOptions) {
+  constructor(socket: Duplex, options: GuardOptions) {
     super({ emitClose: true, allowHalfOpen: false, decodeStrings: true });
     this.#socket = socket;
     this.#options = options;

@@ -6,6 +6,7 @@ import { mkdirSync } from "node:fs";
 import { assert } from "../src/assert.ts";
 import type { DownMessage, ModelId, NodeId } from "../src/wire/messages.ts";
 import type { BridgeEvent, BridgeInfo } from "../src/wire/public.ts";
+import { openAccess } from "./open-access.ts";
 import { startBroker } from "./broker.ts";
 import type { GatewayConfig } from "./config.ts";
 import { lockDataDirectory } from "./data-lock.ts";
@@ -23,6 +24,8 @@ import { openStoreThread, type StoreThread } from "./store-thread.ts";
 export type RunningGateway = {
   /** Where clients connect: `mqtt://127.0.0.1:1883`. */
   readonly url: string;
+  /** The operator's password, at the very first start; it is kept nowhere. */
+  readonly operatorToken: string | undefined;
   /** The store, for reading; `openLabelReader(labelFile)` does the same from another thread. */
   readonly labels: () => LabelReader;
   readonly labelFile: string;
@@ -112,6 +115,7 @@ async function run(
   performer.begin(link);
   return {
     url: link.url,
+    operatorToken: link.operatorToken,
     labels: () => store.reader,
     labelFile: store.file,
     nodes: () => [...state.nodes.values()].map(({ row, online }) => ({ ...row, online })),
@@ -138,10 +142,27 @@ async function run(
   };
 }
 
-async function openLink(config: GatewayConfig, events: LinkEvents): Promise<Link> {
+type OpenedLink = Link & { readonly operatorToken: string | undefined };
+
+async function openLink(config: GatewayConfig, events: LinkEvents): Promise<OpenedLink> {
   const { url, ...broker } = config.broker;
   const options = { ...broker, base: config.base };
-  return url === undefined
-    ? startBroker(options, events)
-    : connectBroker({ ...options, url }, events);
+  if (url !== undefined) {
+    return { ...connectBroker({ ...options, url }, events), operatorToken: undefined };
+  }
+  const access = await openAccess(config, events.log);
+  try {
+    const link = await startBroker({ ...options, authentication: access.authentication }, events);
+    return {
+      ...link,
+      operatorToken: access.operatorToken,
+      close: async () => {
+        await link.close();
+        access.close();
+      },
+    };
+  } catch (error) {
+    access.close();
+    throw error;
+  }
 }

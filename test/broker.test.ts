@@ -80,12 +80,14 @@ async function client(version: 4 | 5 = 4, clientId?: string): Promise<MqttClient
 }
 
 describe("where it listens", () => {
-  it("is the loopback and nothing else, since it knows no passwords", async () => {
+  it("is the loopback and nothing else, unless somebody says that all may read along", async () => {
     for (const host of ["0.0.0.0", "192.168.1.5", "::"]) {
       const refused = await start({ host }).catch((error: unknown) => error);
       expect(refused).toBeInstanceOf(EdgeError);
       expect(refused).toMatchObject({ code: "broker-open" });
     }
+    await link.close();
+    link = await start({ host: "0.0.0.0", plain: "lan" });
   });
 
   it("says so when the port is taken", async () => {

@@ -6,6 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { C_FLAGS, findProgram, TARGETS } from "../deploy/firmware/tools/toolchain.ts";
+import { onnxRuntime } from "../gateway/onnx-runtime.ts";
+import { onnxMetadata } from "../src/learn/onnx-model.ts";
 import { ROOT } from "./house-sources.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "bellwether-cli-export-"));
@@ -75,7 +77,24 @@ describe("bellwether export c", () => {
   });
 });
 
-describe.each(["c"])("bellwether export %s", (form) => {
+describe("bellwether export onnx", () => {
+  it("writes a file that ONNX Runtime runs, and that says what it is", async () => {
+    const out = join(folder, "made/student.onnx");
+    const { code, stderr, json } = run("onnx", MODEL, "--out", out, "--json");
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    const onnx = readFileSync(out);
+    expect(json()).toMatchObject({ file: out, bytes: onnx.length });
+    const program = await onnxRuntime().compile(onnx);
+    expect(program.outputs.map(({ name }) => name)).toEqual(json().outputs);
+    const metadata = onnxMetadata(onnx);
+    expect(JSON.parse(metadata.get("classes") ?? "")).toContain("grazing");
+    expect(metadata.get("model")).toBe(json().model);
+    expect(run("onnx", MODEL, "--out", out)).toMatchObject({ code: 2, stdout: "" });
+    expect(run("onnx", MODEL, "--out", out, "--force")).toMatchObject({ code: 0 });
+  });
+});
+
+describe.each(["c", "onnx"])("bellwether export %s", (form) => {
   it("has help with examples", () => {
     const { code, stdout } = run(form, "--help");
     expect(code).toBe(0);

@@ -232,7 +232,7 @@ describe("what clients may not do", () => {
     await node.offload();
     await until("verdict", () => node.of("verdict").length === 1);
     expect(gateway.labels().softLabelCount().total).toBeLessThanOrEqual(1);
-    expect(gateway.lines.some(({ text }) => text.includes("not the node's name"))).toBe(true);
+    expect(gateway.lines.some(({ text }) => text.includes("another node's"))).toBe(true);
     await node.close();
   });
 

@@ -12,7 +12,7 @@
  * A node's last will, and its farewell, is a retained `{"state":"offline"}` on its own availability:
  * the one public topic that a node writes itself, so that it also holds where no gateway runs.
  *
- * `node` and `bridge` are therefore no node's name. Nothing here takes a wildcard for a name.
+ * `node`, `bridge` and `join` (see `join.ts`) are therefore no node's name. Nothing here takes a wildcard for a name.
  */
 
 import { EdgeError } from "../assert.ts";
@@ -31,7 +31,7 @@ export type BridgeTopic = (typeof BRIDGE_TOPICS)[number];
 
 export const DEFAULT_BASE = "bellwether" as TopicBase;
 
-const RESERVED = ["node", "bridge"];
+const RESERVED = ["node", "bridge", "join"];
 const NODE_ID = /^[a-z0-9][a-z0-9_-]*$/;
 const BASE_LEVEL = /^[A-Za-z0-9][A-Za-z0-9_-]*$/;
 const MODEL_ID = /^[0-9a-f]{16}$/;
@@ -50,7 +50,7 @@ export function nodeId(text: string, where = "node id"): NodeId {
     where,
     hint:
       `Use 1 to ${LIMITS.nodeIdBytes} lower case letters, digits, dashes and underscores, ` +
-      "a letter or digit first, and neither of the reserved names node and bridge.",
+      "a letter or digit first, and none of the reserved names node, bridge and join.",
   });
 }
 

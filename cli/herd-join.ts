@@ -1,0 +1,64 @@
+/**
+ * What a simulated herd shows its gateway: credentials from an earlier run, or a join code's.
+ */
+
+import type { FleetNode } from "../device-sim/fleet.ts";
+import { type JoinOptions, joinGateway } from "../device-sim/mqtt-join.ts";
+import {
+  keepCredentials,
+  type NodeCredentials,
+  readCredentials,
+} from "../device-sim/node-credentials.ts";
+import { EdgeError } from "../src/assert.ts";
+import type { NodeId } from "../src/wire/messages.ts";
+import type { CommandIo } from "./command.ts";
+
+export type HerdCredentials = {
+  readonly passwords: ReadonlyMap<NodeId, string>;
+  /** The gateway's release key as it was told to those who joined. */
+  readonly publicKeys: readonly Uint8Array[];
+};
+
+type HerdJoin = Omit<JoinOptions, "code"> & {
+  readonly code: string | undefined;
+  readonly storageDir: string | null;
+};
+
+/** Joins for every node that has never joined. Throws `EdgeError` as `joinGateway` does. */
+export async function herdCredentials(
+  options: HerdJoin,
+  nodes: readonly FleetNode[],
+  io: CommandIo,
+): Promise<HerdCredentials> {
+  const { code, storageDir, ...broker } = options;
+  const passwords = new Map<NodeId, string>();
+  const keys = new Set<string>();
+  let joined = 0;
+  for (const { id } of nodes) {
+    let known = storageDir === null ? undefined : readCredentials(storageDir, id);
+    if (known === undefined && code !== undefined) {
+      known = await join({ ...broker, code }, id);
+      joined++;
+      if (storageDir !== null) keepCredentials(storageDir, id, known);
+    }
+    if (known === undefined) continue;
+    passwords.set(id, known.password);
+    if (known.key !== null) keys.add(known.key);
+  }
+  if (joined > 0) {
+    io.note(`simulate: ${joined} nodes joined`);
+    if (storageDir === null) io.note("simulate: without --store their credentials end with this");
+  }
+  return { passwords, publicKeys: [...keys].map((key) => new Uint8Array(Buffer.from(key, "hex"))) };
+}
+
+async function join(options: JoinOptions, id: NodeId): Promise<NodeCredentials> {
+  const answer = await joinGateway(options, id);
+  if (answer.node === id) return answer;
+  throw new EdgeError({
+    code: "join-other-name",
+    message: `this code is for ${answer.node}, not for ${id}`,
+    where: "--join",
+    hint: "Make a code for any name: bellwether nodes add --uses 12.",
+  });
+}

@@ -1,0 +1,229 @@
+/**
+ * `bellwether nodes`: which nodes have credentials on the embedded broker, and how others get some.
+ *
+ * It changes the gateway's data directory, so it needs no password but the right to write there, and
+ * works whether a gateway runs or not.
+ */
+
+import { codeLabel } from "../gateway/access-store.ts";
+import { COST, freshJoinCode, hashSecret } from "../gateway/secrets.ts";
+import type { AccessStore } from "../gateway/access-store.ts";
+import { EdgeError } from "../src/assert.ts";
+import { JOIN_USER, showJoinCode } from "../src/wire/join.ts";
+import {
+  accessName,
+  DATA_OPTIONS,
+  freeName,
+  givePassword,
+  knownIdentity,
+  withAccess,
+} from "./access-data.ts";
+import {
+  type CommandInput,
+  type CommandIo,
+  type CommandSpec,
+  EXIT,
+  type OptionSpec,
+} from "./command.ts";
+
+const MINUTE_MS = 60_000;
+/** Time to walk to the barn; a week for collars that are posted. */
+const CODE_MINUTES = 15;
+const CODE_MINUTES_MAX = 7 * 24 * 60;
+
+const MINUTES: OptionSpec = {
+  flags: "--minutes <count>",
+  description: "how long the code is good",
+  kind: "number",
+  default: CODE_MINUTES,
+  low: 1,
+  high: CODE_MINUTES_MAX,
+};
+
+export const command: CommandSpec = {
+  name: "nodes",
+  summary: "let nodes join, list them, take their credentials away",
+  options: [],
+  examples: [
+    "bellwether nodes add collar-7",
+    "bellwether nodes add --uses 12",
+    "bellwether nodes list",
+  ],
+  commands: [
+    {
+      name: "add",
+      summary: "make a join code, for one name or for any",
+      description:
+        "Makes a join code. A device connects with the user `join` and the code as its password, and\n" +
+        "is given credentials of its own. With a name the code is good for that name only.\n" +
+        "--password makes the credentials at once, for a device that is set up by hand.",
+      arguments: [{ name: "[node]", description: "the node's name; without it any free name" }],
+      options: [
+        {
+          flags: "--uses <count>",
+          description: "how many nodes may join by it",
+          kind: "number",
+          default: 1,
+          low: 1,
+          high: 10_000,
+        },
+        MINUTES,
+        { flags: "--password", description: "credentials instead of a code", kind: "flag" },
+        ...DATA_OPTIONS,
+      ],
+      examples: ["bellwether nodes add collar-7", "bellwether nodes add --uses 12 --minutes 60"],
+      run: add,
+    },
+    {
+      name: "list",
+      summary: "nodes that have credentials, and join codes that are open",
+      options: DATA_OPTIONS,
+      examples: ["bellwether nodes list --json"],
+      run: list,
+    },
+    {
+      name: "revoke",
+      summary: "take a node's credentials away, or close a join code; ends its session at once",
+      arguments: [{ name: "<name>", description: "a node, or the label of a code" }],
+      options: DATA_OPTIONS,
+      examples: ["bellwether nodes revoke collar-7"],
+      run: revoke,
+    },
+    {
+      name: "rotate",
+      summary: "give a node new credentials; the old ones end at once",
+      arguments: [{ name: "<node>", description: "the node's name" }],
+      options: [
+        {
+          flags: "--code",
+          description: "a join code, by which the device fetches them itself",
+          kind: "flag",
+        },
+        MINUTES,
+        ...DATA_OPTIONS,
+      ],
+      examples: ["bellwether nodes rotate collar-7", "bellwether nodes rotate collar-7 --code"],
+      run: rotate,
+    },
+  ],
+};
+
+async function add(input: CommandInput, io: CommandIo): Promise<number> {
+  const [wanted] = input.arguments;
+  const node = wanted === undefined ? undefined : accessName(wanted);
+  const uses = input.number("uses") ?? 1;
+  if (node !== undefined && uses > 1) throw oneUse();
+  return withAccess(input, async (store) => {
+    if (node !== undefined) freeName(store, node);
+    if (input.flag("password")) return tellPassword(store, accessName(wanted), io);
+    return tellCode(store, { node, uses, replaces: false, minutes: minutesOf(input) }, io);
+  });
+}
+
+async function rotate(input: CommandInput, io: CommandIo): Promise<number> {
+  const node = accessName(input.arguments[0]);
+  return withAccess(input, async (store) => {
+    knownIdentity(store, node, ["node"]);
+    if (!input.flag("code")) return tellPassword(store, node, io);
+    return tellCode(store, { node, uses: 1, replaces: true, minutes: minutesOf(input) }, io);
+  });
+}
+
+async function revoke(input: CommandInput, io: CommandIo): Promise<number> {
+  const name = input.arguments[0] ?? "";
+  return withAccess(input, (store) => {
+    const codes = store.removeCodes(name);
+    if (codes === 0) knownIdentity(store, name, ["node"]);
+    const removed = store.remove(name, ["node"]);
+    if (io.json) io.printJson({ revoked: name, codes, node: removed });
+    else io.print(removed ? `${name} is not known any more` : `code ${name} is closed`);
+    return EXIT.ok;
+  });
+}
+
+async function list(input: CommandInput, io: CommandIo): Promise<number> {
+  return withAccess(input, (store) => {
+    const nowMs = Date.now();
+    const nodes = store.identities().filter(({ role }) => role === "node");
+    const codes = store.codes().filter(({ expiresMs }) => expiresMs > nowMs);
+    if (io.json) {
+      io.printJson({
+        nodes: nodes.map(({ name, createdMs, changedMs, secret, certificate }) => ({
+          node: name,
+          created: createdMs,
+          changed: changedMs,
+          password: secret !== null,
+          certificate,
+        })),
+        codes: codes.map(({ hash, node, uses, expiresMs }) => ({
+          label: codeLabel(hash),
+          node,
+          uses,
+          expires: expiresMs,
+        })),
+      });
+      return EXIT.ok;
+    }
+    for (const { name, changedMs, secret, certificate } of nodes) {
+      const by = [
+        ...(secret === null ? [] : ["password"]),
+        ...(certificate === null ? [] : ["certificate"]),
+      ];
+      io.print(`${name}  ${by.join(", ")}  since ${new Date(changedMs).toISOString()}`);
+    }
+    for (const { hash, node, uses, expiresMs } of codes) {
+      const who = node ?? "any name";
+      const until = new Date(expiresMs).toISOString();
+      io.print(`code ${codeLabel(hash)}  ${who}  ${uses} uses left  until ${until}`);
+    }
+    if (nodes.length + codes.length === 0) io.note("nodes: none has credentials");
+    return EXIT.ok;
+  });
+}
+
+async function tellPassword(store: AccessStore, node: string, io: CommandIo): Promise<number> {
+  const password = await givePassword(store, node, "node");
+  if (io.json) io.printJson({ node, user: node, password });
+  else io.print(`user ${node} password ${password}`);
+  io.note("nodes: shown this once; the client id is the user's name too");
+  return EXIT.ok;
+}
+
+type CodeWish = {
+  readonly node: string | undefined;
+  readonly uses: number;
+  readonly replaces: boolean;
+  readonly minutes: number;
+};
+
+async function tellCode(store: AccessStore, wish: CodeWish, io: CommandIo): Promise<number> {
+  const { node, uses, replaces, minutes } = wish;
+  const letters = freshJoinCode();
+  const createdMs = Date.now();
+  const expiresMs = createdMs + minutes * MINUTE_MS;
+  const hash = await hashSecret(letters, store.codeSalt, COST.code);
+  store.putCode({ hash, node: node ?? null, replaces, uses, createdMs, expiresMs });
+  const code = showJoinCode(letters);
+  if (io.json) {
+    io.printJson({ code, label: codeLabel(hash), node: node ?? null, uses, expires: expiresMs });
+    return EXIT.ok;
+  }
+  io.print(`join code ${code}`);
+  const who = node ?? (uses === 1 ? "a node of any name" : `${uses} nodes of any name`);
+  io.note(`nodes: good for ${who}, until ${new Date(expiresMs).toISOString()}; shown this once`);
+  io.note(`nodes: a device connects with user ${JOIN_USER} and the code as its password`);
+  return EXIT.ok;
+}
+
+function minutesOf(input: CommandInput): number {
+  return input.number("minutes") ?? CODE_MINUTES;
+}
+
+function oneUse(): EdgeError {
+  return new EdgeError({
+    code: "usage",
+    message: "a code for one name is good for one node",
+    where: "--uses",
+    hint: "Leave the name out, or --uses.",
+  });
+}

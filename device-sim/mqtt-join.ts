@@ -1,0 +1,101 @@
+/**
+ * Joins a gateway by a join code, over MQTT alone, as a microcontroller would: connect with the user
+ * `join`, subscribe to the answer's topic, publish the request, read the answer, disconnect.
+ */
+
+import { connect, type MqttClient } from "mqtt";
+import { EdgeError } from "../src/assert.ts";
+import { JOIN_USER, type JoinResponse, JoinResponseSchema, joinTopic } from "../src/wire/join.ts";
+import type { NodeId } from "../src/wire/messages.ts";
+import type { TopicBase } from "../src/wire/topics.ts";
+import type { NodeCredentials } from "./node-credentials.ts";
+
+export type JoinOptions = {
+  /** `mqtt://`, `mqtts://`, `ws://` or `wss://`. */
+  readonly url: string;
+  readonly base: TopicBase;
+  /** A certificate authority of one's own, PEM. */
+  readonly ca?: Uint8Array | undefined;
+  readonly code: string;
+};
+
+const JOIN_MS = 15_000;
+
+/** Throws `EdgeError` `join-refused` and `join-unanswered`. */
+export async function joinGateway(options: JoinOptions, node: NodeId): Promise<NodeCredentials> {
+  const { url, base, ca, code } = options;
+  const client = connect(url, {
+    clientId: node,
+    username: JOIN_USER,
+    password: code,
+    protocolVersion: 4,
+    clean: true,
+    reconnectPeriod: 0,
+    connectTimeout: JOIN_MS,
+    ...(ca === undefined ? {} : { ca: Buffer.from(ca) }),
+  });
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    const tooLate = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(unanswered(node, "no answer in time")), JOIN_MS);
+    });
+    const response = await Promise.race([ask(client, base, node), tooLate]);
+    if (response.status === "ok") return response;
+    throw refused(node, response.error);
+  } finally {
+    clearTimeout(timer);
+    await client.endAsync(true);
+  }
+}
+
+function ask(client: MqttClient, base: TopicBase, node: NodeId): Promise<JoinResponse> {
+  const answers = joinTopic(base, node, "response");
+  return new Promise((resolve, reject) => {
+    client.on("message", (topic, payload) => {
+      if (topic !== answers) return;
+      const response = readResponse(payload);
+      if (response === undefined) reject(unanswered(node, "the answer cannot be read"));
+      else resolve(response);
+    });
+    client.on("error", (error) => {
+      // CONNACK 4 and 5: the code, or too many guesses.
+      const { code } = error as { code?: number | string };
+      reject(
+        code === 4 || code === 5 ? refused(node, error.message) : unanswered(node, error.message),
+      );
+    });
+    client.on("close", () => reject(unanswered(node, "the connection was lost")));
+    client.on("connect", () => {
+      client.subscribe(answers, { qos: 1 }, (error) => {
+        if (error) return reject(unanswered(node, error.message));
+        client.publish(joinTopic(base, node, "request"), '{"v":1}', { qos: 1 });
+      });
+    });
+  });
+}
+
+function readResponse(payload: Uint8Array): JoinResponse | undefined {
+  try {
+    return JoinResponseSchema.parse(JSON.parse(Buffer.from(payload).toString()));
+  } catch {
+    return undefined;
+  }
+}
+
+function refused(node: NodeId, reason: string): EdgeError {
+  return new EdgeError({
+    code: "join-refused",
+    message: `the gateway does not let ${node} join: ${reason}`,
+    where: "join code",
+    hint: "A code is good for minutes and for so many nodes: make a new one with `bellwether nodes add`.",
+  });
+}
+
+function unanswered(node: NodeId, reason: string): EdgeError {
+  return new EdgeError({
+    code: "join-unanswered",
+    message: `${node} could not join: ${reason}`,
+    where: "gateway",
+    hint: "Is it a bellwether gateway with a broker of its own, and is the topic base the same?",
+  });
+}

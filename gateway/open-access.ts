@@ -1,0 +1,68 @@
+/**
+ * Opens who is known here for a running gateway, and at its first start makes the one who operates it.
+ */
+
+import path from "node:path";
+import { AccessStore } from "./access-store.ts";
+import { Authentication } from "./authentication.ts";
+import { readIfThere } from "./durable-file.ts";
+import type { Log } from "./link.ts";
+import { keepSecret, makeSecret } from "./secrets.ts";
+
+export const OPERATOR = "operator";
+
+export type OpenAccess = {
+  readonly authentication: Authentication;
+  /** The password of the user `operator`, at the very first start only. */
+  readonly operatorToken: string | undefined;
+  readonly close: () => void;
+};
+
+export type AccessSettings = {
+  readonly dataDirectory: string;
+  readonly loopback: "anonymous" | "closed";
+};
+
+/** @throws EdgeError as `AccessStore` does */
+export async function openAccess(settings: AccessSettings, log: Log): Promise<OpenAccess> {
+  const { dataDirectory, loopback } = settings;
+  const store = new AccessStore(dataDirectory);
+  const operatorToken = await beginOperator(store);
+  return {
+    authentication: new Authentication({
+      store,
+      loopback,
+      log,
+      releaseKey: () => publicReleaseKey(dataDirectory),
+    }),
+    operatorToken,
+    close: () => store.close(),
+  };
+}
+
+/** Undefined where the gateway has been started before. */
+async function beginOperator(store: AccessStore): Promise<string | undefined> {
+  if (store.hasStarted) return undefined;
+  const token = makeSecret();
+  const kept = await keepSecret(token, "made");
+  const nowMs = Date.now();
+  const isFirst = store.begin({
+    name: OPERATOR,
+    role: "operator",
+    secret: kept.scrypt,
+    mosquitto: kept.mosquitto,
+    certificate: null,
+    createdMs: nowMs,
+    changedMs: nowMs,
+    joinHash: null,
+    proven: false,
+  });
+  return isFirst ? token : undefined;
+}
+
+/** As hex; null where this gateway signs nothing. */
+function publicReleaseKey(dataDirectory: string): string | null {
+  const file = readIfThere(path.join(dataDirectory, "keys", "release-key.pub"));
+  const text = file === undefined ? "" : Buffer.from(file).toString().trim();
+  return /^[0-9a-f]{64}$/.test(text) ? text : null;
+}

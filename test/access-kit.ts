@@ -1,0 +1,126 @@
+/**
+ * What tests of credentials share: a broker of its own on a data directory, the command line on that
+ * directory, and clients that say what became of them.
+ */
+
+import { execFile } from "node:child_process";
+import path from "node:path";
+import { connect, type IClientOptions, type MqttClient } from "mqtt";
+import { Authentication } from "../gateway/authentication.ts";
+import { type BrokerOptions, startBroker } from "../gateway/broker.ts";
+import type { Link } from "../gateway/link.ts";
+import { openAccess } from "../gateway/open-access.ts";
+import { base } from "./gateway-kit.ts";
+
+export type AccessBroker = Link & {
+  readonly port: number;
+  readonly operatorToken: string | undefined;
+  readonly lines: readonly string[];
+  readonly received: readonly { readonly topic: string; readonly text: string }[];
+};
+
+/** A broker on a free port with the credentials of a data directory. */
+export async function accessBroker(
+  dataDirectory: string,
+  more: Partial<BrokerOptions> & { readonly loopback?: "anonymous" | "closed" } = {},
+): Promise<AccessBroker> {
+  const lines: string[] = [];
+  const received: { topic: string; text: string }[] = [];
+  const log = (_level: string, message: string, fields: object = {}): void => {
+    lines.push(`${message} ${JSON.stringify(fields)}`);
+  };
+  const { loopback = "closed", ...options } = more;
+  const access = await openAccess({ dataDirectory, loopback }, log);
+  const link = await startBroker(
+    {
+      host: "127.0.0.1",
+      port: 0,
+      base,
+      connectionsMax: 300,
+      packetsPerSecond: 10_000,
+      packetsBurst: 10_000,
+      authentication: access.authentication,
+      ...options,
+    },
+    {
+      onMessage: (topic, payload) =>
+        received.push({ topic, text: Buffer.from(payload).toString() }),
+      onConnection: () => undefined,
+      log,
+    },
+  );
+  return {
+    ...link,
+    port: Number(new URL(link.url).port),
+    operatorToken: access.operatorToken,
+    lines,
+    received,
+    close: async () => {
+      await link.close();
+      access.close();
+    },
+  };
+}
+
+/** An authentication without a broker, at a time of the test's choosing. */
+export function authenticationAt(
+  store: ConstructorParameters<typeof Authentication>[0]["store"],
+  now: () => number,
+): Authentication {
+  return new Authentication({ store, loopback: "closed", log: () => undefined, now });
+}
+
+/** `bellwether …`, in another process. Returns its JSON. */
+export async function bellwether(...words: readonly string[]): Promise<Record<string, unknown>> {
+  const { code, out, err } = await run(process.execPath, [
+    path.resolve("cli/main.ts"),
+    ...words,
+    "--json",
+    "--quiet",
+  ]);
+  if (code !== 0) throw new Error(`bellwether ${words.join(" ")}: ${err}`);
+  return JSON.parse(out.trim().split("\n").at(-1) ?? "") as Record<string, unknown>;
+}
+
+export function run(
+  program: string,
+  words: readonly string[],
+): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
+  return new Promise((resolve) => {
+    execFile(program, words, { timeout: 20_000 }, (error, out, err) => {
+      const code = error === null ? 0 : typeof error.code === "number" ? error.code : 1;
+      resolve({ code, out, err });
+    });
+  });
+}
+
+/** Connects, or throws with the broker's return code in the message. */
+export function tryConnect(url: string, options: IClientOptions): Promise<MqttClient> {
+  return new Promise((resolve, reject) => {
+    const client = connect(url, { reconnectPeriod: 0, connectTimeout: 8_000, ...options });
+    client.once("connect", () => resolve(client));
+    client.on("error", (error) => {
+      client.end(true);
+      const { code } = error as { code?: unknown };
+      reject(new Error(`refused ${String(code)}: ${error.message}`));
+    });
+    client.once("close", () => reject(new Error("closed")));
+  });
+}
+
+/** The granted quality of service, 128 where it was refused. */
+export async function subscribeTo(client: MqttClient, filter: string): Promise<number> {
+  try {
+    const [granted] = await client.subscribeAsync(filter, { qos: 1 });
+    return granted?.qos ?? 128;
+  } catch {
+    return 128;
+  }
+}
+
+export function ended(client: MqttClient): Promise<void> {
+  return new Promise((resolve) => {
+    if (!client.connected) resolve();
+    client.once("close", () => resolve());
+  });
+}
