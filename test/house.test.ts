@@ -40,13 +40,13 @@ const MAY_IMPORT: Readonly<Record<Folder, readonly Folder[]>> = {
 /** Outside dependency by outside dependency: the files that may know it. Tests may know any. */
 const KNOWN_BY: Readonly<Record<string, RegExp>> = {
   aedes: /^gateway\/broker\.ts$/,
-  mqtt: /^(device-sim\/mqtt-link|cli\/mqtt-client|gateway\/external-broker)\.ts$/,
+  mqtt: /^(device-sim\/mqtt-(link|join)|cli\/mqtt-client|gateway\/external-broker)\.ts$/,
   "onnxruntime-node": /^gateway\/onnx-runtime\.ts$/,
   commander: /^cli\/main\.ts$/,
   yaml: /^(gateway\/config|cli\/config-file)\.ts$/,
   fflate: /^recordings\/unzip\.ts$/,
   zod: /^(src|gateway|recordings|cli)\//,
-  "node:sqlite": /^gateway\/(label-[a-z-]+|data-lock)\.ts$/,
+  "node:sqlite": /^gateway\/(label-[a-z-]+|data-lock|access-store)\.ts$/,
   "@tensorflow/*": /^gateway\/tensorflow-teacher[a-z-]*\.ts$/,
 };
 
@@ -55,7 +55,7 @@ const COMPUTES_IMPORTS = /^(bench\/(main|engine-web)|gateway\/tensorflow-teacher
 
 /** Outside `src` these are pure as well: they decide, others act. */
 const PURE_GATEWAY =
-  "access|gateway(-state)?|packet-check|presence|release-fit|rollout|serving|telling";
+  "access|gateway(-state)?|guess-limit|packet-check|presence|release-fit|rollout|serving|telling";
 const PURE_ELSEWHERE = new RegExp(`^(device-sim/node|gateway/(${PURE_GATEWAY}))\\.ts$`);
 const IMPURE =
   /\b(Date\.now|new Date\(|Math\.random|performance\.|set(Timeout|Interval)|process\.|console\.|fetch\()/;
