@@ -1,0 +1,33 @@
+/** The benchmark of exports, tiny: it runs, and what leaves a container stays near it. */
+
+import { expect, it } from "vitest";
+import type { BenchmarkOptions } from "../bench/benchmark.ts";
+import { run } from "../bench/export.ts";
+
+it("compares ONNX files with the node, and sizes generated C where there is a compiler", async () => {
+  const { ok, figures } = await run({
+    data: undefined,
+    quick: true,
+    dataset: undefined,
+    train: [],
+    test: [],
+    shift: [],
+    seeds: undefined,
+    student: undefined,
+    rotate: undefined,
+    extra: {},
+    progress: () => undefined,
+    signal: new AbortController().signal,
+  } satisfies BenchmarkOptions);
+  expect(ok).toBe(true);
+  const { onnx, c } = figures as {
+    onnx: Record<string, { answers: number }>;
+    c: Record<string, { codeBytes: number; constantBytes: number }>;
+  };
+  expect(Object.keys(onnx)).toHaveLength(6);
+  for (const { answers } of Object.values(onnx)) expect(answers).toBeGreaterThanOrEqual(40);
+  for (const { codeBytes, constantBytes } of Object.values(c)) {
+    expect(codeBytes).toBeGreaterThan(1000);
+    expect(constantBytes).toBeGreaterThan(1000);
+  }
+});
