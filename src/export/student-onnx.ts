@@ -5,8 +5,8 @@
  * float32 `[batch][classes]`. Weights and biases are the container's integers, each behind a
  * DequantizeLinear; activations of convolutional students go through int8 wherever the node's do.
  *
- * It is close to the node, not equal to it. QuantizeLinear rounds halves to even where the node
- * rounds them up (rare, and made up for where rescalings are shifts); logits are neither rounded to
+ * It is close to the node, not equal to it. QuantizeLinear rounds in float32, and halves to even
+ * where the node rounds them up (made up for where rescalings are shifts); logits are neither rounded to
  * 1/256 nor saturated; there is no early stop; and in a GRU all between the weights is float.
  * docs/RESULTS.md says how far that goes. A float model also has units, which integers have not:
  * the steps of activations between the layers are chosen here.
