@@ -143,12 +143,21 @@ function sectionBytes(source: string, optimisation: readonly string[], folder: s
 
 function agreementRows(onnx: Readonly<Record<string, Agreement & { windows: string }>>) {
   return [
-    ["ONNX against the node", "windows", "answers", "same, %", "largest difference", "mean"],
+    [
+      "ONNX against the node",
+      "windows",
+      "answers",
+      "same, %",
+      "beyond rounding",
+      "largest difference",
+      "mean",
+    ],
     ...Object.entries(onnx).map(([name, it]) => [
       name,
       it.windows,
       it.answers,
       ((100 * it.same) / it.answers).toFixed(2),
+      it.beyondRounding,
       it.largestDifference.toFixed(4),
       it.meanDifference.toFixed(5),
     ]),

@@ -14,10 +14,13 @@ export type Agreement = {
   /** Of two logits that both lie within the node's range, int16 in Q8. */
   readonly largestDifference: number;
   readonly meanDifference: number;
+  /** Answers with a logit that differs by more than what rounds it to 1/256. */
+  readonly beyondRounding: number;
 };
 
 const LOGIT_MIN = -128;
 const LOGIT_MAX = 32_767 / 256;
+const ROUNDING = 0.51 / 256;
 
 export async function onnxAgreement(container: Container, windows: WindowSet): Promise<Agreement> {
   const { student } = container;
@@ -28,18 +31,19 @@ export async function onnxAgreement(container: Container, windows: WindowSet): P
   const outputs = await program.run({ window: { shape, data } });
   await program.release();
   const loaded = referenceEngine.load(container);
-  let [same, largest, sum] = [0, 0, 0];
+  let [same, largest, sum, beyondRounding] = [0, 0, 0, 0];
   for (let w = 0; w < windows.count; w++) {
     loaded.begin(windowAt(windows, w));
     for (let exit = 1; exit <= loaded.exits; exit++) {
       const ours = Array.from(loaded.nextExit().logits, (logit) => logit / 256);
       const all = outputs[`exit${exit}_logits`]?.data ?? new Float32Array(0);
       const theirs = [...all.slice(w * student.classes, (w + 1) * student.classes)];
-      ours.forEach((logit, c) => {
-        const other = Math.max(LOGIT_MIN, Math.min(LOGIT_MAX, theirs[c] ?? Number.NaN));
-        largest = Math.max(largest, Math.abs(logit - other));
-        sum += Math.abs(logit - other);
-      });
+      const differences = ours.map((logit, c) =>
+        Math.abs(logit - Math.max(LOGIT_MIN, Math.min(LOGIT_MAX, theirs[c] ?? Number.NaN))),
+      );
+      largest = Math.max(largest, ...differences);
+      sum += differences.reduce((a, b) => a + b, 0);
+      if (differences.some((difference) => difference > ROUNDING)) beyondRounding++;
       if (ours[theirs.indexOf(Math.max(...theirs))] === Math.max(...ours)) same++;
     }
   }
@@ -47,6 +51,7 @@ export async function onnxAgreement(container: Container, windows: WindowSet): P
   return {
     answers,
     same,
+    beyondRounding,
     largestDifference: largest,
     meanDifference: sum / (answers * student.classes),
   };

@@ -1,7 +1,7 @@
 /**
  * The exported ONNX file against the reference engine: the same answer, and logits nearly the same.
  *
- * Convolutional students differ by what rounds a logit to 1/256, and in a few windows of a thousand by
+ * Convolutional students differ by what rounds a logit to 1/256, and once in a thousand windows or so by
  * a sum so near a half that float32 takes it to the other side. A GRU runs in float there: it may
  * differ by a quarter of a logit, and in the answer where two are that close.
  */
