@@ -51,9 +51,13 @@ typedef struct bw_model {
   const uint8_t *stage_records;
   const uint8_t *layer_records;
   uint32_t ram_bytes; /* what bw_open wants */
+  uint32_t input_bytes;  /* of that: the window, and every second activation after it */
+  uint32_t output_bytes; /* the activations in between */
+  uint32_t dense_bytes;  /* hidden layers of a head */
+  uint16_t hidden;       /* of the GRU; 0 where there is none */
 } bw_model;
 
-/* What one exit says. Valid until the next bw_begin. */
+/* What one exit says. Valid until the next bw_begin, also while later exits run. */
 typedef struct bw_exit {
   const int16_t *logits;  /* Q8, one per class */
   const int8_t *features; /* what the head read, and what novelty looks at */
@@ -65,9 +69,10 @@ typedef struct bw_run {
   const bw_model *model;
   int8_t *ram;
   const uint8_t *next_layer;
+  int8_t *input;  /* activation that the next layer reads, from its zeros in front on */
+  int8_t *output; /* buffer that it may write */
+  int8_t *exit;   /* where the next exit puts its logits and features */
   uint8_t next_stage;
-  int8_t *input; /* activation that the next layer reads */
-  int8_t *other; /* buffer that it may write */
 } bw_run;
 
 bw_code bw_load(bw_model *model, const void *container, uint32_t length);
