@@ -85,7 +85,7 @@ export function freeName(store: AccessStore, name: string): string {
   });
 }
 
-/** Gives a name a new password, and returns it: it is kept nowhere. */
+/** Gives a name a new password in place of all that it had, and returns it: it is kept nowhere. */
 export async function givePassword(
   store: AccessStore,
   name: string,
@@ -101,7 +101,7 @@ export async function givePassword(
     role,
     secret: kept.scrypt,
     mosquitto: kept.mosquitto,
-    certificate: known?.certificate ?? null,
+    certificate: null,
     createdMs: known?.createdMs ?? nowMs,
     changedMs: nowMs,
     joinHash: null,

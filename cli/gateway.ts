@@ -103,13 +103,13 @@ async function run(input: CommandInput, io: CommandIo): Promise<number> {
 
 /** The operator's token is said here, once, and not in the log. */
 function tellWhereAndHow(gateway: RunningGateway, config: GatewayConfig, io: CommandIo): void {
-  const { url, operatorToken } = gateway;
+  const { url, urls, operatorToken } = gateway;
   if (io.json) {
     const token = operatorToken === undefined ? {} : { operator_token: operatorToken };
-    io.printJson({ url, data_directory: config.dataDirectory, ...token });
+    io.printJson({ url, urls, data_directory: config.dataDirectory, ...token });
     return;
   }
-  io.print(`listening on ${url}`);
+  io.print(`listening on ${urls.join(" ")}`);
   if (operatorToken === undefined) return;
   io.print(`operator token ${operatorToken}`);
   io.note(

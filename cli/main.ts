@@ -50,6 +50,11 @@ const COMMANDS: readonly {
     load: () => import("./users.ts"),
   },
   {
+    name: "certs",
+    summary: "certificates for TLS: an authority, the gateway, and nodes that have one",
+    load: () => import("./certs.ts"),
+  },
+  {
     name: "train",
     summary: "train a teacher and students from labelled recordings",
     load: () => import("./train.ts"),

@@ -5,7 +5,10 @@
  * works whether a gateway runs or not.
  */
 
+import { X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { codeLabel } from "../gateway/access-store.ts";
+import { commonNameOf, fingerprintOf } from "../gateway/certificates.ts";
 import { COST, freshJoinCode, hashSecret } from "../gateway/secrets.ts";
 import type { AccessStore } from "../gateway/access-store.ts";
 import { EdgeError } from "../src/assert.ts";
@@ -69,6 +72,11 @@ export const command: CommandSpec = {
         },
         MINUTES,
         { flags: "--password", description: "credentials instead of a code", kind: "flag" },
+        {
+          flags: "--certificate <file>",
+          description: "let it in by this client certificate, PEM, instead of a code",
+          kind: "text",
+        },
         ...DATA_OPTIONS,
       ],
       examples: ["bellwether nodes add collar-7", "bellwether nodes add --uses 12 --minutes 60"],
@@ -115,6 +123,9 @@ async function add(input: CommandInput, io: CommandIo): Promise<number> {
   if (node !== undefined && uses > 1) throw oneUse();
   return withAccess(input, async (store) => {
     if (node !== undefined) freeName(store, node);
+    const certificate = input.text("certificate");
+    if (certificate !== undefined)
+      return takeCertificate(store, accessName(wanted), certificate, io);
     if (input.flag("password")) return tellPassword(store, accessName(wanted), io);
     return tellCode(store, { node, uses, replaces: false, minutes: minutesOf(input) }, io);
   });
@@ -187,6 +198,45 @@ async function tellPassword(store: AccessStore, node: string, io: CommandIo): Pr
   else io.print(`user ${node} password ${password}`);
   io.note("nodes: shown this once; the client id is the user's name too");
   return EXIT.ok;
+}
+
+/** A certificate that somebody else's authority has signed: it alone, and no other of that name. */
+function takeCertificate(store: AccessStore, node: string, file: string, io: CommandIo): number {
+  const fingerprint = readFingerprint(file, node);
+  const nowMs = Date.now();
+  store.put({
+    name: node,
+    role: "node",
+    secret: null,
+    mosquitto: null,
+    certificate: fingerprint,
+    createdMs: nowMs,
+    changedMs: nowMs,
+    joinHash: null,
+    proven: true,
+  });
+  if (io.json) io.printJson({ node, fingerprint });
+  else io.print(`${node} is let in by ${fingerprint}`);
+  return EXIT.ok;
+}
+
+function readFingerprint(file: string, node: string): string {
+  const wrong = (message: string): EdgeError =>
+    new EdgeError({
+      code: "certificate-unusable",
+      message,
+      where: file,
+      hint: `Give the client certificate in PEM, with ${node} as its common name.`,
+    });
+  let certificate: X509Certificate;
+  try {
+    certificate = new X509Certificate(readFileSync(file));
+  } catch (error) {
+    throw wrong((error as Error).message);
+  }
+  const name = commonNameOf(certificate);
+  if (name !== node) throw wrong(`its common name is ${JSON.stringify(name)}`);
+  return fingerprintOf(certificate);
 }
 
 type CodeWish = {

@@ -14,7 +14,6 @@
 
 import type { Duplex } from "node:stream";
 import { Aedes, type AuthenticateError, type Client } from "aedes";
-import { EdgeError } from "../src/assert.ts";
 import { joinTopic } from "../src/wire/join.ts";
 import { LIMITS } from "../src/wire/limits.ts";
 import type { NodeId } from "../src/wire/messages.ts";
@@ -23,17 +22,13 @@ import { ACCESS_RULES, type AccessRules, gatewayFilters, type Publishing } from 
 import { Authentication, type Peer, type Session } from "./authentication.ts";
 import { Guest, type Identifying } from "./guest.ts";
 import type { Link, LinkEvents, Log } from "./link.ts";
-import { Hall, isLoopback, type Listener, listenPlain, type Visitor } from "./listeners.ts";
+import { Hall, type Listener, type Visitor } from "./listeners.ts";
+import { type ListenOptions, listenAll, refuseOpen } from "./open-listeners.ts";
 import { GuardedConnection } from "./packet-guard.ts";
 import { FORGETFUL } from "./repeat-filter.ts";
 import { testRights, type Trial } from "./rights-self-test.ts";
 
-export type BrokerOptions = {
-  readonly host: string;
-  /** 0 takes any free port. */
-  readonly port: number;
-  /** Where plain MQTT may be spoken: passwords and movements can be read by who is in between. */
-  readonly plain?: "loopback" | "lan";
+export type BrokerOptions = ListenOptions & {
   readonly base: TopicBase;
   readonly connectionsMax: number;
   readonly packetsPerSecond: number;
@@ -58,14 +53,14 @@ const NOT_AUTHORIZED = 0x87;
 
 /** @throws EdgeError `broker-open`, `broker-port`, `rights-self-test` */
 export async function startBroker(options: BrokerOptions, events: LinkEvents): Promise<Link> {
-  if (!isLoopback(options.host) && options.plain !== "lan") throw isOpen(options.host);
+  refuseOpen(options, events.log);
   const aedes = await createAedes(options);
   const doors = new Doors(aedes, options, events);
   const listeners: Listener[] = [];
   try {
     await testRights(options.base, doors.trial());
     await subscribeGateway(aedes, options.base, events);
-    listeners.push(await listenPlain(options, doors.hall));
+    await listenAll(options, doors.hall, events.log, listeners);
   } catch (error) {
     await closeAll(aedes, doors, listeners);
     throw error;
@@ -74,6 +69,7 @@ export async function startBroker(options: BrokerOptions, events: LinkEvents): P
   let pending = 0;
   return {
     url: (listeners[0] as Listener).url,
+    urls: listeners.map(({ url }) => url),
     isOpen: () => !aedes.closed,
     publish: (topic, payload, how) => {
       if (aedes.closed) return;
@@ -101,17 +97,6 @@ export async function startBroker(options: BrokerOptions, events: LinkEvents): P
       await closeAll(aedes, doors, listeners);
     },
   };
-}
-
-function isOpen(host: string): EdgeError {
-  return new EdgeError({
-    code: "broker-open",
-    message: `plain MQTT on ${host} shows passwords and movements to everybody in between`,
-    where: "broker.host",
-    hint:
-      "Use 127.0.0.1 here and TLS for the network (`bellwether certs`, then tls.enabled), or say " +
-      "broker.plain_mqtt: lan if everybody on that network may see it.",
-  });
 }
 
 function createAedes(options: BrokerOptions): Promise<Aedes> {

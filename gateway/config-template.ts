@@ -30,6 +30,22 @@ broker:
 access:
   loopback: anonymous         # closed: clients on this machine need credentials too
 
+tls:                          # MQTT over TLS, for everybody who is not on this machine
+  enabled: false              # first run \`bellwether certs make\`
+  host: 0.0.0.0
+  port: 8883
+  # certificate_file: server.pem       # yours, instead of what that has made
+  # key_file: server-key.pem
+  # client_ca_file: ca.pem             # who signs the certificates of clients; else our own
+  client_certificates: off    # optional, required: its common name is who a client is
+
+websocket:                    # MQTT over WebSocket, for browsers
+  enabled: false
+  host: 127.0.0.1
+  port: 9001
+  tls: auto                   # on, off; auto: on where it listens beyond this machine
+  origins: []                 # pages that may connect, such as https://farm.local:8443
+
 profile: cattle               # cattle, cattle-four, people, watch
 
 teacher:

@@ -58,6 +58,35 @@ const FileSchema = z.strictObject({
       loopback: z.enum(["anonymous", "closed"]).default("anonymous"),
     })
     .prefault({}),
+  tls: z
+    .strictObject({
+      /** MQTT over TLS, for everybody who is not on this machine. */
+      enabled: z.boolean().default(false),
+      host: z.string().default("0.0.0.0"),
+      port: wholeNumber(0, 65_535).default(8883),
+      /** PEM; without them those that `bellwether certs make` has made. */
+      certificate_file: z.string().optional(),
+      key_file: z.string().optional(),
+      /** Who signs the certificates of clients, PEM; without it our own authority. */
+      client_ca_file: z.string().optional(),
+      /** A client with a certificate needs no password; its common name is its name. */
+      client_certificates: z.enum(["off", "optional", "required"]).default("off"),
+    })
+    .prefault({}),
+  websocket: z
+    .strictObject({
+      /** MQTT over WebSocket, for browsers. */
+      enabled: z.boolean().default(false),
+      host: z.string().default("127.0.0.1"),
+      port: wholeNumber(0, 65_535).default(9001),
+      /** `auto`: over TLS where it listens beyond this machine. */
+      tls: z.enum(["auto", "on", "off"]).default("auto"),
+      /** Origins of pages that may connect, such as https://farm.local:8443. */
+      origins: z
+        .array(z.string().regex(/^https?:\/\/[^/]+$/, "must be as https://host:port"))
+        .default([]),
+    })
+    .prefault({}),
   profile: z.string().default("cattle"),
   teacher: z
     .strictObject({
@@ -121,6 +150,24 @@ export type BrokerConfig = {
   readonly packetsBurst: number;
 };
 
+export type TlsConfig = {
+  readonly enabled: boolean;
+  readonly host: string;
+  readonly port: number;
+  readonly certificateFile: string | undefined;
+  readonly keyFile: string | undefined;
+  readonly clientCaFile: string | undefined;
+  readonly clientCertificates: "off" | "optional" | "required";
+};
+
+export type WebSocketConfig = {
+  readonly enabled: boolean;
+  readonly host: string;
+  readonly port: number;
+  readonly tls: "auto" | "on" | "off";
+  readonly origins: readonly string[];
+};
+
 export type GatewayConfig = {
   readonly version: string;
   readonly dataDirectory: string;
@@ -128,6 +175,8 @@ export type GatewayConfig = {
   readonly broker: BrokerConfig;
   /** Whether clients on this machine need credentials. */
   readonly loopback: "anonymous" | "closed";
+  readonly tls: TlsConfig;
+  readonly websocket: WebSocketConfig;
   readonly profile: string;
   readonly teacherFile: string | undefined;
   readonly teacherQueue: {
@@ -203,7 +252,7 @@ function toConfig(settings: FileConfig, file: string): GatewayConfig {
   const folder = path.dirname(path.resolve(file));
   const beside = (name: string | undefined): string | undefined =>
     name === undefined ? undefined : path.resolve(folder, name);
-  const { broker, teacher, loop, releases } = settings;
+  const { broker, teacher, loop, releases, tls } = settings;
   return {
     version: packageVersion(),
     dataDirectory: path.resolve(folder, settings.data_directory),
@@ -220,6 +269,16 @@ function toConfig(settings: FileConfig, file: string): GatewayConfig {
       packetsBurst: broker.packets_burst,
     },
     loopback: settings.access.loopback,
+    tls: {
+      enabled: tls.enabled,
+      host: tls.host,
+      port: tls.port,
+      certificateFile: beside(tls.certificate_file),
+      keyFile: beside(tls.key_file),
+      clientCaFile: beside(tls.client_ca_file),
+      clientCertificates: tls.client_certificates,
+    },
+    websocket: settings.websocket,
     profile: settings.profile,
     teacherFile: beside(teacher.file),
     teacherQueue: {
@@ -281,10 +340,10 @@ function applyEnvironment(
   return used;
 }
 
-/** As YAML reads it: `1884` is a number, `true` a truth value. */
+/** As YAML reads it: `1884` is a number, `true` a truth value, `[a, b]` a list. */
 function scalarOf(text: string): unknown {
   const value: unknown = parseDocument(text).toJS();
-  return typeof value === "object" ? text : value;
+  return typeof value === "object" && !Array.isArray(value) ? text : value;
 }
 
 function problemsOf(

@@ -70,6 +70,7 @@ export function connectBroker(options: ExternalBrokerOptions, events: LinkEvents
   });
   return {
     url: withoutUser(options.url),
+    urls: [withoutUser(options.url)],
     isOpen: () => open,
     publish: (topic, payload, how) => {
       if (open) publish(client, topic, payload, how, events);

@@ -16,6 +16,8 @@ export type LinkEvents = {
 export type Link = {
   /** For people and for clients in tests: `mqtt://127.0.0.1:1883`. */
   readonly url: string;
+  /** Every way in, that one first. */
+  readonly urls: readonly string[];
   isOpen(): boolean;
   /** While the way is closed nothing is sent and nothing is kept. */
   publish(topic: string, payload: Uint8Array | string, options: PublishOptions): void;

@@ -33,6 +33,8 @@ export type HallOptions = {
 
 /** Connections that have not said who they are. */
 const STRANGERS_MAX = 256;
+/** Longer than every step of coming in may take by itself: the last word. */
+const STRANGER_MS = 20_000;
 const TCP_KEEPALIVE_MS = 30_000;
 
 /** Everybody who is connected, by whichever door they came. */
@@ -60,7 +62,9 @@ export class Hall {
     this.#sockets.add(socket);
     this.#strangers++;
     let isStranger = true;
+    const timer = setTimeout(() => socket.destroy(), STRANGER_MS);
     const known = (): void => {
+      clearTimeout(timer);
       if (isStranger) this.#strangers--;
       isStranger = false;
     };

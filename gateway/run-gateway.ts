@@ -7,7 +7,7 @@ import { assert } from "../src/assert.ts";
 import type { DownMessage, ModelId, NodeId } from "../src/wire/messages.ts";
 import type { BridgeEvent, BridgeInfo } from "../src/wire/public.ts";
 import { openAccess } from "./open-access.ts";
-import { startBroker } from "./broker.ts";
+import { type BrokerOptions, startBroker } from "./broker.ts";
 import type { GatewayConfig } from "./config.ts";
 import { lockDataDirectory } from "./data-lock.ts";
 import { connectBroker } from "./external-broker.ts";
@@ -16,14 +16,18 @@ import { createState } from "./gateway-state.ts";
 import type { LabelReader } from "./label-reader.ts";
 import type { NodeRow } from "./label-rows.ts";
 import type { Link, LinkEvents, Log } from "./link.ts";
+import { isLoopback } from "./listeners.ts";
 import { Performer } from "./performer.ts";
 import type { Rollout } from "./rollout.ts";
 import { needsOf } from "./release-fit.ts";
+import { ServerCertificates } from "./tls-listener.ts";
 import { openStoreThread, type StoreThread } from "./store-thread.ts";
 
 export type RunningGateway = {
   /** Where clients connect: `mqtt://127.0.0.1:1883`. */
   readonly url: string;
+  /** Every way in, that one first. */
+  readonly urls: readonly string[];
   /** The operator's password, at the very first start; it is kept nowhere. */
   readonly operatorToken: string | undefined;
   /** The store, for reading; `openLabelReader(labelFile)` does the same from another thread. */
@@ -115,6 +119,7 @@ async function run(
   performer.begin(link);
   return {
     url: link.url,
+    urls: link.urls,
     operatorToken: link.operatorToken,
     labels: () => store.reader,
     labelFile: store.file,
@@ -152,7 +157,14 @@ async function openLink(config: GatewayConfig, events: LinkEvents): Promise<Open
   }
   const access = await openAccess(config, events.log);
   try {
-    const link = await startBroker({ ...options, authentication: access.authentication }, events);
+    const link = await startBroker(
+      {
+        ...options,
+        ...encryptedListeners(config, events.log),
+        authentication: access.authentication,
+      },
+      events,
+    );
     return {
       ...link,
       operatorToken: access.operatorToken,
@@ -165,4 +177,23 @@ async function openLink(config: GatewayConfig, events: LinkEvents): Promise<Open
     access.close();
     throw error;
   }
+}
+
+/** What is listened on besides plain MQTT; certificates are opened where something needs them. */
+function encryptedListeners(
+  config: GatewayConfig,
+  log: Log,
+): Pick<BrokerOptions, "tls" | "websocket"> {
+  const { tls, websocket, dataDirectory } = config;
+  const isSecure =
+    websocket.tls === "on" || (websocket.tls === "auto" && !isLoopback(websocket.host));
+  if (!tls.enabled && !websocket.enabled) return {};
+  const certificates =
+    tls.enabled || isSecure ? new ServerCertificates({ ...tls, dataDirectory }, log) : undefined;
+  return {
+    ...(tls.enabled && certificates !== undefined && { tls: { ...tls, certificates } }),
+    ...(websocket.enabled && {
+      websocket: { ...websocket, certificates: isSecure ? certificates : undefined },
+    }),
+  };
 }

@@ -8,8 +8,11 @@ import path from "node:path";
 import { connect, type IClientOptions, type MqttClient } from "mqtt";
 import { Authentication } from "../gateway/authentication.ts";
 import { type BrokerOptions, startBroker } from "../gateway/broker.ts";
+import { openAuthority, tlsFiles, writeServer } from "../gateway/certificate-files.ts";
+import { issueServer } from "../gateway/certificates.ts";
 import type { Link } from "../gateway/link.ts";
 import { openAccess } from "../gateway/open-access.ts";
+import { ServerCertificates, type TlsSettings } from "../gateway/tls-listener.ts";
 import { base } from "./gateway-kit.ts";
 
 export type AccessBroker = Link & {
@@ -60,6 +63,30 @@ export async function accessBroker(
       access.close();
     },
   };
+}
+
+/** With TLS and WebSocket over TLS as well, by an authority of the data directory. */
+export function secureBroker(
+  dataDirectory: string,
+  clientCertificates: TlsSettings["clientCertificates"] = "optional",
+): Promise<AccessBroker> {
+  const files = tlsFiles(dataDirectory);
+  const authority = openAuthority(files, "farm", Date.now());
+  writeServer(files, issueServer(authority, ["localhost", "127.0.0.1"], Date.now()));
+  const brought = { certificateFile: undefined, keyFile: undefined, clientCaFile: undefined };
+  const certificates = new ServerCertificates(
+    { dataDirectory, clientCertificates, ...brought },
+    () => undefined,
+  );
+  const at = { host: "127.0.0.1", port: 0, certificates };
+  return accessBroker(dataDirectory, {
+    tls: at,
+    websocket: { ...at, origins: ["https://farm.example"] },
+  });
+}
+
+export function portOfScheme(broker: AccessBroker, scheme: string): number {
+  return Number(new URL(broker.urls.find((url) => url.startsWith(`${scheme}:`)) ?? "").port);
 }
 
 /** An authentication without a broker, at a time of the test's choosing. */

@@ -22,7 +22,7 @@ describe("the template that people get", () => {
   });
 
   it("names every setting", () => {
-    const whole = CONFIG_TEMPLATE.replace(/^( +)# (url|password_file|ca_file|file):/gm, "$1$2:");
+    const whole = CONFIG_TEMPLATE.replace(/^( +)# (url|file|[a-z_]+_file):/gm, "$1$2:");
     const config = parseConfig(whole, "farm.yaml", {});
     expect(config.broker.url).toBe("mqtt://user@farm.local:1883");
     expect(config.teacherFile).toMatch(/my-teacher\.onnx$/);

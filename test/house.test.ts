@@ -45,6 +45,7 @@ const KNOWN_BY: Readonly<Record<string, RegExp>> = {
   commander: /^cli\/main\.ts$/,
   yaml: /^(gateway\/config|cli\/config-file)\.ts$/,
   fflate: /^recordings\/unzip\.ts$/,
+  ws: /^gateway\/websocket-listener\.ts$/,
   zod: /^(src|gateway|recordings|cli)\//,
   "node:sqlite": /^gateway\/(label-[a-z-]+|data-lock|access-store)\.ts$/,
   "@tensorflow/*": /^gateway\/tensorflow-teacher[a-z-]*\.ts$/,
