@@ -11,10 +11,9 @@
 
 void bw_normalise(int32_t *values, uint32_t count) {
   uint32_t sum = 0;
-  uint32_t shift = 0;
   for (uint32_t c = 0; c < count; c++) sum += (uint32_t)values[c];
   /* Keeps 16 bits of the sum, so that a value times 2^15 stays below 2^31. */
-  while (sum >> shift > 0xffff) shift++;
+  uint32_t shift = sum > 0xffff ? bw_bits_of(sum) - 16 : 0;
   uint32_t total = sum >> shift;
   if (total == 0) total = 1;
   for (uint32_t c = 0; c < count; c++) {

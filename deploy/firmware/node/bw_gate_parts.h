@@ -26,6 +26,17 @@ static inline int32_t bw_at_most(int32_t value, int32_t high) {
   return value > high ? high : value;
 }
 
+/* Bits that it takes to write a number other than 0. */
+static inline uint32_t bw_bits_of(uint32_t value) {
+#if defined(__GNUC__)
+  return 32u - (uint32_t)__builtin_clz(value);
+#else
+  uint32_t bits = 0;
+  for (; value > 0; value >>= 1) bits++;
+  return bits;
+#endif
+}
+
 typedef struct bw_belief {
   uint8_t class_index;
   uint16_t margin_q8;

@@ -49,9 +49,8 @@ uint8_t bw_confidence_at(const bw_gate *gate, uint32_t exit, uint32_t margin_q8)
 
 /* 256 * log2(value), 0 for 0; values below 2^31. */
 int32_t bw_log2_of(uint32_t value) {
-  uint32_t exponent = 0;
   if (value == 0) return 0;
-  while (value >> exponent > 1) exponent++;
+  uint32_t exponent = bw_bits_of(value) - 1;
   uint32_t mantissa = exponent >= 8 ? value >> (exponent - 8) : value << (8 - exponent);
   return (int32_t)((exponent << 8) + bw_log2_q8[mantissa & 255]);
 }

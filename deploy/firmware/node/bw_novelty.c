@@ -8,26 +8,40 @@
 #include "bw_gate_parts.h"
 
 #define INPUTS_MAX (BW_GATE_FEATURES + BW_GATE_AXES)
-/* One term of a distance, Q8: 4096 variances, so that 136 terms stay below 2^28. */
-#define TERM_LIMIT_Q8 (1 << 20)
-/* Whitened differences are clipped here before they are squared: 512 standard deviations, Q4. */
-#define DIFFERENCE_LIMIT_Q4 8191
+/* One term of a distance is at most 2^20, Q8: 4096 variances, so that 136 terms stay below 2^28. */
+#define TERM_LIMIT_ROOT (1 << 10)
 /* The CUSUM stops at twice its threshold, and fits 16 bits. */
 #define CUSUM_LIMIT_Q8 65535
 
+#if defined(__ARM_FEATURE_DSP) && !defined(BW_PORTABLE)
+#include <arm_acle.h>
+/* Two entries by two inputs. These processors read words at any address. */
+static inline int32_t add_pair(const uint8_t *entry, const int16_t *input, int32_t sum) {
+  int16x2_t entries;
+  int16x2_t inputs;
+  __builtin_memcpy(&entries, entry, 4);
+  __builtin_memcpy(&inputs, input, 4);
+  return __smlad(entries, inputs, sum);
+}
+#else
+static inline int32_t add_pair(const uint8_t *entry, const int16_t *input, int32_t sum) {
+  return sum + bw_get_i16(entry) * input[0] + bw_get_i16(entry + 2) * input[1];
+}
+#endif
+
 /* Features and raw means times the lower triangle, Q4. */
-static void whiten(const bw_gate *gate, const int8_t *features, const int8_t *statistics,
-                   int32_t *whitened) {
+static void whiten(const bw_gate *gate, const int16_t *input, int32_t *whitened) {
   const uint8_t *entry = gate->whitening;
-  uint32_t inputs = (uint32_t)gate->features + gate->axes;
+  const uint32_t inputs = (uint32_t)gate->features + gate->axes;
   for (uint32_t row = 0; row < inputs; row++) {
     /* At most 136 products of 2^7 and 2^15: below 2^30. */
     int32_t sum = 0;
-    for (uint32_t column = 0; column <= row; column++, entry += 2) {
-      int32_t value =
-          column < gate->features ? features[column] : statistics[column - gate->features];
-      sum += bw_get_i16(entry) * value;
+    const int16_t *at = input;
+    uint32_t left = row + 1;
+    for (; left >= 4; left -= 4, entry += 8, at += 4) {
+      sum = add_pair(entry + 4, at + 2, add_pair(entry, at, sum));
     }
+    for (; left > 0; left--, entry += 2, at++) sum += bw_get_i16(entry) * *at;
     whitened[row] = (sum + 128) >> 8;
   }
 }
@@ -37,19 +51,23 @@ static int32_t distance_q8(const uint8_t *entry, const int32_t *whitened, uint32
   int32_t sum = 0;
   for (uint32_t i = 0; i < inputs; i++, entry += 2) {
     int32_t away = whitened[i] - bw_get_i16(entry);
-    int32_t clipped = bw_at_most(away < 0 ? -away : away, DIFFERENCE_LIMIT_Q4);
-    sum += bw_at_most(clipped * clipped, TERM_LIMIT_Q8);
+    /* A square is cut at its limit, so its root may be cut before: it then fits 32 bits. */
+    int32_t clipped = bw_at_most(away < 0 ? -away : away, TERM_LIMIT_ROOT);
+    sum += clipped * clipped;
   }
   return sum;
 }
 
 /* The log distance, standardised over unshifted windows and clipped, Q8. */
 int32_t bw_novelty_of(const bw_gate *gate, const int8_t *features, const int8_t *statistics) {
+  int16_t input[INPUTS_MAX];
   int32_t whitened[INPUTS_MAX];
   uint32_t inputs = (uint32_t)gate->features + gate->axes;
   uint32_t nearest = 0;
   int32_t smallest = 0x7fffffff;
-  whiten(gate, features, statistics, whitened);
+  for (uint32_t i = 0; i < gate->features; i++) input[i] = features[i];
+  for (uint32_t i = gate->features; i < inputs; i++) input[i] = statistics[i - gate->features];
+  whiten(gate, input, whitened);
   for (uint32_t c = 0; c < gate->classes; c++) {
     int32_t distance = distance_q8(gate->prototypes + 2 * c * inputs, whitened, inputs);
     if (distance < smallest) {

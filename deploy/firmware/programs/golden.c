@@ -5,16 +5,7 @@
  */
 
 #include "board.h"
-#include "bw.h"
-#include "cases.h"
-
-#ifndef RAM_BYTES
-#define RAM_BYTES 10240
-#endif
-
-enum { MOST_EXITS = 8 };
-
-static uint32_t ram[RAM_BYTES / 4];
+#include "open_case.h"
 
 static uint32_t hash_byte(uint32_t hash, uint32_t byte) {
   return (hash ^ (byte & 0xff)) * 0x01000193u;
@@ -42,22 +33,18 @@ static void write_line(const char *name, uint32_t exit, uint32_t logits, uint32_
 }
 
 static bw_code run_case(const student_case *it) {
-  bw_model model;
-  bw_run run;
   uint32_t logits[MOST_EXITS];
   uint32_t features[MOST_EXITS];
-  bw_code code = bw_load(&model, it->container, it->container_bytes);
-  if (code == BW_OK) code = bw_open(&run, &model, ram, sizeof ram);
+  const bw_code code = open_case(it);
   if (code != BW_OK) return code;
   for (uint32_t exit = 0; exit < MOST_EXITS; exit++) logits[exit] = features[exit] = 0x811c9dc5u;
-  const uint32_t window_bytes = (uint32_t)model.window_samples * model.channels;
   for (uint32_t w = 0; w < it->window_count; w++) {
-    bw_begin(&run, it->windows + w * window_bytes);
-    for (uint32_t exit = 0; bw_exits_left(&run) > 0; exit++) {
-      hash_exit(bw_next_exit(&run), model.classes, &logits[exit], &features[exit]);
+    begin_window(it, w);
+    for (uint32_t exit = 0; exit < it->exits; exit++) {
+      hash_exit(next_exit(it), it->classes, &logits[exit], &features[exit]);
     }
   }
-  for (uint32_t exit = 0; exit < model.exits; exit++) {
+  for (uint32_t exit = 0; exit < it->exits; exit++) {
     write_line(it->name, exit, logits[exit], features[exit]);
   }
   return BW_OK;

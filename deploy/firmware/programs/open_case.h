@@ -1,0 +1,39 @@
+/*
+ * One way to run a case, whichever kind it is. One case at a time: all share a block of RAM.
+ */
+#ifndef OPEN_CASE_H
+#define OPEN_CASE_H
+
+#include "cases.h"
+
+/* Enough for every student of the tests, and little enough for 16 KB of RAM. */
+#ifndef RAM_BYTES
+#define RAM_BYTES 10240
+#endif
+
+enum { MOST_EXITS = 8 };
+
+static uint32_t case_ram[RAM_BYTES / 4];
+static bw_model case_model;
+static bw_run case_run;
+
+static inline bw_code open_case(const student_case *it) {
+  if (it->container == 0) return BW_OK;
+  const bw_code code = bw_load(&case_model, it->container, it->container_bytes);
+  return code == BW_OK ? bw_open(&case_run, &case_model, case_ram, sizeof case_ram) : code;
+}
+
+static inline void begin_window(const student_case *it, uint32_t window) {
+  const int8_t *samples = it->windows + window * it->window_bytes;
+  if (it->container == 0) {
+    it->begin(samples);
+  } else {
+    bw_begin(&case_run, samples);
+  }
+}
+
+static inline bw_exit next_exit(const student_case *it) {
+  return it->container == 0 ? it->next_exit() : bw_next_exit(&case_run);
+}
+
+#endif

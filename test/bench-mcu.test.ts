@@ -1,0 +1,31 @@
+/** The microcontroller benchmark, tiny. Instructions are exact, so that its figures mean something. */
+
+import { expect, it } from "vitest";
+import type { BenchmarkOptions } from "../bench/benchmark.ts";
+import { run } from "../bench/mcu.ts";
+import { missingFor } from "../deploy/firmware/tools/runtime-program.ts";
+
+const missing = missingFor("mps2-an386");
+if (missing.length > 0) console.log(`bench -- mcu is skipped: no ${missing.join(", no ")}`);
+
+it.skipIf(missing.length > 0)("counts instructions of students on a Cortex-M4", async () => {
+  const result = await run({
+    data: undefined,
+    quick: true,
+    dataset: undefined,
+    train: [],
+    test: [],
+    shift: [],
+    seeds: undefined,
+    student: undefined,
+    rotate: undefined,
+    extra: {},
+    progress: () => undefined,
+    signal: new AbortController().signal,
+  } satisfies BenchmarkOptions);
+  const figures = result.figures as Record<string, Record<string, Record<string, number>>>;
+  for (const student of ["cnn", "gru"]) {
+    expect(figures[student]?.m4?.instructionsPerMac, student).toBeGreaterThan(1);
+    expect(figures[student]?.m4?.runStackBytes, student).toBeLessThan(1024);
+  }
+});

@@ -1,0 +1,82 @@
+/**
+ * One student, many processors, the same bits: reference, WebAssembly, and the C runtime on x86-64,
+ * 64-bit Arm, Cortex-M0, M3, M4 (with and without its DSP instructions) and RV32IMC.
+ *
+ * All students fit the micro:bit's 192 KB of flash and 16 KB of RAM, so that every processor gets
+ * every case. Instruction sets are those of QEMU; no silicon is here.
+ */
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import {
+  embedContainers,
+  embedGenerated,
+  type StudentCase,
+} from "../deploy/firmware/tools/embed.ts";
+import {
+  buildProgram,
+  missingFor,
+  type Place,
+  GENERATED_FLAGS,
+  RUNTIME_FLAGS,
+  runProgram,
+} from "../deploy/firmware/tools/runtime-program.ts";
+import { referenceEngine } from "../src/engine/reference.ts";
+import { createWasmEngine } from "../src/engine/wasm.ts";
+import { expectedLines, runtimeCases } from "./firmware-cases.ts";
+
+const PLACES: readonly (readonly [string, Place, readonly string[]])[] = [
+  ["x86-64", "host", []],
+  ["aarch64", "aarch64", []],
+  ["Cortex-M0", "microbit", []],
+  ["Cortex-M3", "mps2-an385", []],
+  ["Cortex-M4", "mps2-an386", []],
+  ["Cortex-M4 without DSP instructions", "mps2-an386", ["-DBW_PORTABLE"]],
+  ["RV32IMC", "virt-rv32", []],
+];
+
+const folder = mkdtempSync(join(tmpdir(), "bellwether-golden-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const { cases, real } = await runtimeCases();
+/** Each is compiled for each processor, so only one of each kind. */
+const compiled = cases.filter(({ name }) => /^(cnn|gru)|scrambled-1|^cattle.student$/.test(name));
+const expected = new Map(cases.map((it) => [it, expectedLines(referenceEngine, it)]));
+const expectedOf = (it: StudentCase): readonly string[] => expected.get(it) ?? [];
+if (!real) console.log("no recordings were found: only made-up windows are compared");
+
+describe(`${cases.length} students, ${real ? "recorded and made-up" : "made-up"} windows`, () => {
+  it("WebAssembly", () => {
+    const engine = createWasmEngine();
+    expect(cases.flatMap((it) => expectedLines(engine, it))).toEqual(cases.flatMap(expectedOf));
+  });
+
+  for (const [name, place, flags] of PLACES) testPlace(name, place, flags);
+});
+
+function testPlace(name: string, place: Place, flags: readonly string[]): void {
+  const missing = missingFor(place);
+  if (missing.length > 0) console.log(`${name} is skipped: no ${missing.join(", no ")}`);
+
+  // With the flags that its figures are taken with on the M4; elsewhere with such as compile fast.
+  const generatedFlags = name === "Cortex-M4" ? GENERATED_FLAGS : ["-O2"];
+  it.skipIf(missing.length > 0).each([
+    ["the interpreter", embedContainers, RUNTIME_FLAGS, cases],
+    ["generated code", embedGenerated, generatedFlags, compiled],
+  ] as const)(`%s on ${name}`, async (engine, embed, engineFlags, run) => {
+    const inside = mkdtempSync(join(folder, "image-"));
+    const output = join(inside, "golden.elf");
+    buildProgram({
+      place,
+      program: "golden",
+      sources: embed(inside, run),
+      output,
+      flags: [...engineFlags, ...flags],
+    });
+    const finished = await runProgram(place, output, 60_000);
+    expect(finished, engine).toMatchObject({ exitCode: 0, timedOut: false });
+    expect(finished.output.trim().split("\n")).toEqual(run.flatMap(expectedOf));
+  });
+}
