@@ -8,6 +8,7 @@ import type { Engine } from "../src/engine/engine.ts";
 import { chooseEngine } from "../src/engine/choose-engine.ts";
 import { softmaxRows } from "../src/learn/metrics.ts";
 import { predictRows, predictStudent } from "../src/learn/predict.ts";
+import { plannedStudent, type QuantizationPlan } from "../src/learn/quantization-plan.ts";
 import {
   plainRecipe,
   quickRecipe,
@@ -35,6 +36,7 @@ export type LearnJob = {
   /** `plain` is trained without augmentation. */
   readonly student: "default" | "plain";
   readonly family: StudentFamily;
+  readonly plan: QuantizationPlan;
 };
 
 /** Class probabilities `[window][class]` per exit; the teacher has one. */
@@ -47,7 +49,7 @@ export type LearnAnswers = {
   readonly teacher: Answers;
   readonly hard: Answers;
   readonly distilled: Answers;
-  /** The shipped objective's student, quantized. */
+  /** The shipped objective's student, quantized as planned. */
   readonly int8: Answers;
 };
 
@@ -101,7 +103,15 @@ export async function runLearnJob(
   const answersOf = async (float: typeof hard): Promise<Answers> =>
     probabilities(await predictStudent(runtime, float, test, inputMilligPerStep));
   const shipped = recipe.objective === "hard" ? hard : distilled;
-  const quantized = quantizeStudent(shipped, train, inputMilligPerStep);
+  const planned = await plannedStudent(runtime, job.plan, {
+    student: shipped,
+    windows: train,
+    inputMilligPerStep,
+    seed: job.seed,
+    options: recipe.student.options,
+  });
+  const { quantization } = planned;
+  const quantized = quantizeStudent(planned.student, train, inputMilligPerStep, quantization);
   return {
     classes,
     labels: test.labels,

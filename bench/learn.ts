@@ -4,14 +4,15 @@
  * Every subject is tested by models that never saw it: the subjects are dealt into folds, or
  * `--train` and `--test` name them. Figures are means over seeds, with the spread (standard deviation
  * over seeds) beside them. `--folds N` deals differently; `--threads N` uses fewer or more threads;
- * `--family gru` trains GRU students instead of convolutional ones.
+ * `--family gru` trains GRU students instead of convolutional ones; `--quantize dynamic-fixed-point`,
+ * `--weight-bits N` and `--fine-tune yes` put them into other integers.
  */
 import { availableParallelism } from "node:os";
 import { requireDataset } from "../recordings/open.ts";
 import { readRecordings } from "../recordings/read.ts";
 import { EdgeError } from "../src/assert.ts";
 import { type Metrics, metricsOf, predictedOf, subjectAccuracy } from "../src/learn/metrics.ts";
-import type { StudentFamily } from "../src/learn/recipes.ts";
+import { planName, type QuantizationPlan } from "../src/learn/quantization-plan.ts";
 import { profileFor } from "../src/signal/profiles.ts";
 import { type BenchmarkOptions, type BenchmarkResult, table } from "./benchmark.ts";
 import { type Answers, type LearnAnswers, type LearnJob, shippedObjective } from "./learn-job.ts";
@@ -37,11 +38,12 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
   const splits = await subjectSplits(folder, options);
   const seeds = options.seeds ?? (options.quick ? 1 : DEFAULT_SEEDS);
   const student = options.student ?? "default";
-  const family = familyOption(options);
+  const family = choiceOption(options, "family", ["cnn", "gru"]);
+  const plan = planOption(options);
   const jobs: LearnJob[] = [];
   for (let seed = 1; seed <= seeds; seed++) {
     for (const split of splits)
-      jobs.push({ folder, ...split, seed, quick: options.quick, student, family });
+      jobs.push({ folder, ...split, seed, quick: options.quick, student, family, plan });
   }
   const answers = await runJobs<LearnJob, LearnAnswers>(
     new URL("./learn-worker.ts", import.meta.url),
@@ -56,12 +58,13 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
     answers.slice(s * splits.length, (s + 1) * splits.length),
   );
   const objective = shippedObjective(profile);
-  return report(dataset, objective, splits.length, bySeed);
+  return report(dataset, objective, plan, splits.length, bySeed);
 }
 
 function report(
   dataset: string,
   objective: "hard" | "distilled",
+  plan: QuantizationPlan,
   folds: number,
   bySeed: readonly (readonly LearnAnswers[])[],
 ): BenchmarkResult {
@@ -85,6 +88,7 @@ function report(
     teacher,
     student,
     shipped: objective,
+    plan,
     distillationGain: { mean: mean(gains), spread: spread(gains), bySeed: gains },
     int8Loss: { accuracy: mean(losses), macroF1: mean(f1Losses) },
   };
@@ -138,6 +142,7 @@ function linesOf(
     teacher: Summary;
     student: Record<Exclude<Model, "teacher">, Summary>;
     shipped: string;
+    plan: QuantizationPlan;
     distillationGain: { mean: number; spread: number };
     int8Loss: { accuracy: number; macroF1: number };
   },
@@ -151,7 +156,7 @@ function linesOf(
     ["teacher", figures.teacher],
     ["student, labels", figures.student.hard],
     ["student, distilled", figures.student.distilled],
-    [`int8 of ${figures.shipped}`, figures.student.int8],
+    [`${planName(figures.plan)} of ${figures.shipped}`, figures.student.int8],
   ];
   const body = models.flatMap(([name, summary]) =>
     summary.exits.map((exit, i) =>
@@ -166,18 +171,32 @@ function linesOf(
     ...table([...rows, ...body]),
     "",
     `Distillation over labels, subjects' mean: ${points(gain.mean)} ± ${points(gain.spread)} points`,
-    `Lost to int8: ${points(loss.accuracy)} points of accuracy, ${points(loss.macroF1)} of macro-F1`,
+    `Lost to ${planName(figures.plan)}: ${points(loss.accuracy)} points of accuracy, ${points(loss.macroF1)} of macro-F1`,
   ];
 }
 
-function familyOption(options: BenchmarkOptions): StudentFamily {
-  const text = options.extra.family ?? "cnn";
-  if (text === "cnn" || text === "gru") return text;
+function planOption(options: BenchmarkOptions): QuantizationPlan {
+  return {
+    scheme: choiceOption(options, "quantize", ["int8", "dynamic-fixed-point"]),
+    weightBits: Number(choiceOption(options, "weight-bits", ["8", "7", "6", "5", "4", "3", "2"])),
+    fineTune: choiceOption(options, "fine-tune", ["no", "yes"]) === "yes",
+  };
+}
+
+/** One of the words; the first where the option is not given. */
+function choiceOption<Word extends string>(
+  options: BenchmarkOptions,
+  name: string,
+  words: readonly [Word, ...Word[]],
+): Word {
+  const text = options.extra[name] ?? words[0];
+  const found = words.find((word) => word === text);
+  if (found !== undefined) return found;
   throw new EdgeError({
     code: "usage",
-    message: `--family ${text}`,
+    message: `--${name} ${text}`,
     where: "bench learn",
-    hint: "Write --family cnn or --family gru.",
+    hint: `Write one of ${words.join(", ")}.`,
   });
 }
 

@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { studentParameterCount } from "../src/learn/student-network.ts";
+import { planName, type QuantizationPlan } from "../src/learn/quantization-plan.ts";
 import type { Recipe } from "../src/learn/recipes.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import type { WindowSet } from "../src/signal/window-set.ts";
@@ -13,6 +14,7 @@ import type { ProfileFiles } from "./train-profile.ts";
 export type CardFacts = {
   readonly profile: Profile;
   readonly recipe: Recipe;
+  readonly plan: QuantizationPlan;
   readonly dataset: string;
   readonly windows: WindowSet;
   readonly files: ProfileFiles;
@@ -55,7 +57,7 @@ export function modelCard(facts: CardFacts): string {
     "|---|---|---:|---|",
     ...[...facts.files].map(([name, bytes]) => {
       const hash = createHash("sha256").update(bytes).digest("hex");
-      return `| \`${name}\` | ${describeFile(name)} | ${bytes.length} | \`${hash.slice(0, 16)}…\` |`;
+      return `| \`${name}\` | ${describeFile(name, facts.plan)} | ${bytes.length} | \`${hash.slice(0, 16)}…\` |`;
     }),
     "",
     `The teacher is a one-dimensional residual network (${filters}); the student has ` +
@@ -103,9 +105,10 @@ export function modelCard(facts: CardFacts): string {
   ].join("\n");
 }
 
-function describeFile(name: string): string {
+function describeFile(name: string, plan: QuantizationPlan): string {
   const student = name.startsWith("student-plain") ? "plain student" : "student";
-  if (name.endsWith(".bwm")) return `${student}: int8 container with its gate, for nodes`;
+  if (name.endsWith(".bwm"))
+    return `${student}: ${planName(plan)} container with its gate, for nodes`;
   if (name.startsWith("student")) return `${student} in floats, to distil further from`;
   return "teacher, for the gateway";
 }

@@ -5,6 +5,7 @@
 import { onnxRuntime } from "../gateway/onnx-runtime.ts";
 import { chooseEngine } from "../src/engine/choose-engine.ts";
 import { packStudent } from "../src/gate/pack-student.ts";
+import { plannedStudent, type QuantizationPlan } from "../src/learn/quantization-plan.ts";
 import { plainRecipe, type Recipe } from "../src/learn/recipes.ts";
 import type { Program, Runtime } from "../src/learn/runtime.ts";
 import { studentOnnx } from "../src/learn/student-network.ts";
@@ -23,6 +24,7 @@ export type ProfileRequest = {
   /** Subjects of one way of wearing, for a student without turned copies; undefined for none. */
   readonly plainSubjects: readonly string[] | undefined;
   readonly seed: number;
+  readonly plan: QuantizationPlan;
   readonly onProgress: (text: string, share: number) => void;
   readonly shouldStop: () => boolean;
 };
@@ -89,9 +91,18 @@ async function trainOne(
     onProgress: ({ step, steps }) => request.onProgress(name, step / steps),
     shouldStop: request.shouldStop,
   });
-  const packed = packStudent({
-    profile,
+  const planned = await plannedStudent(runtime, request.plan, {
     student,
+    windows: learned,
+    inputMilligPerStep: profile.inputMilligPerStep,
+    seed,
+    options: recipe.student.options,
+    onProgress: ({ step, steps }) => request.onProgress(`${name}, fine-tuning`, step / steps),
+    shouldStop: request.shouldStop,
+  });
+  const packed = packStudent({
+    ...planned,
+    profile,
     trained: learned,
     held,
     augmentation: recipe.student.options.augmentation,
@@ -100,7 +111,7 @@ async function trainOne(
   });
   return new Map([
     [`${name}.bwm`, packed.bytes],
-    [`${name}.onnx`, studentOnnx(student, { profile: profile.name })],
+    [`${name}.onnx`, studentOnnx(planned.student, { profile: profile.name })],
   ]);
 }
 

@@ -11,6 +11,7 @@ import { run as benchLearn } from "../bench/learn.ts";
 import { datasetFolder, findRecordings } from "../recordings/find.ts";
 import { readRecordings } from "../recordings/read.ts";
 import { EdgeError } from "../src/assert.ts";
+import { DEFAULT_PLAN, type QuantizationPlan } from "../src/learn/quantization-plan.ts";
 import { quickRecipe, recipeFor } from "../src/learn/recipes.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";
 import { profileFor } from "../src/signal/profiles.ts";
@@ -48,9 +49,33 @@ export const command: CommandSpec = {
       low: 0,
       high: 100,
     },
+    {
+      flags: "--quantize <scheme>",
+      description: "multipliers and shifts, or powers of two alone",
+      kind: "text",
+      choices: ["int8", "dynamic-fixed-point"],
+      default: "int8",
+    },
+    {
+      flags: "--weight-bits <n>",
+      description: "of every weight; a container holds a byte each all the same",
+      kind: "number",
+      default: DEFAULT_PLAN.weightBits,
+      low: 2,
+      high: 8,
+    },
+    {
+      flags: "--fine-tune",
+      description: "train a little more with the rounding felt: worth it below 8 bits",
+      kind: "flag",
+    },
     { flags: "--quick", description: "seconds instead of minutes, to try it", kind: "flag" },
   ],
-  examples: ["bellwether train cows", "bellwether train herd --data ./recordings-data --seeds 0"],
+  examples: [
+    "bellwether train cows",
+    "bellwether train herd --data ./recordings-data --seeds 0",
+    "bellwether train cows --out lean --quantize dynamic-fixed-point --weight-bits 4 --fine-tune",
+  ],
   run: train,
 };
 
@@ -84,34 +109,56 @@ async function trainDataset(
   const recipe = input.flag("quick") ? quickRecipe(recipeFor(profile)) : recipeFor(profile);
   const windows = makeWindows(recordings, profile);
   const plainSubjects = PLAIN_SUBJECTS[dataset];
+  const plan = planOf(input);
   const progress = io.progress(`train ${profile.name}`);
   const files = await trainProfile({
     profile,
     recipe,
     windows,
     plainSubjects,
+    plan,
     seed: input.number("seed") ?? 1,
     onProgress: progress.update,
     shouldStop: () => io.signal.aborted,
   });
   if (io.signal.aborted) return;
-  const figures = await heldOutFigures(dataset, input, io, progress.update);
+  const figures = await heldOutFigures(dataset, plan, input, io, progress.update);
   progress.done();
   if (io.signal.aborted) return;
 
   const out = join(input.text("out") ?? "profiles", profile.name);
   mkdirSync(out, { recursive: true });
   for (const [name, bytes] of files) writeFileSync(join(out, name), bytes);
-  const commandLine = `npm run -s bellwether -- train ${dataset}`;
-  const facts = { profile, recipe, dataset, windows, files, plainSubjects, figures };
+  const commandLine = `npm run -s bellwether -- train ${dataset}${planFlags(plan, "")}`;
+  const facts = { profile, recipe, plan, dataset, windows, files, plainSubjects, figures };
   writeFileSync(join(out, "CARD.md"), modelCard({ ...facts, command: commandLine }));
   io.print(`${out}: ${[...files.keys()].join(", ")}, CARD.md`);
   if (io.json) io.printJson({ profile: profile.name, out, files: [...files.keys()] });
 }
 
+function planOf(input: CommandInput): QuantizationPlan {
+  return {
+    scheme: input.text("quantize") === "dynamic-fixed-point" ? "dynamic-fixed-point" : "int8",
+    weightBits: input.number("weight-bits") ?? DEFAULT_PLAN.weightBits,
+    fineTune: input.flag("fine-tune"),
+  };
+}
+
+/** What to write on a command line for a plan that is not the default; a flag's value where one is
+ * needed. */
+function planFlags(plan: QuantizationPlan, flagValue: string): string {
+  const { scheme, weightBits, fineTune } = plan;
+  return (
+    (scheme === DEFAULT_PLAN.scheme ? "" : ` --quantize ${scheme}`) +
+    (weightBits === DEFAULT_PLAN.weightBits ? "" : ` --weight-bits ${weightBits}`) +
+    (fineTune ? ` --fine-tune${flagValue}` : "")
+  );
+}
+
 /** The benchmark's own lines: over all subjects, and for cattle from one way of wearing to another. */
 async function heldOutFigures(
   dataset: string,
+  plan: QuantizationPlan,
   input: CommandInput,
   io: CommandIo,
   update: (text: string, share?: number) => void,
@@ -140,14 +187,19 @@ async function heldOutFigures(
       seeds,
       student,
       rotate: undefined,
-      extra: {},
+      extra: {
+        quantize: plan.scheme,
+        "weight-bits": String(plan.weightBits),
+        "fine-tune": plan.fineTune ? "yes" : "no",
+      },
       progress: (_, share) => update(`held-out figures: ${title.toLowerCase()}`, share),
       signal: io.signal,
     };
     const { lines } = await benchLearn(options);
     const chosen =
       (test.length > 0 ? ` --train ${train.join()} --test ${test.join()}` : "") +
-      (student === undefined ? "" : ` --student ${student}`);
+      (student === undefined ? "" : ` --student ${student}`) +
+      planFlags(plan, " yes");
     const line = `npm run -s bench -- learn --dataset ${dataset}${chosen} --seeds ${seeds}`;
     sections.push({ title, command: line, lines });
   }

@@ -16,6 +16,16 @@ const data = mkdtempSync(join(tmpdir(), "swinging-herd-"));
 beforeAll(() => writeSwingingHerd(join(data, "cows"), "cows", ["1", "2", "3", "4"]));
 afterAll(() => rmSync(data, { recursive: true }));
 
+const IO = {
+  print: (line: string) => printed.push(line),
+  printJson: () => undefined,
+  note: () => undefined,
+  progress: () => ({ update: () => undefined, done: () => undefined }),
+  json: false,
+  signal: new AbortController().signal,
+} as unknown as CommandIo;
+const printed: string[] = [];
+
 const OPTIONS: BenchmarkOptions = {
   data,
   quick: true,
@@ -50,7 +60,16 @@ describe("bench learn", () => {
     expect(lines.join("\n")).toContain("int8");
   });
 
+  it("puts the student into the integers that are asked for", async () => {
+    const extra = { quantize: "dynamic-fixed-point", "weight-bits": "2", threads: "1" };
+    const { figures, lines } = await run({ ...OPTIONS, test: ["3", "4"], extra });
+    expect(lines.join("\n")).toContain("fixed point, weights of 2 bits of distilled");
+    const plan = { scheme: "dynamic-fixed-point", weightBits: 2, fineTune: false };
+    expect(figures).toMatchObject({ plan });
+  });
+
   it.each([
+    [{ extra: { "weight-bits": "9" } }, "usage"],
     [{ dataset: "goats" }, "no-recordings"],
     [{ test: ["9"] }, "unknown-subject"],
     [{ train: ["1", "2"], test: ["2"] }, "subject-twice"],
@@ -62,21 +81,12 @@ describe("bench learn", () => {
 
 describe("bellwether train", () => {
   it("writes a teacher, a student that nodes can run, its floats, and a card", async () => {
-    const printed: string[] = [];
-    const io = {
-      print: (line: string) => printed.push(line),
-      printJson: () => undefined,
-      note: () => undefined,
-      progress: () => ({ update: () => undefined, done: () => undefined }),
-      json: false,
-      signal: OPTIONS.signal,
-    } as unknown as CommandIo;
     const out = join(data, "out");
     const values = { data, out, quick: true, seeds: 0, seed: 1 };
     if (!("run" in command)) throw new Error("train is one command");
     // Another name than the shipped one: there is no plain student of these.
     await writeSwingingHerd(join(data, "cows-own"), "cows-own", ["1", "2", "3"]);
-    expect(await command.run(commandInput(values, ["cows-own"]), io)).toBe(0);
+    expect(await command.run(commandInput(values, ["cows-own"]), IO)).toBe(0);
     const folder = join(out, "cattle");
     expect(readdirSync(folder).sort()).toEqual([
       "CARD.md",
@@ -93,5 +103,30 @@ describe("bellwether train", () => {
     expect(card).toContain("Subjects: 1, 2, 3.");
     expect(card).toContain("npm run -s bellwether -- train cows-own");
     expect(printed.join()).toContain("student.bwm");
+  });
+
+  it("makes a student of powers of two in few bits, fine-tuned, and says so", async () => {
+    const out = join(data, "lean");
+    const asked = { quantize: "dynamic-fixed-point", weightBits: 4, fineTune: true };
+    const values = { data, out, quick: true, seeds: 0, seed: 1, ...asked };
+    if (!("run" in command)) throw new Error("train is one command");
+    await writeSwingingHerd(join(data, "cows-lean"), "cows-lean", ["1", "2", "3"]);
+    expect(await command.run(commandInput(values, ["cows-lean"]), IO)).toBe(0);
+    const container = decodeContainer(readFileSync(join(out, "cattle", "student.bwm")));
+    let [largest, rows] = [0, 0];
+    for (const layer of container.student.stages.flatMap((stage) => stage.exit.layers)) {
+      for (const weight of layer.weights) largest = Math.max(largest, Math.abs(weight));
+      for (const multiplier of layer.requantization.multipliers) {
+        expect(multiplier).toBe(16_384);
+        rows++;
+      }
+    }
+    expect(largest).toBe(7);
+    expect(rows).toBe(6);
+    const card = readFileSync(join(out, "cattle", "CARD.md"), "utf8");
+    expect(card).toContain("fixed point, weights of 4 bits, fine-tuned container");
+    expect(card).toContain(
+      "train cows-lean --quantize dynamic-fixed-point --weight-bits 4 --fine-tune\n",
+    );
   });
 });

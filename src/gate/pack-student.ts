@@ -8,6 +8,7 @@
 import type { Engine } from "../engine/engine.ts";
 import { type Container, decodeContainer, encodeContainer } from "../model/container.ts";
 import { quantizeStudent } from "../model/quantize.ts";
+import type { QuantizeOptions } from "../model/quantize-trace.ts";
 import type { FloatStudent } from "../model/student-spec.ts";
 import type { Augmentation } from "../signal/augment.ts";
 import { cohortOf, hopMs, type Profile } from "../signal/profile.ts";
@@ -27,6 +28,8 @@ export type PackRequest = {
   readonly engine: Engine;
   readonly seed: number;
   readonly target?: GateTarget;
+  /** Where it is not to be the default: int8, 8 bits, calibrated on `trained`. */
+  readonly quantization?: Partial<QuantizeOptions>;
 };
 
 export type PackedStudent = {
@@ -41,7 +44,7 @@ const TARGET: GateTarget = { kind: "offload-share", share: 0.05 };
 export function packStudent(request: PackRequest): PackedStudent {
   const { profile, student, trained, held, augmentation, engine, seed } = request;
   const bare: Container = {
-    student: quantizeStudent(student, trained, profile.inputMilligPerStep),
+    student: quantizeStudent(student, trained, profile.inputMilligPerStep, request.quantization),
     classes: profile.classes,
     cohort: cohortOf(profile),
     rateCentihertz: Math.round(profile.rateHz * 100),
