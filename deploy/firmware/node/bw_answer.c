@@ -1,0 +1,120 @@
+/*
+ * A window that is complete: through the student stage by stage until the gate lets an exit
+ * answer, then reported, and offloaded when the gate says so. device-sim/answering.ts, deciding.ts
+ * and reporting.ts.
+ */
+#include "bw_node_parts.h"
+
+/* No battery is measured on these boards. */
+#define BATTERY_PERCENT 100
+#define TIME_MS_MAX 0xffffffffffffull
+
+/* Later stages are not run when the gate is satisfied. */
+static void decide(bw_node *node, bw_decision *decision) {
+  bw_exit exits[BW_GATE_EXITS];
+  int8_t statistics[BW_GATE_STATISTICS];
+  const bw_model *model = bw_model_of(node);
+  uint8_t count = 0;
+  bw_begin(&node->run, node->windowing.window);
+  do {
+    exits[count++] = bw_next_exit(&node->run);
+  } while (bw_gate_exit(&node->gate, &node->gate_state, exits, count) == BW_GATE_NEXT);
+  uint8_t channels = model->channels;
+  bw_window_statistics(node->windowing.window, model->window_samples, channels, statistics);
+  bw_gate_input input = {exits, count, (uint8_t)(2 * channels), statistics, node->next_window};
+  bw_gate_window(&node->gate, &node->gate_state, &input, &node->random, decision);
+  bw_update_watch(&node->update, statistics, input.statistics_count, exits[0].logits);
+}
+
+static void put_offload(bw_node *node, uint64_t time_ms, const bw_decision *decision,
+                        bw_time now) {
+  const bw_model *model = bw_model_of(node);
+  uint32_t length =
+      BW_OFFLOAD_HEAD_BYTES + (uint32_t)model->window_samples * model->channels;
+  /* The report of the windows before goes first, so that a gateway meets windows in order. */
+  if (node->reporter.count > 0) bw_flush_report(node, now);
+  uint8_t *room = bw_outbox_room(&node->outbox, length);
+  if (room == 0) return;
+  bw_offload_frame frame = {
+      .epoch = node->outbox.epoch,
+      .seq = node->outbox.next_seq,
+      .model_id = node->update.running.model_id,
+      .window_index = node->next_window - 1,
+      .time_ms = time_ms,
+      .reason = (uint8_t)decision->offload,
+      .class_index = decision->class_index,
+      .confidence_q8 = decision->confidence_q8,
+      .exit = decision->exit,
+      .chance_q16 = decision->chance_q16,
+      .window_samples = model->window_samples,
+      .channels = model->channels,
+      .microg_per_step = model->microg_per_step,
+      .rate_centihertz = model->rate_centihertz,
+      .window = node->windowing.window,
+  };
+  (void)bw_encode_offload(&frame, room, length);
+  bw_outbox_put(&node->outbox, BW_ENTRY_OFFLOAD, length);
+}
+
+static void add_entry(bw_node *node, uint64_t time_ms, const bw_decision *decision, bw_time now) {
+  bw_reporter *reporter = &node->reporter;
+  bw_report_entry *entry = &reporter->entries[reporter->count];
+  if (reporter->count == 0) reporter->since_ms = now.uptime_ms;
+  reporter->count += 1;
+  reporter->drift_q8 = decision->drift_q8;
+  reporter->alarm = decision->alarm;
+  entry->window_index = node->next_window - 1;
+  entry->time_ms = time_ms;
+  entry->class_index = decision->class_index;
+  entry->confidence_q8 = decision->confidence_q8;
+  entry->exit = decision->exit;
+  entry->offloaded = decision->offload != BW_KEPT;
+}
+
+void bw_answer_window(bw_node *node, uint64_t time_ms, bw_time now) {
+  bw_decision decision;
+  if (time_ms > TIME_MS_MAX) time_ms = TIME_MS_MAX;
+  decide(node, &decision);
+  node->next_window += 1;
+  if (decision.offload != BW_KEPT) put_offload(node, time_ms, &decision, now);
+  add_entry(node, time_ms, &decision, now);
+  if (bw_report_is_due(node, now)) bw_flush_report(node, now);
+  if (node->next_window % node->provision->gate_save_windows == 0) bw_save_gate(node);
+}
+
+/* A quiet node on a connection says so with an empty report. */
+uint8_t bw_report_is_due(const bw_node *node, bw_time now) {
+  const bw_provision *settings = node->provision;
+  const bw_reporter *reporter = &node->reporter;
+  uint32_t enough =
+      bw_is_connected(node) ? settings->report_windows : settings->report_windows_offline;
+  if (enough > BW_NODE_REPORT_ENTRIES) enough = BW_NODE_REPORT_ENTRIES;
+  if (reporter->count >= enough) return 1;
+  if (reporter->count > 0 && now.uptime_ms - reporter->since_ms >= settings->report_ms_max) {
+    return 1;
+  }
+  return bw_is_connected(node) && now.uptime_ms - reporter->last_ms >= settings->wake_ms / 2;
+}
+
+void bw_flush_report(bw_node *node, bw_time now) {
+  bw_reporter *reporter = &node->reporter;
+  uint32_t length = BW_REPORT_HEAD_BYTES + (uint32_t)BW_REPORT_ENTRY_BYTES * reporter->count;
+  if (reporter->count == 0 && !bw_is_connected(node)) return;
+  bw_report report = {
+      .epoch = node->outbox.epoch,
+      .seq = node->outbox.next_seq,
+      .model_id = reporter->model_id,
+      .drift_q8 = reporter->drift_q8,
+      .alarm = reporter->alarm,
+      .battery_percent = BATTERY_PERCENT,
+      .dropped = node->outbox.dropped,
+      .entry_count = reporter->count,
+      .entries = reporter->entries,
+  };
+  uint8_t *room = bw_outbox_room(&node->outbox, length);
+  reporter->count = 0;
+  reporter->last_ms = now.uptime_ms;
+  if (room == 0) return;
+  (void)bw_encode_report(&report, room, length);
+  bw_outbox_put(&node->outbox, BW_ENTRY_REPORT, length);
+}
