@@ -31,7 +31,7 @@ const MAY_IMPORT: Readonly<Record<Folder, readonly Folder[]>> = {
   recordings: ["src", "recordings"],
   gateway: ["src", "recordings", "gateway"],
   "device-sim": ["src", "recordings", "device-sim"],
-  deploy: ["src", "deploy"],
+  deploy: ["src", "device-sim", "deploy"],
   cli: ["src", "recordings", "gateway", "device-sim", "deploy", "cli", "bench"],
   bench: FOLDERS,
   test: FOLDERS,

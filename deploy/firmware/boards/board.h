@@ -19,6 +19,9 @@ void board_write_number(uint32_t value);
 /* Ends the emulator with this exit code, 0 to 255. Does not return. */
 void board_exit(uint32_t code);
 
+/* Seconds since 1970 by the debugger's clock. */
+uint32_t board_seconds(void);
+
 int main(void);
 
 #endif
