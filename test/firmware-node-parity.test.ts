@@ -1,0 +1,285 @@
+/**
+ * The firmware in QEMU and the simulated node, given the same samples and the same messages: the
+ * same windows, answers, offloads and drift.
+ */
+
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startFirmwareNode } from "../deploy/firmware/tools/firmware-node.ts";
+import { buildNodeImage, missingForNode } from "../deploy/firmware/tools/node-image.ts";
+import { modelLoader } from "../device-sim/models.ts";
+import { bootNode, stepNode } from "../device-sim/node.ts";
+import { nodeCrypto } from "../device-sim/node-crypto.ts";
+import { COLLAR } from "../device-sim/node-settings.ts";
+import type { Decided, NodeEffect, NodeEvent } from "../device-sim/node-types.ts";
+import { readShippedEmulator } from "../recordings/shipped-emulator.ts";
+import { referenceEngine } from "../src/engine/reference.ts";
+import { decodeContainer } from "../src/model/container.ts";
+import { prng } from "../src/prng.ts";
+import { createEmulator } from "../src/signal/emulator.ts";
+import { parseTurn, turnSamples } from "../src/signal/turn.ts";
+import { encodeDown } from "../src/wire/frames.ts";
+import type { DownMessage, UpMessage } from "../src/wire/messages.ts";
+import { DEFAULT_BASE, nodeId } from "../src/wire/topics.ts";
+import { startHandBroker } from "./firmware-broker.ts";
+import { until } from "./gateway-kit.ts";
+
+const BOARD = "mps2-an386";
+const missing = missingForNode(BOARD);
+if (missing !== undefined) console.log(`the node on ${BOARD} is skipped: ${missing}`);
+
+const ID = nodeId("collar-01");
+const SEED = 7;
+const RATE_HZ = 10;
+const BLOCK = 100;
+const START_MS = 1_760_000_000_000;
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(path.join(tmpdir(), "bellwether-parity-"));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+type Block = {
+  readonly startSample: number;
+  readonly millig: Int16Array;
+  readonly timeMs: number;
+};
+
+/** An emulated animal whose collar turns half way; a few samples are lost in between. */
+async function signal(blocks: number): Promise<Block[]> {
+  const emulator = createEmulator(await readShippedEmulator("cattle"), { seed: 5, name: ID });
+  const turn = parseTurn("z180");
+  let startSample = 0;
+  return Array.from({ length: blocks }, (_, i) => {
+    const { samples } = emulator.next(BLOCK);
+    const millig = i < blocks / 2 ? samples.slice() : turnSamples(samples, turn);
+    if (i % 9 === 4) startSample += 7;
+    const block = {
+      startSample,
+      millig,
+      timeMs: START_MS + (1000 * (startSample + BLOCK)) / RATE_HZ,
+    };
+    startSample += BLOCK;
+    return block;
+  });
+}
+
+/** What a gateway says after a block: verdicts on some of what was offloaded in it, a setting. */
+function answers(block: number, offloaded: readonly number[], epoch: number): DownMessage[] {
+  const verdicts = offloaded.map((windowIndex): DownMessage => {
+    const classIndex = (windowIndex * 7) % 3;
+    const probabilitiesQ8 = Uint8Array.of(5, 5, 5);
+    probabilitiesQ8[classIndex] = 245;
+    const trusted = windowIndex % 4 !== 0;
+    return { kind: "verdict", epoch, seq: 0, windowIndex, classIndex, trusted, probabilitiesQ8 };
+  });
+  if (block % 5 !== 3) return verdicts;
+  return [...verdicts, { kind: "setting", auditChanceQ16: 9000 + 500 * block, burstWindows: 4 }];
+}
+
+function simulate(factory: Uint8Array, blocks: readonly Block[]): Decided[] {
+  const load = modelLoader(referenceEngine, nodeCrypto);
+  const tools = { crypto: nodeCrypto, random: prng(SEED, `node ${ID}`), jitter: prng(1), load };
+  const outbox = { epoch: 1, nextSeq: 0, nextWindow: 0, dropped: 0, damagedBytes: 0, entries: [] };
+  const nothing = { header: null, record: null, image: new Uint8Array() };
+  const flash = { slots: [nothing, nothing] as const, floor: null, gate: null };
+  const start = { uptimeMs: 0, wallMs: START_MS };
+  const { node } = bootNode({ factory, outbox, flash }, COLLAR, tools, start);
+  const decided: Decided[] = [];
+  const step = (event: NodeEvent, wallMs: number): readonly NodeEffect[] =>
+    stepNode(node, event, { uptimeMs: wallMs - START_MS, wallMs });
+  step({ kind: "connected" }, START_MS);
+  blocks.forEach(({ startSample, millig, timeMs }, i) => {
+    const effects = step({ kind: "samples", startSample, millig }, timeMs);
+    const now = effects.filter((effect) => effect.kind === "decided");
+    decided.push(...now);
+    const offloaded = now.filter(({ offload }) => offload !== null);
+    for (const message of answers(
+      i,
+      offloaded.map(({ windowIndex }) => windowIndex),
+      1,
+    )) {
+      step(
+        { kind: "message", topic: message.kind as "verdict", frame: encodeDown(message) },
+        timeMs,
+      );
+    }
+  });
+  return decided;
+}
+
+type Entry = Extract<UpMessage, { kind: "report" }>["entries"][number];
+
+function entriesOf(messages: Iterable<UpMessage>): Entry[] {
+  const entries = [...messages].flatMap((message) =>
+    message.kind === "report" ? message.entries : [],
+  );
+  return entries.sort((a, b) => a.windowIndex - b.windowIndex);
+}
+
+describe.skipIf(missing !== undefined)("the firmware", () => {
+  for (const file of ["cattle/student.bwm", "cattle/student-plain.bwm"]) {
+    it(`answers as the simulated node does: ${file}`, async () => {
+      const factory = readFileSync(path.join(import.meta.dirname, "../profiles", file));
+      const blocks = await signal(60);
+      const expected = simulate(factory, blocks);
+      const broker = await startHandBroker(DEFAULT_BASE, ID);
+      const node = await startFirmwareNode({
+        board: BOARD,
+        image: buildNodeImage({ board: BOARD, factory, folder }),
+        broker: { host: "127.0.0.1", port: broker.port },
+        folder: path.join(folder, file.replaceAll("/", "-")),
+        provision: { id: ID, base: DEFAULT_BASE, publicKeys: [], seed: SEED },
+      });
+      try {
+        await until("a hello", () => broker.received.length > 0);
+        const [hello] = broker.received;
+        const epoch = hello?.kind === "hello" ? hello.epoch : 0;
+        let windows = 0;
+        for (const [i, block] of blocks.entries()) {
+          await node.feed({ ...block, channels: 3, rateHz: RATE_HZ });
+          const due = expected.filter(
+            ({ endSample = 0 }) => endSample <= block.startSample + BLOCK,
+          ).length;
+          await until(
+            "the block's reports",
+            () => entriesOf(broker.stored.values()).length === due,
+          );
+          const fresh = entriesOf(broker.stored.values()).slice(windows);
+          windows = due;
+          const offloaded = fresh.filter((entry) => entry.offloaded);
+          const indices = offloaded.map(({ windowIndex }) => windowIndex);
+          for (const message of answers(i, indices, epoch)) await broker.deliver(message);
+        }
+        compare(expected, [...broker.stored.values()], factory, blocks);
+      } finally {
+        await node.stop();
+        await broker.close();
+      }
+    }, 60_000);
+  }
+});
+
+const SMALL = "microbit";
+const withoutSmall = missingForNode(SMALL);
+if (withoutSmall !== undefined) console.log(`the node on ${SMALL} is skipped: ${withoutSmall}`);
+
+describe.skipIf(withoutSmall !== undefined)("the firmware in 16 KB of RAM", () => {
+  it("joins, and answers what it plays to itself as the simulated node does", async () => {
+    const factory = readFileSync(path.join(import.meta.dirname, "../profiles/cattle/student.bwm"));
+    const { samples } = createEmulator(await readShippedEmulator("cattle"), {
+      seed: 6,
+      name: ID,
+    }).next(3_000);
+    const windows = 24;
+    const expected = simulate(factory, [
+      { startSample: 0, millig: samples, timeMs: START_MS + 300_000 },
+    ]).slice(0, windows);
+    const broker = await startHandBroker(DEFAULT_BASE, ID);
+    const signal_ = { millig: samples, rateHz: RATE_HZ, speed: 20 };
+    const node = await startFirmwareNode({
+      board: SMALL,
+      image: buildNodeImage({ board: SMALL, factory, folder, signal: signal_ }),
+      broker: { host: "127.0.0.1", port: broker.port },
+      folder: path.join(folder, SMALL),
+      provision: { id: ID, base: DEFAULT_BASE, publicKeys: [], seed: SEED },
+    });
+    try {
+      const entries = () => entriesOf(broker.stored.values());
+      await until("its windows", () => entries().length >= windows, 20_000);
+      expect(broker.received[0]).toMatchObject({ kind: "hello", firmware: "bellwether-fw 0.1.0" });
+      expect(entries().slice(0, windows).map(answerOf)).toEqual(
+        expected.map((decided) => answerOf({ ...decided, offloaded: decided.offload !== null })),
+      );
+      // Its clock is the debugger's: now, to the second.
+      const ends = entries().map(({ timeMs }) => timeMs);
+      expect(Math.abs(Date.now() - (ends.at(-1) ?? 0))).toBeLessThan(10_000);
+    } finally {
+      await node.stop();
+      await broker.close();
+    }
+  }, 60_000);
+});
+
+const answerOf = ({
+  windowIndex,
+  classIndex,
+  confidenceQ8,
+  exit,
+  offloaded,
+}: Omit<Entry, "timeMs">) => ({
+  windowIndex,
+  classIndex,
+  confidenceQ8,
+  exit,
+  offloaded,
+});
+
+function compare(
+  expected: readonly Decided[],
+  stored: readonly UpMessage[],
+  factory: Uint8Array,
+  blocks: readonly Block[],
+): void {
+  const entries = entriesOf(stored);
+  expect(entries).toEqual(
+    expected.map(({ windowIndex, timeMs, classIndex, confidenceQ8, exit, offload }) => ({
+      windowIndex,
+      timeMs,
+      classIndex,
+      confidenceQ8,
+      exit,
+      offloaded: offload !== null,
+    })),
+  );
+  const drifts = stored.flatMap((message) =>
+    message.kind === "report" ? [{ driftQ8: message.driftQ8, alarm: message.alarm }] : [],
+  );
+  expect(drifts).toEqual(expected.map(({ driftQ8, alarm }) => ({ driftQ8, alarm })));
+  const offloads = stored.filter((message) => message.kind === "offload");
+  const chosen = expected.filter(({ offload }) => offload !== null);
+  expect(
+    offloads.map(({ windowIndex, reason, chanceQ16 }) => ({ windowIndex, reason, chanceQ16 })),
+  ).toEqual(
+    chosen.map(({ windowIndex, offload, chanceQ16 }) => ({
+      windowIndex,
+      reason: offload,
+      chanceQ16,
+    })),
+  );
+  const { inputMilligPerStep, student } = decodeContainer(factory);
+  for (const offload of offloads) {
+    const end =
+      expected.find(({ windowIndex }) => windowIndex === offload.windowIndex)?.endSample ?? 0;
+    expect([...offload.window]).toEqual(
+      windowAt(blocks, end, student.windowSamples, inputMilligPerStep),
+    );
+  }
+  expect(expected.length).toBeGreaterThan(150);
+  expect(new Set(chosen.map(({ offload }) => offload)).size).toBeGreaterThanOrEqual(2);
+  expect(expected.some(({ alarm }) => alarm)).toBe(true);
+}
+
+/** The int8 window that ends before a sample, straight from the blocks. */
+function windowAt(
+  blocks: readonly Block[],
+  end: number,
+  samples: number,
+  milligPerStep: number,
+): number[] {
+  const values: number[] = [];
+  for (const { startSample, millig } of blocks) {
+    for (let row = 0; row < BLOCK; row++) {
+      const at = startSample + row;
+      if (at < end - samples || at >= end) continue;
+      for (let c = 0; c < 3; c++) {
+        const steps = Math.round((millig[3 * row + c] as number) / milligPerStep);
+        values.push(Math.max(-127, Math.min(127, steps)) + 0);
+      }
+    }
+  }
+  return values;
+}
