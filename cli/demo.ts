@@ -9,7 +9,7 @@
  */
 
 import path from "node:path";
-import { type Fleet, startFleet } from "../device-sim/fleet.ts";
+import { type Fleet, type FleetNode, startFleet } from "../device-sim/fleet.ts";
 import { createHerd } from "../device-sim/herd.ts";
 import { mqttLinks } from "../device-sim/mqtt-link.ts";
 import { COLLAR } from "../device-sim/node-settings.ts";
@@ -24,6 +24,7 @@ import { shippedProfile } from "../src/signal/profiles.ts";
 import { parseTurn } from "../src/signal/turn.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
 import { ENGINE_OPTION, engineOf } from "./engine-option.ts";
+import { FIRMWARE_OPTION, shareWithFirmware } from "./demo-firmware.ts";
 import { type DemoSignal, demoSignal } from "./demo-signal.ts";
 import { DemoScore, showDemo } from "./demo-view.ts";
 import { factoryStudent, type OpenGateway, openGateway } from "./open-gateway.ts";
@@ -71,9 +72,14 @@ export const command: CommandSpec = {
     { flags: "--data <dir>", description: "where recordings are looked for", kind: "text" },
     { flags: "--seed <number>", description: "for everything random", kind: "number", default: 1 },
     ENGINE_OPTION,
+    FIRMWARE_OPTION,
     { flags: "--for <seconds>", description: "end after this real time", kind: "number", low: 1 },
   ],
-  examples: ["bellwether demo", "bellwether demo --turn x90 --turn-after 200", "npm start"],
+  examples: [
+    "npm start",
+    "npm start -- --firmware 1",
+    "bellwether demo --turn x90 --turn-after 200",
+  ],
   run,
 };
 
@@ -112,7 +118,7 @@ type DemoParts = {
 
 async function live(input: CommandInput, io: CommandIo, parts: DemoParts): Promise<void> {
   const { open, score } = parts;
-  const fleet = await startHerd(input, parts);
+  const { fleet, stop } = await startHerd(input, parts, io);
   const before = open.registry.releases().length;
   if (before > 0) io.note(`demo: goes on with release ${before} from ${dataDirectory(input)}`);
   try {
@@ -125,7 +131,7 @@ async function live(input: CommandInput, io: CommandIo, parts: DemoParts): Promi
       io,
     });
   } finally {
-    await fleet.stop();
+    await stop();
   }
 }
 
@@ -187,13 +193,53 @@ async function openOnFreePort(
   }
 }
 
-function startHerd(input: CommandInput, parts: DemoParts): Promise<Fleet> {
-  const { profile, factory, signal, open, score, seed, engine } = parts;
-  const count = input.number("nodes") ?? 12;
+type LiveHerd = { readonly fleet: Fleet; readonly stop: () => Promise<void> };
+
+async function startHerd(input: CommandInput, parts: DemoParts, io: CommandIo): Promise<LiveHerd> {
+  const { open, score, seed, engine } = parts;
   const directory = dataDirectory(input);
-  const nodes = createHerd({
+  const { publicKey } = openReleaseKeys(path.join(directory, "keys"));
+  const shared = {
+    seed,
+    settings: { ...COLLAR, publicKeys: [publicKey] },
+    speed: input.number("speed") ?? 20,
+  };
+  const { url } = open.gateway;
+  const { base } = configOf(input);
+  const { simulated, stop } = await shareWithFirmware(
+    {
+      ...shared,
+      herd: herdOf(input, parts),
+      count: Math.min(input.number("firmware") ?? 0, (input.number("nodes") ?? 12) - 1),
+      url,
+      base,
+      folder: path.join(directory, "firmware"),
+    },
+    io,
+  );
+  const fleet = await startFleet({
+    ...shared,
+    nodes: simulated,
+    engine,
+    openLink: mqttLinks({ url, base, random: prng(seed, "links") }),
+    storageDir: path.join(directory, "collars"),
+    onTruth: (truth) => score.take(truth),
+  });
+  return {
+    fleet,
+    stop: async () => {
+      await fleet.stop();
+      await stop();
+    },
+  };
+}
+
+/** Half of the collars turn after a while. */
+function herdOf(input: CommandInput, parts: DemoParts): readonly FleetNode[] {
+  const { profile, factory, signal, score, seed } = parts;
+  return createHerd({
     profile,
-    nodes: count,
+    nodes: input.number("nodes") ?? 12,
     seed,
     signal: { kind: "recordings", recordings: signal.lived, subjects: signal.subjects },
     factory: () => factory,
@@ -205,20 +251,5 @@ function startHerd(input: CommandInput, parts: DemoParts): Promise<Fleet> {
       },
     ],
     boutSecondsMax: 60,
-  });
-  const { publicKey } = openReleaseKeys(path.join(directory, "keys"));
-  return startFleet({
-    nodes,
-    seed,
-    settings: { ...COLLAR, publicKeys: [publicKey] },
-    engine,
-    openLink: mqttLinks({
-      url: open.gateway.url,
-      base: configOf(input).base,
-      random: prng(seed, "links"),
-    }),
-    storageDir: path.join(directory, "collars"),
-    speed: input.number("speed") ?? 20,
-    onTruth: (truth) => score.take(truth),
   });
 }

@@ -1,0 +1,53 @@
+/** The demonstration's firmware nodes: real firmware in an emulator where this machine has one. */
+
+import { startFirmwareHerd } from "../deploy/firmware/tools/firmware-herd.ts";
+import { missingForNode } from "../deploy/firmware/tools/node-image.ts";
+import type { FleetNode } from "../device-sim/fleet.ts";
+import type { NodeSettings } from "../device-sim/node-types.ts";
+import type { TopicBase } from "../src/wire/topics.ts";
+import type { CommandIo, OptionSpec } from "./command.ts";
+
+export const FIRMWARE_OPTION: OptionSpec = {
+  flags: "--firmware <count>",
+  description: "so many of the collars are the firmware, on an emulated Cortex-M4",
+  kind: "number",
+  default: 0,
+  low: 0,
+  high: 8,
+};
+
+export type FirmwareShare = {
+  /** The whole herd; the last `count` of them become firmware. */
+  readonly herd: readonly FleetNode[];
+  readonly count: number;
+  readonly url: string;
+  readonly base: TopicBase;
+  readonly seed: number;
+  readonly settings: NodeSettings;
+  readonly speed: number;
+  readonly folder: string;
+};
+
+export type SharedHerd = {
+  /** Those that are left to simulate. */
+  readonly simulated: readonly FleetNode[];
+  readonly stop: () => Promise<void>;
+};
+
+/** Switches the firmware nodes on. Where a compiler or the emulator is missing it says what to
+ * install, and the whole herd is simulated. */
+export async function shareWithFirmware(share: FirmwareShare, io: CommandIo): Promise<SharedHerd> {
+  const { herd, count, ...rest } = share;
+  const nothing = { simulated: herd, stop: () => Promise.resolve() };
+  if (count === 0) return nothing;
+  const missing = missingForNode("mps2-an386");
+  if (missing !== undefined) {
+    io.note(`firmware: goes on without, its compiler or emulator is missing (${missing})`);
+    return nothing;
+  }
+  const nodes = herd.slice(-count);
+  const firmware = await startFirmwareHerd({ ...rest, nodes });
+  const names = nodes.map(({ id }) => id).join(", ");
+  io.note(`firmware: ${names} on an emulated Cortex-M4, its UART wired to the broker`);
+  return { simulated: herd.slice(0, -count), stop: () => firmware.stop() };
+}
