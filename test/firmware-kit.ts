@@ -6,7 +6,7 @@ import { FIRMWARE_FOLDER } from "../deploy/firmware/tools/toolchain.ts";
 
 /** For the host: every step out of bounds and every undefined operation ends the program. */
 export const SANITIZERS: readonly string[] = [
-  "-O2",
+  "-O1",
   "-g",
   "-fsanitize=address,undefined",
   "-fno-sanitize-recover=all",

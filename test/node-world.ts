@@ -59,20 +59,20 @@ export const PUBLIC_KEY = new Uint8Array(
 );
 
 /** A small student with random weights, and a gate that offloads about one window in ten. */
-export function sampleContainer(seed: number, change: Partial<Container> = {}): Uint8Array {
-  const student = quantizeStudent(
-    randomFloatStudent(COLLAR_SPEC, seed),
-    noiseWindows(COLLAR_SPEC, 8, seed),
-    16,
-  );
+export function sampleContainer(
+  seed: number,
+  change: Partial<Container> = {},
+  spec: StudentSpec = COLLAR_SPEC,
+): Uint8Array {
+  const student = quantizeStudent(randomFloatStudent(spec, seed), noiseWindows(spec, 8, seed), 16);
   const shape = { exits: student.stages.length, classes: student.classes };
   const gate = encodeGate({ ...uncalibratedGate(shape), auditChanceQ16: 6554 });
   return encodeContainer({ ...containerAround(student), inputMilligPerStep: 16, gate, ...change });
 }
 
 /** The same student with all weights of its last layers at zero: it answers, always the same. */
-export function constantContainer(seed: number): Uint8Array {
-  const container = decodeContainer(sampleContainer(seed));
+export function constantContainer(seed: number, spec: StudentSpec = COLLAR_SPEC): Uint8Array {
+  const container = decodeContainer(sampleContainer(seed, {}, spec));
   const stages = container.student.stages.map((stage) => ({
     ...stage,
     exit: {

@@ -36,21 +36,31 @@ static int is_torn(void) {
   return 1;
 }
 
-static void erase_page(uint32_t address) {
-  int torn = is_torn();
-  for (uint32_t i = 0; i < shape.page_bytes; i++) {
-    /* Half erased: some bits are back, others not, and the page's end not at all. */
-    if (!torn) bytes[address + i] = 0xff;
-    else if (i < shape.page_bytes / 2) bytes[address + i] |= 0x5a;
+/* In the middle of an erase either the page's first half has some of its bits back, or only what was
+ * written last is gone, which is the worst that can become of a log. */
+static void tear_page(uint8_t *page) {
+  uint32_t end = shape.page_bytes;
+  if (cut_torn == 1) {
+    for (uint32_t i = 0; i < shape.page_bytes / 2; i++) page[i] |= 0x5a;
+    return;
   }
-  if (torn) longjmp(power_cut, 1);
+  while (end > 0 && page[end - 1] == 0xff) end -= 1;
+  for (uint32_t i = end > BW_FLASH_UNIT ? end - BW_FLASH_UNIT : 0; i < end; i++) page[i] = 0xff;
+}
+
+static void erase_page(uint32_t address) {
+  if (is_torn()) {
+    tear_page(bytes + address);
+    longjmp(power_cut, 1);
+  }
+  memset(bytes + address, 0xff, shape.page_bytes);
 }
 
 static void write_word(uint32_t address, const uint8_t *from) {
   int torn = is_torn();
   for (uint32_t i = 0; i < WORD_BYTES; i++) {
     insist(bytes[address + i] == 0xff, "written twice", address);
-    bytes[address + i] = torn ? from[i] | 0x33 : from[i];
+    bytes[address + i] = (uint8_t)(torn ? from[i] | (cut_torn == 1 ? 0x33 : 0xcc) : from[i]);
   }
   if (torn) longjmp(power_cut, 1);
 }

@@ -14,7 +14,7 @@ extern jmp_buf power_cut;
 void flash_format(uint32_t page_bytes, uint32_t length);
 
 /* The power is cut at the so-manyth operation from now, 1 or more: a word of four bytes, or a page.
- * `torn`: half of its bits are done, else none. 0: never. */
+ * `torn`: 1 and 2 for two ways of having done a part of it, 0 for none. Operation 0: never. */
 void flash_cut_at(uint32_t operation, uint8_t torn);
 
 /* Refuses the so-manyth call from now, once, having done half of it. 0: never. */

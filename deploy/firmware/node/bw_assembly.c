@@ -6,7 +6,7 @@
 #include "../crypto/bw_sha2.h"
 
 static uint8_t is_present(const bw_assembly *assembly, uint32_t chunk) {
-  return (assembly->present[chunk >> 3] >> (chunk & 7u)) & 1u;
+  return (uint8_t)((uint32_t)assembly->present[chunk >> 3] >> (chunk & 7u) & 1u);
 }
 
 static void set_present(bw_assembly *assembly, uint32_t chunk, uint8_t present) {

@@ -112,7 +112,9 @@ static void resume_verified(bw_update *update, uint8_t slot, const found_slot *o
 static void resume_slot(bw_update *update, uint8_t slot, const found_slot *one, bw_now now) {
   switch (one->record.state) {
     case BW_SLOT_RECEIVING:
-      if (!update->is_staging) bw_resume_staging(update, slot, &one->manifest);
+      if (!update->is_staging) {
+        bw_resume_staging(update, slot, &one->manifest, one->record.boots);
+      }
       break;
     case BW_SLOT_VERIFIED:
       resume_verified(update, slot, one, now);

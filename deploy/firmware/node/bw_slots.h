@@ -32,7 +32,7 @@ typedef enum bw_slot_state {
 
 typedef struct bw_slot_record {
   uint8_t state;   /* bw_slot_state */
-  uint8_t boots;   /* starts of the node during the trial */
+  uint8_t boots;   /* starts of the node during the trial; while receiving, checks begun */
   uint8_t outcome; /* bw_outcome; of a meaning where the state is bad */
   uint32_t sequence;
 } bw_slot_record;

@@ -19,11 +19,13 @@ void bw_abandon_staging(bw_update *update) {
   update->hello_due_ms = update->now_ms + update->settings->want_ms_max;
 }
 
-void bw_resume_staging(bw_update *update, uint8_t slot, const bw_manifest *manifest) {
+void bw_resume_staging(bw_update *update, uint8_t slot, const bw_manifest *manifest,
+                       uint8_t checks) {
   if (!bw_assembly_takes(manifest) || manifest->size_bytes > update->slots.image_bytes) return;
   update->is_staging = 1;
   update->outstanding = 0;
   update->attempts = 0;
+  update->checks = checks;
   update->want_due_ms = 0;
   if (!bw_assembly_resume(&update->assembly, &update->slots, slot, manifest)) {
     bw_abandon_staging(update);
@@ -47,7 +49,7 @@ static void stage(bw_update *update, const bw_offer *offer) {
     bw_abandon_staging(update);
     return;
   }
-  bw_resume_staging(update, slot, &manifest);
+  bw_resume_staging(update, slot, &manifest, 0);
 }
 
 /* Nothing that it says may be repeated, so the refusal names the offer by its hash. */
@@ -186,8 +188,19 @@ void bw_update_heard(bw_update *update, uint32_t seq) {
 static void check_staged(bw_update *update, bw_now now) {
   const bw_manifest manifest = update->assembly.manifest;
   uint8_t slot = update->assembly.slot;
+  uint32_t checks = update->checks + 1u;
   bw_model model;
   update->is_staging = 0;
+  /* Counted before it is begun: a container that resets the node must not do so for ever. */
+  if (checks >= update->settings->trial_boots) {
+    bw_mark_bad(update, slot, &manifest, BW_SELF_TEST_FAILED);
+    return;
+  }
+  if (!bw_write_state(update, slot, BW_SLOT_RECEIVING, (uint8_t)checks, BW_STALE,
+                      manifest.sequence)) {
+    bw_abandon_staging(update);
+    return;
+  }
   bw_outcome outcome = bw_load_release(update, &model, slot, &manifest, &update->running.model);
   if (outcome == BW_NO_OUTCOME) {
     bw_activate(update, &model, slot, &manifest, now);

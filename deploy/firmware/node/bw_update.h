@@ -40,7 +40,7 @@
 typedef struct bw_update_settings {
   const uint8_t *public_keys; /* 32 bytes each; any of them may sign releases */
   uint8_t public_key_count;
-  uint8_t trial_boots;    /* starts of the node that a trial may take */
+  uint8_t trial_boots;    /* starts of the node that a trial, or the check before it, may take */
   uint16_t want_chunks;   /* asked for at once */
   uint16_t trial_windows; /* a new model is confirmed after so many and a word from the gateway */
   uint32_t trial_ms;
@@ -87,6 +87,7 @@ typedef struct bw_update {
   uint32_t floor;       /* the highest sequence ever run or found bad */
   uint16_t outstanding; /* chunks asked for that have not come */
   uint8_t attempts;
+  uint8_t checks; /* of what is being received, begun and never ended */
   uint8_t is_on_trial;
   uint8_t is_staging;
   uint8_t has_refused;

@@ -18,8 +18,9 @@ void bw_activate(bw_update *update, const bw_model *model, uint8_t slot,
 void bw_mark_bad(bw_update *update, uint8_t slot, const bw_manifest *manifest, bw_outcome outcome);
 void bw_end_trial(bw_update *update, bw_outcome outcome);
 
-/* Begins or goes on to receive what a slot's header names. */
-void bw_resume_staging(bw_update *update, uint8_t slot, const bw_manifest *manifest);
+/* Begins or goes on to receive what a slot's header names; `checks` of it were begun before. */
+void bw_resume_staging(bw_update *update, uint8_t slot, const bw_manifest *manifest,
+                       uint8_t checks);
 void bw_abandon_staging(bw_update *update);
 
 uint8_t bw_write_state(bw_update *update, uint8_t slot, bw_slot_state state, uint8_t boots,

@@ -1,6 +1,7 @@
 /*
  * Prints what the gate costs beside its student, one line "student what number" each: instructions
- * of the decision and of the exits that ran, summed over the windows, and those of the whole depth.
+ * of the decision and of the exits that ran, summed over the windows, those of the whole depth, and
+ * the FNV-1a over all decisions.
  *
  * Runs windows as a node does: exit by exit until the gate has heard enough, then the statistics of
  * the window and the decision. Cases are containers whose gate section is filled.
@@ -35,7 +36,25 @@ typedef struct costs {
   uint32_t exits;
   uint32_t offloads;
   uint32_t most; /* the dearest decision */
+  uint32_t hash;
 } costs;
+
+static uint32_t hash_word(uint32_t hash, uint32_t value) {
+  hash = (hash ^ (value & 0xff)) * 0x01000193u;
+  return (hash ^ (value >> 8 & 0xff)) * 0x01000193u;
+}
+
+/* Each field as 16 bits. */
+static uint32_t hash_decision(uint32_t hash, const bw_decision *decided) {
+  hash = hash_word(hash, decided->exit);
+  hash = hash_word(hash, decided->class_index);
+  hash = hash_word(hash, decided->confidence_q8);
+  hash = hash_word(hash, (uint32_t)decided->offload);
+  hash = hash_word(hash, decided->alarm);
+  hash = hash_word(hash, decided->margin_q8);
+  hash = hash_word(hash, decided->chance_q16);
+  return hash_word(hash, decided->drift_q8);
+}
 
 static void decide_window(const student_case *it, const bw_gate *gate, bw_gate_state *state,
                           bw_prng *random, uint32_t window, costs *sum) {
@@ -70,13 +89,14 @@ static void decide_window(const student_case *it, const bw_gate *gate, bw_gate_s
   sum->exits += count;
   if (decided.offload != BW_KEPT) sum->offloads++;
   if (decision > sum->most) sum->most = decision;
+  sum->hash = hash_decision(sum->hash, &decided);
 }
 
 static int measure_case(const student_case *it) {
   static bw_gate gate;
   static bw_gate_state state;
   bw_prng random;
-  costs sum = {0, 0, 0, 0, 0, 0};
+  costs sum = {0, 0, 0, 0, 0, 0, 0x811c9dc5u};
   if (open_case(it) != BW_OK) return 1;
   if (bw_gate_load(&gate, case_model.gate, case_model.gate_length) != BW_GATE_OK) return 2;
   bw_gate_start(&gate, &state);
@@ -94,6 +114,7 @@ static int measure_case(const student_case *it) {
   write_figure(it->name, "student", sum.student);
   write_figure(it->name, "exits", sum.exits);
   write_figure(it->name, "offloads", sum.offloads);
+  write_figure(it->name, "hash", sum.hash);
   return 0;
 }
 

@@ -1,0 +1,322 @@
+/**
+ * Updates over the air in C, against the releases that a gateway signs: the firmware's own code under
+ * the address and undefined-behaviour sanitizers, over flash that insists on its rules.
+ *
+ * What a node in TypeScript does is in `staging.test.ts` and `boot-slots.test.ts`; the same is
+ * expected here.
+ */
+
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { findProgram } from "../deploy/firmware/tools/toolchain.ts";
+import { referenceEngine } from "../src/engine/reference.ts";
+import { decodeContainer } from "../src/model/container.ts";
+import { hashLogits } from "../src/model/self-test.ts";
+import { prng } from "../src/prng.ts";
+import { chunksOfWant } from "../src/wire/assembly.ts";
+import { encodeDown } from "../src/wire/frames.ts";
+import type { UpMessage } from "../src/wire/messages.ts";
+import { modelIdOf } from "../src/wire/topics.ts";
+import { buildUpdateHost, type HostStatus, UpdateHost } from "./firmware-update-host.ts";
+import { constantContainer, sampleContainer, signRelease } from "./node-world.ts";
+
+const there = findProgram("gcc") !== undefined;
+if (!there) console.log("the firmware's updates are skipped: they need gcc");
+
+const folder = mkdtempSync(join(tmpdir(), "bellwether-update-"));
+const program = join(folder, "update");
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const FACTORY = sampleContainer(1);
+const BETTER = sampleContainer(2);
+const FIRST = signRelease(BETTER, 5);
+const SECOND = signRelease(sampleContainer(3), 6);
+
+/** A window of an animal that moves more the higher its number. */
+function windowOf(container: Uint8Array, number: number): Int8Array {
+  const { windowSamples, channels } = decodeContainer(container).student;
+  const random = prng(number, "windows");
+  return Int8Array.from(
+    { length: windowSamples * channels },
+    () => (random.uint32() >> (25 + (number % 3))) - 30 * (number % 4),
+  );
+}
+
+function showWindows(host: UpdateHost, container: Uint8Array, count: number): void {
+  for (let number = 0; number < count; number++) host.window(windowOf(container, number));
+}
+
+const outcomes = (sent: readonly UpMessage[]): string[] =>
+  sent.flatMap((message) =>
+    message.kind === "outcome" ? [`${message.releaseSequence} ${message.outcome}`] : [],
+  );
+
+async function withHost(act: (host: UpdateHost) => Promise<void>): Promise<void> {
+  const host = new UpdateHost(program);
+  try {
+    await act(host);
+  } finally {
+    await host.close();
+  }
+}
+
+/** Offers, delivers and lets the trial succeed; what was told on the way. */
+async function install(host: UpdateHost, release = FIRST): Promise<HostStatus> {
+  host.offer(release);
+  host.chunksOf(release);
+  host.step();
+  showWindows(host, release.container, 8);
+  host.heard(0xffff_ffff);
+  host.step();
+  return host.status();
+}
+
+async function connected(host: UpdateHost, factory = FACTORY): Promise<HostStatus> {
+  host.make(factory);
+  host.boot();
+  host.connect();
+  return host.status();
+}
+
+describe.skipIf(!there)("a release for firmware", () => {
+  beforeAll(() => buildUpdateHost(program), 60_000);
+
+  it("is the shipped cattle student: pulled, checked, tried, confirmed, and the same bits", () =>
+    withHost(async (host) => {
+      const read = (name: string): Uint8Array => {
+        const path = join(import.meta.dirname, "../profiles/cattle", name);
+        return Uint8Array.from(readFileSync(path));
+      };
+      const student = read("student.bwm");
+      const release = signRelease(student, 7);
+      host.make(read("student-plain.bwm"));
+      host.boot();
+      host.connect();
+      host.time(1000);
+      host.offer(release);
+      let status = await host.status();
+      const asked: number[] = [];
+      while (status.staging) {
+        const [want] = status.sent;
+        if (want?.kind !== "want") throw new Error("the node asks for what is missing");
+        expect(want).toMatchObject({ releaseSequence: 7, modelId: release.manifest.modelId });
+        const chunks = chunksOfWant(want);
+        asked.push(...chunks);
+        for (const index of chunks) host.chunkOf(release, index);
+        if (status.missing === chunks.length) break;
+        status = await host.status();
+      }
+      expect(asked).toEqual(Array.from({ length: Math.ceil(student.length / 1024) }, (_, i) => i));
+      host.step();
+      status = await host.status();
+      expect(outcomes(status.sent)).toEqual(["7 activated"]);
+      expect(status).toMatchObject({ sequence: 7, slot: 0, onTrial: true, floor: 7, changed: 1 });
+      showWindows(host, student, 8);
+      host.step();
+      expect(await host.status()).toMatchObject({ onTrial: true, sent: [] });
+      host.heard(1);
+      host.step();
+      status = await host.status();
+      expect(status).toMatchObject({ onTrial: false, modelId: release.manifest.modelId });
+      expect(outcomes(status.sent)).toEqual(["7 confirmed"]);
+      const loaded = referenceEngine.load(decodeContainer(student));
+      loaded.begin(windowOf(student, 7));
+      let hash = 0x811c_9dc5;
+      for (let exit = 0; exit < loaded.exits; exit++) {
+        hash = hashLogits(hash, loaded.nextExit().logits);
+      }
+      expect(status.lastHash).toBe(hash);
+    }));
+
+  it("asks with patience, at once on a new connection, and only for what is missing", () =>
+    withHost(async (host) => {
+      await connected(host);
+      host.offer(FIRST);
+      const wants = (sent: readonly UpMessage[]): number[][] =>
+        sent.flatMap((message) => (message.kind === "want" ? [chunksOfWant(message)] : []));
+      const all = Array.from({ length: Math.ceil(BETTER.length / 1024) }, (_, i) => i);
+      expect(wants((await host.status()).sent)).toEqual([all.slice(0, 8)]);
+      // 5 s, 10 s, 20 s, …, and never longer than five minutes.
+      const times: number[] = [];
+      for (let seconds = 1; seconds < 1500; seconds++) {
+        host.time(1000 * seconds);
+        if (wants((await host.status()).sent).length > 0) times.push(seconds);
+      }
+      expect(times).toEqual([5, 15, 35, 75, 155, 315, 615, 915, 1215]);
+      host.disconnect();
+      host.chunkOf(FIRST, 2);
+      host.connect();
+      expect(wants((await host.status()).sent)).toEqual([all.filter((i) => i !== 2).slice(0, 8)]);
+      // What does not belong is ignored: other releases, other lengths, other bytes, twice.
+      const chunk = BETTER.slice(0, 1024);
+      host.chunk(6, 0, chunk);
+      host.chunk(5, 0, chunk.subarray(1));
+      host.chunk(5, 1, chunk);
+      host.chunk(5, 2047, chunk);
+      host.chunkOf(FIRST, 2);
+      expect(await host.status()).toMatchObject({ missing: all.length - 1, sent: [] });
+      host.chunk(5, 0, chunk);
+      expect(await host.status()).toMatchObject({ missing: all.length - 2 });
+    }));
+
+  it("goes on where it was after a reset at every chunk", () =>
+    withHost(async (host) => {
+      const chunks = Math.ceil(BETTER.length / 1024);
+      for (let received = 0; received <= chunks; received++) {
+        await connected(host);
+        host.offer(FIRST);
+        for (let index = 0; index < received; index++) host.chunkOf(FIRST, index);
+        await host.status();
+        host.boot();
+        const status = await host.status();
+        expect(status).toMatchObject({ sequence: 0, staging: true, missing: chunks - received });
+        host.connect();
+        const { sent } = await host.status();
+        const [want] = sent.filter((message) => message.kind === "want");
+        expect(want?.kind === "want" ? want.firstChunk : chunks).toBe(received);
+        for (let index = received; index < chunks; index++) host.chunkOf(FIRST, index);
+        host.step();
+        expect(await host.status()).toMatchObject({ sequence: 5, onTrial: true });
+      }
+    }));
+
+  it("does not fetch again what the slot holds of another release", () =>
+    withHost(async (host) => {
+      await connected(host);
+      host.offer(FIRST);
+      host.chunksOf(FIRST);
+      host.offer(signRelease(BETTER, 6));
+      const status = await host.status();
+      expect(status).toMatchObject({ staging: true, missing: 0 });
+      host.step();
+      expect(await host.status()).toMatchObject({ sequence: 6, onTrial: true });
+    }));
+
+  it("reverts when it answers always the same, and never comes back", () =>
+    withHost(async (host) => {
+      await connected(host);
+      await install(host);
+      const dull = signRelease(constantContainer(2), 6);
+      const status = await install(host, dull);
+      expect(outcomes(status.sent)).toEqual(["6 activated", "6 reverted"]);
+      expect(status).toMatchObject({ sequence: 5, onTrial: false, floor: 6 });
+      host.offer(dull);
+      host.boot();
+      host.connect();
+      host.offer(dull);
+      const again = await host.status();
+      expect(outcomes(again.sent)).toEqual(["6 reverted", "6 reverted"]);
+      expect(again).toMatchObject({ sequence: 5, floor: 6 });
+    }));
+
+  it("gets three starts of the node, and a day, to prove itself", () =>
+    withHost(async (host) => {
+      await connected(host);
+      host.offer(FIRST);
+      host.chunksOf(FIRST);
+      host.step();
+      const seen: number[] = [];
+      for (let start = 0; start < 3; start++) {
+        host.boot();
+        seen.push((await host.status()).sequence);
+      }
+      expect(seen).toEqual([5, 5, 0]);
+      host.connect();
+      expect(outcomes((await host.status()).sent)).toEqual(["5 reverted"]);
+      host.offer(SECOND);
+      host.chunksOf(SECOND);
+      host.step();
+      showWindows(host, FACTORY, 20);
+      host.time(24 * 3600 * 1000 - 1);
+      host.step();
+      expect(await host.status()).toMatchObject({ sequence: 6, onTrial: true });
+      host.time(24 * 3600 * 1000);
+      host.step();
+      expect(await host.status()).toMatchObject({ sequence: 0, onTrial: false, floor: 6 });
+    }));
+
+  it("gives way to a rollback during its trial, and to nothing else", () =>
+    withHost(async (host) => {
+      await connected(host);
+      await install(host);
+      host.offer(SECOND);
+      host.chunksOf(SECOND);
+      host.step();
+      const third = signRelease(FACTORY, 7);
+      host.offer(third);
+      const waiting = await host.status();
+      expect(waiting).toMatchObject({ sequence: 6, onTrial: true, staging: false, hellos: 0 });
+      const back = signRelease(FACTORY, 8, { purpose: "rollback" });
+      const status = await install(host, back);
+      expect(outcomes(status.sent)).toEqual(["6 reverted", "8 activated", "8 confirmed"]);
+      expect(status).toMatchObject({ sequence: 8, slot: 1, onTrial: false });
+      expect(status.modelId).toBe(
+        waiting.modelId === back.manifest.modelId ? "" : back.manifest.modelId,
+      );
+      // An offer that could not be kept is asked for again once the trial is over.
+      const fourth = signRelease(BETTER, 9);
+      host.offer(fourth);
+      host.chunksOf(fourth);
+      host.step();
+      host.offer(signRelease(FACTORY, 10));
+      showWindows(host, FACTORY, 8);
+      host.heard(0xffff_ffff);
+      const before = (await host.status()).hellos;
+      host.step();
+      expect((await host.status()).hellos).toBe(before + 1);
+    }));
+
+  it("is told about again on each connection, and to strangers once a second", () =>
+    withHost(async (host) => {
+      await connected(host);
+      await install(host);
+      for (let i = 0; i < 3; i++) {
+        host.disconnect();
+        host.connect();
+        expect(outcomes((await host.status()).sent)).toEqual(["5 confirmed"]);
+      }
+      const signature = Uint8Array.from(FIRST.signature);
+      signature[40] = (signature[40] ?? 0) ^ 1;
+      const told: string[] = [];
+      for (let ms = 10_000; ms <= 12_000; ms += 100) {
+        host.time(ms);
+        host.offer({ ...SECOND, signature });
+        told.push(...outcomes((await host.status()).sent));
+      }
+      expect(told).toEqual(Array.from({ length: 3 }, () => "4294967295 bad-signature"));
+      host.offer(FIRST);
+      expect(outcomes((await host.status()).sent)).toEqual(["5 confirmed"]);
+    }));
+
+  it("in chunks that do not fill units of flash is of a format that this node does not take", () =>
+    withHost(async (host) => {
+      await connected(host);
+      const { sizeBytes } = FIRST.manifest;
+      const chunkHashes = new Uint8Array(8 * Math.ceil(sizeBytes / 1000));
+      host.offer(signRelease(BETTER, 5, { chunkBytes: 1000, chunkHashes }));
+      expect(outcomes((await host.status()).sent)).toEqual(["5 wrong-format"]);
+    }));
+
+  it("survives frames that are none", () =>
+    withHost(async (host) => {
+      await connected(host);
+      const { manifestBytes: manifest, signature } = FIRST;
+      const frame = encodeDown({ kind: "offer", manifest, signature });
+      for (let length = 0; length < frame.length; length++) {
+        host.offerFrame(frame.subarray(0, length));
+      }
+      host.offerFrame(Buffer.concat([frame, Buffer.of(0)]));
+      expect(await host.status()).toMatchObject({ staging: false, sent: [] });
+      host.offerFrame(frame);
+      expect(await host.status()).toMatchObject({ staging: true });
+    }));
+
+  it("has the model's name that the gateway gives it", () =>
+    withHost(async (host) => {
+      const { modelId } = await connected(host);
+      const { createHash } = await import("node:crypto");
+      expect(modelId).toBe(modelIdOf(createHash("sha256").update(FACTORY).digest()));
+    }));
+});
