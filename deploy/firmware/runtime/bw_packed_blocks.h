@@ -17,6 +17,22 @@
 #define BW_PACKED_DSP 0
 #endif
 
+/* Saturation in one instruction, from ARMv7-M on. */
+#if defined(__ARM_FEATURE_SAT) && defined(__thumb2__) && !defined(BW_PORTABLE)
+#define BW_PACKED_SAT 1
+#else
+#define BW_PACKED_SAT 0
+#endif
+
+/* Cortex-M0 multiplies into 32 bits only. Tests set it elsewhere too. */
+#if !defined(BW_SHORT_PRODUCTS)
+#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 1
+#define BW_SHORT_PRODUCTS 1
+#else
+#define BW_SHORT_PRODUCTS 0
+#endif
+#endif
+
 /* Of tables that are read by the word. */
 #if defined(__GNUC__)
 #define BW_ALIGNED __attribute__((aligned(4)))
@@ -40,10 +56,10 @@ typedef struct bw_row {
 
 #define BW_WIDE (-1)
 #define BW_WIDE_SCALE(m, s) ((int32_t)(m) + (int32_t)(s) * 65536)
-#if BW_PACKED_DSP
-#define BW_SCALE(m, s) ((int32_t)(m) * ((int32_t)1 << (32 - (s))))
-#else
+#if BW_SHORT_PRODUCTS
 #define BW_SCALE(m, s) BW_WIDE_SCALE(m, s)
+#else
+#define BW_SCALE(m, s) ((int32_t)(m) * ((int32_t)1 << (32 - (s))))
 #endif
 
 /* What becomes of a rescaled sum. */
@@ -54,7 +70,7 @@ static inline int32_t bw_clamp(int32_t value, int32_t low, int32_t high) {
 }
 
 static inline int32_t bw_saturate(int32_t y, int32_t mode) {
-#if BW_PACKED_DSP
+#if BW_PACKED_SAT
   if (mode == BW_RELU8) __asm__("usat %0, #7, %0" : "+r"(y));
   else if (mode == BW_SAT8) __asm__("ssat %0, #8, %0" : "+r"(y));
   else __asm__("ssat %0, #16, %0" : "+r"(y));
@@ -66,8 +82,9 @@ static inline int32_t bw_saturate(int32_t y, int32_t mode) {
 #endif
 }
 
-/* y = (sum * m + 2^(s-1)) >> s, exactly, then what `mode` says. With DSP the narrow form is one
- * SMMULR, as m * 2^(32-s) fits an int32; without, the product's upper part in two 32-bit products. */
+/* y = (sum * m + 2^(s-1)) >> s, exactly, then what `mode` says. The narrow form is the upper
+ * word of a product with m * 2^(32-s), which fits an int32: one SMMULR, or one long multiplication.
+ * Without those it is made of two 32-bit products. */
 static inline int32_t bw_rescale(int32_t sum, int32_t scale, int32_t lift, int32_t mode) {
   int32_t y;
   if (lift == BW_WIDE) {
@@ -80,6 +97,8 @@ static inline int32_t bw_rescale(int32_t sum, int32_t scale, int32_t lift, int32
     const int32_t lifted = sum * ((int32_t)1 << lift);
 #if BW_PACKED_DSP
     __asm__("smmulr %0, %1, %2" : "=r"(y) : "r"(lifted), "r"(scale));
+#elif !BW_SHORT_PRODUCTS
+    y = (int32_t)(((int64_t)lifted * scale + ((int64_t)1 << 31)) >> 32);
 #else
     const int32_t m = scale & 0x7fff;
     const int32_t s = (scale >> 16) - 16;
