@@ -13,6 +13,7 @@ import { COST, freshJoinCode, hashSecret } from "../gateway/secrets.ts";
 import type { AccessStore } from "../gateway/access-store.ts";
 import { EdgeError } from "../src/assert.ts";
 import { JOIN_USER, showJoinCode } from "../src/wire/join.ts";
+import { exportNodes } from "./nodes-export.ts";
 import {
   accessName,
   DATA_OPTIONS,
@@ -112,6 +113,38 @@ export const command: CommandSpec = {
       ],
       examples: ["bellwether nodes rotate collar-7", "bellwether nodes rotate collar-7 --code"],
       run: rotate,
+    },
+    {
+      name: "export",
+      summary: "the same nodes, users and rights for a Mosquitto",
+      description:
+        "Writes a password file, an access list and a fragment of configuration for Mosquitto 2.0 and\n" +
+        "later, with a user for the gateway itself. Passwords stay as they are. Export again after\n" +
+        "every change, and have Mosquitto read them again (SIGHUP).",
+      options: [
+        {
+          flags: "--mosquitto <dir>",
+          description: "where the files go",
+          kind: "text",
+          default: "mosquitto",
+        },
+        {
+          flags: "--port <number>",
+          description: "where Mosquitto listens on the loopback",
+          kind: "number",
+          default: 1883,
+          low: 1,
+          high: 65_535,
+        },
+        {
+          flags: "--base <topic>",
+          description: "what stands before the topics (default: that of --config)",
+          kind: "text",
+        },
+        ...DATA_OPTIONS,
+      ],
+      examples: ["bellwether nodes export --mosquitto mosquitto"],
+      run: exportNodes,
     },
   ],
 };
