@@ -15,6 +15,7 @@ import type { Engine } from "../src/engine/engine.ts";
 import { decodeGate, encodeGate } from "../src/gate/gate-bytes.ts";
 import { packStudent } from "../src/gate/pack-student.ts";
 import { predictStudent } from "../src/learn/predict.ts";
+import { plannedStudent, planOf } from "../src/learn/quantization-plan.ts";
 import type { Runtime } from "../src/learn/runtime.ts";
 import { trainStudent } from "../src/learn/train-student.ts";
 import { type Container, decodeContainer, encodeContainer } from "../src/model/container.ts";
@@ -148,7 +149,7 @@ async function attemptOnce(
 ): Promise<DistilResult> {
   const { anchor, labels, profile, recipe, rule, seed } = input;
   const mixture = mixed(anchor.replay, labels.train, softShare, profile.classes.length);
-  const student = await trainStudent(runtime, {
+  const trained = await trainStudent(runtime, {
     spec: input.current.student.spec,
     windows: mixture.windows,
     inputMilligPerStep: profile.inputMilligPerStep,
@@ -160,10 +161,19 @@ async function attemptOnce(
     initial: input.current.student,
     onProgress: ({ step, steps }) => onProgress("training", (0.9 * step) / steps),
   });
+  // Into the integers that the nodes run now: someone chose powers of two, or fewer bits, for a reason.
+  const plan = planOf(input.current.container.student);
+  const planned = await plannedStudent(runtime, plan, {
+    student: trained,
+    windows: mixture.windows,
+    inputMilligPerStep: profile.inputMilligPerStep,
+    seed,
+    options: { ...recipe, labelSmoothing: 0, balance: 0.5 },
+  });
   onProgress("measuring", 0.9);
   const packed = packStudent({
+    ...planned,
     profile,
-    student,
     trained: mixture.windows,
     held: joined(anchor.heldOut, labels.heldOut.windows),
     augmentation: recipe.augmentation,
@@ -173,7 +183,7 @@ async function attemptOnce(
   });
   const container = keptSettings(packed.container, input.current.container);
   const after = measureStudent(engine, container, anchor.heldOut, labels.heldOut);
-  const exits = await predictStudent(runtime, student, anchor.heldOut, profile.inputMilligPerStep);
+  const exits = await predictStudent(runtime, trained, anchor.heldOut, profile.inputMilligPerStep);
   const same = sameClassShare(
     engine,
     container,
@@ -191,7 +201,12 @@ async function attemptOnce(
   };
   const reasons = reasonsAgainst(before, after, same, anchor.heldOut, profile.classes, rule);
   if (reasons.length > 0) return { kind: "refused", reasons, report };
-  return { kind: "candidate", container: encodeContainer(container), student, report };
+  return {
+    kind: "candidate",
+    container: encodeContainer(container),
+    student: planned.student,
+    report,
+  };
 }
 
 /** Anchor windows with their labels, and soft labels as often as their share needs. */

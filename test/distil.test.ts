@@ -13,8 +13,10 @@ import { onnxRuntime } from "../gateway/onnx-runtime.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
 import { decodeGate, encodeGate } from "../src/gate/gate-bytes.ts";
 import { packStudent } from "../src/gate/pack-student.ts";
+import { DEFAULT_PLAN, planOf } from "../src/learn/quantization-plan.ts";
 import { studentOnnx } from "../src/learn/student-network.ts";
 import { type Container, decodeContainer, encodeContainer } from "../src/model/container.ts";
+import { quantizeStudent } from "../src/model/quantize.ts";
 import type { FloatStudent } from "../src/model/student-spec.ts";
 import { NO_AUGMENTATION } from "../src/signal/augment.ts";
 import { turnAbout } from "../src/signal/turn.ts";
@@ -94,6 +96,23 @@ describe("a distillation", () => {
     expect(measured.agreement).toBeGreaterThan(0.9);
     expect(shares.at(-1)).toBe(1);
     expect(shares).toEqual(shares.toSorted((a, b) => a - b));
+  });
+
+  test("stays in the integers that the nodes run: powers of two, four bits", async () => {
+    const learned = answered(turningHerd(2, 4, turned));
+    const { container, student } = current;
+    const options = { scheme: "dynamic-fixed-point", weightBits: 4 } as const;
+    const lean = quantizeStudent(student, anchor.replay, cattle.inputMilligPerStep, options);
+    const result = await distil(onnxRuntime(), referenceEngine, {
+      ...input(learned, answered(turningHerd(3, 2, turned))),
+      current: { container: { ...container, student: lean }, student },
+      rule: { ...DEFAULT_PUBLISH_RULE, anchorLossMost: 1, recallLossMost: 1, gainLeast: -1 },
+    });
+    if (result.kind !== "candidate") throw new Error(result.reasons.join());
+    const plan = { scheme: "dynamic-fixed-point", weightBits: 4, fineTune: true };
+    expect(planOf(decodeContainer(result.container).student)).toEqual(plan);
+    expect(planOf(container.student)).toEqual(DEFAULT_PLAN);
+    expect(result.report.after.agreement).toBeGreaterThan(0.85);
   });
 
   test("is refused where there is nothing to gain", async () => {
