@@ -19,7 +19,7 @@ export type Place = BoardName | "host" | "aarch64";
 export const RUNTIME_FLAGS: readonly string[] = ["-O2", "-fno-schedule-insns"];
 
 /** The same for what `bellwether export c` writes. */
-export const GENERATED_FLAGS: readonly string[] = ["-O3", "-fno-schedule-insns", "-fno-ivopts"];
+export const GENERATED_FLAGS: readonly string[] = ["-O3", "-fno-schedule-insns"];
 
 const RUNTIME = join(FIRMWARE_FOLDER, "runtime");
 const PROGRAMS = join(FIRMWARE_FOLDER, "programs");
