@@ -50,11 +50,12 @@ typedef struct bw_model {
   uint32_t gate_length;
   const uint8_t *stage_records;
   const uint8_t *layer_records;
-  uint32_t ram_bytes; /* what bw_open wants */
-  uint32_t input_bytes;  /* of that: the window, and every second activation after it */
-  uint32_t output_bytes; /* the activations in between */
-  uint32_t dense_bytes;  /* hidden layers of a head */
-  uint16_t hidden;       /* of the GRU; 0 where there is none */
+  uint32_t ram_bytes;     /* what bw_open wants */
+  uint32_t input_bytes;   /* of that: the window, and every second activation after it */
+  uint32_t output_bytes;  /* the activations in between */
+  uint32_t scratch_bytes; /* inputs of one layer as int16 */
+  uint32_t dense_bytes;   /* hidden layers of a head */
+  uint16_t hidden;        /* of the GRU; 0 where there is none */
 } bw_model;
 
 /* What one exit says. Valid until the next bw_begin, also while later exits run. */

@@ -78,6 +78,12 @@ static int are_zero(const uint8_t *from, uint32_t count) {
   return count == 0;
 }
 
+/* Scratch for `columns` of so many positions as kernels take at once, widened to int16. */
+static void want_scratch(records_walk *walk, uint32_t columns, uint32_t positions) {
+  const uint32_t bytes = 2u * positions * bw_aligned(columns);
+  walk->model->scratch_bytes = larger(walk->model->scratch_bytes, bytes);
+}
+
 /* Counts what a layer multiplies, so often as it runs. */
 static int affords(records_walk *walk, uint32_t times, uint32_t weights) {
   if (weights > BW_MAX_CONTAINER_BYTES) return 0; /* no tables could hold them */
@@ -106,6 +112,7 @@ static bw_code check_convolution(records_walk *walk, const uint8_t *layer) {
   if (bw_u16(layer + BW_AT_PAD) != margin >> 1) return BW_BAD_SHAPE;
   const uint32_t columns = depthwise ? kernel : kernel * walk->channels;
   if (!affords(walk, out_time, out_channels * columns)) return BW_BAD_SHAPE;
+  if (!depthwise) want_scratch(walk, columns, 4u);
   uint32_t *input_bytes = &walk->buffer_bytes[walk->side];
   *input_bytes = larger(*input_bytes, (walk->time + margin) * walk->channels);
   walk->side ^= 1u;
@@ -143,6 +150,7 @@ static bw_code check_gru(records_walk *walk, const uint8_t *layer) {
   }
   walk->gru = layer;
   walk->model->hidden = (uint16_t)hidden;
+  want_scratch(walk, larger(columns, hidden), 1u);
   bw_code code =
       check_rows(walk, layer + BW_AT_TABLES, 3 * hidden, columns, 1u, INT8_MAGNITUDE);
   if (code != BW_OK) return code;
@@ -169,7 +177,8 @@ static bw_code check_head(records_walk *walk, const uint8_t *stage, uint32_t poo
     if (bw_u16(layer + BW_AT_IN_CHANNELS) != inputs) return BW_BAD_SHAPE;
     if (!in_range(outputs, BW_MAX_WIDTH)) return BW_BAD_SHAPE;
     if (left == 1 && outputs != model->classes) return BW_BAD_SHAPE;
-    if (left > 1) dense_bytes += outputs;
+    if (left > 1) dense_bytes += 2 * outputs;
+    want_scratch(walk, inputs, 1u);
     if (!affords(walk, 1u, outputs * inputs)) return BW_BAD_SHAPE;
     bw_code code =
         check_rows(walk, layer + BW_AT_TABLES, outputs, inputs, 1u, INT8_MAGNITUDE);
@@ -218,6 +227,7 @@ bw_code bw_check_student(bw_model *model, const uint8_t *entries) {
   walk.time = gru ? 0 : model->window_samples;
   walk.channels = model->channels;
   model->hidden = 0;
+  model->scratch_bytes = 0;
   model->dense_bytes = 0;
   model->ram_bytes = 0;
   for (uint32_t s = 0; s < model->exits; s++) {
@@ -233,6 +243,6 @@ bw_code bw_check_student(bw_model *model, const uint8_t *entries) {
   model->input_bytes = bw_aligned(walk.buffer_bytes[0]);
   model->output_bytes = bw_aligned(walk.buffer_bytes[1]);
   model->ram_bytes += model->input_bytes + model->output_bytes + model->dense_bytes;
-  model->ram_bytes += bw_gru_bytes(model->hidden);
+  model->ram_bytes += model->scratch_bytes + bw_gru_bytes(model->hidden);
   return model->ram_bytes <= BW_MAX_RAM_BYTES ? BW_OK : BW_BAD_SHAPE;
 }

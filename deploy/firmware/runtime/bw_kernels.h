@@ -1,11 +1,17 @@
 /*
- * The integer kernels: what src/engine/kernels.ts defines, in C99, to the same bits.
+ * The interpreter's integer kernels: what src/engine/kernels.ts defines, in C99, to the same bits,
+ * over tables as a container has them. Exported code has packed tables, and bw_kernels_packed.h.
  *
  * They trust their arguments: bw_load has proved that shapes fit and that no sum leaves an int32.
- * These are the kernels of the interpreter, for tables as a container has them; exported code has
- * packed tables, and bw_kernels_packed.h. Rows are taken in blocks, two by two positions or
- * four by one; a block at the edge computes its last row or position twice rather than carry code
- * for the rest. The inner loops are in bw_sums.h.
+ * Here is what all processors share; the loops over weights are in bw_kernels_dsp.h for Cortex-M4
+ * and up, and in bw_kernels_portable.h for all others and where BW_PORTABLE is defined:
+ *
+ *   bw_conv       [time][channel] int8 to [time][row] int8, with ReLU
+ *   bw_depthwise  [time][channel] int8 to the same, with ReLU
+ *   bw_dense      [column] int8 to [row] int16: dense layers, and a GRU's pre-activations
+ *   bw_dense_16   [column] int16 to [row] int16
+ *
+ * Their heart is the rescaling of sums, which has a fast form for all rows that are met in practice.
  */
 #ifndef BW_KERNELS_H
 #define BW_KERNELS_H
@@ -18,7 +24,8 @@
 typedef char bw_shifts_round_down[(-3 >> 1) == -2 ? 1 : -1];
 
 /* Rows of int8 weights and what belongs to each row. `weights` is [row][column] but for a depthwise
- * convolution, where it is [column][row] and a column is one sample of the kernel. */
+ * convolution, where it is [column][row] and a column is one sample of the kernel. At least four
+ * bytes that may be read follow the last weight: biases do. */
 typedef struct bw_rows {
   const int8_t *weights;
   const int32_t *biases;
@@ -26,148 +33,64 @@ typedef struct bw_rows {
   const uint8_t *shifts;      /* 1..46 */
   int32_t count;
   int32_t columns;
+  uint32_t fast; /* bw_fast_form of the shifts */
 } bw_rows;
 
-#include "bw_sums.h"
-
-/* The rule itself, exact for every shift: (sum * m + 2^(s-1)) >> s, and saturation. */
+/* The rule itself, for every shift: (sum * m + 2^(s-1)) >> s, saturated to int16. What is saturated
+ * to int8 afterwards is what int8 alone would have given. */
 static __attribute__((noinline, unused)) int32_t
-bw_requantize(int32_t sum, int32_t multiplier, int32_t shift, int32_t low, int32_t high) {
-  int64_t value = ((int64_t)sum * multiplier + ((int64_t)1 << (shift - 1))) >> shift;
-  return value < low ? low : value > high ? high : (int32_t)value;
-}
-
-/* For shifts of 16 to 32, m * 2^(32-s), with which the rule is the upper half of one product,
- * rounded: (sum * scale + 2^31) >> 32. Else 0, which no scale is. */
-BW_INLINE int32_t bw_scale(const bw_rows *rows, int32_t row) {
-  int32_t left = 32 - (int32_t)rows->shifts[row];
-  return left >= 0 && left <= 16 ? (int32_t)rows->multipliers[row] << left : 0;
-}
-
-BW_INLINE int32_t bw_exactly(
-    const bw_rows *rows, int32_t row, int32_t sum, int32_t low, int32_t high) {
-  return bw_requantize(sum, rows->multipliers[row], rows->shifts[row], low, high);
+bw_exactly(const bw_rows *rows, int32_t row, int32_t sum) {
+  int32_t shift = rows->shifts[row];
+  int64_t product = (int64_t)sum * rows->multipliers[row];
+  int64_t value = (product + ((int64_t)1 << (shift - 1))) >> shift;
+  return value < -32768 ? -32768 : value > 32767 ? 32767 : (int32_t)value;
 }
 
 /*
- * Convolution over [time][channel], dense layer, both with ReLU. `input` starts at the zeros before
- * the first sample; position t reads columns values from t * step on and writes output[t][row].
- *
- *   output[t][r] = max(0, saturate8(rescale(bias[r] + sum over c of input[t * step + c] * w[r][c])))
+ * Fast rows. With shifts of 16 to 32 only, the rule is the upper half of one product, rounded:
+ * (sum * (m << (32 - s)) + 2^31) >> 32. With shifts of 12 to 26 only, it is that of sum << 4 and
+ * m << (28 - s), once the sum is saturated to 28 bits: a sum beyond gives at least 2^27 * 2^14 / 2^26,
+ * which saturates an int16. `fast` is 32 or 28 in each byte, or 0 where rows are neither.
  */
-BW_INLINE void bw_conv(
-    const bw_rows *rows, const int8_t *input, int32_t step, int32_t times, int8_t *output) {
-  const int32_t count = rows->count;
-  const int32_t columns = rows->columns;
-  for (int32_t row = 0; row < count; row += 2) {
-    const int32_t other = row + 1 < count ? 1 : 0;
-    const int8_t *weights = rows->weights + row * columns;
-    const int32_t bias[2] = {rows->biases[row], rows->biases[row + other]};
-    const int32_t scale[2] = {bw_scale(rows, row), bw_scale(rows, row + other)};
-    const int8_t *in = input;
-    int8_t *out = output + row;
-    for (int32_t t = 0; t < times; t += 2, in += 2 * step, out += 2 * count) {
-      const int32_t later = t + 1 < times ? 1 : 0;
-      int32_t sums[4] = {bias[0], bias[1], bias[0], bias[1]};
-      bw_sums_2x2(weights, other * columns, in, later * step, columns, sums);
-      if (scale[0] != 0 && scale[1] != 0) {
-        out[0] = bw_relu8(bw_rescale(sums[0], scale[0]));
-        out[other] = bw_relu8(bw_rescale(sums[1], scale[1]));
-        out[later * count] = bw_relu8(bw_rescale(sums[2], scale[0]));
-        out[later * count + other] = bw_relu8(bw_rescale(sums[3], scale[1]));
-      } else {
-        for (int32_t i = 0; i < 4; i++) {
-          int32_t which = (i & 1) * other;
-          out[(i >> 1) * later * count + which] =
-              (int8_t)bw_exactly(rows, row + which, sums[i], 0, 127);
-        }
-      }
-    }
+#define BW_FAST 0x20202020u
+#define BW_LIFTED 0x1c1c1c1cu
+
+BW_INLINE uint32_t bw_fast_form(const uint8_t *shifts, int32_t count) {
+  int32_t least = 255;
+  int32_t most = 0;
+  for (int32_t row = 0; row < count; row++) {
+    least = shifts[row] < least ? shifts[row] : least;
+    most = shifts[row] > most ? shifts[row] : most;
   }
+  if (least >= 16 && most <= 32) return BW_FAST;
+  return least >= 12 && most <= 26 ? BW_LIFTED : 0;
 }
 
-/*
- * Depthwise convolution with ReLU; rows are channels, columns the samples of the kernel.
- *
- *   output[t][c] = max(0, saturate8(rescale(bias[c] + sum over k of input[t * step + k][c] * w[k][c])))
- */
-BW_INLINE void bw_depthwise(
-    const bw_rows *rows, const int8_t *input, int32_t step, int32_t times, int8_t *output) {
-  const int32_t channels = rows->count;
-  for (int32_t c = 0; c < channels; c++) {
-    const int32_t bias = rows->biases[c];
-    const int32_t scale = bw_scale(rows, c);
-    const int8_t *in = input + c;
-    int8_t *out = output + c;
-    for (int32_t t = 0; t < times; t++, in += step, out += channels) {
-      int32_t sum = bias;
-      for (int32_t k = 0, i = 0; k < rows->columns; k++, i += channels) {
-        sum += in[i] * rows->weights[c + i];
-      }
-      *out = scale != 0 ? bw_relu8(bw_rescale(sum, scale))
-                        : (int8_t)bw_exactly(rows, c, sum, 0, 127);
-    }
-  }
-}
+#if defined(__ARM_FEATURE_DSP) && !defined(BW_PORTABLE)
+#include "bw_kernels_dsp.h"
+#else
+#include "bw_kernels_portable.h"
+#endif
 
-/* One value a row, saturated to int16: logits in Q8, and a GRU's pre-activations in Q3.12. */
-BW_INLINE void bw_store_wide(
-    const bw_rows *rows, int32_t row, int32_t last, const int32_t *sums, int16_t *output) {
-  for (int32_t i = 0; i < 4; i++) {
-    int32_t at = row + i < last ? row + i : last;
-    int32_t scale = bw_scale(rows, at);
-    output[at] = scale != 0 ? bw_saturate16(bw_rescale(sums[i], scale))
-                            : (int16_t)bw_exactly(rows, at, sums[i], -32768, 32767);
-  }
-}
-
-/* output[r] = saturate16(rescale(bias[r] + sum over c of input[c] * w[r][c])), input int8. */
-BW_INLINE void bw_dense_wide(const bw_rows *rows, const int8_t *input, int16_t *output) {
-  const int32_t last = rows->count - 1;
-  for (int32_t row = 0; row <= last; row += 4) {
-    const int8_t *weights[4];
-    int32_t sums[4];
-    for (int32_t i = 0; i < 4; i++) {
-      int32_t at = row + i < last ? row + i : last;
-      weights[i] = rows->weights + at * rows->columns;
-      sums[i] = rows->biases[at];
-    }
-    bw_sums_4x1(weights, input, rows->columns, sums);
-    bw_store_wide(rows, row, last, sums, output);
-  }
-}
-
-/* The same with an int16 input: a GRU's state. */
-BW_INLINE void bw_state_wide(const bw_rows *rows, const int16_t *input, int16_t *output) {
-  const int32_t last = rows->count - 1;
-  for (int32_t row = 0; row <= last; row += 4) {
-    const int8_t *weights[4];
-    int32_t sums[4];
-    for (int32_t i = 0; i < 4; i++) {
-      int32_t at = row + i < last ? row + i : last;
-      weights[i] = rows->weights + at * rows->columns;
-      sums[i] = rows->biases[at];
-    }
-    bw_state_sums_4x1(weights, input, rows->columns, sums);
-    bw_store_wide(rows, row, last, sums, output);
-  }
-}
-
-/* output[c] = saturate8(rescale(sum over t of input[t][c])). */
-BW_INLINE void bw_mean_pool(const int8_t *input, int32_t times, int32_t channels,
-                            int32_t multiplier, int32_t shift, int8_t *output) {
+/* output[c] = saturate8(rescale(sum over t of input[t][c])); `pool` has one multiplier and shift. */
+BW_INLINE void bw_mean_pool(const bw_rows *pool, const int8_t *input, int32_t times,
+                            int32_t channels, int8_t *output) {
   for (int32_t c = 0; c < channels; c++) {
     int32_t sum = 0;
     for (int32_t t = 0, i = c; t < times; t++, i += channels) sum += input[i];
-    output[c] = (int8_t)bw_requantize(sum, multiplier, shift, -128, 127);
+    output[c] = (int8_t)bw_saturate8(bw_exactly(pool, 0, sum));
   }
+}
+
+/* A dense layer's ReLU: int16 to 0..127, where they are. */
+BW_INLINE void bw_relu(int16_t *values, int32_t count) {
+  for (int32_t i = 0; i < count; i++) values[i] = (int16_t)bw_relu8(values[i]);
 }
 
 /* A GRU's state in Q15 as int8 features: saturate8((h + 128) >> 8). */
 BW_INLINE void bw_state_pool(const int16_t *state, int32_t hidden, int8_t *output) {
   for (int32_t j = 0; j < hidden; j++) {
-    int32_t value = (state[j] + 128) >> 8;
-    output[j] = (int8_t)(value > 127 ? 127 : value);
+    output[j] = (int8_t)bw_saturate8((state[j] + 128) >> 8);
   }
 }
 

@@ -5,6 +5,7 @@
  *
  *   input buffer    the window with its zeros, and every second activation after the first layer
  *   output buffer   the activations in between
+ *   scratch         inputs of one layer, widened to int16, where kernels want that
  *   GRU             state, pre-activations from the input and from the state, int16
  *   dense           hidden layers of one head
  *   exits           for each exit its logits, then its features
@@ -32,20 +33,24 @@ static void find_rows(bw_rows *rows, const uint8_t *bytes, const uint8_t *places
   rows->shifts = bytes + bw_u32(places + 12);
   rows->count = (int32_t)count;
   rows->columns = (int32_t)columns;
+  rows->fast = bw_fast_form(rows->shifts, rows->count);
 }
 
-/* Both are called from two places each, and are in the program once. */
-static __attribute__((noinline)) void conv(const bw_rows *rows, const int8_t *input, int32_t step,
-                                           int32_t times, int8_t *output) {
-  bw_conv(rows, input, step, times, output);
+/* Called from two places each, and in the program once. */
+static __attribute__((noinline)) void dense(const bw_rows *rows, const int8_t *input,
+                                            int16_t *output, int32_t *scratch) {
+  bw_dense(rows, input, output, scratch);
 }
-static __attribute__((noinline)) void dense_wide(const bw_rows *rows, const int8_t *input,
-                                                 int16_t *output) {
-  bw_dense_wide(rows, input, output);
+static __attribute__((noinline)) void dense_16(const bw_rows *rows, const int16_t *input,
+                                               int16_t *output, int32_t *scratch) {
+  bw_dense_16(rows, input, output, scratch);
 }
 
+static int32_t *scratch_of(const bw_run *run) {
+  return (int32_t *)(void *)(run->ram + run->model->input_bytes + run->model->output_bytes);
+}
 static int16_t *state_of(const bw_run *run) {
-  return (int16_t *)(void *)(run->ram + run->model->input_bytes + run->model->output_bytes);
+  return (int16_t *)(void *)((int8_t *)scratch_of(run) + run->model->scratch_bytes);
 }
 
 /* Zeros around `bytes` of activation that `layer` reads, and where it starts between them. */
@@ -74,7 +79,7 @@ static int8_t *run_convolution(bw_run *run, const uint8_t *layer, const uint8_t 
   find_rows(&rows, run->model->bytes, layer + BW_AT_TABLES, out_channels,
             depthwise ? kernel : kernel * in_channels);
   if (depthwise) bw_depthwise(&rows, input, step, (int32_t)out_time, output);
-  else conv(&rows, input, step, (int32_t)out_time, output);
+  else bw_conv(&rows, input, step, (int32_t)out_time, output, scratch_of(run));
   run->input = buffer;
   run->output = input;
   return output;
@@ -93,28 +98,30 @@ static void run_gru(bw_run *run, const uint8_t *layer) {
   find_rows(&input_rows, model->bytes, layer + BW_AT_TABLES, 3 * hidden, columns);
   find_rows(&state_rows, model->bytes, layer + BW_AT_STATE_TABLES, 3 * hidden, hidden);
   for (uint32_t left = bw_u16(layer + BW_AT_PATCHES); left > 0; left--, patch += columns) {
-    dense_wide(&input_rows, patch, from_input);
-    bw_state_wide(&state_rows, state, from_state);
+    dense(&input_rows, patch, from_input, scratch_of(run));
+    dense_16(&state_rows, state, from_state, scratch_of(run));
     bw_gru_update(from_input, from_state, (int32_t)hidden, bw_sigmoid_q15, bw_tanh_q15, state);
   }
 }
 
-/* The dense layers of one head, from the features on. */
-static void run_head(bw_run *run, const uint8_t *layer, const int8_t *input, int16_t *logits) {
+/* The dense layers of one head, from the features to the logits. Hidden layers are int8 in int16. */
+static void run_head(bw_run *run, const uint8_t *layer, const int8_t *features, int16_t *logits) {
   const bw_model *model = run->model;
-  int8_t *hidden = run->ram + model->input_bytes + model->output_bytes + bw_gru_bytes(model->hidden);
+  int16_t *next = state_of(run) + bw_gru_bytes(model->hidden) / 2;
+  const int16_t *input = 0;
   for (;; layer += BW_LAYER_RECORD_BYTES) {
     const uint32_t outputs = bw_u16(layer + BW_AT_OUT_CHANNELS);
+    const int last = layer[0] == BW_DENSE_LOGITS;
+    int16_t *output = last ? logits : next;
     bw_rows rows;
     find_rows(&rows, model->bytes, layer + BW_AT_TABLES, outputs,
               bw_u16(layer + BW_AT_IN_CHANNELS));
-    if (layer[0] == BW_DENSE_LOGITS) {
-      dense_wide(&rows, input, logits);
-      return;
-    }
-    conv(&rows, input, 0, 1, hidden);
-    input = hidden;
-    hidden += outputs;
+    if (input == 0) dense(&rows, features, output, scratch_of(run));
+    else dense_16(&rows, input, output, scratch_of(run));
+    if (last) return;
+    bw_relu(output, (int32_t)outputs);
+    input = output;
+    next += outputs;
   }
 }
 
@@ -135,7 +142,7 @@ void bw_begin(bw_run *run, const int8_t *window) {
   run->output = input + model->input_bytes;
   run->next_stage = 0;
   run->next_layer = model->layer_records;
-  run->exit = run->output + model->output_bytes + bw_gru_bytes(model->hidden) + model->dense_bytes;
+  run->exit = (int8_t *)state_of(run) + bw_gru_bytes(model->hidden) + model->dense_bytes;
   if (model->hidden == 0) input = between_zeros(input, run->next_layer, bytes, model->channels);
   else zero((int8_t *)state_of(run), 2u * model->hidden);
   __builtin_memcpy(input, window, bytes);
@@ -167,8 +174,9 @@ bw_exit bw_next_exit(bw_run *run) {
       times = bw_u16(layer + BW_AT_OUT_TIME);
       activation = run_convolution(run, layer, reader == head ? after : reader);
     }
-    bw_mean_pool(activation, (int32_t)times, (int32_t)features,
-                 (int32_t)bw_u16(stage + BW_AT_POOL_MULTIPLIER), stage[BW_AT_POOL_SHIFT], feature);
+    const int16_t multiplier = (int16_t)bw_u16(stage + BW_AT_POOL_MULTIPLIER);
+    const bw_rows pool = {0, 0, &multiplier, stage + BW_AT_POOL_SHIFT, 1, 0, 0};
+    bw_mean_pool(&pool, activation, (int32_t)times, (int32_t)features, feature);
   }
   run_head(run, head, feature, logits);
   result.logits = logits;
