@@ -7,10 +7,15 @@
  */
 
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BARE_METAL_FLAGS } from "../deploy/firmware/tools/boards.ts";
+import {
+  GENERATED_FLAGS,
+  RUNTIME_FLAGS,
+  runtimeSources,
+} from "../deploy/firmware/tools/runtime-program.ts";
 import {
   compile,
   FIRMWARE_FOLDER,
@@ -37,9 +42,6 @@ import { type BenchmarkOptions, type BenchmarkResult, table } from "./benchmark.
 import { type Agreement, onnxAgreement, someOf } from "./onnx-agreement.ts";
 
 const TARGET = TARGETS["cortex-m4"];
-const C_OPTIMISATION = ["-O3", "-fno-schedule-insns"];
-/** The interpreter is meant to be small, and is compiled so by `bench -- mcu` too. */
-const INTERPRETER_OPTIMISATION = ["-O2", "-fno-schedule-insns"];
 const RUNTIME = join(FIRMWARE_FOLDER, "runtime");
 const SHIPPED = [
   ["cattle", "cows"],
@@ -124,9 +126,8 @@ async function allCases(options: BenchmarkOptions): Promise<readonly Case[]> {
 function interpreterSize(): number {
   const folder = mkdtempSync(join(tmpdir(), "bellwether-bench-export-"));
   try {
-    return readdirSync(RUNTIME)
-      .filter((name) => name.endsWith(".c"))
-      .map((name) => sectionBytes(join(RUNTIME, name), INTERPRETER_OPTIMISATION, folder))
+    return runtimeSources()
+      .map((source) => sectionBytes(source, RUNTIME_FLAGS, folder))
       .reduce((sum, { codeBytes, constantBytes }) => sum + codeBytes + constantBytes, 0);
   } finally {
     rmSync(folder, { recursive: true });
@@ -138,7 +139,7 @@ function generatedSizes(container: Container, interpreterBytes: number): Sizes {
   try {
     const { files, figures } = exportC({ container, modelId: "00".repeat(8), name: "student" });
     for (const { name, text } of files) writeFileSync(join(folder, name), text);
-    const sizes = sectionBytes(join(folder, "student.c"), C_OPTIMISATION, folder);
+    const sizes = sectionBytes(join(folder, "student.c"), GENERATED_FLAGS, folder);
     return {
       ...sizes,
       ramBytes: figures.ramBytes,

@@ -6,7 +6,7 @@
 
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { EdgeError } from "../src/assert.ts";
 import { exportC } from "../src/export/student-c.ts";
@@ -103,7 +103,7 @@ async function runC(input: CommandInput, io: CommandIo): Promise<number> {
   if (input.flag("example")) written.set(join(out, "main.c"), exampleMain({ name }));
   writeAll(written, input.flag("force"));
   const { ramBytes, tableBytes, macs, selfTest } = figures;
-  io.print(`${out}: ${[...written.keys()].map((path) => path.slice(out.length + 1)).join(", ")}`);
+  io.print(`${out}: ${[...written.keys()].map((path) => basename(path)).join(", ")}`);
   io.print(`model ${modelId}: ${ramBytes} bytes of RAM, ${tableBytes} bytes of tables`);
   macs.forEach((count, e) => {
     io.print(`exit ${e + 1}: ${count} multiply-accumulates`);

@@ -32,9 +32,10 @@ function run(...args: string[]) {
 describe("bellwether export c", () => {
   it("writes a folder that compiles on its own and whose example holds its self-test", () => {
     const out = join(folder, "collar");
-    const { code, stderr, json } = run(
-      ...["c", MODEL, "--out", out, "--name", "collar", "--example", "--json"],
+    const { code, stdout, stderr, json } = run(
+      ...["c", MODEL, "--out", `${out}/`, "--name", "collar", "--example", "--json"],
     );
+    expect(stdout).toContain(": collar.h, collar.c, bw.h, bw_kernels_packed.h, bw_packed_blocks.h");
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     const { files, ramBytes, macs } = json();
     expect(files.map((path: string) => path.slice(out.length + 1)).sort()).toEqual(

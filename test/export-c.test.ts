@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { BOARDS, type BoardName, buildImage } from "../deploy/firmware/tools/boards.ts";
 import { canEmulate, emulate } from "../deploy/firmware/tools/emulator.ts";
+import { GENERATED_FLAGS } from "../deploy/firmware/tools/runtime-program.ts";
 import {
   compile,
   FIRMWARE_FOLDER,
@@ -36,8 +37,6 @@ const folder = mkdtempSync(join(tmpdir(), "bellwether-export-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const RUNTIME = join(FIRMWARE_FOLDER, "runtime");
-/** What the figures in docs/RESULTS.md were taken with. */
-const M4_FLAGS = ["-O3", "-fno-schedule-insns"];
 const SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
 const GOLDEN = Object.keys(SPECS).flatMap((student) => [
   `${student}-int8`,
@@ -195,7 +194,7 @@ describe.skipIf(!isThere("mps2-an386"))("on a Cortex-M4", () => {
     ["gru-int8", 1.8],
   ] as const)("%s takes few instructions a multiply-accumulate", async (name, most) => {
     const macs = studentCost(golden(name).student).at(-1)?.macs ?? 0;
-    const counts = await onBoard("mps2-an386", golden(name), M4_FLAGS);
+    const counts = await onBoard("mps2-an386", golden(name), GENERATED_FLAGS);
     expect((counts.at(-1) ?? Number.NaN) / macs).toBeLessThan(most);
     expect((counts[0] ?? Number.NaN) / (counts.at(-1) ?? Number.NaN)).toBeLessThan(0.4);
   });
@@ -217,7 +216,7 @@ describe.skipIf(!isThere("mps2-an386"))("on a Cortex-M4", () => {
       target: "cortex-m4",
       sources: [join(place, "student.c")],
       output: join(place, "student.o"),
-      flags: ["-c", ...M4_FLAGS, "-fstack-usage", `-I${place}`, `-I${RUNTIME}`],
+      flags: ["-c", ...GENERATED_FLAGS, "-fstack-usage", `-I${place}`, `-I${RUNTIME}`],
     });
     const frames = readFileSync(join(place, "student.su"), "utf8").trim().split("\n");
     const largest = Math.max(...frames.map((line) => Number(line.split("\t")[1])));
