@@ -23,7 +23,8 @@
 #define NODE_OUTBOX_BYTES 65536u
 #endif
 #ifndef NODE_PACKET_BYTES
-#define NODE_PACKET_BYTES 4096u
+/* The longest offer is 68 bytes, some 200, and 8 for each of 512 chunks. */
+#define NODE_PACKET_BYTES 4608u
 #endif
 
 /* factory.S puts the container between these. */

@@ -41,6 +41,8 @@ export const NODE_BOARDS: Readonly<Record<NodeBoardName, NodeBoard>> = {
       "-DNODE_OUTBOX_ENTRIES=12u",
       "-DNODE_OUTBOX_BYTES=1536u",
       "-DNODE_PACKET_BYTES=1152u",
+      // An offer of the largest release that 64 KB of flash can hold then fits the packet.
+      "-DBW_SLOT_CHUNKS_MAX=64u",
     ],
   },
 };
