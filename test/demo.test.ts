@@ -6,6 +6,10 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, it } from "vitest";
+import { missingForNode } from "../deploy/firmware/tools/node-image.ts";
+
+const missing = missingForNode("mps2-an386");
+if (missing !== undefined) console.log(`the demonstration's firmware is skipped: ${missing}`);
 
 const MAIN = fileURLToPath(new URL("../cli/main.ts", import.meta.url));
 const folder = mkdtempSync(path.join(tmpdir(), "demo-"));
@@ -58,3 +62,17 @@ it("goes through alarm, distillation and release when collars turn", async () =>
   expect(output).toMatch(/canary-started|candidate-refused/);
   expect(code).toBe(0);
 }, 150_000);
+
+it.skipIf(missing !== undefined)(
+  "shows a collar that is real firmware like the others",
+  async () => {
+    const { code, output, news } = await demoUntil(
+      /collar-03\/behaviour/,
+      ...["--nodes", "3", "--firmware", "1", "--for", "60"],
+    );
+    expect(news).toContain("collar-03 on an emulated Cortex-M4");
+    expect(output).toMatch(/collar-03\/behaviour: collar-03 (grazing|still|walking) /);
+    expect(code).toBe(0);
+  },
+  120_000,
+);

@@ -4,10 +4,11 @@
  */
 
 import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { compile, FIRMWARE_FOLDER, findProgram } from "../deploy/firmware/tools/toolchain.ts";
 import { ByteReader } from "../src/bytes.ts";
+import { SANITIZERS } from "./firmware-kit.ts";
 
 /** True, and said, where C code cannot be built. */
 export function withoutCompiler(what: string): boolean {
@@ -23,7 +24,7 @@ export function buildHost(folder: string, name: string, sources: readonly string
     target: "host",
     sources: [`host/${name}.c`, ...sources].map((file) => path.join(FIRMWARE_FOLDER, file)),
     output,
-    flags: ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
+    flags: SANITIZERS,
   });
   return output;
 }
@@ -32,6 +33,16 @@ export function buildHost(folder: string, name: string, sources: readonly string
 export function buildWireHost(folder: string): string {
   const sources = ["frames", "mqtt", "windowing", "prng"].map((name) => `node/bw_${name}.c`);
   return buildHost(folder, "wire_host", sources);
+}
+
+/** The whole node, over flash whose power can be cut. */
+export function buildNodeHost(folder: string): string {
+  const parts = ["node", "runtime", "crypto"].flatMap((part) =>
+    readdirSync(path.join(FIRMWARE_FOLDER, part))
+      .filter((name) => name.endsWith(".c"))
+      .map((name) => `${part}/${name}`),
+  );
+  return buildHost(folder, "node_host", [...parts, "host/update_flash.c"]);
 }
 
 /** What the program answers. Throws with what a sanitizer said. */

@@ -45,7 +45,7 @@ static inline void put(uint32_t value, uint32_t bytes) {
 }
 
 static inline void put_bytes(const void *bytes, uint32_t count) {
-  fwrite(bytes, 1, count, host_out);
+  if (count > 0) fwrite(bytes, 1, count, host_out);
 }
 
 #endif
