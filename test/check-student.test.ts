@@ -145,6 +145,6 @@ describe("checkStudent bounds what a node must pay", () => {
   });
 
   it("in bytes of memory", () => {
-    expect(() => checkStudent(oneLayer(1024, 3, 256, 1))).toThrow("bytes of RAM: 265476");
+    expect(() => checkStudent(oneLayer(1024, 3, 256, 1))).toThrow("bytes of RAM: 265988");
   });
 });

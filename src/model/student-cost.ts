@@ -12,8 +12,9 @@ export type ExitCost = {
   readonly macs: number;
   /** Weights, biases, multipliers and shifts, as the container stores them. */
   readonly weightBytes: number;
-  /** The window, two buffers that activations alternate between (with their margins of zeros), the
-   * GRU's vectors, features, hidden layers and logits. */
+  /** As the C runtime lays them out, each part on a multiple of four: two buffers that activations
+   * alternate between (with their margins of zeros; the window is the first), inputs widened to int16,
+   * the GRU's vectors, hidden layers, and what every exit says. */
   readonly ramBytes: number;
 };
 
@@ -21,15 +22,18 @@ export type ExitCost = {
 export function studentCost(student: QuantizedStudent): readonly ExitCost[] {
   let macs = 0;
   let weightBytes = 0;
-  /** Largest activation on even and on odd layers: each kind shares one buffer. */
-  const activationBytes: [number, number] = [0, 0];
+  /** The window and every second activation after it, and those in between. */
+  const bufferBytes: [number, number] = [windowBytes(student), 0];
   let depth = 0;
+  let scratchBytes = 0;
   let gruBytes = 0;
-  let headBytes = 0;
+  let hiddenBytes = 0;
+  let saidBytes = 0;
   return student.stages.map((stage, s) => {
     for (const [l, layer] of stage.layers.entries()) {
       macs += layerMacs(layer);
       weightBytes += layerBytes(layer);
+      scratchBytes = Math.max(scratchBytes, layerScratchBytes(layer));
       if (layer.kind === "gru") {
         gruBytes = gruRamBytes(layer);
         continue;
@@ -37,17 +41,41 @@ export function studentCost(student: QuantizedStudent): readonly ExitCost[] {
       const channels = layer.kind === "conv" ? layer.outChannels : layer.channels;
       const next = stage.layers[l + 1] ?? student.stages[s + 1]?.layers[0];
       const bytes = (layer.outTime + marginSamples(next)) * channels;
-      const side = depth++ % 2 === 0 ? 0 : 1;
-      activationBytes[side] = Math.max(activationBytes[side], bytes);
+      const side = depth++ % 2 === 0 ? 1 : 0;
+      bufferBytes[side] = Math.max(bufferBytes[side], bytes);
     }
-    macs += headMacs(stage.exit);
-    weightBytes += headWeightBytes(stage.exit);
-    headBytes = Math.max(headBytes, headRamBytes(stage.exit));
-    const first = student.stages[0]?.layers[0];
-    const windowBytes = (student.windowSamples + marginSamples(first)) * student.channels;
-    const ramBytes = windowBytes + activationBytes[0] + activationBytes[1] + gruBytes + headBytes;
+    const { exit } = stage;
+    macs += headMacs(exit);
+    weightBytes += headWeightBytes(exit);
+    for (const dense of exit.layers) {
+      scratchBytes = Math.max(scratchBytes, widenedBytes(dense.inputs, 1));
+    }
+    hiddenBytes = Math.max(hiddenBytes, headHiddenBytes(exit));
+    saidBytes += aligned(2 * student.classes + exit.features);
+    const parts = [...bufferBytes, scratchBytes, gruBytes, hiddenBytes, saidBytes];
+    const ramBytes = parts.reduce((sum, bytes) => sum + aligned(bytes), 0);
     return { macs, weightBytes, ramBytes };
   });
+}
+
+function windowBytes(student: QuantizedStudent): number {
+  const first = student.stages[0]?.layers[0];
+  return (student.windowSamples + marginSamples(first)) * student.channels;
+}
+
+function aligned(bytes: number): number {
+  return Math.ceil(bytes / 4) * 4;
+}
+
+/** So many positions of an input as int16, filled up to whole fours of columns. */
+function widenedBytes(columns: number, positions: number): number {
+  return 2 * positions * aligned(columns);
+}
+
+function layerScratchBytes(layer: Stage["layers"][number]): number {
+  if (layer.kind === "depthwise") return 0;
+  if (layer.kind === "conv") return widenedBytes(layer.kernel * layer.inChannels, 4);
+  return widenedBytes(Math.max(layer.patchSamples * layer.channels, layer.hidden), 1);
 }
 
 /** Zeros that a convolution wants around its input, in samples: before and behind together. */
@@ -84,9 +112,7 @@ function headWeightBytes(head: ExitHead): number {
   return head.layers.reduce((sum, layer) => sum + layer.weights.length + 7 * layer.bias.length, 3);
 }
 
-function headRamBytes(head: ExitHead): number {
-  return head.layers.reduce(
-    (sum, layer) => sum + layer.outputs * (layer.output === "logits" ? 2 : 1),
-    head.features,
-  );
+/** Hidden layers of a head, as int16. */
+function headHiddenBytes(head: ExitHead): number {
+  return head.layers.slice(0, -1).reduce((sum, layer) => sum + 2 * layer.outputs, 0);
 }
