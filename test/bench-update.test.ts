@@ -1,7 +1,7 @@
 /** The update benchmark, tiny, and what its figures must not exceed. */
 
 import { expect, it } from "vitest";
-import { run } from "../bench/update.ts";
+import { type Cost, run } from "../bench/update.ts";
 import { canEmulate } from "../deploy/firmware/tools/emulator.ts";
 import { findProgram } from "../deploy/firmware/tools/toolchain.ts";
 
