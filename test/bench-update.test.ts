@@ -26,9 +26,11 @@ it.skipIf(!there)(
       signal: new AbortController().signal,
     });
     expect(result.ok).toBe(true);
-    const figures = result.figures as Record<string, Record<string, Record<string, number>>>;
+    const figures = result.figures as Record<"cortex-m4", Record<string, Cost>>;
     for (const flag of ["O2", "Os"]) {
-      const cost = figures["cortex-m4"]?.[flag];
+      const cost = figures["cortex-m4"][flag];
+      expect(cost?.whole?.boot.stackBytes).toBeLessThan(3_072);
+      expect(cost?.whole?.check.instructions).toBeGreaterThan(100_000);
       expect(cost?.verifyInstructions).toBeLessThan(2_500_000);
       expect(cost?.verifyStackBytes).toBeLessThan(2_560);
       expect(cost?.cryptoBytes).toBeLessThan(8_192);
