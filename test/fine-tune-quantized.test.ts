@@ -8,13 +8,15 @@ import {
   fineTuneOptions,
   fineTuneQuantized,
 } from "../src/learn/fine-tune-quantized.ts";
+import { withBiasesOf } from "../src/learn/fine-tune-start.ts";
 import { metricsOf, softmaxRows } from "../src/learn/metrics.ts";
 import { predictStudent } from "../src/learn/predict.ts";
 import { trainStudent } from "../src/learn/train-student.ts";
 import { foldStudent } from "../src/model/float-student.ts";
-import { quantizeStudent } from "../src/model/quantize.ts";
+import { quantizeStudent, quantizeWithScales } from "../src/model/quantize.ts";
 import { quantizeRows } from "../src/model/quantize-rows.ts";
 import type { QuantizeOptions } from "../src/model/quantize-trace.ts";
+import type { QuantizedStudent } from "../src/model/student.ts";
 import type { FloatStudent, StudentSpec } from "../src/model/student-spec.ts";
 import { weightScales } from "../src/model/weight-scales.ts";
 import { normal, prng, uniform } from "../src/prng.ts";
@@ -112,6 +114,34 @@ describe("fine-tuning a student for its integers", () => {
     for (const [name] of moved) expect(name).not.toMatch(/\.(mean|variance)$/);
   });
 });
+
+describe("the start of fine-tuning", () => {
+  it.each(SPECS)("of a %s has the biases that correction gave its integers", (_, spec) => {
+    const student = randomFloatStudent(spec, 2);
+    const calibration = noiseWindows(spec, 40, 3);
+    for (const scheme of ["int8", "dynamic-fixed-point"] as const) {
+      const options = { scheme, weightBits: 4 };
+      const corrected = quantizeWithScales(student, calibration, MILLIG_PER_STEP, options);
+      const { student: integers, scales } = corrected;
+      const start = withBiasesOf(student, integers, MILLIG_PER_STEP / 1000, scales, options);
+      const plain = { ...options, correctBias: false };
+      const again = quantizeStudent(start, calibration, MILLIG_PER_STEP, { ...plain, scales });
+      const before = quantizeStudent(student, calibration, MILLIG_PER_STEP, { ...plain, scales });
+      expect(biasesApart(before, integers)).toBeGreaterThan(3);
+      expect(biasesApart(again, integers)).toBeLessThanOrEqual(1);
+    }
+  });
+});
+
+/** Largest difference of two students' biases, in steps. */
+function biasesApart(a: QuantizedStudent, b: QuantizedStudent): number {
+  const biases = ({ stages }: QuantizedStudent): number[] =>
+    stages.flatMap(({ layers, exit }) =>
+      [...layers, ...exit.layers].flatMap((layer) => (layer.kind === "gru" ? [] : [...layer.bias])),
+    );
+  const others = biases(b);
+  return Math.max(...biases(a).map((bias, i) => Math.abs(bias - (others[i] as number))));
+}
 
 describe("the scales of weights", () => {
   it.each(SPECS)("of a %s are those that quantization uses", (_, spec) => {
