@@ -25,7 +25,7 @@ import {
 } from "./student-samples.ts";
 
 /** One sample wide and one long, with two hidden layers' worth of heads: the smallest shapes. */
-const TINY_SPEC: StudentSpec = {
+export const TINY_SPEC: StudentSpec = {
   windowSamples: 3,
   channels: 1,
   classes: 2,

@@ -1,6 +1,7 @@
 /*
  * Prints what every student in the image costs, one line "student what number" each: instructions
- * of bw_load with bw_open, of bw_begin and of each exit alone (sums over the windows), bytes of RAM and of stack.
+ * of bw_load with bw_open, of bw_begin and of each exit alone (sums over the windows), bytes of RAM
+ * and of stack.
  *
  * Only under -icount, see bench_counter.h. The pair of reads around nothing is taken off.
  */
