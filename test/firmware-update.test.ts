@@ -11,15 +11,23 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findProgram } from "../deploy/firmware/tools/toolchain.ts";
+import { COLLAR } from "../device-sim/node-settings.ts";
+import { judgeTrial, startTrial, watchTrial } from "../device-sim/trial.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
 import { decodeContainer } from "../src/model/container.ts";
 import { hashLogits } from "../src/model/self-test.ts";
-import { prng } from "../src/prng.ts";
+import { windowStatistics } from "../src/gate/window-statistics.ts";
+import { below, prng } from "../src/prng.ts";
 import { chunksOfWant } from "../src/wire/assembly.ts";
 import { encodeDown } from "../src/wire/frames.ts";
 import type { UpMessage } from "../src/wire/messages.ts";
 import { modelIdOf } from "../src/wire/topics.ts";
-import { buildUpdateHost, type HostStatus, UpdateHost } from "./firmware-update-host.ts";
+import {
+  buildUpdateHost,
+  HOST_SETTINGS,
+  type HostStatus,
+  UpdateHost,
+} from "./firmware-update-host.ts";
 import { constantContainer, sampleContainer, signRelease } from "./node-world.ts";
 
 const there = findProgram("gcc") !== undefined;
@@ -29,6 +37,7 @@ const folder = mkdtempSync(join(tmpdir(), "bellwether-update-"));
 const program = join(folder, "update");
 afterAll(() => rmSync(folder, { recursive: true }));
 
+const TRIAL = { ...COLLAR, trialWindows: HOST_SETTINGS.trialWindows };
 const FACTORY = sampleContainer(1);
 const BETTER = sampleContainer(2);
 const FIRST = signRelease(BETTER, 5);
@@ -209,6 +218,47 @@ describe.skipIf(!there)("a release for firmware", () => {
       const again = await host.status();
       expect(outcomes(again.sent)).toEqual(["6 reverted", "6 reverted"]);
       expect(again).toMatchObject({ sequence: 5, floor: 6 });
+    }));
+
+  it("is judged window by window as the node in TypeScript judges it", () =>
+    withHost(async (host) => {
+      await connected(host);
+      await install(host);
+      const image = await host.image();
+      const verdicts = new Set<string>();
+      for (let seed = 0; seed < 40; seed++) {
+        const random = prng(seed, "trials");
+        const release = signRelease(seed % 4 === 0 ? constantContainer(seed) : BETTER, 6);
+        const student = referenceEngine.load(decodeContainer(release.container));
+        host.restore(image);
+        host.time(0);
+        host.boot();
+        host.offer(release);
+        host.chunksOf(release);
+        host.step();
+        const trial = startTrial(0, { uptimeMs: 0, wallMs: 0 });
+        let verdict = "go-on";
+        for (let i = 1; i <= 30 && verdict === "go-on"; i++) {
+          // Now and then the animal changes what it does, or says nothing for hours.
+          const window = windowOf(BETTER, below(random, 3) === 0 ? below(random, 9) : 0);
+          student.begin(window);
+          watchTrial(trial, windowStatistics(window, 3), student.nextExit().logits);
+          host.window(window);
+          const uptimeMs = i * (seed % 3 === 0 ? 3_600_000 : 5_000);
+          host.time(uptimeMs);
+          if (below(random, 12) === 0) {
+            trial.heard = true;
+            host.heard(0xffff_ffff);
+          }
+          host.step();
+          verdict = judgeTrial(trial, TRIAL, { uptimeMs, wallMs: 0 });
+          const { onTrial, sequence } = await host.status();
+          const found = onTrial ? "go-on" : sequence === 6 ? "confirm" : "revert";
+          expect([seed, i, found]).toEqual([seed, i, verdict]);
+        }
+        verdicts.add(verdict);
+      }
+      expect([...verdicts].toSorted()).toEqual(["confirm", "go-on", "revert"]);
     }));
 
   it("gets three starts of the node, and a day, to prove itself", () =>
