@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { BOARDS, type BoardName, buildImage } from "../deploy/firmware/tools/boards.ts";
 import { canEmulate, emulate } from "../deploy/firmware/tools/emulator.ts";
@@ -21,9 +22,11 @@ import { exportC } from "../src/export/student-c.ts";
 import { type Container, decodeContainer } from "../src/model/container.ts";
 import { quantizeStudent } from "../src/model/quantize.ts";
 import { studentCost } from "../src/model/student-cost.ts";
+import type { StudentSpec } from "../src/model/student-spec.ts";
 import { windowAt } from "../src/signal/window-set.ts";
 import { GOLDEN_FOLDER, type Golden } from "./make-golden.ts";
 import {
+  arbitrarySpecs,
   containerAround,
   noiseWindows,
   randomFloatStudent,
@@ -118,6 +121,17 @@ function noise(container: Container, count: number): Int8Array[] {
 }
 
 describe("on the host, with sanitizers", () => {
+  it.each(fc.sample(arbitrarySpecs, { numRuns: 5, seed: 20_261_126 }).map((spec, i) => [i, spec]))(
+    "shape %i of any gives what the reference gives",
+    (i, spec) => {
+      const calibration = noiseWindows(spec as StudentSpec, 8, 1);
+      const float = randomFloatStudent(spec as StudentSpec, i as number);
+      const container = containerAround(quantizeStudent(float, calibration, 31.25));
+      const windows = noise(container, 5);
+      expect(onHost(`shape-${i}`, container, windows)).toEqual(byReference(container, windows));
+    },
+  );
+
   it.each(GOLDEN)("%s gives the golden logits at every exit", (name) => {
     const { windows, windowBytes, logits } = JSON.parse(
       readFileSync(join(GOLDEN_FOLDER, `${name}.json`), "utf8"),
@@ -201,6 +215,19 @@ describe.skipIf(!isThere("mps2-an386"))("on a Cortex-M4", () => {
 
   it.each(RESTLESS)("%s with weights and shifts at random", async (name) => {
     expect(await onBoard("mps2-an386", restless(name), ["-O2"])).toHaveLength(2);
+  });
+
+  // Where a kernel has one caller, a compiler knows its arguments and may be tempted to drop them.
+  it.each([
+    ["convolution", { kind: "conv", filters: 7, kernel: 5, stride: 2 }],
+    ["GRU", { kind: "gru", patchSamples: 5, hidden: 8, patches: 8, continues: false }],
+  ] as const)("a student of one %s", async (_, layer) => {
+    const stages = [{ layers: [layer], exit: { hidden: 0 } }];
+    const spec: StudentSpec = { windowSamples: 40, channels: 3, classes: 4, stages };
+    const student = quantizeStudent(randomFloatStudent(spec, 1), noiseWindows(spec, 32, 1), 31.25);
+    for (const flags of [["-O2"], GENERATED_FLAGS]) {
+      expect(await onBoard("mps2-an386", containerAround(student), flags)).toHaveLength(1);
+    }
   });
 
   it("works without its DSP instructions too, and without optimisation", async () => {

@@ -45,6 +45,14 @@
 #define BW_SHARED static
 #endif
 
+/* A function of assembly alone, whose arguments are where the procedure call standard has them. The
+ * compiler must believe nothing of its body: not that an argument is unused, nor that memory is. */
+#if defined(__clang__)
+#define BW_ASSEMBLY __attribute__((naked, noinline)) static
+#else
+#define BW_ASSEMBLY __attribute__((naked, noinline, noipa)) static
+#endif
+
 /* A row's bias and rescaling by multiplier m and shift s, in one of two forms. With a lift k of 0 or
  * more, a sum is first shifted left by k, so that 17 <= s + k <= 32, and `scale` is
  * BW_SCALE(m, s + k), what the processor takes fastest. Where that would leave an int32, the lift
@@ -180,10 +188,8 @@ BW_SHARED void bw_widen(int16_t *to, const int8_t *from, int32_t columns, int32_
   "smlad r10, r12, r2, r10\n"      \
   "smlad r7, lr, r3, r7\n"         \
   "smlad r11, r12, r3, r11\n"
-__attribute__((naked, noinline)) static void bw_block4(BW_UNUSED const int16_t *x,
-                                                       BW_UNUSED const int8_t *w,
-                                                       BW_UNUSED int32_t pairs,
-                                                       BW_UNUSED int32_t *sums) {
+BW_ASSEMBLY void bw_block4(BW_UNUSED const int16_t *x, BW_UNUSED const int8_t *w,
+                           BW_UNUSED int32_t pairs, BW_UNUSED int32_t *sums) {
   __asm__ volatile(
       "push {r3-r11, lr}\n"
       "add lr, r1, r2, lsl #2\n"
@@ -221,9 +227,9 @@ __attribute__((naked, noinline)) static void bw_block4(BW_UNUSED const int16_t *
   "strb " a ", [r0]\n"          \
   "strb " b ", [r0, #1]\n"      \
   "add r0, r0, r12\n"
-__attribute__((naked, noinline)) static void bw_pairs4_relu(
-    BW_UNUSED const int16_t *x, BW_UNUSED const int8_t *w, BW_UNUSED const bw_row *rows,
-    BW_UNUSED int32_t pairs, BW_UNUSED int8_t *out, BW_UNUSED int32_t n) {
+BW_ASSEMBLY void bw_pairs4_relu(BW_UNUSED const int16_t *x, BW_UNUSED const int8_t *w,
+                                BW_UNUSED const bw_row *rows, BW_UNUSED int32_t pairs,
+                                BW_UNUSED int8_t *out, BW_UNUSED int32_t n) {
   __asm__ volatile(
       "push {r4-r11, lr}\n"
       "sub sp, sp, #28\n"
@@ -319,10 +325,8 @@ static void bw_block4(const int16_t *x, const int8_t *w, int32_t pairs, int32_t 
   "ldrd r8, r9, [r0], #8\n"        \
   BW_ONE_BY_FOUR("r1", "r4", "r5") \
   BW_ONE_BY_FOUR("r12", "r6", "r7")
-__attribute__((naked, noinline)) static void bw_block1(BW_UNUSED const int16_t *x,
-                                                       BW_UNUSED const int8_t *w,
-                                                       BW_UNUSED int32_t pairs,
-                                                       BW_UNUSED int32_t *sums) {
+BW_ASSEMBLY void bw_block1(BW_UNUSED const int16_t *x, BW_UNUSED const int8_t *w,
+                           BW_UNUSED int32_t pairs, BW_UNUSED int32_t *sums) {
   __asm__ volatile(
       "push {r2-r11, r12, lr}\n"
       "add r12, r1, r2, lsl #2\n"
