@@ -94,7 +94,7 @@ async function run(input: CommandInput, io: CommandIo): Promise<number> {
     nodes: gateway.nodes().length,
     soft_labels: gateway.counters().softLabels,
   });
-  tellWhereAndHow(gateway, config, io);
+  tellWhereAndHow(gateway, await gateway.beginOperator(), config, io);
   await aborted(io.signal);
   log("info", "stopping", {});
   await opened.stop();
@@ -102,8 +102,12 @@ async function run(input: CommandInput, io: CommandIo): Promise<number> {
 }
 
 /** The operator's token is said here, once, and not in the log. */
-function tellWhereAndHow(gateway: RunningGateway, config: GatewayConfig, io: CommandIo): void {
-  const { url, urls, operatorToken } = gateway;
+function tellWhereAndHow(
+  { url, urls }: RunningGateway,
+  operatorToken: string | undefined,
+  config: GatewayConfig,
+  io: CommandIo,
+): void {
   if (io.json) {
     const token = operatorToken === undefined ? {} : { operator_token: operatorToken };
     io.printJson({ url, urls, data_directory: config.dataDirectory, ...token });

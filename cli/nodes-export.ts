@@ -7,6 +7,7 @@ import { readConfig } from "../gateway/config.ts";
 import { nodeDisk, readIfThere, writeDurably } from "../gateway/durable-file.ts";
 import { GATEWAY_USER, mosquittoFiles } from "../gateway/mosquitto-export.ts";
 import { keepSecret, makeSecret } from "../gateway/secrets.ts";
+import { EdgeError } from "../src/assert.ts";
 import { DEFAULT_BASE, topicBase } from "../src/wire/topics.ts";
 import { withAccess } from "./access-data.ts";
 import { type CommandInput, type CommandIo, EXIT } from "./command.ts";
@@ -17,6 +18,8 @@ const SECRET_MODE = 0o600;
 export async function exportNodes(input: CommandInput, io: CommandIo): Promise<number> {
   const folder = path.resolve(input.text("mosquitto") ?? "mosquitto");
   const identities = await withAccess(input, (store) => store.identities());
+  // Or who joins under that name would be the gateway on that broker.
+  if (identities.some(({ name }) => name === GATEWAY_USER)) throw nameTaken();
   nodeDisk.makeFolder(folder);
   const password = gatewayPassword(path.join(folder, "gateway-password"));
   const { mosquitto: gateway } = await keepSecret(password, "made");
@@ -43,6 +46,15 @@ export async function exportNodes(input: CommandInput, io: CommandIo): Promise<n
       `broker.password_file ${path.join(folder, "gateway-password")}`,
   );
   return EXIT.ok;
+}
+
+function nameTaken(): EdgeError {
+  return new EdgeError({
+    code: "access-name-taken",
+    message: `somebody is called ${GATEWAY_USER}, as the gateway itself is to be`,
+    where: "nodes export",
+    hint: `Revoke ${GATEWAY_USER} and take another name for it.`,
+  });
 }
 
 /** The same at every export, so that a gateway that runs need not be told. */

@@ -76,6 +76,7 @@ export class AccessStore {
   readonly codeSalt: Uint8Array;
   readonly #database: DatabaseSync;
   #version: number;
+  #foreignSeen = false;
   #identities = new Map<string, Identity>();
   #codes = new Map<string, JoinCodeRow>();
 
@@ -89,13 +90,12 @@ export class AccessStore {
     this.#readAll();
   }
 
-  /** Reads again what another process has changed; true where it has. */
+  /** Reads again what others have changed; true where they have since the last call. */
   refresh(): boolean {
-    const version = this.#foreignChanges();
-    if (version === this.#version) return false;
-    this.#version = version;
-    this.#readAll();
-    return true;
+    this.#readForeign();
+    const changed = this.#foreignSeen;
+    this.#foreignSeen = false;
+    return changed;
   }
 
   identity(name: string): Identity | undefined {
@@ -116,7 +116,14 @@ export class AccessStore {
 
   /** Adds somebody, or replaces what was known under the name. */
   put(identity: Identity): void {
-    this.#transaction(() => this.#write(identity));
+    this.putAll([identity]);
+  }
+
+  /** All or none of them. */
+  putAll(identities: readonly Identity[]): void {
+    this.#transaction(() => {
+      for (const identity of identities) this.#write(identity);
+    });
   }
 
   /** A gateway has been started on it before. */
@@ -246,7 +253,7 @@ export class AccessStore {
   #transaction<T>(work: () => T): T {
     this.#database.exec("BEGIN IMMEDIATE");
     try {
-      this.refresh();
+      this.#readForeign();
       const result = work();
       this.#database.exec("COMMIT");
       return result;
@@ -255,6 +262,15 @@ export class AccessStore {
       this.#readAll();
       throw error;
     }
+  }
+
+  #readForeign(): void {
+    const version = this.#foreignChanges();
+    if (version === this.#version) return;
+    this.#version = version;
+    // Remembered for whoever asks next: a change of our own must not hide one of theirs.
+    this.#foreignSeen = true;
+    this.#readAll();
   }
 
   #foreignChanges(): number {

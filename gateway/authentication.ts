@@ -92,8 +92,7 @@ export class Authentication {
 
   /** Who somebody says they are. Nothing is checked that takes time. */
   claim(peer: Peer, claim: Claim): Claimed | Refusal {
-    // Whoever was added a moment ago is known by now.
-    if (this.#options.store?.refresh() === true) this.#changed = true;
+    this.#readAgain();
     const { certificate } = peer;
     if (certificate !== undefined && claim.user !== JOIN_USER) {
       if (claim.user !== undefined && claim.user !== certificate.name) {
@@ -180,6 +179,16 @@ export class Authentication {
     const changed = store.refresh() || this.#changed;
     this.#changed = false;
     return changed;
+  }
+
+  /** Whoever was added a moment ago is known by now; if the disk fails, who was known before is. */
+  #readAgain(): void {
+    const { store, log } = this.#options;
+    try {
+      if (store?.refresh() === true) this.#changed = true;
+    } catch (error) {
+      log("error", "changes of credentials cannot be read", { reason: (error as Error).message });
+    }
   }
 
   #writeProven(store: AccessStore): void {

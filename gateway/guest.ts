@@ -36,8 +36,8 @@ export class Guest {
   #claimed: Claimed | Refusal | undefined;
   #session: Session | undefined;
   #clientId = "";
-  /** It has used its node topics. */
-  #actsAsNode = false;
+  #hasPublished = false;
+  #hearsNodePlane = false;
   #subscriptions = 0;
 
   constructor(options: GuestOptions) {
@@ -99,12 +99,8 @@ export class Guest {
 
   /** Undefined when allowed, else the reason. */
   mayPublish(publishing: Publishing): string | undefined {
-    const { base, rules } = this.#options;
-    const reason =
-      this.principal === undefined
-        ? "it has not shown who it is"
-        : rules.mayPublish(base, this.principal, publishing);
-    if (reason === undefined) this.#actsAsNode = true;
+    const reason = this.#whyNotPublish(publishing);
+    if (reason === undefined) this.#hasPublished = true;
     else this.#deny("publish", publishing.topic, reason);
     return reason;
   }
@@ -116,7 +112,7 @@ export class Guest {
       return false;
     }
     this.#subscriptions++;
-    if (this.isNodePlane(filter)) this.#actsAsNode = true;
+    if (this.isNodePlane(filter)) this.#hearsNodePlane = true;
     return true;
   }
 
@@ -131,11 +127,20 @@ export class Guest {
     return !this.#repeats.isRepeated(packetNumber);
   }
 
+  #whyNotPublish(publishing: Publishing): string | undefined {
+    const { base, rules } = this.#options;
+    if (this.principal === undefined) return "it has not shown who it is";
+    // Each request makes a password and is written to disk.
+    if (this.principal.role === "joining" && this.#hasPublished) return "it has asked already";
+    return rules.mayPublish(base, this.principal, publishing);
+  }
+
   #whyNotSubscribe(filter: string): string | undefined {
     const { base, rules } = this.#options;
     if (this.principal === undefined) return "it has not shown who it is";
     if (this.#subscriptions >= SUBSCRIPTIONS_MAX) return "too many subscriptions";
-    return rules.maySubscribe(base, this.principal, filter, this.#actsAsNode);
+    const actsAsNode = this.#hasPublished || this.#hearsNodePlane;
+    return rules.maySubscribe(base, this.principal, filter, actsAsNode);
   }
 
   #deny(what: string, topic: string, reason: string): void {

@@ -1,5 +1,5 @@
 /**
- * Opens who is known here for a running gateway, and at its first start makes the one who operates it.
+ * Opens who is known here for a running gateway, and makes the one who operates it, once.
  */
 
 import path from "node:path";
@@ -13,8 +13,9 @@ export const OPERATOR = "operator";
 
 export type OpenAccess = {
   readonly authentication: Authentication;
-  /** The password of the user `operator`, at the very first start only. */
-  readonly operatorToken: string | undefined;
+  /** Makes the user `operator` and returns its password; undefined where that was done before. Asked
+   * for by whoever can tell somebody: a token that nobody sees would be lost. */
+  readonly beginOperator: () => Promise<string | undefined>;
   readonly close: () => void;
 };
 
@@ -24,10 +25,9 @@ export type AccessSettings = {
 };
 
 /** @throws EdgeError as `AccessStore` does */
-export async function openAccess(settings: AccessSettings, log: Log): Promise<OpenAccess> {
+export function openAccess(settings: AccessSettings, log: Log): OpenAccess {
   const { dataDirectory, loopback } = settings;
   const store = new AccessStore(dataDirectory);
-  const operatorToken = await beginOperator(store);
   return {
     authentication: new Authentication({
       store,
@@ -35,7 +35,7 @@ export async function openAccess(settings: AccessSettings, log: Log): Promise<Op
       log,
       releaseKey: () => publicReleaseKey(dataDirectory),
     }),
-    operatorToken,
+    beginOperator: () => beginOperator(store),
     close: () => store.close(),
   };
 }

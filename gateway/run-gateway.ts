@@ -28,8 +28,9 @@ export type RunningGateway = {
   readonly url: string;
   /** Every way in, that one first. */
   readonly urls: readonly string[];
-  /** The operator's password, at the very first start; it is kept nowhere. */
-  readonly operatorToken: string | undefined;
+  /** Makes the user `operator` and returns its password, which is kept nowhere; undefined where that
+   * was done before, and on a broker that is not ours. */
+  readonly beginOperator: () => Promise<string | undefined>;
   /** The store, for reading; `openLabelReader(labelFile)` does the same from another thread. */
   readonly labels: () => LabelReader;
   readonly labelFile: string;
@@ -120,7 +121,7 @@ async function run(
   return {
     url: link.url,
     urls: link.urls,
-    operatorToken: link.operatorToken,
+    beginOperator: link.beginOperator,
     labels: () => store.reader,
     labelFile: store.file,
     nodes: () => [...state.nodes.values()].map(({ row, online }) => ({ ...row, online })),
@@ -147,15 +148,16 @@ async function run(
   };
 }
 
-type OpenedLink = Link & { readonly operatorToken: string | undefined };
+type OpenedLink = Link & Pick<RunningGateway, "beginOperator">;
 
 async function openLink(config: GatewayConfig, events: LinkEvents): Promise<OpenedLink> {
   const { url, ...broker } = config.broker;
   const options = { ...broker, base: config.base };
   if (url !== undefined) {
-    return { ...connectBroker({ ...options, url }, events), operatorToken: undefined };
+    const link = connectBroker({ ...options, url }, events);
+    return { ...link, beginOperator: () => Promise.resolve(undefined) };
   }
-  const access = await openAccess(config, events.log);
+  const access = openAccess(config, events.log);
   try {
     const link = await startBroker(
       {
@@ -167,7 +169,7 @@ async function openLink(config: GatewayConfig, events: LinkEvents): Promise<Open
     );
     return {
       ...link,
-      operatorToken: access.operatorToken,
+      beginOperator: access.beginOperator,
       close: async () => {
         await link.close();
         access.close();

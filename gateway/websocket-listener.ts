@@ -14,7 +14,6 @@ import { isIP, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 import { createWebSocketStream, WebSocketServer } from "ws";
-import { LIMITS } from "../src/wire/limits.ts";
 import type { Peer } from "./authentication.ts";
 import type { Log } from "./link.ts";
 import {
@@ -40,8 +39,9 @@ const PATHS = ["/", "/mqtt"];
 const PROTOCOLS = ["mqtt", "mqttv3.1"];
 const REQUEST_MS = 5_000;
 const HEADER_BYTES_MAX = 8 * 1024;
-/** ws keeps a message until it is whole; a client may put a packet of the largest size into one. */
-const MESSAGE_BYTES_MAX = LIMITS.packetBytes;
+/** ws keeps a message until it is whole, a stranger's too, so it may be no larger than it must: a few
+ * frames. A packet may come in several. */
+const MESSAGE_BYTES_MAX = 64 * 1024;
 
 /** Throws `EdgeError` `broker-port`. */
 export async function listenWebSocket(

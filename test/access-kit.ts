@@ -6,6 +6,10 @@
 import { execFile } from "node:child_process";
 import path from "node:path";
 import { connect, type IClientOptions, type MqttClient } from "mqtt";
+import { command as certs } from "../cli/certs.ts";
+import { type CommandIo, type CommandSpec, commandInput, parseOption } from "../cli/command.ts";
+import { command as nodes } from "../cli/nodes.ts";
+import { command as users } from "../cli/users.ts";
 import { Authentication } from "../gateway/authentication.ts";
 import { type BrokerOptions, startBroker } from "../gateway/broker.ts";
 import { openAuthority, tlsFiles, writeServer } from "../gateway/certificate-files.ts";
@@ -33,7 +37,7 @@ export async function accessBroker(
     lines.push(`${message} ${JSON.stringify(fields)}`);
   };
   const { loopback = "closed", ...options } = more;
-  const access = await openAccess({ dataDirectory, loopback }, log);
+  const access = openAccess({ dataDirectory, loopback }, log);
   const link = await startBroker(
     {
       host: "127.0.0.1",
@@ -55,7 +59,7 @@ export async function accessBroker(
   return {
     ...link,
     port: Number(new URL(link.url).port),
-    operatorToken: access.operatorToken,
+    operatorToken: await access.beginOperator(),
     lines,
     received,
     close: async () => {
@@ -97,8 +101,11 @@ export function authenticationAt(
   return new Authentication({ store, loopback: "closed", log: () => undefined, now });
 }
 
-/** `bellwether …`, in another process. Returns its JSON. */
+/** `bellwether …`: what it prints as JSON. Those that change a data directory run in this process, on
+ * a connection of their own to it, and others in another. */
 export async function bellwether(...words: readonly string[]): Promise<Record<string, unknown>> {
+  const spec = [nodes, users, certs].find(({ name }) => name === words[0]);
+  if (spec !== undefined) return runHere(spec, words.slice(1));
   const { code, out, err } = await run(process.execPath, [
     path.resolve("cli/main.ts"),
     ...words,
@@ -107,6 +114,36 @@ export async function bellwether(...words: readonly string[]): Promise<Record<st
   ]);
   if (code !== 0) throw new Error(`bellwether ${words.join(" ")}: ${err}`);
   return JSON.parse(out.trim().split("\n").at(-1) ?? "") as Record<string, unknown>;
+}
+
+async function runHere(
+  group: CommandSpec,
+  words: readonly string[],
+): Promise<Record<string, unknown>> {
+  const command = "commands" in group && group.commands.find(({ name }) => name === words[0]);
+  if (!command || !("run" in command)) throw new Error(`no such command: ${words.join(" ")}`);
+  const values: Record<string, unknown> = {};
+  for (const { flags, default: usual } of command.options) {
+    if (usual !== undefined) values[flags.split(" ")[0]?.slice(2) ?? ""] = usual;
+  }
+  const args: string[] = [];
+  for (let i = 1; i < words.length; i++) {
+    const word = words[i] as string;
+    const option = command.options.find(({ flags }) => flags.split(" ")[0] === word);
+    const name = word.slice(2).replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+    if (option === undefined) args.push(word);
+    else if (option.kind === "flag") values[name] = true;
+    else values[name] = parseOption(option, words[++i] ?? "");
+  }
+  let printed: unknown;
+  const io = {
+    printJson: (value: unknown) => (printed = value),
+    note: () => undefined,
+    json: true,
+  };
+  const code = await command.run(commandInput(values, args), io as unknown as CommandIo);
+  if (code !== 0) throw new Error(`bellwether ${group.name} ${words.join(" ")}: ${code}`);
+  return printed as Record<string, unknown>;
 }
 
 export function run(

@@ -243,6 +243,11 @@ describe("the list", () => {
     expect(store.refresh()).toBe(true);
     expect(store.identity("collar-1")).toMatchObject({ role: "node" });
     expect(store.refresh()).toBe(false);
+    // A change of our own does not hide one of theirs.
+    second.put(identity("collar-2", { certificate: "any" }));
+    store.put(identity("collar-3", { certificate: "any" }));
+    expect(store.identities()).toHaveLength(3);
+    expect(store.refresh()).toBe(true);
     // Decides on what is there, not on what it has read.
     expect(second.remove("collar-1", ["node"])).toBe(true);
     expect(store.remove("collar-1", ["node"])).toBe(false);
