@@ -84,6 +84,7 @@ export class Authentication {
   /** Have connected with what they were given when they joined; written down at the next refresh. */
   readonly #proven = new Set<string>();
   #changed = false;
+  #lastCode = { letters: "", hash: "" };
 
   constructor(options: AuthenticationOptions) {
     this.#options = options;
@@ -240,27 +241,40 @@ export class Authentication {
   ): Promise<Session | Refusal> {
     const identity = this.#identityOf(principal);
     if (identity?.secret == null) return refuse(4, "no password counts for this name");
-    const { name, secret } = identity;
-    if (!this.#passwords.isRemembered(name, secret, password)) {
-      const address = network(peer.address);
-      const user = `${address} ${name}`;
-      const { ofUser, ofAddress } = this.#guesses;
-      const mayTry = (): boolean =>
-        ofUser.allows(user, this.#now()) && ofAddress.allows(address, this.#now());
-      if (!mayTry()) return refuse(5, "too many wrong passwords");
-      const answer = await this.#passwords.check(name, secret, password, mayTry);
-      if (answer === "busy") return refuse(3, "too many tries at once");
-      if (answer === "wrong") {
-        ofUser.wrong(user, this.#now());
-        ofAddress.wrong(address, this.#now());
-        return refuse(4, "wrong password");
-      }
-    }
+    const refusal = await this.#checkPassword(identity.name, identity.secret, peer, password);
+    if (refusal !== undefined) return refusal;
     const session = { principal, identity };
     // It may have been taken away while it was checked.
     if (!this.holds(session)) return refuse(4, "the credentials have been taken away");
-    if (identity.joinHash !== null && !identity.proven) this.#proven.add(name);
+    if (identity.joinHash !== null && !identity.proven) this.#proven.add(identity.name);
     return session;
+  }
+
+  /**
+   * A password that was right before needs no hash, and is not held up by what others behind the same
+   * address get wrong. It is held up by wrong tries at its own name: or the memory of a right one
+   * would answer any number of guesses.
+   */
+  async #checkPassword(
+    name: string,
+    kept: string,
+    peer: Peer,
+    password: Uint8Array,
+  ): Promise<Refusal | undefined> {
+    const address = network(peer.address);
+    const user = `${address} ${name}`;
+    const { ofUser, ofAddress } = this.#guesses;
+    if (!ofUser.allows(user, this.#now())) return refuse(5, "too many wrong passwords");
+    if (this.#passwords.isRemembered(name, kept, password)) return undefined;
+    const mayTry = (): boolean =>
+      ofUser.allows(user, this.#now()) && ofAddress.allows(address, this.#now());
+    if (!mayTry()) return refuse(5, "too many wrong passwords");
+    const answer = await this.#passwords.check(name, kept, password, mayTry);
+    if (answer === "right") return undefined;
+    if (answer === "busy") return refuse(3, "too many tries at once");
+    ofUser.wrong(user, this.#now());
+    ofAddress.wrong(address, this.#now());
+    return refuse(4, "wrong password");
   }
 
   async #proveCode(
@@ -276,7 +290,7 @@ export class Authentication {
     const letters = readJoinCode(Buffer.from(password).toString("latin1"));
     const codeHash = await this.#passwords.inTurn(async () => {
       if (store === undefined || !mayTry()) return undefined;
-      return letters === undefined ? "" : hashSecret(letters, store.codeSalt, COST.code);
+      return letters === undefined ? "" : this.#codeHash(letters, store);
     });
     if (codeHash === undefined) return refuse(5, "too many wrong join codes");
     const session = { principal, codeHash };
@@ -284,6 +298,16 @@ export class Authentication {
     codesOfAddress.wrong(address, this.#now());
     codesOfAll.wrong(EVERYBODY, this.#now());
     return refuse(4, "wrong join code, or its time is over");
+  }
+
+  /** A code for a whole herd is hashed once, not once for each of it. Only good codes are kept, and
+   * only where tries are limited already. */
+  async #codeHash(letters: string, store: AccessStore): Promise<string> {
+    const { letters: known, hash: kept } = this.#lastCode;
+    if (known === letters && store.code(kept) !== undefined) return kept;
+    const hash = await hashSecret(letters, store.codeSalt, COST.code);
+    if (store.code(hash) !== undefined) this.#lastCode = { letters, hash };
+    return hash;
   }
 
   #identityOf(principal: Principal): Identity | undefined {
