@@ -11,7 +11,7 @@
  *   bw_dense      [column] int8 to [row] int16: dense layers, and a GRU's pre-activations
  *   bw_dense_16   [column] int16 to [row] int16
  *
- * Their heart is the rescaling of sums, which has a fast form for all rows that are met in practice.
+ * Their heart is the rescaling of sums, which has a fast form for all rows met in practice.
  */
 #ifndef BW_KERNELS_H
 #define BW_KERNELS_H
@@ -19,6 +19,10 @@
 #include <stdint.h>
 
 #define BW_INLINE static inline __attribute__((always_inline))
+/* What runs once a value: fast. It is in the program once, whoever calls it. */
+#define BW_KERNEL static __attribute__((noinline, hot, unused))
+/* What runs once a layer: small. */
+#define BW_SMALL __attribute__((cold))
 
 /* Shifts of negative numbers must round down. Every compiler that we know does; this proves it. */
 typedef char bw_shifts_round_down[(-3 >> 1) == -2 ? 1 : -1];
@@ -38,22 +42,26 @@ typedef struct bw_rows {
 
 /* The rule itself, for every shift: (sum * m + 2^(s-1)) >> s, saturated to int16. What is saturated
  * to int8 afterwards is what int8 alone would have given. */
-static __attribute__((noinline, unused)) int32_t
-bw_exactly(const bw_rows *rows, int32_t row, int32_t sum) {
-  int32_t shift = rows->shifts[row];
-  int64_t product = (int64_t)sum * rows->multipliers[row];
-  int64_t value = (product + ((int64_t)1 << (shift - 1))) >> shift;
+BW_KERNEL int32_t bw_exactly(int32_t sum, int32_t multiplier, uint32_t shift) {
+  /* One bit more than asked for, so that half of the last step is one. */
+  const int64_t twice = ((int64_t)sum * multiplier) >> (shift - 1u);
+  const int64_t value = (twice + 1) >> 1;
   return value < -32768 ? -32768 : value > 32767 ? 32767 : (int32_t)value;
+}
+
+/* The same of one of some rows. */
+BW_INLINE int32_t bw_exact_row(const bw_rows *rows, int32_t row, int32_t sum) {
+  return bw_exactly(sum, rows->multipliers[row], rows->shifts[row]);
 }
 
 /*
  * Fast rows. With shifts of 16 to 32 only, the rule is the upper half of one product, rounded:
  * (sum * (m << (32 - s)) + 2^31) >> 32. With shifts of 12 to 26 only, it is that of sum << 4 and
- * m << (28 - s), once the sum is saturated to 28 bits: a sum beyond gives at least 2^27 * 2^14 / 2^26,
- * which saturates an int16. `fast` is 32 or 28 in each byte, or 0 where rows are neither.
+ * m << (28 - s), once the sum is saturated to 28 bits: a sum beyond gives 2^27 * 2^14 / 2^26 or
+ * more, which saturates an int16. `fast` is 32 or 28, or 0 where rows are neither.
  */
-#define BW_FAST 0x20202020u
-#define BW_LIFTED 0x1c1c1c1cu
+#define BW_FAST 32u
+#define BW_LIFTED 28u
 
 BW_INLINE uint32_t bw_fast_form(const uint8_t *shifts, int32_t count) {
   int32_t least = 255;
@@ -72,13 +80,14 @@ BW_INLINE uint32_t bw_fast_form(const uint8_t *shifts, int32_t count) {
 #include "bw_kernels_portable.h"
 #endif
 
-/* output[c] = saturate8(rescale(sum over t of input[t][c])); `pool` has one multiplier and shift. */
-BW_INLINE void bw_mean_pool(const bw_rows *pool, const int8_t *input, int32_t times,
-                            int32_t channels, int8_t *output) {
-  for (int32_t c = 0; c < channels; c++) {
+/* output[c] = saturate8(rescale(sum over t of input[t][c])). */
+BW_KERNEL void bw_mean_pool(const int8_t *input, uint32_t times, uint32_t channels,
+                            int32_t multiplier, uint32_t shift, int8_t *output) {
+  for (const int8_t *const end = input + channels; input != end; input++) {
+    const int8_t *at = input;
     int32_t sum = 0;
-    for (int32_t t = 0, i = c; t < times; t++, i += channels) sum += input[i];
-    output[c] = (int8_t)bw_saturate8(bw_exactly(pool, 0, sum));
+    for (uint32_t left = times; left > 0; left--, at += channels) sum += *at;
+    *output++ = (int8_t)bw_saturate8(bw_exactly(sum, multiplier, shift));
   }
 }
 
@@ -95,17 +104,16 @@ BW_INLINE void bw_state_pool(const int16_t *state, int32_t hidden, int8_t *outpu
 }
 
 /* A table of 257 nodes at an int16 Q3.12 number: between nodes, rounded half up. */
-BW_INLINE int32_t bw_look_up(const int16_t *nodes, int32_t x_q12) {
-  int32_t position = x_q12 + 32768;
-  const int16_t *at = nodes + (position >> 8);
-  return at[0] + (((at[1] - at[0]) * (position & 255) + 128) >> 8);
+BW_KERNEL int32_t bw_look_up(const int16_t *nodes, int32_t x_q12) {
+  const int16_t *at = nodes + 128 + (x_q12 >> 8);
+  return at[0] + (((at[1] - at[0]) * (x_q12 & 255) + 128) >> 8);
 }
 
 /*
  * One step of a GRU, gates in the order reset, update, new; state[hidden] in Q15 before and after.
  * `from_input` and `from_state` are [3 * hidden] in Q3.12.
  */
-BW_INLINE void bw_gru_update(const int16_t *from_input, const int16_t *from_state, int32_t hidden,
+BW_KERNEL void bw_gru_update(const int16_t *from_input, const int16_t *from_state, int32_t hidden,
                              const int16_t *sigmoid, const int16_t *tanh, int16_t *state) {
   for (int32_t j = 0; j < hidden; j++) {
     int32_t u = hidden + j;

@@ -26,13 +26,24 @@ BW_INLINE int32_t bw_saturate16(int32_t value) {
 
 /* The rule for one row's sum, saturated to int16. */
 BW_INLINE int32_t bw_row_value(const bw_rows *rows, int32_t row, int32_t sum) {
-  if (rows->fast == 0) return bw_exactly(rows, row, sum);
-  int32_t left = (int32_t)(rows->fast & 255) - rows->shifts[row];
+  if (rows->fast == 0) return bw_exact_row(rows, row, sum);
+  int32_t left = (int32_t)rows->fast - rows->shifts[row];
   if (rows->fast == BW_LIFTED) {
     sum = sum > 0x7ffffff ? 0x7ffffff : sum < -0x8000000 ? -0x8000000 : sum;
     sum *= 16;
   }
   return bw_saturate16(bw_rescale(sum, rows->multipliers[row] << left));
+}
+
+/* Of a fast row, what bw_rescale wants; else 0, which no scale is. */
+BW_INLINE int32_t bw_scale(const bw_rows *rows, int32_t row) {
+  return rows->fast == BW_FAST ? rows->multipliers[row] << (32 - rows->shifts[row]) : 0;
+}
+
+/* The rule, ReLU and saturation to int8, for sums of one row and its scale. */
+BW_INLINE int8_t bw_relu_value(const bw_rows *rows, int32_t row, int32_t scale, int32_t sum) {
+  const int32_t value = scale != 0 ? bw_rescale(sum, scale) : bw_exact_row(rows, row, sum);
+  return (int8_t)bw_relu8(value);
 }
 
 /* sums[0] and sums[1] are two rows of weights at one position of the input, sums[2] and sums[3] the
@@ -84,7 +95,7 @@ BW_INLINE void bw_sums_4x1_16(const int8_t *const *weights, const int16_t *input
  *
  *   output[t][r] = max(0, saturate8(rescale(bias[r] + sum over c of input[t * step + c] * w[r][c])))
  */
-BW_INLINE void bw_conv(const bw_rows *rows, const int8_t *input, int32_t step, int32_t times,
+BW_KERNEL void bw_conv(const bw_rows *rows, const int8_t *input, int32_t step, int32_t times,
                        int8_t *output, int32_t *scratch) {
   (void)scratch;
   const int32_t count = rows->count;
@@ -93,16 +104,17 @@ BW_INLINE void bw_conv(const bw_rows *rows, const int8_t *input, int32_t step, i
     const int32_t other = row + 1 < count ? 1 : 0;
     const int8_t *weights = rows->weights + row * columns;
     const int32_t bias[2] = {rows->biases[row], rows->biases[row + other]};
+    const int32_t scale[2] = {bw_scale(rows, row), bw_scale(rows, row + other)};
     const int8_t *in = input;
     int8_t *out = output + row;
     for (int32_t t = 0; t < times; t += 2, in += 2 * step, out += 2 * count) {
       const int32_t later = t + 1 < times ? 1 : 0;
       int32_t sums[4] = {bias[0], bias[1], bias[0], bias[1]};
       bw_sums_2x2(weights, other * columns, in, later * step, columns, sums);
-      out[0] = (int8_t)bw_relu8(bw_row_value(rows, row, sums[0]));
-      out[other] = (int8_t)bw_relu8(bw_row_value(rows, row + other, sums[1]));
-      out[later * count] = (int8_t)bw_relu8(bw_row_value(rows, row, sums[2]));
-      out[later * count + other] = (int8_t)bw_relu8(bw_row_value(rows, row + other, sums[3]));
+      out[0] = bw_relu_value(rows, row, scale[0], sums[0]);
+      out[other] = bw_relu_value(rows, row + other, scale[1], sums[1]);
+      out[later * count] = bw_relu_value(rows, row, scale[0], sums[2]);
+      out[later * count + other] = bw_relu_value(rows, row + other, scale[1], sums[3]);
     }
   }
 }
@@ -112,11 +124,12 @@ BW_INLINE void bw_conv(const bw_rows *rows, const int8_t *input, int32_t step, i
  *
  *   output[t][c] = max(0, saturate8(rescale(bias[c] + sum over k of in[t * step + k][c] * w[k][c])))
  */
-BW_INLINE void bw_depthwise(const bw_rows *rows, const int8_t *input, int32_t step,
+BW_KERNEL void bw_depthwise(const bw_rows *rows, const int8_t *input, int32_t step,
                             int32_t times, int8_t *output) {
   const int32_t channels = rows->count;
   for (int32_t c = 0; c < channels; c++) {
     const int32_t bias = rows->biases[c];
+    const int32_t scale = bw_scale(rows, c);
     const int8_t *in = input + c;
     int8_t *out = output + c;
     for (int32_t t = 0; t < times; t++, in += step, out += channels) {
@@ -124,7 +137,7 @@ BW_INLINE void bw_depthwise(const bw_rows *rows, const int8_t *input, int32_t st
       for (int32_t k = 0, i = 0; k < rows->columns; k++, i += channels) {
         sum += in[i] * rows->weights[c + i];
       }
-      *out = (int8_t)bw_relu8(bw_row_value(rows, c, sum));
+      *out = bw_relu_value(rows, c, scale, sum);
     }
   }
 }
@@ -139,7 +152,7 @@ BW_INLINE void bw_store_wide(
 }
 
 /* output[r] = saturate16(rescale(bias[r] + sum over c of input[c] * w[r][c])), input int8. */
-BW_INLINE void bw_dense(const bw_rows *rows, const int8_t *input, int16_t *output,
+BW_KERNEL void bw_dense(const bw_rows *rows, const int8_t *input, int16_t *output,
                              int32_t *scratch) {
   (void)scratch;
   const int32_t last = rows->count - 1;
@@ -157,7 +170,7 @@ BW_INLINE void bw_dense(const bw_rows *rows, const int8_t *input, int16_t *outpu
 }
 
 /* The same with an int16 input: a GRU's state. */
-BW_INLINE void bw_dense_16(const bw_rows *rows, const int16_t *input, int16_t *output,
+BW_KERNEL void bw_dense_16(const bw_rows *rows, const int16_t *input, int16_t *output,
                              int32_t *scratch) {
   (void)scratch;
   const int32_t last = rows->count - 1;

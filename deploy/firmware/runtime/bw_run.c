@@ -3,11 +3,11 @@
  *
  * RAM, from the start of the caller's block, each part on a multiple of four:
  *
- *   input buffer    the window with its zeros, and every second activation after the first layer
- *   output buffer   the activations in between
  *   scratch         inputs of one layer, widened to int16, where kernels want that
  *   GRU             state, pre-activations from the input and from the state, int16
  *   dense           hidden layers of one head
+ *   input buffer    the window with its zeros, and every second activation after the first layer
+ *   output buffer   the activations in between
  *   exits           for each exit its logits, then its features
  *
  * A layer writes between the zeros that the layer after it wants around its input, so that no loop
@@ -25,8 +25,8 @@ static void zero(int8_t *from, uint32_t count) {
 }
 
 /* Tables are aligned, and nothing else ever writes to them: they are read as the arrays they are. */
-static void find_rows(bw_rows *rows, const uint8_t *bytes, const uint8_t *places, uint32_t count,
-                      uint32_t columns) {
+static BW_SMALL void find_rows(bw_rows *rows, const uint8_t *bytes, const uint8_t *places,
+                               uint32_t count, uint32_t columns) {
   rows->weights = (const int8_t *)(bytes + bw_u32(places));
   rows->biases = (const int32_t *)(const void *)(bytes + bw_u32(places + 4));
   rows->multipliers = (const int16_t *)(const void *)(bytes + bw_u32(places + 8));
@@ -36,26 +36,16 @@ static void find_rows(bw_rows *rows, const uint8_t *bytes, const uint8_t *places
   rows->fast = bw_fast_form(rows->shifts, rows->count);
 }
 
-/* Called from two places each, and in the program once. */
-static __attribute__((noinline)) void dense(const bw_rows *rows, const int8_t *input,
-                                            int16_t *output, int32_t *scratch) {
-  bw_dense(rows, input, output, scratch);
-}
-static __attribute__((noinline)) void dense_16(const bw_rows *rows, const int16_t *input,
-                                               int16_t *output, int32_t *scratch) {
-  bw_dense_16(rows, input, output, scratch);
-}
-
 static int32_t *scratch_of(const bw_run *run) {
-  return (int32_t *)(void *)(run->ram + run->model->input_bytes + run->model->output_bytes);
+  return (int32_t *)(void *)run->ram;
 }
 static int16_t *state_of(const bw_run *run) {
-  return (int16_t *)(void *)((int8_t *)scratch_of(run) + run->model->scratch_bytes);
+  return (int16_t *)(void *)(run->ram + run->model->scratch_bytes);
 }
 
 /* Zeros around `bytes` of activation that `layer` reads, and where it starts between them. */
-static int8_t *between_zeros(int8_t *buffer, const uint8_t *layer, uint32_t bytes,
-                             uint32_t channels) {
+static BW_SMALL int8_t *between_zeros(int8_t *buffer, const uint8_t *layer, uint32_t bytes,
+                                      uint32_t channels) {
   const uint32_t before = bw_u16(layer + BW_AT_PAD) * channels;
   const uint32_t both = bw_margin(layer) * channels;
   zero(buffer, before);
@@ -64,7 +54,8 @@ static int8_t *between_zeros(int8_t *buffer, const uint8_t *layer, uint32_t byte
 }
 
 /* `reader` is the record of the layer that comes after; null where none does. */
-static int8_t *run_convolution(bw_run *run, const uint8_t *layer, const uint8_t *reader) {
+static BW_SMALL int8_t *run_convolution(bw_run *run, const uint8_t *layer,
+                                        const uint8_t *reader) {
   const uint32_t kernel = bw_u16(layer + BW_AT_KERNEL);
   const uint32_t out_time = bw_u16(layer + BW_AT_OUT_TIME);
   const uint32_t in_channels = bw_u16(layer + BW_AT_IN_CHANNELS);
@@ -85,7 +76,7 @@ static int8_t *run_convolution(bw_run *run, const uint8_t *layer, const uint8_t 
   return output;
 }
 
-static void run_gru(bw_run *run, const uint8_t *layer) {
+static BW_SMALL void run_gru(bw_run *run, const uint8_t *layer) {
   const bw_model *model = run->model;
   const uint32_t hidden = model->hidden;
   const uint32_t columns = bw_u16(layer + BW_AT_PATCH_SAMPLES) * model->channels;
@@ -98,14 +89,15 @@ static void run_gru(bw_run *run, const uint8_t *layer) {
   find_rows(&input_rows, model->bytes, layer + BW_AT_TABLES, 3 * hidden, columns);
   find_rows(&state_rows, model->bytes, layer + BW_AT_STATE_TABLES, 3 * hidden, hidden);
   for (uint32_t left = bw_u16(layer + BW_AT_PATCHES); left > 0; left--, patch += columns) {
-    dense(&input_rows, patch, from_input, scratch_of(run));
-    dense_16(&state_rows, state, from_state, scratch_of(run));
+    bw_dense(&input_rows, patch, from_input, scratch_of(run));
+    bw_dense_16(&state_rows, state, from_state, scratch_of(run));
     bw_gru_update(from_input, from_state, (int32_t)hidden, bw_sigmoid_q15, bw_tanh_q15, state);
   }
 }
 
 /* The dense layers of one head, from the features to the logits. Hidden layers are int8 in int16. */
-static void run_head(bw_run *run, const uint8_t *layer, const int8_t *features, int16_t *logits) {
+static BW_SMALL void run_head(bw_run *run, const uint8_t *layer, const int8_t *features,
+                              int16_t *logits) {
   const bw_model *model = run->model;
   int16_t *next = state_of(run) + bw_gru_bytes(model->hidden) / 2;
   const int16_t *input = 0;
@@ -116,8 +108,8 @@ static void run_head(bw_run *run, const uint8_t *layer, const int8_t *features, 
     bw_rows rows;
     find_rows(&rows, model->bytes, layer + BW_AT_TABLES, outputs,
               bw_u16(layer + BW_AT_IN_CHANNELS));
-    if (input == 0) dense(&rows, features, output, scratch_of(run));
-    else dense_16(&rows, input, output, scratch_of(run));
+    if (input == 0) bw_dense(&rows, features, output, scratch_of(run));
+    else bw_dense_16(&rows, input, output, scratch_of(run));
     if (last) return;
     bw_relu(output, (int32_t)outputs);
     input = output;
@@ -134,21 +126,21 @@ bw_code bw_open(bw_run *run, const bw_model *model, void *ram, uint32_t ram_byte
   return BW_OK;
 }
 
-void bw_begin(bw_run *run, const int8_t *window) {
+BW_SMALL void bw_begin(bw_run *run, const int8_t *window) {
   const bw_model *model = run->model;
   const uint32_t bytes = (uint32_t)model->window_samples * model->channels;
-  int8_t *input = run->ram;
+  int8_t *input = (int8_t *)state_of(run) + bw_gru_bytes(model->hidden) + model->dense_bytes;
   run->input = input;
   run->output = input + model->input_bytes;
   run->next_stage = 0;
   run->next_layer = model->layer_records;
-  run->exit = (int8_t *)state_of(run) + bw_gru_bytes(model->hidden) + model->dense_bytes;
+  run->exit = run->output + model->output_bytes;
   if (model->hidden == 0) input = between_zeros(input, run->next_layer, bytes, model->channels);
   else zero((int8_t *)state_of(run), 2u * model->hidden);
   __builtin_memcpy(input, window, bytes);
 }
 
-bw_exit bw_next_exit(bw_run *run) {
+BW_SMALL bw_exit bw_next_exit(bw_run *run) {
   bw_exit result = {0, 0, 0};
   const bw_model *model = run->model;
   if (run->next_stage >= model->exits) return result;
@@ -174,9 +166,8 @@ bw_exit bw_next_exit(bw_run *run) {
       times = bw_u16(layer + BW_AT_OUT_TIME);
       activation = run_convolution(run, layer, reader == head ? after : reader);
     }
-    const int16_t multiplier = (int16_t)bw_u16(stage + BW_AT_POOL_MULTIPLIER);
-    const bw_rows pool = {0, 0, &multiplier, stage + BW_AT_POOL_SHIFT, 1, 0, 0};
-    bw_mean_pool(&pool, activation, (int32_t)times, (int32_t)features, feature);
+    bw_mean_pool(activation, times, features, (int16_t)bw_u16(stage + BW_AT_POOL_MULTIPLIER),
+                 stage[BW_AT_POOL_SHIFT], feature);
   }
   run_head(run, head, feature, logits);
   result.logits = logits;
