@@ -129,7 +129,7 @@ describe.skipIf(missing !== undefined)("the firmware", () => {
       const broker = await startHandBroker(DEFAULT_BASE, ID);
       const node = await startFirmwareNode({
         board: BOARD,
-        image: buildNodeImage({ board: BOARD, factory, folder }),
+        image: buildNodeImage({ board: BOARD, factory }),
         broker: { host: "127.0.0.1", port: broker.port },
         folder: path.join(folder, file.replaceAll("/", "-")),
         provision: { id: ID, base: DEFAULT_BASE, publicKeys: [], seed: SEED },
@@ -182,7 +182,7 @@ describe.skipIf(withoutSmall !== undefined)("the firmware in 16 KB of RAM", () =
     const signal_ = { millig: samples, rateHz: RATE_HZ, speed: 20 };
     const node = await startFirmwareNode({
       board: SMALL,
-      image: buildNodeImage({ board: SMALL, factory, folder, signal: signal_ }),
+      image: buildNodeImage({ board: SMALL, factory, signal: signal_ }),
       broker: { host: "127.0.0.1", port: broker.port },
       folder: path.join(folder, SMALL),
       provision: { id: ID, base: DEFAULT_BASE, publicKeys: [], seed: SEED },

@@ -78,7 +78,7 @@ beforeAll(async () => {
   source = (count) => emulator.next(count).samples.slice();
   node = await startFirmwareNode({
     board: BOARD,
-    image: buildNodeImage({ board: BOARD, factory, folder: path.join(folder, "images") }),
+    image: buildNodeImage({ board: BOARD, factory }),
     broker: { host: "127.0.0.1", port: tap.port },
     folder: path.join(folder, "collar"),
     provision: {

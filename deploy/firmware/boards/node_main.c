@@ -98,13 +98,43 @@ static void take_sensor(void) {
   }
 }
 
+#ifdef NODE_TELL_STACK
+/* For measurements: how much of the stack was ever used, told whenever it grows. */
+#define PAINT 0xa5a5a5a5u
+extern uint32_t __stack_limit[];
+extern uint32_t __stack_top[];
+
+static void paint_stack(void) {
+  uint32_t here;
+  uintptr_t below = (uintptr_t)&here - 64;
+  for (uint32_t *word = __stack_limit; (uintptr_t)word < below; word++) *word = PAINT;
+}
+
+static void tell_stack(void) {
+  static uint32_t told;
+  uint32_t *word = __stack_limit;
+  while (*word == PAINT) word++;
+  uint32_t used = (uint32_t)(__stack_top - word) * 4;
+  if (used == told) return;
+  told = used;
+  board_write("stack ");
+  board_write_number(used);
+  board_write("\n");
+}
+#else
+static void paint_stack(void) {}
+static void tell_stack(void) {}
+#endif
+
 int main(void) {
+  paint_stack();
   node_board_start();
   boot();
   for (;;) {
     take_link();
     take_sensor();
     bw_node_tick(&node, now());
+    tell_stack();
     bw_hal_sleep(bw_node_idle_ms(&node, bw_hal_clock()));
   }
 }

@@ -27,7 +27,7 @@ export type FirmwareHerdOptions = {
   readonly settings: NodeSettings;
   /** Simulated seconds a second. */
   readonly speed: number;
-  /** Images, flash and provisioning blocks are kept here. */
+  /** Flash and provisioning blocks are kept here. */
   readonly folder: string;
 };
 
@@ -80,7 +80,7 @@ function startMember(node: FleetNode, options: FirmwareHerdOptions): Promise<Fir
   const { hostname, port, username, password } = new URL(url);
   return startFirmwareNode({
     board: BOARD,
-    image: buildNodeImage({ board: BOARD, factory: node.factory, folder: join(folder, "images") }),
+    image: buildNodeImage({ board: BOARD, factory: node.factory }),
     broker: { host: hostname, port: Number(port === "" ? 1883 : port) },
     folder: join(folder, node.id),
     provision: {

@@ -14,6 +14,7 @@ import {
   renameSync,
   writeFileSync,
 } from "node:fs";
+import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { type BoardName, BOARDS, buildImage } from "./boards.ts";
 import { canEmulate } from "./emulator.ts";
@@ -38,8 +39,8 @@ export const NODE_BOARDS: Readonly<Record<NodeBoardName, NodeBoard>> = {
     flags: [
       "-DNODE_STUDENT_BYTES=2560u",
       "-DNODE_WINDOW_VALUES=150u",
-      "-DNODE_OUTBOX_ENTRIES=12u",
-      "-DNODE_OUTBOX_BYTES=1536u",
+      "-DNODE_OUTBOX_ENTRIES=24u",
+      "-DNODE_OUTBOX_BYTES=3072u",
       "-DNODE_PACKET_BYTES=1152u",
       // An offer of the largest release that 64 KB of flash can hold then fits the packet.
       "-DBW_SLOT_CHUNKS_MAX=64u",
@@ -63,8 +64,10 @@ export function missingForNode(board: NodeBoardName): string | undefined {
 export type NodeImage = {
   readonly board: NodeBoardName;
   readonly factory: Uint8Array;
-  /** Where images are kept. */
-  readonly folder: string;
+  /** Where images are kept; by default in the system's temporary folder. */
+  readonly folder?: string;
+  /** For measurements: the deepest use of the stack goes to the console. */
+  readonly tellsStack?: boolean;
   /** What the micro:bit plays where another board has a sensor: `[time][3]` milli-g. */
   readonly signal?: {
     readonly millig: Int16Array;
@@ -74,7 +77,8 @@ export type NodeImage = {
 };
 
 /** Builds it, or finds it built. Returns the ELF file's path. Throws as `buildImage` does. */
-export function buildNodeImage({ board, factory, folder, signal = SILENCE }: NodeImage): string {
+export function buildNodeImage(asked: NodeImage): string {
+  const { board, factory, folder = imageFolder(), signal = SILENCE, tellsStack = false } = asked;
   const { sources: own, flags: boardFlags } = NODE_BOARDS[board];
   const millig = new Uint8Array(
     signal.millig.buffer,
@@ -91,6 +95,7 @@ export function buildNodeImage({ board, factory, folder, signal = SILENCE }: Nod
   ];
   const flags = [
     ...["-Os", ...boardFlags],
+    ...(tellsStack ? ["-DNODE_TELL_STACK"] : []),
     `-DNODE_SIGNAL_CENTIHERTZ=${Math.round(100 * signal.rateHz)}u`,
     `-DNODE_SIGNAL_SPEED=${signal.speed}u`,
   ];
@@ -100,7 +105,7 @@ export function buildNodeImage({ board, factory, folder, signal = SILENCE }: Nod
   const name = `${board}-${hash.digest("hex").slice(0, 16)}`;
   const image = join(folder, `${name}.elf`);
   if (existsSync(image)) return image;
-  mkdirSync(folder, { recursive: true });
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
   const container = join(folder, `${name}.bwm`);
   const played = join(folder, `${name}.i16`);
   writeFileSync(container, factory);
@@ -110,6 +115,11 @@ export function buildNodeImage({ board, factory, folder, signal = SILENCE }: Nod
   buildImage({ board, sources, output, flags: [...flags, ...blobs] });
   renameSync(output, image);
   return image;
+}
+
+/** Of this user alone: whoever else can write there could exchange an image. */
+function imageFolder(): string {
+  return join(tmpdir(), `bellwether-firmware-${userInfo().username}`);
 }
 
 /** Headers and linker scripts too. */
