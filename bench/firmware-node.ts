@@ -181,7 +181,13 @@ async function leaveAlone(
   ms: number,
 ): Promise<Pick<Figures, "cpuMsPer10s" | "residentKb">> {
   let at = 1_000_000;
-  const timer = setInterval(() => void node.feed(samplesAt((at += HOP))), (1000 * HOP) / RATE_HZ);
+  const timer = setInterval(
+    () => {
+      void node.feed(samplesAt(at));
+      at += HOP;
+    },
+    (1000 * HOP) / RATE_HZ,
+  );
   const [startTicks, startMs] = [ticksOf(node.pid()), performance.now()];
   await new Promise((resolve) => setTimeout(resolve, ms));
   clearInterval(timer);
