@@ -25,7 +25,10 @@ import {
 } from "../deploy/firmware/tools/runtime-program.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
 import { createWasmEngine } from "../src/engine/wasm.ts";
+import { decodeContainer } from "../src/model/container.ts";
+import { below, prng } from "../src/prng.ts";
 import { expectedLines, runtimeCases } from "./firmware-cases.ts";
+import { anyConvolutions, anyGrus, anyShifts } from "./firmware-shapes.ts";
 
 const PLACES: readonly (readonly [string, Place, readonly string[]])[] = [
   ["x86-64", "host", []],
@@ -79,4 +82,34 @@ function testPlace(name: string, place: Place, flags: readonly string[]): void {
     expect(finished, engine).toMatchObject({ exitCode: 0, timedOut: false });
     expect(finished.output.trim().split("\n")).toEqual(run.flatMap(expectedOf));
   });
+}
+
+/** The interpreter has other inner loops where there are DSP instructions, and rarer paths in both. */
+describe("students of any shape and shift", () => {
+  const any = [...anyConvolutions(30), ...anyGrus(20), ...anyShifts()].map(caseOfAnyShape);
+
+  for (const place of ["mps2-an386", "mps2-an385", "virt-rv32"] as const) testShapes(place, any);
+});
+
+function testShapes(place: Place, any: readonly StudentCase[]): void {
+  it.skipIf(missingFor(place).length > 0)(`the interpreter on ${place}`, async () => {
+    const inside = mkdtempSync(join(folder, "shapes-"));
+    const output = join(inside, "golden.elf");
+    const sources = embedContainers(inside, any);
+    buildProgram({ place, program: "golden", sources, output, flags: RUNTIME_FLAGS });
+    const finished = await runProgram(place, output, 60_000);
+    expect(finished).toMatchObject({ exitCode: 0, timedOut: false });
+    const lines = any.flatMap((it) => expectedLines(referenceEngine, it));
+    expect(finished.output.trim().split("\n")).toEqual(lines);
+  });
+}
+
+function caseOfAnyShape(container: Uint8Array, i: number): StudentCase {
+  const { windowSamples, channels } = decodeContainer(container).student;
+  const length = windowSamples * channels;
+  const random = prng(i, "any window");
+  const bytes = Uint8Array.from({ length: 3 * length }, (_, at) =>
+    at < length ? below(random, 256) : at < 2 * length ? 128 - below(random, 2) : 128,
+  );
+  return { name: `any-${i}`, container, windows: { key: `any_${i}`, count: 3, bytes } };
 }

@@ -7,7 +7,6 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { GATE_TABLES_FILE, gateTablesSource } from "../deploy/firmware/tools/gate-tables.ts";
 import { FIRMWARE_FOLDER } from "../deploy/firmware/tools/toolchain.ts";
@@ -15,12 +14,11 @@ import { referenceEngine } from "../src/engine/reference.ts";
 import { decodeContainer, encodeContainer } from "../src/model/container.ts";
 import { MODEL_LIMITS } from "../src/model/limits.ts";
 import { MULTIPLIER_MIN, SHIFT_MAX, SHIFT_MIN } from "../src/model/requantize.ts";
-import type { QuantizedStudent } from "../src/model/student.ts";
 import { studentCost } from "../src/model/student-cost.ts";
-import type { StudentSpec } from "../src/model/student-spec.ts";
 import { below, prng } from "../src/prng.ts";
 import { runtimeCases } from "./firmware-cases.ts";
 import { withoutCompiler } from "./firmware-host.ts";
+import { anyConvolutions, anyGrus, anyShifts } from "./firmware-shapes.ts";
 import {
   askRuntime,
   buildRuntimeHost,
@@ -28,7 +26,7 @@ import {
   POOL_WINDOW_BYTES,
 } from "./firmware-runtime-host.ts";
 import { containerOf } from "./mutated-containers.ts";
-import { arbitrarySpecs, SMALL_CNN_SPEC, SMALL_GRU_SPEC, scrambled } from "./student-samples.ts";
+import { SMALL_CNN_SPEC } from "./student-samples.ts";
 
 const absent = withoutCompiler("the runtime in C");
 
@@ -76,9 +74,6 @@ function expectSameAnswers(containers: readonly Uint8Array[], windows: readonly 
   }
 }
 
-const encoded = (spec: StudentSpec, student: QuantizedStudent): Uint8Array =>
-  encodeContainer({ ...containerOf(spec, "int8"), student });
-
 describe.skipIf(absent)("the runtime in C says what the reference says, in as much memory", () => {
   it("of golden, scrambled and shipped students, with golden, noisy and recorded windows", async () => {
     const { cases, real } = await runtimeCases();
@@ -94,68 +89,24 @@ describe.skipIf(absent)("the runtime in C says what the reference says, in as mu
   });
 
   it("of convolutions of any shape", () => {
-    const specs = fc.sample(arbitrarySpecs, { numRuns: 60, seed: 20_261 });
-    const containers = specs.flatMap((spec, i) => {
-      const { student } = containerOf(spec, "int8");
-      return [encoded(spec, student), encoded(spec, scrambled(student, i))];
-    });
-    expectSameAnswers(containers, poolWindows(1));
+    expectSameAnswers(anyConvolutions(60), poolWindows(1));
   });
 
   it("of GRUs of any shape", () => {
-    const random = prng(7, "gru shapes");
-    const containers = Array.from({ length: 40 }, (_, i) => {
-      const patchSamples = 1 + below(random, 5);
-      const hidden = 1 + below(random, 19);
-      const patches = Array.from({ length: 1 + below(random, 3) }, () => 1 + below(random, 6));
-      const spec: StudentSpec = {
-        windowSamples: patchSamples * patches.reduce((sum, count) => sum + count, 0),
-        channels: 1 + below(random, 4),
-        classes: 2 + below(random, 8),
-        stages: patches.map((count, s) => ({
-          layers: [{ kind: "gru", patchSamples, hidden, patches: count, continues: s > 0 }],
-          exit: { hidden: 3 * s },
-        })),
-      };
-      const { student } = containerOf(spec, "int8");
-      return encoded(spec, i % 2 === 0 ? student : scrambled(student, i));
-    });
-    expectSameAnswers(containers, poolWindows(2));
+    expectSameAnswers(anyGrus(40), poolWindows(2));
   });
 
   it("with every shift, alone and mixed with others", () => {
-    const containers = [SMALL_CNN_SPEC, SMALL_GRU_SPEC].flatMap((spec) =>
-      Array.from({ length: 2 * SHIFT_MAX }, (_, round) => {
-        const student = structuredClone(containerOf(spec, "int8").student);
-        const random = prng(round, "shifts");
-        const shift = () => (round < SHIFT_MAX ? round + 1 : 8 + below(random, 26));
-        setShifts(student, shift);
-        return encoded(spec, student);
-      }),
-    );
-    expectSameAnswers(containers, poolWindows(3));
+    expectSameAnswers(anyShifts(), poolWindows(3));
   });
 
   it("but not of a container at an odd address", () => {
-    const container = encoded(SMALL_CNN_SPEC, containerOf(SMALL_CNN_SPEC, "int8").student);
+    const container = encodeContainer(containerOf(SMALL_CNN_SPEC, "int8"));
     const shifts = [0, 1, 2, 3, 4].map((shift) => ({ container, shift }));
     const codes = askRuntime([program], [], shifts).map(({ code }) => code);
     expect(codes).toEqual(["ok", "bad-alignment", "bad-alignment", "bad-alignment", "ok"]);
   });
 });
-
-function setShifts(student: QuantizedStudent, shift: () => number): void {
-  for (const { layers, exit } of student.stages) {
-    exit.poolRequantization.shifts.fill(shift());
-    for (const layer of [...layers, ...exit.layers]) {
-      const all =
-        layer.kind === "gru"
-          ? [layer.inputRequantization, layer.stateRequantization]
-          : [layer.requantization];
-      for (const { shifts } of all) for (const i of shifts.keys()) shifts[i] = shift();
-    }
-  }
-}
 
 describe("the runtime's files", () => {
   it("hold the GRU's tables as the reference has them", () => {
