@@ -19,6 +19,7 @@ import { openLabelReader } from "../gateway/label-reader.ts";
 import { onnxRuntime } from "../gateway/onnx-runtime.ts";
 import { Registry } from "../gateway/registry.ts";
 import { ReleaseDesk } from "../gateway/release-desk.ts";
+import { needsOf, needsText, unfitNodes } from "../gateway/release-fit.ts";
 import { gatewayCrypto, openReleaseKeys } from "../gateway/release-keys.ts";
 import { judgeTrust } from "../gateway/teacher-trust.ts";
 import { EdgeError } from "../src/assert.ts";
@@ -135,6 +136,7 @@ async function distilIn(
   progress.done();
   tell(answer, labels, io);
   if (answer.kind === "refused") return EXIT.failed;
+  tellWhoCannotHold(answer.container, directory, desk.cohort, io);
   const out = input.text("out");
   if (out !== undefined) await writeFile(out, answer.container);
   if (input.flag("release")) {
@@ -177,6 +179,21 @@ function readLabels(
   } finally {
     reader.close();
   }
+}
+
+/** The gateway would withhold the release from these nodes. */
+function tellWhoCannotHold(
+  container: Uint8Array,
+  directory: string,
+  cohort: string,
+  io: CommandIo,
+): void {
+  const reader = openLabelReader(path.join(directory, LABEL_LOG_FILE));
+  const needs = needsOf(container);
+  const { unfit, fit } = unfitNodes(reader.nodes(), cohort, needs);
+  reader.close();
+  if (unfit.length === 0) return;
+  io.note(`${fit.length === 0 ? "no node can hold it: " : ""}${needsText(needs, unfit)}`);
 }
 
 function tell(answer: DistilAnswer, labels: LabelChoice, io: CommandIo): void {
