@@ -3,7 +3,8 @@
  *
  *   engine-native CONTAINER WINDOWS COUNT
  *
- * reads a model container and COUNT windows, and prints one line with a hash of the logits per exit
+ * reads a model container and COUNT windows, or with GENERATED defined runs the student that was
+ * compiled in, as `student.h`, and leaves the container alone. It prints one line with a hash of the logits per exit
  * (FNV-1a over int16 little-endian, window after window). Then each line of standard input is a
  * number of windows to run through all exits, and is answered by the nanoseconds that they took.
  * It is a benchmark's program: it trusts its files, and the runtime checks the container.
@@ -16,6 +17,33 @@
 #include "bw.h"
 
 enum { EXITS_MOST = 16 };
+
+#ifdef GENERATED
+#include "student.h"
+
+static student_ram ram;
+
+static int open_student(const void *container, uint32_t length) {
+  return container != NULL && length > 0 && student_self_test(&ram);
+}
+static uint32_t exits(void) { return STUDENT_EXITS; }
+static uint32_t classes(void) { return STUDENT_CLASSES; }
+static void begin(const int8_t *window) { student_begin(&ram, window); }
+static bw_exit next_exit(void) { return student_next_exit(&ram); }
+#else
+static bw_model model;
+static bw_run run;
+
+static int open_student(const void *container, uint32_t length) {
+  if (bw_load(&model, container, length) != BW_OK) return 0;
+  void *ram = malloc(bw_ram_bytes(&model));
+  return ram != NULL && bw_open(&run, &model, ram, bw_ram_bytes(&model)) == BW_OK;
+}
+static uint32_t exits(void) { return model.exits; }
+static uint32_t classes(void) { return model.classes; }
+static void begin(const int8_t *window) { bw_begin(&run, window); }
+static bw_exit next_exit(void) { return bw_next_exit(&run); }
+#endif
 
 static void *read_file(const char *name, uint32_t *length) {
   FILE *file = fopen(name, "rb");
@@ -37,17 +65,16 @@ static uint32_t hashed(uint32_t hash, const int16_t *logits, uint32_t count) {
   return hash;
 }
 
-static void print_hashes(bw_run *run, const int8_t *windows, uint32_t count, uint32_t bytes) {
-  const bw_model *model = run->model;
+static void print_hashes(const int8_t *windows, uint32_t count, uint32_t bytes) {
   uint32_t hashes[EXITS_MOST];
   for (uint32_t exit = 0; exit < EXITS_MOST; exit++) hashes[exit] = 0x811c9dc5u;
   for (uint32_t w = 0; w < count; w++) {
-    bw_begin(run, windows + w * bytes);
-    for (uint32_t exit = 0; exit < model->exits && exit < EXITS_MOST; exit++) {
-      hashes[exit] = hashed(hashes[exit], bw_next_exit(run).logits, model->classes);
+    begin(windows + w * bytes);
+    for (uint32_t exit = 0; exit < exits() && exit < EXITS_MOST; exit++) {
+      hashes[exit] = hashed(hashes[exit], next_exit().logits, classes());
     }
   }
-  for (uint32_t exit = 0; exit < model->exits && exit < EXITS_MOST; exit++) {
+  for (uint32_t exit = 0; exit < exits() && exit < EXITS_MOST; exit++) {
     printf("%lu ", (unsigned long)hashes[exit]);
   }
   printf("\n");
@@ -66,20 +93,16 @@ int main(int count_of_words, char **words) {
   const void *container = read_file(words[1], &length);
   const int8_t *windows = read_file(words[2], &windows_length);
   const uint32_t count = (uint32_t)atoi(words[3]);
-  bw_model model;
-  bw_run run;
   if (container == NULL || windows == NULL || count == 0) return 3;
-  if (bw_load(&model, container, length) != BW_OK) return 4;
-  void *ram = malloc(bw_ram_bytes(&model));
-  if (bw_open(&run, &model, ram, bw_ram_bytes(&model)) != BW_OK) return 5;
+  if (!open_student(container, length)) return 4;
   const uint32_t bytes = windows_length / count;
-  print_hashes(&run, windows, count, bytes);
+  print_hashes(windows, count, bytes);
   long wanted = 0;
   while (scanf("%ld", &wanted) == 1) {
     const double start = nanoseconds();
     for (long i = 0; i < wanted; i++) {
-      bw_begin(&run, windows + ((uint32_t)i % count) * bytes);
-      while (bw_exits_left(&run) > 0) (void)bw_next_exit(&run);
+      begin(windows + ((uint32_t)i % count) * bytes);
+      for (uint32_t exit = 0; exit < exits(); exit++) (void)next_exit();
     }
     printf("%.0f\n", nanoseconds() - start);
     fflush(stdout);

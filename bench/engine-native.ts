@@ -1,13 +1,13 @@
 /**
- * The C runtime as a peer of the engines: compiled for this machine, run as a child process.
+ * The C runtime as a peer of the engines, compiled for this machine and run as a child process: its
+ * interpreter, and the C that is generated for a student.
  *
  * The child answers how long so many windows took, by its own clock, so that the pipe between us is
  * not in the figure. Where there is no compiler, that is said and nothing is timed.
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -18,14 +18,15 @@ import {
   TARGETS,
 } from "../deploy/firmware/tools/toolchain.ts";
 import { assert } from "../src/assert.ts";
+import { exportC } from "../src/export/student-c.ts";
+import { type Container, encodeContainer } from "../src/model/container.ts";
 import type { WindowSet } from "../src/signal/window-set.ts";
 
 export const NATIVE_FLAGS = ["-O3", "-march=native"];
 
 const PROGRAM = fileURLToPath(new URL("engine-native.c", import.meta.url));
 
-/** The program, compiled once per run of the benchmark. */
-export type NativeProgram = { readonly file: string; readonly folder: string };
+export type NativeKind = "interpreter" | "generated";
 
 export type NativeEngine = {
   /** FNV-1a over the logits of all windows, one per exit. */
@@ -35,38 +36,22 @@ export type NativeEngine = {
   readonly stop: () => Promise<void>;
 };
 
-/** Undefined where there is no compiler. */
-export function buildNative(): NativeProgram | undefined {
-  if (findProgram(TARGETS.host.compiler) === undefined) return undefined;
-  const runtime = join(FIRMWARE_FOLDER, "runtime");
-  const sources = readdirSync(runtime)
-    .filter((name) => name.endsWith(".c"))
-    .map((name) => join(runtime, name));
-  if (sources.length === 0) return undefined;
-  const folder = mkdtempSync(join(tmpdir(), "bellwether-native-"));
-  const file = join(folder, "engine-native");
-  compile({
-    target: "host",
-    sources: [...sources, PROGRAM],
-    output: file,
-    flags: [...NATIVE_FLAGS, `-I${runtime}`],
-  });
-  return { file, folder };
+export function hasCompiler(): boolean {
+  return findProgram(TARGETS.host.compiler) !== undefined;
 }
 
-export function removeNative({ folder }: NativeProgram): void {
-  rmSync(folder, { recursive: true });
-}
-
+/** Compiles and starts it; the folder is the caller's to remove. */
 export async function startNative(
-  program: NativeProgram,
-  container: Uint8Array,
+  kind: NativeKind,
+  container: Container,
   windows: WindowSet,
+  folder: string,
 ): Promise<NativeEngine> {
-  const [model, samples] = [join(program.folder, "model.bwm"), join(program.folder, "windows")];
-  writeFileSync(model, container);
+  const [model, samples] = [join(folder, "model.bwm"), join(folder, "windows")];
+  writeFileSync(model, encodeContainer(container));
   writeFileSync(samples, windows.samples);
-  const child = spawn(program.file, [model, samples, String(windows.count)], {
+  const program = build(kind, container, folder);
+  const child = spawn(program, [model, samples, String(windows.count)], {
     stdio: ["pipe", "pipe", "inherit"],
   });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
@@ -84,6 +69,24 @@ export async function startNative(
     },
     stop: () => ended(child),
   };
+}
+
+function build(kind: NativeKind, container: Container, folder: string): string {
+  const runtime = join(FIRMWARE_FOLDER, "runtime");
+  const output = join(folder, kind);
+  const sources = [PROGRAM];
+  const flags = [...NATIVE_FLAGS, `-I${runtime}`];
+  if (kind === "generated") {
+    const { files } = exportC({ container, modelId: "00".repeat(8), name: "student" });
+    for (const { name, text } of files) writeFileSync(join(folder, name), text);
+    sources.push(join(folder, "student.c"));
+    flags.push("-DGENERATED", `-I${folder}`);
+  } else {
+    const names = readdirSync(runtime).filter((name) => name.endsWith(".c"));
+    sources.push(...names.map((name) => join(runtime, name)));
+  }
+  compile({ target: "host", sources, output, flags });
+  return output;
 }
 
 function ended(child: ChildProcess): Promise<void> {

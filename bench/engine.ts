@@ -1,20 +1,24 @@
 /**
  * Nanoseconds per window of every engine, beside ONNX Runtime on the same shapes.
  *
- * Reference, WebAssembly, the C runtime compiled for this machine, ONNX Runtime native and in
- * WebAssembly, one thread each. They run by turns, many short rounds; the figures are medians over
- * the rounds, and ratios are medians of the ratios within one round, so that a busy machine disturbs
- * all alike. `--rounds N`. Before anything is timed, the engines' hashes are compared, and ONNX
- * Runtime's answers with ours. A peer that is not installed is named and left out.
+ * Reference, WebAssembly, C for this machine (the runtime's interpreter, and what is generated for a
+ * student), ONNX Runtime native and in WebAssembly, one thread each. They run by turns, many short
+ * rounds; the figures are medians over the rounds, and ratios are medians of the ratios within one
+ * round, so that a busy machine disturbs all alike. `--rounds N`. Before anything is timed, the
+ * engines' hashes are compared, and ONNX Runtime's answers with ours. A peer that is not installed
+ * is named and left out.
  */
 
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { onnxRuntime } from "../gateway/onnx-runtime.ts";
 import type { Engine, LoadedStudent } from "../src/engine/engine.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
 import { createWasmEngine } from "../src/engine/wasm.ts";
 import { largestIndex } from "../src/learn/metrics.ts";
 import type { Program, Runtime, RuntimeTensor } from "../src/learn/runtime.ts";
-import { type Container, encodeContainer } from "../src/model/container.ts";
+import type { Container } from "../src/model/container.ts";
 import { quantizeStudent } from "../src/model/quantize.ts";
 import { hashLogits, selfTestHashes } from "../src/model/self-test.ts";
 import { studentCost } from "../src/model/student-cost.ts";
@@ -30,10 +34,10 @@ import {
 } from "../test/student-samples.ts";
 import { type BenchmarkOptions, type BenchmarkResult, median, table } from "./benchmark.ts";
 import {
-  buildNative,
+  hasCompiler,
   NATIVE_FLAGS,
-  type NativeProgram,
-  removeNative,
+  type NativeEngine,
+  type NativeKind,
   startNative,
 } from "./engine-native.ts";
 import { windowsPerSecond } from "./engine-nodes.ts";
@@ -44,6 +48,10 @@ const SHAPES: Readonly<Record<string, StudentSpec>> = {
   cnn: CNN_SPEC,
   gru: GRU_SPEC,
   collar: COLLAR_SPEC,
+};
+const NATIVE_KINDS: Readonly<Record<string, NativeKind>> = {
+  c: "interpreter",
+  "c, generated": "generated",
 };
 const WINDOWS = 64;
 const BATCH_WINDOWS = 64;
@@ -67,7 +75,8 @@ type ShapeFigures = {
 
 type Peers = {
   readonly wasm: Engine;
-  readonly native: NativeProgram | undefined;
+  /** Where C is compiled; undefined without a compiler. */
+  readonly folder: string | undefined;
   readonly web: Runtime | undefined;
 };
 
@@ -75,7 +84,7 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
   const rounds = options.quick ? 3 : Number(options.extra.rounds ?? 41);
   const peers: Peers = {
     wasm: createWasmEngine(),
-    native: buildNative(),
+    folder: hasCompiler() ? mkdtempSync(join(tmpdir(), "bellwether-native-")) : undefined,
     web: await onnxRuntimeWeb(),
   };
   const shapes: Record<string, ShapeFigures> = {};
@@ -92,7 +101,7 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
       perSecond[shape] = windowsPerSecond(peers.wasm, measured.container, windows, nodes);
     }
   } finally {
-    if (peers.native !== undefined) removeNative(peers.native);
+    if (peers.folder !== undefined) rmSync(peers.folder, { recursive: true });
   }
   const { nsPerWindow, wasmFaster } = shapes.cnn as ShapeFigures;
   return {
@@ -106,6 +115,7 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
         wasmOverOnnxruntimeWeb: wasmFaster["onnxruntime-web"] ?? null,
         wasmOverReference: wasmFaster.reference,
         wasmOverC: wasmFaster.c ?? null,
+        wasmOverGeneratedC: wasmFaster["c, generated"] ?? null,
       },
       windowsPerSecondOverNodes: perSecond,
       rounds,
@@ -118,7 +128,7 @@ function linesOf(
   shapes: Readonly<Record<string, ShapeFigures>>,
   perSecond: Readonly<Record<string, number>>,
   identical: boolean,
-  { native, web }: Peers,
+  { folder, web }: Peers,
 ): string[] {
   const rows = Object.entries(shapes).flatMap(([shape, { nsPerWindow, ...figures }]) =>
     Object.entries(nsPerWindow).map(([name, ns]) => {
@@ -127,14 +137,14 @@ function linesOf(
     }),
   );
   const missing = [
-    ...(native === undefined ? ["c: gcc is not installed"] : []),
+    ...(folder === undefined ? ["c: gcc is not installed"] : []),
     ...(web === undefined ? ["onnxruntime-web: it is not installed; npm ci"] : []),
   ];
   return [
     ...table([["shape", "engine", "ns/window", "GMAC/s", "WASM is faster by"], ...rows]),
     "",
     ...missing.map((line) => `left out: ${line}`),
-    `c is the runtime of deploy/firmware, gcc ${NATIVE_FLAGS.join(" ")}`,
+    `c is the interpreter of deploy/firmware, both by gcc ${NATIVE_FLAGS.join(" ")}`,
     `reference, WASM and C give the same bits: ${identical ? "yes" : "NO"}`,
     ...Object.entries(perSecond).map(
       ([shape, windows]) =>
@@ -145,7 +155,7 @@ function linesOf(
 
 async function measureShape(
   spec: StudentSpec,
-  { wasm, native, web }: Peers,
+  { wasm, folder, web }: Peers,
   rounds: number,
   progress: (share: number) => void,
 ) {
@@ -157,12 +167,17 @@ async function measureShape(
   const onnx = peerOnnx(student);
   const program = await onnxRuntime().compile(onnx);
   const inWeb = await web?.compile(onnx);
-  const inC = native && (await startNative(native, encodeContainer(container), windows));
+  const inC: { readonly name: string; readonly engine: NativeEngine }[] = [];
+  // One after another: they share a folder.
+  for (const [name, kind] of Object.entries(NATIVE_KINDS)) {
+    if (folder === undefined) break;
+    inC.push({ name, engine: await startNative(kind, container, windows, folder) });
+  }
   const hashes = hashesOf(reference, windows).join();
   const identical =
     selfTestHashes(reference, 1).join() === selfTestHashes(fast, 1).join() &&
     hashesOf(fast, windows).join() === hashes &&
-    (inC === undefined || inC.hashes.join() === hashes);
+    inC.every(({ engine }) => engine.hashes.join() === hashes);
   const agreement = await agreementWith(program, container, windows, reference);
   const timed: Timed[] = [
     { name: "wasm", run: windowsThrough(fast, windows) },
@@ -173,12 +188,12 @@ async function measureShape(
   if (inWeb !== undefined) {
     timed.push({ name: "onnxruntime-web", run: batchesThrough(inWeb, container, windows, 1) });
   }
-  if (inC !== undefined) {
-    const inTurn = async (count: number) => ({ windows: count, ns: await inC.run(count) });
-    timed.push({ name: "c", run: inTurn });
+  for (const { name, engine } of inC) {
+    timed.push({ name, run: async (count) => ({ windows: count, ns: await engine.run(count) }) });
   }
   const ns = await takeTurns(timed, rounds, progress);
-  await Promise.all([program.release(), inWeb?.release(), inC?.stop()]);
+  await Promise.all([program.release(), inWeb?.release()]);
+  await Promise.all(inC.map(({ engine }) => engine.stop()));
   const macs = studentCost(student).at(-1)?.macs ?? 0;
   const wasmRounds = ns.get("wasm") ?? [];
   const each = <T>(value: (rounds: readonly number[]) => T) =>

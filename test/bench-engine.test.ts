@@ -4,11 +4,9 @@ import { expect, it } from "vitest";
 import type { BenchmarkOptions } from "../bench/benchmark.ts";
 import { run } from "../bench/engine.ts";
 import { onnxRuntimeWeb } from "../bench/engine-web.ts";
-import { buildNative, removeNative } from "../bench/engine-native.ts";
+import { hasCompiler } from "../bench/engine-native.ts";
 
-const native = buildNative();
-if (native !== undefined) removeNative(native);
-const hasC = native !== undefined;
+const hasC = hasCompiler();
 const hasWeb = (await onnxRuntimeWeb()) !== undefined;
 if (!hasC) console.warn("no C compiler: the C runtime is not timed");
 if (!hasWeb) console.warn("onnxruntime-web is not installed: it is not timed");
@@ -40,7 +38,7 @@ it("times every engine on every shape, and ONNX Runtime names nearly the same cl
       "onnxruntime-node",
       "onnxruntime-node, 64 at once",
       ...(hasWeb ? ["onnxruntime-web"] : []),
-      ...(hasC ? ["c"] : []),
+      ...(hasC ? ["c", "c, generated"] : []),
     ]);
     expect(figures.windowsPerSecondOverNodes?.[shape]).toBeGreaterThan(1000);
   }
@@ -49,4 +47,5 @@ it("times every engine on every shape, and ONNX Runtime names nearly the same cl
   expect(figures.ratio?.wasmOverOnnxruntimeNode).toBeGreaterThan(0);
   expect(figures.ratio?.wasmOverOnnxruntimeWeb).toEqual(hasWeb ? expect.any(Number) : null);
   expect(figures.ratio?.wasmOverC).toEqual(hasC ? expect.any(Number) : null);
+  expect(figures.ratio?.wasmOverGeneratedC).toEqual(hasC ? expect.any(Number) : null);
 });
