@@ -55,7 +55,7 @@ const NATIVE_KINDS: Readonly<Record<string, NativeKind>> = {
 };
 const WINDOWS = 64;
 const BATCH_WINDOWS = 64;
-const ROUND_MS = 25;
+const ROUND_MS = 10;
 const NODES = 20_000;
 
 type Timed = {

@@ -4,27 +4,27 @@
  * It prints estimates and says so; it measures nothing.
  */
 
-import { type Constant, TARGETS, type TargetName, UNCERTAINTY } from "../src/cost/targets.ts";
+import { type Constant, TARGETS, type TargetName } from "../src/cost/targets.ts";
 import { estimateOn, type TargetEstimate } from "../src/cost/student-on-target.ts";
-import { FITTED } from "../src/cost/fitted.ts";
+import { FITTED, type Fitted } from "../src/cost/fitted.ts";
 import { decodeContainer } from "../src/model/container.ts";
 
 export type CostDescription = TargetEstimate & {
   readonly target: string;
   readonly uncertainty: number;
-  readonly instructionModel: { readonly source: string; readonly error: string };
+  readonly instructionModel: Pick<Fitted, "counted" | "errorMedian" | "errorWorst">;
   readonly constants: Readonly<Record<string, Constant>>;
 };
 
 /** Throws `EdgeError` for bytes that are no container. */
 export function describeCost(bytes: Uint8Array, target: TargetName): CostDescription {
   const { student } = decodeContainer(bytes);
-  const { name, processor: _, instructionSet, ...constants } = TARGETS[target];
-  const { source, error } = FITTED[instructionSet];
+  const { name, processor: _, instructionSet, uncertainty, ...constants } = TARGETS[target];
+  const { counted, errorMedian, errorWorst } = FITTED[instructionSet];
   return {
     target: name,
-    uncertainty: UNCERTAINTY,
-    instructionModel: { source, error },
+    uncertainty,
+    instructionModel: { counted, errorMedian, errorWorst },
     ...estimateOn(target, student, bytes.length),
     constants,
   };
@@ -33,6 +33,7 @@ export function describeCost(bytes: Uint8Array, target: TargetName): CostDescrip
 /** The same for people. */
 export function costLines(cost: CostDescription): string[] {
   const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+  const { counted, errorMedian, errorWorst } = cost.instructionModel;
   const lines = [
     "",
     `on        ${cost.target}, estimated: times and energies within ${percent(cost.uncertainty)}`,
@@ -51,7 +52,8 @@ export function costLines(cost: CostDescription): string[] {
   lines.push(
     `          RAM ${cost.ramBytes} bytes (${percent(cost.ramShare)} of the processor's), ` +
       `flash ${cost.flashBytes} (${percent(cost.flashShare)}), without the rest of the firmware`,
-    `          instructions: ${cost.instructionModel.source}; ${cost.instructionModel.error}`,
+    `          instructions by a model of exact counts (${counted}), off by ` +
+      `${percent(errorMedian)} in the median and ${percent(errorWorst)} at worst`,
   );
   for (const [name, { value, unit, status, source }] of Object.entries(cost.constants)) {
     lines.push(`          ${name} ${value} ${unit}, ${status}: ${source}`);

@@ -30,7 +30,10 @@ export function instructionsOf(
   });
 }
 
-function instructionsOfWork({ kind, macs, outputs, rows }: Work, model: InstructionModel): number {
+export function instructionsOfWork(
+  { kind, macs, outputs, rows }: Work,
+  model: InstructionModel,
+): number {
   const coefficients = model[kind];
   assert(coefficients !== undefined, `the instruction model knows ${kind}`);
   const { mac, output, row } = coefficients;

@@ -2,7 +2,7 @@
  * What a student costs on one processor, exit by exit: an estimate, never a measurement.
  *
  * Instructions come from a model that was fitted to exact counts of the C runtime; cycles, time and
- * energy from the target's constants, within `UNCERTAINTY`. The processor alone: neither the gate
+ * energy from the target's constants, within its `uncertainty`. The processor alone: neither the gate
  * (some hundredths of the student), nor the sensor, nor a message over a radio is in it.
  */
 

@@ -5,11 +5,10 @@
 
 import type { ExitHead, QuantizedStudent, Stage } from "../model/student.ts";
 
-/** `window` is the copy of the samples before the first layer; `stage` what each stage costs beside
- * its layers; `pool` the mean over time, `state` the features of a GRU. */
+/** `window` is the copy of the samples before the first layer, `pool` the mean over time, `state` the
+ * features of a GRU. */
 export const WORK_KINDS = [
   "window",
-  "stage",
   "conv",
   "pointwise",
   "depthwise",
@@ -35,7 +34,6 @@ export function workOf(student: QuantizedStudent): readonly (readonly Work[])[] 
   const samples = student.windowSamples * student.channels;
   return student.stages.map((stage, s) => [
     ...(s === 0 ? [{ kind: "window", macs: 0, outputs: samples, rows: 1 } as const] : []),
-    { kind: "stage", macs: 0, outputs: 0, rows: 1 },
     ...stage.layers.map(layerWork),
     ...headWork(stage.exit, pooledTime(student, s)),
   ]);
