@@ -3,15 +3,15 @@
  * from students that it was not fitted to.
  *
  * `--students N` to fit to (48; at most 18 on aarch64, where counting is slow), a third as many to test
- * on, and the shapes that engines are compared on. `--sets cortex-m4,rv32imc` leaves others out. The
- * coefficients printed are those of `src/cost/fitted.ts`. `--quick` fits nothing: it takes a
+ * on, and the shapes that engines are compared on. `--sets cortex-m4,rv32imc` leaves others out. `--write yes`
+ * writes what was fitted to `src/cost/fitted-sets.ts`. `--quick` fits nothing: it takes a
  * handful of students on the Cortex-M4. Instructions only: time and energy were measured nowhere.
  */
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { FITTED } from "../src/cost/fitted.ts";
+import { FITTED } from "../src/cost/fitted-sets.ts";
 import { type InstructionModel, instructionsOfWork } from "../src/cost/instruction-model.ts";
 import type { InstructionSet } from "../src/cost/targets.ts";
 import { quantizeStudent } from "../src/model/quantize.ts";
@@ -26,6 +26,7 @@ import { type BenchmarkOptions, type BenchmarkResult, median, table } from "./be
 import { type Counted, countStudents, missingFor, type Overhead } from "./cost-counts.ts";
 import { fitInstructionModel } from "./cost-fit.ts";
 import { someStudents } from "./cost-students.ts";
+import { writeFitted } from "./cost-write.ts";
 
 const SETS: readonly InstructionSet[] = ["cortex-m4", "rv32imc", "aarch64"];
 /** A model that is further off than this on a held-out student does not deserve its name. Vectorized
@@ -60,6 +61,7 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
   } finally {
     rmSync(folder, { recursive: true });
   }
+  if (options.extra.write === "yes") writeFitted(freshOf(figures));
   const measured = Object.entries(figures);
   const percent = (share: number | undefined): string =>
     share === undefined ? "-" : `${(100 * share).toFixed(1)} %`;
@@ -88,6 +90,16 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
 function wantedSets({ quick, extra }: BenchmarkOptions): readonly InstructionSet[] {
   if (extra.sets !== undefined) return SETS.filter((set) => extra.sets?.split(",").includes(set));
   return quick ? SETS.slice(0, 1) : SETS;
+}
+
+function freshOf(figures: Readonly<Partial<Record<InstructionSet, SetFigures>>>) {
+  const round = (share: number): number => Math.round(1000 * share) / 1000;
+  const sets = Object.entries(figures).flatMap(([set, { model, refitted, overhead }]) => {
+    if (model === undefined || refitted === undefined) return [];
+    const errors = { errorMedian: round(refitted.median), errorWorst: round(refitted.worst) };
+    return [[set, { model, ...errors, ...overhead }] as const];
+  });
+  return Object.fromEntries(sets);
 }
 
 async function measureSet(

@@ -6,7 +6,8 @@
 
 import { type Constant, TARGETS, type TargetName } from "../src/cost/targets.ts";
 import { estimateOn, type TargetEstimate } from "../src/cost/student-on-target.ts";
-import { FITTED, type Fitted } from "../src/cost/fitted.ts";
+import type { Fitted } from "../src/cost/fitted.ts";
+import { FITTED } from "../src/cost/fitted-sets.ts";
 import { decodeContainer } from "../src/model/container.ts";
 
 export type CostDescription = TargetEstimate & {

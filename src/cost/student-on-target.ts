@@ -8,7 +8,7 @@
 
 import type { QuantizedStudent } from "../model/student.ts";
 import { studentCost } from "../model/student-cost.ts";
-import { FITTED } from "./fitted.ts";
+import { FITTED } from "./fitted-sets.ts";
 import { instructionsOf } from "./instruction-model.ts";
 import { TARGETS, type TargetName } from "./targets.ts";
 
