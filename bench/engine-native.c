@@ -4,10 +4,10 @@
  *   engine-native CONTAINER WINDOWS COUNT
  *
  * reads a model container and COUNT windows, or with GENERATED defined runs the student that was
- * compiled in, as `student.h`, and leaves the container alone. It prints one line with a hash of the logits per exit
- * (FNV-1a over int16 little-endian, window after window). Then each line of standard input is a
- * number of windows to run through all exits, and is answered by the nanoseconds that they took.
- * It is a benchmark's program: it trusts its files, and the runtime checks the container.
+ * compiled in, as `student.h`, and leaves the container alone. It prints one line with a hash of the
+ * logits per exit (FNV-1a over int16 little-endian, window after window). Then each line of standard
+ * input is a number of windows to run through all exits, and is answered by the nanoseconds that they
+ * took. It is a benchmark's program: it trusts its files, and the runtime checks the container.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <stdio.h>
