@@ -55,6 +55,11 @@ const COMMANDS: readonly {
     load: () => import("./certs.ts"),
   },
   {
+    name: "config",
+    summary: "check a file of settings, show what counts, print the schema",
+    load: () => import("./config.ts"),
+  },
+  {
     name: "train",
     summary: "train a teacher and students from labelled recordings",
     load: () => import("./train.ts"),

@@ -2,11 +2,11 @@
  * Who may say and hear what on the embedded broker. Everything that is not allowed here is denied.
  *
  * A node publishes on its own `up` topics and its own availability (by last will), and hears its own
- * `down` topics, nothing else. Readers hear the public plane and publish nothing. Operators may also
- * ask the gateway to do things (`bridge/request/…`) and hear its answers. A client without credentials,
- * which only the loopback allows, is a node by its client id and a reader besides. Frames of the node
- * plane are never forwarded to others, whatever wildcard they have subscribed to: they may hold raw
- * movement of an animal or a person.
+ * `down` topics, nothing else. Readers hear the public plane and publish nothing but that a Home
+ * Assistant is there. Operators may also ask the gateway to do things (`bridge/request/…`) and hear its
+ * answers. A client without credentials, which only the loopback allows, is a node by its client id and
+ * a reader besides. Frames of the node plane are never forwarded to others, whatever wildcard they have
+ * subscribed to: they may hold raw movement of an animal or a person.
  *
  * Who somebody is, is decided in `authentication.ts`; that these rules hold is asked of the running
  * broker at every start, by `rights-self-test.ts`.
@@ -50,6 +50,11 @@ export type AccessRules = {
 
 /** `{"state":"offline"}` and the same with blanks. */
 const AVAILABILITY_BYTES_MAX = 64;
+/** Where Home Assistant says that it is there, at every connection and as its last will. Refused, it
+ * would be cut off for it, and come back for ever. */
+export const HOME_ASSISTANT_STATUS = "homeassistant/status";
+/** `offline` */
+const STATUS_BYTES_MAX = 7;
 
 /** Undefined when allowed, else the reason. A last will is a publication like any other. */
 export function mayPublish(
@@ -61,17 +66,23 @@ export function mayPublish(
     case "node":
       return mayPublishAsNode(base, who.node, publishing);
     case "local":
+      if (isStatus(publishing)) return undefined;
       return who.node === undefined
         ? "without credentials a client publishes only under a node's name"
         : mayPublishAsNode(base, who.node, publishing);
     case "joining":
       return mayAskToJoin(base, who.clientId, publishing);
     case "operator":
+      if (isStatus(publishing)) return undefined;
       if (!isRequest(base, publishing.topic)) return "operators publish requests and nothing else";
       return publishing.retain ? "requests are not retained" : undefined;
     case "reader":
-      return "readers publish nothing";
+      return isStatus(publishing) ? undefined : "readers publish nothing";
   }
+}
+
+function isStatus({ topic, retain, payloadBytes }: Publishing): boolean {
+  return topic === HOME_ASSISTANT_STATUS && !retain && payloadBytes <= STATUS_BYTES_MAX;
 }
 
 function mayPublishAsNode(

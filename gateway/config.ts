@@ -9,134 +9,15 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { isMap, isScalar, LineCounter, parseDocument, type Document } from "yaml";
-import { z } from "zod";
+import type { z } from "zod";
 import { EdgeError } from "../src/assert.ts";
 import { type TopicBase, topicBase } from "../src/wire/topics.ts";
-import { DEFAULT_TRIGGER_RULE, type TriggerRule } from "./distil-trigger.ts";
+import { type FileConfig, FileSchema } from "./config-schema.ts";
+import type { TriggerRule } from "./distil-trigger.ts";
 import { DEFAULT_ROLLOUT_POLICY, type RolloutPolicy } from "./rollout.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
-
-const wholeNumber = (low: number, high: number): z.ZodInt => z.int().min(low).max(high);
-
-const minutes = (low: number): z.ZodNumber => z.number().min(low).max(100_000);
-
-const FileSchema = z.strictObject({
-  /** Where everything that must survive is kept; relative to the configuration file. */
-  data_directory: z.string().min(1).default("bellwether-data"),
-  topics: z
-    .strictObject({
-      /** What stands before every topic. */
-      base: z.string().default("bellwether"),
-    })
-    .prefault({}),
-  broker: z
-    .strictObject({
-      /** An external broker, such as mqtt://user@farm.local:1883; without it one is embedded. */
-      url: z
-        .string()
-        .regex(/^mqtts?:\/\//, "must start with mqtt:// or mqtts://")
-        .optional(),
-      /** A file with the external broker's password, so that it is not in this one. */
-      password_file: z.string().optional(),
-      /** A certificate authority for mqtts, PEM. */
-      ca_file: z.string().optional(),
-      host: z.string().default("127.0.0.1"),
-      port: wholeNumber(0, 65_535).default(1883),
-      /** `lan` lets this port leave the loopback, where everybody in between can read along. */
-      plain_mqtt: z.enum(["loopback", "lan"]).default("loopback"),
-      connections: wholeNumber(1, 100_000).default(1_024),
-      /** Of one connection: beyond it, the gateway reads more slowly. */
-      packets_per_second: wholeNumber(1, 100_000).default(200),
-      packets_burst: wholeNumber(1, 100_000).default(1_000),
-    })
-    .prefault({}),
-  access: z
-    .strictObject({
-      /** Whether clients on this machine need credentials on our own broker. */
-      loopback: z.enum(["anonymous", "closed"]).default("anonymous"),
-    })
-    .prefault({}),
-  tls: z
-    .strictObject({
-      /** MQTT over TLS, for everybody who is not on this machine. */
-      enabled: z.boolean().default(false),
-      host: z.string().default("0.0.0.0"),
-      port: wholeNumber(0, 65_535).default(8883),
-      /** PEM; without them those that `bellwether certs make` has made. */
-      certificate_file: z.string().optional(),
-      key_file: z.string().optional(),
-      /** Who signs the certificates of clients, PEM; without it our own authority. */
-      client_ca_file: z.string().optional(),
-      /** A client with a certificate needs no password; its common name is its name. */
-      client_certificates: z.enum(["off", "optional", "required"]).default("off"),
-    })
-    .prefault({}),
-  websocket: z
-    .strictObject({
-      /** MQTT over WebSocket, for browsers. */
-      enabled: z.boolean().default(false),
-      host: z.string().default("127.0.0.1"),
-      port: wholeNumber(0, 65_535).default(9001),
-      /** `auto`: over TLS where it listens beyond this machine. */
-      tls: z.enum(["auto", "on", "off"]).default("auto"),
-      /** Origins of pages that may connect, such as https://farm.local:8443. */
-      origins: z
-        .array(z.string().regex(/^https?:\/\/[^/]+$/, "must be as https://host:port"))
-        .default([]),
-    })
-    .prefault({}),
-  profile: z.string().default("cattle"),
-  teacher: z
-    .strictObject({
-      /** An ONNX file or a TensorFlow.js model; without it the profile's own teacher. */
-      file: z.string().optional(),
-      batch_size: wholeNumber(1, 256).default(16),
-      wait_ms: z.number().min(0).max(10_000).default(5),
-      /** Windows waiting in memory, of all nodes and of one; more wait on disk. */
-      queue: wholeNumber(256, 100_000).default(1_024),
-      node_queue: wholeNumber(1, 10_000).default(64),
-    })
-    .prefault({}),
-  nodes: z
-    .strictObject({
-      /** A node is offline after this many of the longest silences that it announced. */
-      silences: z.number().min(1).max(100).default(2.5),
-      /** Frames of further nodes are refused. */
-      most: wholeNumber(1, 1_000_000).default(10_000),
-    })
-    .prefault({}),
-  loop: z
-    .strictObject({
-      enabled: z.boolean().default(true),
-      labels_wanted: wholeNumber(1, 10_000).default(DEFAULT_TRIGGER_RULE.labelsWanted),
-      labels_least: wholeNumber(1, 10_000).default(DEFAULT_TRIGGER_RULE.labelsLeast),
-      patience_minutes: minutes(0).default(DEFAULT_TRIGGER_RULE.patienceMs / MINUTE_MS),
-      labels_count: wholeNumber(1, 1_000_000).default(DEFAULT_TRIGGER_RULE.labelsCount),
-      schedule_hours: z
-        .number()
-        .min(0)
-        .max(100_000)
-        .default(DEFAULT_TRIGGER_RULE.scheduleMs / HOUR_MS),
-    })
-    .prefault({}),
-  releases: z
-    .strictObject({
-      chunk_bytes_per_second: wholeNumber(1_024, 1_000_000_000).default(262_144),
-      soak_minutes: minutes(0).default(DEFAULT_ROLLOUT_POLICY.soakMs / MINUTE_MS),
-      silence_minutes: minutes(0.01).default(DEFAULT_ROLLOUT_POLICY.silenceMs / MINUTE_MS),
-      evidence_minutes: minutes(0.01).default(DEFAULT_ROLLOUT_POLICY.evidenceMs / MINUTE_MS),
-      audits_least: wholeNumber(0, 10_000).default(DEFAULT_ROLLOUT_POLICY.auditsLeast),
-      windows_least: wholeNumber(0, 100_000).default(DEFAULT_ROLLOUT_POLICY.windowsLeast),
-    })
-    .prefault({}),
-  log: z
-    .strictObject({ level: z.enum(["debug", "info", "warning", "error"]).default("info") })
-    .prefault({}),
-});
-
-type FileConfig = z.infer<typeof FileSchema>;
 
 export type BrokerConfig = {
   readonly url: string | undefined;
@@ -229,6 +110,22 @@ export function parseConfig(
   file: string,
   environment: Readonly<Record<string, string | undefined>>,
 ): GatewayConfig {
+  return toConfig(parseSettings(text, file, environment).settings, file);
+}
+
+/** The settings under the names that people write, and where each comes from. */
+export type Settings = {
+  readonly settings: FileConfig;
+  /** `line 4`, the variable's name, or `default`. */
+  readonly origin: (section: string, key?: string) => string;
+};
+
+/** @throws EdgeError as `parseConfig` does */
+export function parseSettings(
+  text: string,
+  file: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): Settings {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
   const [syntax] = document.errors;
@@ -245,7 +142,15 @@ export function parseConfig(
     );
     throw invalid("config-invalid", file, problems);
   }
-  return toConfig(parsed.data, file);
+  return {
+    settings: parsed.data,
+    origin: (section, key) => {
+      const at = key === undefined ? [section] : [section, key];
+      const line = lineOf(document, lines, at);
+      const inFile = line === undefined ? "default" : `line ${line}`;
+      return fromEnvironment.get(at.join(".")) ?? inFile;
+    },
+  };
 }
 
 function toConfig(settings: FileConfig, file: string): GatewayConfig {

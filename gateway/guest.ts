@@ -37,7 +37,8 @@ export class Guest {
   #session: Session | undefined;
   #clientId = "";
   #hasPublished = false;
-  #hearsNodePlane = false;
+  /** It has used its node topics. */
+  #actsAsNode = false;
   #subscriptions = 0;
 
   constructor(options: GuestOptions) {
@@ -100,8 +101,10 @@ export class Guest {
   /** Undefined when allowed, else the reason. */
   mayPublish(publishing: Publishing): string | undefined {
     const reason = this.#whyNotPublish(publishing);
-    if (reason === undefined) this.#hasPublished = true;
-    else this.#deny("publish", publishing.topic, reason);
+    if (reason === undefined) {
+      this.#hasPublished = true;
+      if (publishing.topic.startsWith(`${this.#options.base}/`)) this.#actsAsNode = true;
+    } else this.#deny("publish", publishing.topic, reason);
     return reason;
   }
 
@@ -112,7 +115,7 @@ export class Guest {
       return false;
     }
     this.#subscriptions++;
-    if (this.isNodePlane(filter)) this.#hearsNodePlane = true;
+    if (this.isNodePlane(filter)) this.#actsAsNode = true;
     return true;
   }
 
@@ -139,8 +142,7 @@ export class Guest {
     const { base, rules } = this.#options;
     if (this.principal === undefined) return "it has not shown who it is";
     if (this.#subscriptions >= SUBSCRIPTIONS_MAX) return "too many subscriptions";
-    const actsAsNode = this.#hasPublished || this.#hearsNodePlane;
-    return rules.maySubscribe(base, this.principal, filter, actsAsNode);
+    return rules.maySubscribe(base, this.principal, filter, this.#actsAsNode);
   }
 
   #deny(what: string, topic: string, reason: string): void {

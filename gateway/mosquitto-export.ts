@@ -8,6 +8,7 @@
 
 import { LIMITS } from "../src/wire/limits.ts";
 import { isNodeId, nodeTopic, type TopicBase } from "../src/wire/topics.ts";
+import { HOME_ASSISTANT_STATUS } from "./access.ts";
 import type { Identity } from "./access-store.ts";
 
 /** The user that the gateway itself is on that broker. */
@@ -64,7 +65,12 @@ function rightsOf(base: TopicBase, { name, role }: Identity): readonly string[] 
     role === "operator"
       ? [`topic write ${base}/bridge/request/#`]
       : [`topic deny ${base}/bridge/request/#`, `topic deny ${base}/bridge/response/#`];
-  return [`topic deny ${base}/node/#`, ...administration, `topic read ${base}/#`];
+  return [
+    `topic deny ${base}/node/#`,
+    ...administration,
+    `topic read ${base}/#`,
+    `topic write ${HOME_ASSISTANT_STATUS}`,
+  ];
 }
 
 function block(user: string, rights: readonly string[]): string {

@@ -8,6 +8,7 @@ import path from "node:path";
 import { connect, type IClientOptions, type MqttClient } from "mqtt";
 import { command as certs } from "../cli/certs.ts";
 import { type CommandIo, type CommandSpec, commandInput, parseOption } from "../cli/command.ts";
+import { command as config } from "../cli/config.ts";
 import { command as nodes } from "../cli/nodes.ts";
 import { command as users } from "../cli/users.ts";
 import { Authentication } from "../gateway/authentication.ts";
@@ -104,7 +105,7 @@ export function authenticationAt(
 /** `bellwether …`: what it prints as JSON. Those that change a data directory run in this process, on
  * a connection of their own to it, and others in another. */
 export async function bellwether(...words: readonly string[]): Promise<Record<string, unknown>> {
-  const spec = [nodes, users, certs].find(({ name }) => name === words[0]);
+  const spec = [nodes, users, certs, config].find(({ name }) => name === words[0]);
   if (spec !== undefined) return runHere(spec, words.slice(1));
   const { code, out, err } = await run(process.execPath, [
     path.resolve("cli/main.ts"),

@@ -331,6 +331,8 @@ describe("people", () => {
     ]);
     await operator.publishAsync(`${base}/bridge/request/nodes/list`, "{}", { qos: 1 });
     expect(operator.connected).toBe(true);
+    // As a Home Assistant does at every connection.
+    await reader.publishAsync("homeassistant/status", "online", { qos: 1 });
     reader.publish(`${base}/bridge/request/nodes/list`, "{}", { qos: 1 });
     await ended(reader);
   });
