@@ -82,7 +82,7 @@ describe("C files", () => {
   });
 
   it("open with a comment that says what they are", () => {
-    const wrong = SOURCES.filter(({ text }) => !/^\/\*[\s*]*\w[^]{10}/.test(text));
+    const wrong = SOURCES.filter(({ text }) => !/^\/\*[\s*]*\w[\s\S]{10}/.test(text));
     expect(wrong.map(({ path }) => path)).toEqual([]);
   });
 
