@@ -1,7 +1,7 @@
 /*
  * Runs containers through the runtime on the host, and writes down everything that it says.
  *
- *   'p' u32 count, count * 8192 bytes      windows for the students that follow, as much as they read
+ *   'p' u32 count, count * 8192 bytes      windows of which students read as much as they want
  *   'm' u8 shift, u32 length, bytes        a container, so many bytes behind a multiple of four
  *        answers u8 code, and if that is BW_OK: u32 ram bytes, u8 exits, then for every window and
  *        exit u16 features, the features, u8 classes, and the logits as u16

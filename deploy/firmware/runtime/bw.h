@@ -69,6 +69,8 @@ typedef struct bw_exit {
 typedef struct bw_run {
   const bw_model *model;
   int8_t *ram;
+  int32_t *scratch;
+  int16_t *state; /* of the GRU */
   const uint8_t *next_layer;
   int8_t *input;  /* activation that the next layer reads, from its zeros in front on */
   int8_t *output; /* buffer that it may write */

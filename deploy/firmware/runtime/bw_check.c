@@ -53,8 +53,8 @@ static const uint8_t *take_table(records_walk *walk, uint32_t announced, uint32_
 }
 
 /* `places` are four offsets in a record. Weights of a row are `apart` bytes one from the other. */
-static bw_code check_rows(records_walk *walk, const uint8_t *places, uint32_t rows, uint32_t columns,
-                          uint32_t apart, uint32_t magnitude) {
+static bw_code check_rows(records_walk *walk, const uint8_t *places, uint32_t rows,
+                          uint32_t columns, uint32_t apart, uint32_t magnitude) {
   const uint8_t *weights = take_table(walk, bw_u32(places), rows * columns);
   const uint8_t *biases = weights ? take_table(walk, bw_u32(places + 4), 4 * rows) : 0;
   const uint8_t *multipliers = biases ? take_table(walk, bw_u32(places + 8), 2 * rows) : 0;
@@ -195,7 +195,8 @@ static void enter_section(records_walk *walk, const uint8_t *entry) {
   walk->end = walk->at + bw_u32(entry + 8);
 }
 
-static bw_code check_stage(records_walk *walk, const uint8_t *stage, const uint8_t *entries, int gru) {
+static bw_code check_stage(records_walk *walk, const uint8_t *stage, const uint8_t *entries,
+                           int gru) {
   const uint32_t layers = stage[BW_AT_LAYERS];
   const uint32_t head_layers = stage[BW_AT_HEAD_LAYERS];
   if (!in_range(layers, gru ? 1u : BW_MAX_LAYERS_PER_STAGE)) return BW_BAD_SHAPE;

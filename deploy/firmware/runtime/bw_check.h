@@ -1,4 +1,4 @@
-/* What bw_load.c asks of bw_check.c, and what of a model bw_run.c wants to know. Not for callers. */
+/* What bw_load.c asks of bw_check.c, and what bw_run.c shares with it. Not for callers. */
 #ifndef BW_CHECK_H
 #define BW_CHECK_H
 

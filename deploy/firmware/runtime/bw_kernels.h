@@ -11,7 +11,7 @@
  *   bw_dense      [column] int8 to [row] int16: dense layers, and a GRU's pre-activations
  *   bw_dense_16   [column] int16 to [row] int16
  *
- * Their heart is the rescaling of sums, which has a fast form for all rows met in practice.
+ * Rescaling has a fast form for all rows that are met in practice.
  */
 #ifndef BW_KERNELS_H
 #define BW_KERNELS_H
@@ -19,10 +19,6 @@
 #include <stdint.h>
 
 #define BW_INLINE static inline __attribute__((always_inline))
-/* What runs once a value: fast. It is in the program once, whoever calls it. */
-#define BW_KERNEL static __attribute__((noinline, hot, unused))
-/* What runs once a layer: small. */
-#define BW_SMALL __attribute__((cold))
 
 /* Shifts of negative numbers must round down. Every compiler that we know does; this proves it. */
 typedef char bw_shifts_round_down[(-3 >> 1) == -2 ? 1 : -1];
@@ -40,38 +36,50 @@ typedef struct bw_rows {
   uint32_t fast; /* bw_fast_form of the shifts */
 } bw_rows;
 
-/* The rule itself, for every shift: (sum * m + 2^(s-1)) >> s, saturated to int16. What is saturated
- * to int8 afterwards is what int8 alone would have given. */
-BW_KERNEL int32_t bw_exactly(int32_t sum, int32_t multiplier, uint32_t shift) {
-  /* One bit more than asked for, so that half of the last step is one. */
-  const int64_t twice = ((int64_t)sum * multiplier) >> (shift - 1u);
-  const int64_t value = (twice + 1) >> 1;
-  return value < -32768 ? -32768 : value > 32767 ? 32767 : (int32_t)value;
-}
+/* In the program once, however often it is called. */
+#define BW_KERNEL static __attribute__((noinline, hot, unused))
+/* Where few bytes are worth more than few instructions: what runs once a layer, or hardly ever. */
+#define BW_SMALL static __attribute__((noinline, cold, unused))
 
-/* The same of one of some rows. */
-BW_INLINE int32_t bw_exact_row(const bw_rows *rows, int32_t row, int32_t sum) {
-  return bw_exactly(sum, rows->multipliers[row], rows->shifts[row]);
+/*
+ * The rule for every shift, saturated to int16: (sum * m + 2^(s-1)) >> s. What is saturated to int8
+ * afterwards is what int8 alone would have given.
+ *
+ * From a shift of 17 on, the product's lower 16 bits cannot change the result: 32 bits will do.
+ * Below, the sum is lifted by k = 17 - s first, saturated to what 32 - k bits hold: beyond, the
+ * result is at least 2^(31-k) * 2^14 / 2^s = 2^28, and saturates anyway.
+ */
+BW_SMALL int32_t bw_exactly(int32_t sum, int32_t multiplier, int32_t shift) {
+  if (shift < 17) {
+    const int32_t most = 0x7fffffff >> (17 - shift);
+    sum = sum > most ? most : sum < ~most ? ~most : sum;
+    sum = (int32_t)((uint32_t)sum << (17 - shift));
+    shift = 17;
+  }
+  int32_t low = (int32_t)(((uint32_t)sum & 0xffffu) * (uint32_t)multiplier >> 16);
+  int32_t upper = (sum >> 16) * multiplier + low;
+  int32_t value = (upper + ((int32_t)1 << (shift - 17))) >> (shift - 16);
+  return value < -32768 ? -32768 : value > 32767 ? 32767 : value;
 }
 
 /*
  * Fast rows. With shifts of 16 to 32 only, the rule is the upper half of one product, rounded:
  * (sum * (m << (32 - s)) + 2^31) >> 32. With shifts of 12 to 26 only, it is that of sum << 4 and
  * m << (28 - s), once the sum is saturated to 28 bits: a sum beyond gives 2^27 * 2^14 / 2^26 or
- * more, which saturates an int16. `fast` is 32 or 28, or 0 where rows are neither.
+ * more, which saturates an int16. `fast` is 32 or 28 in each byte, or 0 where rows are neither.
  */
-#define BW_FAST 32u
-#define BW_LIFTED 28u
+#define BW_FAST 0x20202020u
+#define BW_LIFTED 0x1c1c1c1cu
 
-BW_INLINE uint32_t bw_fast_form(const uint8_t *shifts, int32_t count) {
-  int32_t least = 255;
-  int32_t most = 0;
-  for (int32_t row = 0; row < count; row++) {
-    least = shifts[row] < least ? shifts[row] : least;
-    most = shifts[row] > most ? shifts[row] : most;
+BW_SMALL uint32_t bw_fast_form(const uint8_t *shifts, int32_t count) {
+  uint32_t form = BW_FAST;
+  uint32_t lifted = BW_LIFTED;
+  while (--count >= 0) {
+    const uint32_t shift = shifts[count];
+    if (shift - 16u > 16u) form = 0;
+    if (shift - 12u > 14u) lifted = 0;
   }
-  if (least >= 16 && most <= 32) return BW_FAST;
-  return least >= 12 && most <= 26 ? BW_LIFTED : 0;
+  return form != 0 ? form : lifted;
 }
 
 #if defined(__ARM_FEATURE_DSP) && !defined(BW_PORTABLE)
@@ -80,14 +88,13 @@ BW_INLINE uint32_t bw_fast_form(const uint8_t *shifts, int32_t count) {
 #include "bw_kernels_portable.h"
 #endif
 
-/* output[c] = saturate8(rescale(sum over t of input[t][c])). */
-BW_KERNEL void bw_mean_pool(const int8_t *input, uint32_t times, uint32_t channels,
-                            int32_t multiplier, uint32_t shift, int8_t *output) {
-  for (const int8_t *const end = input + channels; input != end; input++) {
-    const int8_t *at = input;
+/* output[c] = saturate8(rescale(sum over t of input[t][c])) */
+BW_INLINE void bw_mean_pool(const int8_t *input, int32_t times, int32_t channels,
+                            int32_t multiplier, int32_t shift, int8_t *output) {
+  for (int32_t c = 0; c < channels; c++) {
     int32_t sum = 0;
-    for (uint32_t left = times; left > 0; left--, at += channels) sum += *at;
-    *output++ = (int8_t)bw_saturate8(bw_exactly(sum, multiplier, shift));
+    for (int32_t t = 0, i = c; t < times; t++, i += channels) sum += input[i];
+    output[c] = (int8_t)bw_saturate8(bw_exactly(sum, multiplier, shift));
   }
 }
 
@@ -103,10 +110,11 @@ BW_INLINE void bw_state_pool(const int16_t *state, int32_t hidden, int8_t *outpu
   }
 }
 
-/* A table of 257 nodes at an int16 Q3.12 number: between nodes, rounded half up. */
-BW_KERNEL int32_t bw_look_up(const int16_t *nodes, int32_t x_q12) {
-  const int16_t *at = nodes + 128 + (x_q12 >> 8);
-  return at[0] + (((at[1] - at[0]) * (x_q12 & 255) + 128) >> 8);
+/* A table of 257 nodes at a Q3.12 number, saturated to int16: between nodes, rounded half up. */
+BW_SMALL int32_t bw_look_up(const int16_t *nodes, int32_t x) {
+  int32_t position = bw_saturate16(x) + 32768;
+  const int16_t *at = nodes + (position >> 8);
+  return at[0] + (((at[1] - at[0]) * (position & 255) + 128) >> 8);
 }
 
 /*
@@ -118,10 +126,10 @@ BW_KERNEL void bw_gru_update(const int16_t *from_input, const int16_t *from_stat
   for (int32_t j = 0; j < hidden; j++) {
     int32_t u = hidden + j;
     int32_t n = 2 * hidden + j;
-    int32_t reset = bw_look_up(sigmoid, bw_saturate16(from_input[j] + from_state[j]));
-    int32_t update = bw_look_up(sigmoid, bw_saturate16(from_input[u] + from_state[u]));
+    int32_t reset = bw_look_up(sigmoid, from_input[j] + from_state[j]);
+    int32_t update = bw_look_up(sigmoid, from_input[u] + from_state[u]);
     int32_t gated = (reset * from_state[n] + 16384) >> 15;
-    int32_t fresh = bw_look_up(tanh, bw_saturate16(from_input[n] + gated));
+    int32_t fresh = bw_look_up(tanh, from_input[n] + gated);
     /* |update * (h - fresh)| <= 32767 * 65535 < 2^31, and the new state lies between the two. */
     state[j] = (int16_t)(fresh + ((update * (state[j] - fresh) + 16384) >> 15));
   }

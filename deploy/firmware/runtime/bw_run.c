@@ -3,11 +3,11 @@
  *
  * RAM, from the start of the caller's block, each part on a multiple of four:
  *
+ *   input buffer    the window with its zeros, and every second activation after the first layer
+ *   output buffer   the activations in between
  *   scratch         inputs of one layer, widened to int16, where kernels want that
  *   GRU             state, pre-activations from the input and from the state, int16
  *   dense           hidden layers of one head
- *   input buffer    the window with its zeros, and every second activation after the first layer
- *   output buffer   the activations in between
  *   exits           for each exit its logits, then its features
  *
  * A layer writes between the zeros that the layer after it wants around its input, so that no loop
@@ -20,32 +20,23 @@
 #include "bw_kernels.h"
 #include "bw_layout.h"
 
-static void zero(int8_t *from, uint32_t count) {
+BW_SMALL void zero(int8_t *from, uint32_t count) {
   for (uint32_t i = 0; i < count; i++) from[i] = 0;
 }
 
-/* Tables are aligned, and nothing else ever writes to them: they are read as the arrays they are. */
-static BW_SMALL void find_rows(bw_rows *rows, const uint8_t *bytes, const uint8_t *places,
-                               uint32_t count, uint32_t columns) {
+/* The tables of so many rows and columns as are there already. Tables are aligned, and nobody ever
+ * writes to them: they are read as the arrays they are. */
+BW_SMALL void find_rows(bw_rows *rows, const uint8_t *bytes, const uint8_t *places) {
   rows->weights = (const int8_t *)(bytes + bw_u32(places));
   rows->biases = (const int32_t *)(const void *)(bytes + bw_u32(places + 4));
   rows->multipliers = (const int16_t *)(const void *)(bytes + bw_u32(places + 8));
   rows->shifts = bytes + bw_u32(places + 12);
-  rows->count = (int32_t)count;
-  rows->columns = (int32_t)columns;
   rows->fast = bw_fast_form(rows->shifts, rows->count);
 }
 
-static int32_t *scratch_of(const bw_run *run) {
-  return (int32_t *)(void *)run->ram;
-}
-static int16_t *state_of(const bw_run *run) {
-  return (int16_t *)(void *)(run->ram + run->model->scratch_bytes);
-}
-
 /* Zeros around `bytes` of activation that `layer` reads, and where it starts between them. */
-static BW_SMALL int8_t *between_zeros(int8_t *buffer, const uint8_t *layer, uint32_t bytes,
-                                      uint32_t channels) {
+BW_SMALL int8_t *between_zeros(int8_t *buffer, const uint8_t *layer, uint32_t bytes,
+                               uint32_t channels) {
   const uint32_t before = bw_u16(layer + BW_AT_PAD) * channels;
   const uint32_t both = bw_margin(layer) * channels;
   zero(buffer, before);
@@ -54,8 +45,7 @@ static BW_SMALL int8_t *between_zeros(int8_t *buffer, const uint8_t *layer, uint
 }
 
 /* `reader` is the record of the layer that comes after; null where none does. */
-static BW_SMALL int8_t *run_convolution(bw_run *run, const uint8_t *layer,
-                                        const uint8_t *reader) {
+BW_SMALL int8_t *run_convolution(bw_run *run, const uint8_t *layer, const uint8_t *reader) {
   const uint32_t kernel = bw_u16(layer + BW_AT_KERNEL);
   const uint32_t out_time = bw_u16(layer + BW_AT_OUT_TIME);
   const uint32_t in_channels = bw_u16(layer + BW_AT_IN_CHANNELS);
@@ -67,112 +57,128 @@ static BW_SMALL int8_t *run_convolution(bw_run *run, const uint8_t *layer,
   int8_t *output = buffer;
   if (reader != 0) output = between_zeros(buffer, reader, out_time * out_channels, out_channels);
   bw_rows rows;
-  find_rows(&rows, run->model->bytes, layer + BW_AT_TABLES, out_channels,
-            depthwise ? kernel : kernel * in_channels);
+  rows.count = (int32_t)out_channels;
+  rows.columns = (int32_t)(depthwise ? kernel : kernel * in_channels);
+  find_rows(&rows, run->model->bytes, layer + BW_AT_TABLES);
   if (depthwise) bw_depthwise(&rows, input, step, (int32_t)out_time, output);
-  else bw_conv(&rows, input, step, (int32_t)out_time, output, scratch_of(run));
+  else bw_conv(&rows, input, step, (int32_t)out_time, output, run->scratch);
   run->input = buffer;
   run->output = input;
   return output;
 }
 
-static BW_SMALL void run_gru(bw_run *run, const uint8_t *layer) {
+BW_SMALL void run_gru(bw_run *run, const uint8_t *layer) {
   const bw_model *model = run->model;
   const uint32_t hidden = model->hidden;
   const uint32_t columns = bw_u16(layer + BW_AT_PATCH_SAMPLES) * model->channels;
   const int8_t *patch = run->input + bw_u16(layer + BW_AT_FIRST_PATCH) * columns;
-  int16_t *state = state_of(run);
+  int16_t *state = run->state;
   int16_t *from_input = state + hidden;
   int16_t *from_state = from_input + 3 * hidden;
   bw_rows input_rows;
   bw_rows state_rows;
-  find_rows(&input_rows, model->bytes, layer + BW_AT_TABLES, 3 * hidden, columns);
-  find_rows(&state_rows, model->bytes, layer + BW_AT_STATE_TABLES, 3 * hidden, hidden);
+  input_rows.count = state_rows.count = (int32_t)(3 * hidden);
+  input_rows.columns = (int32_t)columns;
+  state_rows.columns = (int32_t)hidden;
+  find_rows(&input_rows, model->bytes, layer + BW_AT_TABLES);
+  find_rows(&state_rows, model->bytes, layer + BW_AT_STATE_TABLES);
   for (uint32_t left = bw_u16(layer + BW_AT_PATCHES); left > 0; left--, patch += columns) {
-    bw_dense(&input_rows, patch, from_input, scratch_of(run));
-    bw_dense_16(&state_rows, state, from_state, scratch_of(run));
+    bw_dense(&input_rows, patch, 0, from_input, run->scratch);
+    bw_dense(&state_rows, 0, state, from_state, run->scratch);
     bw_gru_update(from_input, from_state, (int32_t)hidden, bw_sigmoid_q15, bw_tanh_q15, state);
   }
 }
 
-/* The dense layers of one head, from the features to the logits. Hidden layers are int8 in int16. */
-static BW_SMALL void run_head(bw_run *run, const uint8_t *layer, const int8_t *features,
-                              int16_t *logits) {
+/* A head's dense layers, from the features to the logits. Hidden ones are int8 in int16. */
+BW_SMALL void run_head(bw_run *run, const uint8_t *layer, const int8_t *features, int16_t *logits) {
   const bw_model *model = run->model;
-  int16_t *next = state_of(run) + bw_gru_bytes(model->hidden) / 2;
-  const int16_t *input = 0;
+  int16_t *next = run->state + bw_gru_bytes(model->hidden) / 2;
+  const int16_t *wide = 0;
   for (;; layer += BW_LAYER_RECORD_BYTES) {
     const uint32_t outputs = bw_u16(layer + BW_AT_OUT_CHANNELS);
     const int last = layer[0] == BW_DENSE_LOGITS;
     int16_t *output = last ? logits : next;
     bw_rows rows;
-    find_rows(&rows, model->bytes, layer + BW_AT_TABLES, outputs,
-              bw_u16(layer + BW_AT_IN_CHANNELS));
-    if (input == 0) bw_dense(&rows, features, output, scratch_of(run));
-    else bw_dense_16(&rows, input, output, scratch_of(run));
+    rows.count = (int32_t)outputs;
+    rows.columns = (int32_t)bw_u16(layer + BW_AT_IN_CHANNELS);
+    find_rows(&rows, model->bytes, layer + BW_AT_TABLES);
+    bw_dense(&rows, features, wide, output, run->scratch);
     if (last) return;
     bw_relu(output, (int32_t)outputs);
-    input = output;
+    features = 0;
+    wide = output;
     next += outputs;
   }
 }
 
-bw_code bw_open(bw_run *run, const bw_model *model, void *ram, uint32_t ram_bytes) {
+__attribute__((cold)) bw_code bw_open(bw_run *run, const bw_model *model, void *ram, uint32_t ram_bytes) {
   if (((uintptr_t)ram & 3u) != 0) return BW_BAD_ALIGNMENT;
   if (ram_bytes < model->ram_bytes) return BW_NO_RAM;
   run->model = model;
   run->ram = (int8_t *)ram;
+  run->scratch = (int32_t *)(void *)(run->ram + model->input_bytes + model->output_bytes);
+  run->state = (int16_t *)(void *)((int8_t *)run->scratch + model->scratch_bytes);
   run->next_stage = model->exits;
   return BW_OK;
 }
 
-BW_SMALL void bw_begin(bw_run *run, const int8_t *window) {
+__attribute__((cold)) void bw_begin(bw_run *run, const int8_t *window) {
   const bw_model *model = run->model;
   const uint32_t bytes = (uint32_t)model->window_samples * model->channels;
-  int8_t *input = (int8_t *)state_of(run) + bw_gru_bytes(model->hidden) + model->dense_bytes;
+  int8_t *input = run->ram;
   run->input = input;
   run->output = input + model->input_bytes;
   run->next_stage = 0;
   run->next_layer = model->layer_records;
-  run->exit = run->output + model->output_bytes;
+  run->exit = (int8_t *)run->state + bw_gru_bytes(model->hidden) + model->dense_bytes;
   if (model->hidden == 0) input = between_zeros(input, run->next_layer, bytes, model->channels);
-  else zero((int8_t *)state_of(run), 2u * model->hidden);
+  else zero((int8_t *)run->state, 2u * model->hidden);
   __builtin_memcpy(input, window, bytes);
 }
 
-BW_SMALL bw_exit bw_next_exit(bw_run *run) {
-  bw_exit result = {0, 0, 0};
+/* Runs a stage's convolutions and pools the last one's output; `after` is the next stage's first
+ * layer, null where there is none. */
+BW_SMALL void run_convolutions(bw_run *run, const uint8_t *layer, const uint8_t *stage,
+                               const uint8_t *after, int8_t *features) {
+  const int8_t *activation = 0;
+  uint32_t times = 0;
+  for (uint32_t left = stage[BW_AT_LAYERS]; left > 0; left--) {
+    const uint8_t *reader = layer + BW_LAYER_RECORD_BYTES;
+    times = bw_u16(layer + BW_AT_OUT_TIME);
+    activation = run_convolution(run, layer, left == 1 ? after : reader);
+    layer = reader;
+  }
+  bw_mean_pool(activation, (int32_t)times, (int32_t)bw_u16(stage + BW_AT_FEATURES),
+               (int32_t)bw_u16(stage + BW_AT_POOL_MULTIPLIER), stage[BW_AT_POOL_SHIFT], features);
+}
+
+__attribute__((cold)) bw_exit bw_next_exit(bw_run *run) {
   const bw_model *model = run->model;
+  bw_exit result;
+  result.logits = 0;
+  result.features = 0;
+  result.feature_count = 0;
   if (run->next_stage >= model->exits) return result;
   const uint8_t *stage = model->stage_records + run->next_stage * BW_STAGE_RECORD_BYTES;
   const uint8_t *layer = run->next_layer;
   const uint8_t *head = layer + stage[BW_AT_LAYERS] * BW_LAYER_RECORD_BYTES;
   const uint8_t *next = head + stage[BW_AT_HEAD_LAYERS] * BW_LAYER_RECORD_BYTES;
-  const uint32_t features = bw_u16(stage + BW_AT_FEATURES);
+  const uint32_t count = bw_u16(stage + BW_AT_FEATURES);
   int16_t *logits = (int16_t *)(void *)run->exit;
-  int8_t *feature = run->exit + 2u * model->classes;
+  int8_t *features = run->exit + 2u * model->classes;
   run->next_stage++;
   run->next_layer = next;
-  run->exit += bw_exit_bytes(model, features);
+  run->exit += bw_exit_bytes(model, count);
   if (model->hidden != 0) {
     run_gru(run, layer);
-    bw_state_pool(state_of(run), (int32_t)features, feature);
+    bw_state_pool(run->state, (int32_t)count, features);
   } else {
-    const uint8_t *after = run->next_stage < model->exits ? next : 0;
-    const int8_t *activation = run->input;
-    uint32_t times = 0;
-    for (; layer != head; layer += BW_LAYER_RECORD_BYTES) {
-      const uint8_t *reader = layer + BW_LAYER_RECORD_BYTES;
-      times = bw_u16(layer + BW_AT_OUT_TIME);
-      activation = run_convolution(run, layer, reader == head ? after : reader);
-    }
-    bw_mean_pool(activation, times, features, (int16_t)bw_u16(stage + BW_AT_POOL_MULTIPLIER),
-                 stage[BW_AT_POOL_SHIFT], feature);
+    run_convolutions(run, layer, stage, run->next_stage < model->exits ? next : 0, features);
   }
-  run_head(run, head, feature, logits);
+  run_head(run, head, features, logits);
   result.logits = logits;
-  result.features = feature;
-  result.feature_count = (uint16_t)features;
+  result.features = features;
+  result.feature_count = (uint16_t)count;
   return result;
 }
 
