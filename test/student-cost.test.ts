@@ -43,7 +43,7 @@ describe("studentCost", () => {
     const second = Math.max(28 * 9, 11 * 13, 9 * 10);
     const scratch = 2 * 4 * 16;
     const hidden = 2 * 7;
-    const exits = [2 * 3 + 9, 2 * 3 + 10];
+    const exits = [9, 2 * 3, 10, 2 * 3];
     const fours = (bytes: number) => 4 * Math.ceil(bytes / 4);
     const parts = [first, second, scratch, hidden, ...exits];
     const sum = parts.reduce((total, bytes) => total + fours(bytes), 0);

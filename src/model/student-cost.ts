@@ -51,7 +51,7 @@ export function studentCost(student: QuantizedStudent): readonly ExitCost[] {
       scratchBytes = Math.max(scratchBytes, widenedBytes(dense.inputs, 1));
     }
     hiddenBytes = Math.max(hiddenBytes, headHiddenBytes(exit));
-    saidBytes += aligned(2 * student.classes + exit.features);
+    saidBytes += aligned(exit.features) + aligned(2 * student.classes);
     const parts = [...bufferBytes, scratchBytes, gruBytes, hiddenBytes, saidBytes];
     const ramBytes = parts.reduce((sum, bytes) => sum + aligned(bytes), 0);
     return { macs, weightBytes, ramBytes };

@@ -68,8 +68,7 @@ typedef struct bw_exit {
 /* One student at work. A plain struct, so that the caller can place it; fields are private. */
 typedef struct bw_run {
   const bw_model *model;
-  int8_t *ram;
-  int32_t *scratch;
+  int32_t *scratch; /* the start of its RAM */
   int16_t *state; /* of the GRU */
   const uint8_t *next_layer;
   int8_t *input;  /* activation that the next layer reads, from its zeros in front on */

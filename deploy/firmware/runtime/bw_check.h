@@ -8,9 +8,10 @@
  * what of the model follows from them. `entries` are the section table's, body and head of each. */
 bw_code bw_check_student(bw_model *model, const uint8_t *entries);
 
-/* Bytes for what an exit gives to its caller. */
+/* Bytes for what an exit gives to its caller: its features, up to a multiple of four, which kernels
+ * read by the word, and its logits. */
 static inline uint32_t bw_exit_bytes(const bw_model *model, uint32_t features) {
-  return (2u * model->classes + features + 3u) & ~3u;
+  return ((features + 3u) & ~3u) + ((2u * model->classes + 3u) & ~3u);
 }
 
 /* Bytes for a GRU's state and its two vectors of pre-activations. */

@@ -9,8 +9,8 @@
  * so that one word of weights and four double words of scratch give 16 products in 8 SMLAD and 2
  * SXTB16. Columns are filled up to fours with zeros; the weights that are read beside them belong
  * to the next row or to the biases, and count nothing. Words are loaded from any address, which
- * these processors allow. The two loops that take nearly all the time are written by hand: they need
- * every register, and compilers do not pair the loads. Only bw_kernels.h includes this.
+ * these processors allow. The two loops that take nearly all the time are written by hand: they
+ * need every register, and compilers do not pair the loads. Only bw_kernels.h includes this.
  */
 #ifndef BW_KERNELS_DSP_H
 #define BW_KERNELS_DSP_H
@@ -145,10 +145,17 @@ BW_SMALL void bw_any_rows(const bw_rows *rows, const int32_t *scratch, int8_t *r
   "usat " sum ", #7, " sum "\n"       \
   "strb " sum ", " at "\n"
 #define BW_UNUSED __attribute__((unused))
+/* Functions of assembly alone, of whose bodies the compiler must believe nothing: not that an
+ * argument is unused, nor that memory is. */
+#if defined(__clang__)
+#define BW_ASSEMBLY __attribute__((naked, noinline, unused)) static
+#else
+#define BW_ASSEMBLY __attribute__((naked, noinline, noipa, unused)) static
+#endif
 
 /* Four or more fast rows at one position: output[row] int16. The last block of four rows may repeat
  * some. r0 scratch, r1 weights, r2 columns, r3 three times that, r4-r7 sums, lr the row. */
-__attribute__((naked, noinline, unused)) static void bw_fast_rows_1(
+BW_ASSEMBLY void bw_fast_rows_1(
     BW_UNUSED const bw_rows *rows, BW_UNUSED const int32_t *scratch, BW_UNUSED int16_t *output) {
   __asm__ volatile(
       "push {r0-r11, lr}\n"
@@ -197,9 +204,9 @@ __attribute__((naked, noinline, unused)) static void bw_fast_rows_1(
       "pop {r0-r11, pc}\n");
 }
 
-/* Fast rows, not lifted, at four positions, with ReLU: output[position][row] int8. r0 scratch, r1 weights,
- * r4-r7 sums, r11 rows, r12 output, lr the row. */
-__attribute__((naked, noinline, unused)) static void bw_fast_rows_4(
+/* Fast rows, not lifted, at four positions, with ReLU: output[position][row] int8. r0 scratch,
+ * r1 weights, r4-r7 sums, r11 rows, r12 output, lr the row. */
+BW_ASSEMBLY void bw_fast_rows_4(
     BW_UNUSED const bw_rows *rows, BW_UNUSED const int32_t *scratch, BW_UNUSED int8_t *output) {
   __asm__ volatile(
       "push {r1, r4-r11, lr}\n"

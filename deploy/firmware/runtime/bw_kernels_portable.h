@@ -19,62 +19,45 @@ BW_INLINE int32_t bw_saturate16(int32_t value) {
   return value < -32768 ? -32768 : value > 32767 ? 32767 : value;
 }
 
-/* How one row's sums become values. */
-typedef struct bw_scale {
-  int32_t multiplier;
-  int32_t shift;
-} bw_scale;
-
-/* A product of 64 bits is two instructions or three, but a call on a Cortex-M0. */
+/* (sum * scale + 2^31) >> 32. A product of 64 bits is two instructions or three, but a call on a
+ * Cortex-M0: there no row is fast, as bw_exactly has products of 32 bits only. */
+BW_INLINE int32_t bw_rescale(int32_t sum, int32_t scale) {
+  return (int32_t)(((int64_t)sum * scale + 0x80000000) >> 32);
+}
 #if defined(__ARM_ARCH_6M__)
-BW_INLINE bw_scale bw_scale_of(const bw_rows *rows, int32_t row) {
-  bw_scale scale = {rows->multipliers[row], rows->shifts[row]};
-  return scale;
-}
-BW_INLINE int32_t bw_value(bw_scale scale, uint32_t fast, int32_t sum) {
-  (void)fast;
-  return bw_exactly(sum, scale.multiplier, scale.shift);
-}
+#define BW_IS_FAST(rows, form) 0
 #else
-BW_INLINE bw_scale bw_scale_of(const bw_rows *rows, int32_t row) {
-  bw_scale scale = {rows->multipliers[row], rows->shifts[row]};
-  if (rows->fast != 0) scale.multiplier <<= (int32_t)(rows->fast & 255u) - scale.shift;
-  return scale;
-}
-/* Saturated to int16. */
-BW_INLINE int32_t bw_value(bw_scale scale, uint32_t fast, int32_t sum) {
-  if (fast == 0) return bw_exactly(sum, scale.multiplier, scale.shift);
-  if (fast == BW_LIFTED) {
-    sum = sum > 0x7ffffff ? 0x7ffffff : sum < -0x8000000 ? -0x8000000 : sum;
-    sum *= 16;
-  }
-  return bw_saturate16((int32_t)(((int64_t)sum * scale.multiplier + 0x80000000) >> 32));
-}
+#define BW_IS_FAST(rows, form) ((rows)->fast == (form))
 #endif
 
-#define BW_TWO_BY_TWO(i)  \
-  do {                    \
-    a += w0[i] * x0[i];   \
-    b += w1[i] * x0[i];   \
-    c += w0[i] * x1[i];   \
-    d += w1[i] * x1[i];   \
-  } while (0)
+/* Of a row that is fast and not lifted, what bw_rescale wants; else 0, which no scale is. */
+BW_INLINE int32_t bw_scale(const bw_rows *rows, int32_t row) {
+  if (!BW_IS_FAST(rows, BW_FAST)) return 0;
+  return rows->multipliers[row] << (32 - rows->shifts[row]);
+}
 
-/* Adds to sums[0] and sums[1] two rows at one position, to sums[2] and sums[3] the same rows at
- * another. A function of its own, so that nothing else competes for its registers. */
-BW_KERNEL void bw_two_by_two(const int8_t *w0, const int8_t *w1, const int8_t *x0,
-                             const int8_t *x1, int32_t columns, int32_t *sums) {
-  int32_t a = sums[0], b = sums[1], c = sums[2], d = sums[3];
-  const int8_t *const end = w0 + columns;
-  const int8_t *const fours = w0 + (columns & ~3);
-  for (; w0 != fours; w0 += 4, w1 += 4, x0 += 4, x1 += 4) {
-    BW_TWO_BY_TWO(0);
-    BW_TWO_BY_TWO(1);
-    BW_TWO_BY_TWO(2);
-    BW_TWO_BY_TWO(3);
+/* A sum of one row to int8 with ReLU. */
+BW_INLINE int8_t bw_relu_value(const bw_rows *rows, int32_t row, int32_t scale, int32_t sum) {
+  const int32_t value = scale != 0
+                            ? bw_rescale(sum, scale)
+                            : bw_exactly(sum, rows->multipliers[row], rows->shifts[row]);
+  return (int8_t)bw_relu8(value);
+}
+
+/* A sum of one row to int16. */
+BW_INLINE int16_t bw_wide_value(const bw_rows *rows, int32_t row, int32_t sum) {
+  const int32_t multiplier = rows->multipliers[row];
+  const int32_t shift = rows->shifts[row];
+  int32_t value;
+  if (BW_IS_FAST(rows, BW_FAST)) {
+    value = bw_rescale(sum, multiplier << (32 - shift));
+  } else if (BW_IS_FAST(rows, BW_LIFTED)) {
+    sum = sum > 0x7ffffff ? 0x7ffffff : sum < -0x8000000 ? -0x8000000 : sum;
+    value = bw_rescale(sum * 16, multiplier << (28 - shift));
+  } else {
+    value = bw_exactly(sum, multiplier, shift);
   }
-  for (; w0 != end; w0++, w1++, x0++, x1++) BW_TWO_BY_TWO(0);
-  sums[0] = a, sums[1] = b, sums[2] = c, sums[3] = d;
+  return (int16_t)bw_saturate16(value);
 }
 
 /*
@@ -87,25 +70,35 @@ BW_KERNEL void bw_conv(const bw_rows *rows, const int8_t *input, int32_t step, i
                        int8_t *output, int32_t *scratch) {
   const int32_t count = rows->count;
   const int32_t columns = rows->columns;
-  const uint32_t fast = rows->fast;
   (void)scratch;
   for (int32_t row = 0; row < count; row += 2) {
     const int32_t other = row + 1 < count ? 1 : 0;
-    const bw_scale scale0 = bw_scale_of(rows, row);
-    const bw_scale scale1 = bw_scale_of(rows, row + other);
+    const int32_t scale0 = bw_scale(rows, row), scale1 = bw_scale(rows, row + other);
     const int32_t bias0 = rows->biases[row], bias1 = rows->biases[row + other];
-    const int8_t *weights = rows->weights + row * columns;
+    const int8_t *first = rows->weights + row * columns;
+    const int8_t *const end = first + columns;
+    const int32_t apart = other * columns;
     const int8_t *in = input;
     int8_t *out = output + row;
     for (int32_t t = 0; t < times; t += 2, in += 2 * step, out += 2 * count) {
       const int32_t later = t + 1 < times ? 1 : 0;
-      int32_t sums[4] = {bias0, bias1, bias0, bias1};
-      bw_two_by_two(weights, weights + other * columns, in, in + later * step, columns, sums);
-      int8_t *next = out + later * count;
-      out[0] = (int8_t)bw_relu8(bw_value(scale0, fast, sums[0]));
-      out[other] = (int8_t)bw_relu8(bw_value(scale1, fast, sums[1]));
-      next[0] = (int8_t)bw_relu8(bw_value(scale0, fast, sums[2]));
-      next[other] = (int8_t)bw_relu8(bw_value(scale1, fast, sums[3]));
+      const int32_t next = later * step;
+      const int8_t *w = first, *x = in;
+      int32_t a = bias0, b = bias1, c = bias0, d = bias1;
+      do {
+        const int32_t w0 = w[0], w1 = w[apart];
+        const int32_t x0 = x[0], x1 = x[next];
+        a += w0 * x0;
+        b += w1 * x0;
+        c += w0 * x1;
+        d += w1 * x1;
+        w++;
+        x++;
+      } while (w != end);
+      out[0] = bw_relu_value(rows, row, scale0, a);
+      out[other] = bw_relu_value(rows, row + other, scale1, b);
+      out[later * count] = bw_relu_value(rows, row, scale0, c);
+      out[later * count + other] = bw_relu_value(rows, row + other, scale1, d);
     }
   }
 }
@@ -119,18 +112,24 @@ BW_KERNEL void bw_depthwise(const bw_rows *rows, const int8_t *input, int32_t st
                             int8_t *output) {
   const int32_t channels = rows->count;
   const int32_t columns = rows->columns;
-  const uint32_t fast = rows->fast;
   for (int32_t c = 0; c < channels; c++) {
-    const bw_scale scale = bw_scale_of(rows, c);
+    const int32_t scale = bw_scale(rows, c);
     const int32_t bias = rows->biases[c];
     const int8_t *weights = rows->weights + c;
     const int8_t *in = input + c;
     int8_t *out = output + c;
-    for (int32_t t = 0; t < times; t++, in += step, out += channels) {
+    /* Two positions at a time; the last of an odd number twice. */
+    for (int32_t t = 0; t < times; t += 2, in += 2 * step, out += 2 * channels) {
+      const int32_t later = t + 1 < times ? 1 : 0;
+      const int32_t next = later * step;
       const int8_t *w = weights, *x = in;
-      int32_t sum = bias;
-      for (int32_t k = columns; k > 0; k--, w += channels, x += channels) sum += *w * *x;
-      *out = (int8_t)bw_relu8(bw_value(scale, fast, sum));
+      int32_t a = bias, b = bias;
+      for (int32_t k = columns; k > 0; k--, w += channels, x += channels) {
+        a += *w * x[0];
+        b += *w * x[next];
+      }
+      out[0] = bw_relu_value(rows, c, scale, a);
+      out[later * channels] = bw_relu_value(rows, c, scale, b);
     }
   }
 }
@@ -141,7 +140,6 @@ BW_KERNEL void bw_dense(const bw_rows *rows, const int8_t *input, const int16_t 
                         int16_t *output, int32_t *scratch) {
   const int32_t count = rows->count;
   const int32_t columns = rows->columns;
-  const uint32_t fast = rows->fast;
   const int8_t *w0 = rows->weights;
   (void)scratch;
   for (int32_t row = 0; row < count; row += 2, w0 += columns) {
@@ -162,8 +160,8 @@ BW_KERNEL void bw_dense(const bw_rows *rows, const int8_t *input, const int16_t 
         b += *w1++ * *x++;
       }
     }
-    output[row] = (int16_t)bw_value(bw_scale_of(rows, row), fast, a);
-    output[row + other] = (int16_t)bw_value(bw_scale_of(rows, row + other), fast, b);
+    output[row] = bw_wide_value(rows, row, a);
+    output[row + other] = bw_wide_value(rows, row + other, b);
   }
 }
 

@@ -3,12 +3,14 @@
  *
  * RAM, from the start of the caller's block, each part on a multiple of four:
  *
- *   input buffer    the window with its zeros, and every second activation after the first layer
- *   output buffer   the activations in between
  *   scratch         inputs of one layer, widened to int16, where kernels want that
  *   GRU             state, pre-activations from the input and from the state, int16
  *   dense           hidden layers of one head
- *   exits           for each exit its logits, then its features
+ *   input buffer    the window with its zeros, and every second activation after the first layer
+ *   output buffer   the activations in between
+ *   exits           for each exit its features, then its logits
+ *
+ * Kernels read words of int8, and up to three bytes behind the last: something else is there.
  *
  * A layer writes between the zeros that the layer after it wants around its input, so that no loop
  * looks at a border.
@@ -24,8 +26,8 @@ BW_SMALL void zero(int8_t *from, uint32_t count) {
   for (uint32_t i = 0; i < count; i++) from[i] = 0;
 }
 
-/* The tables of so many rows and columns as are there already. Tables are aligned, and nobody ever
- * writes to them: they are read as the arrays they are. */
+/* The tables of so many rows and columns as are there already. Tables are aligned, and nobody
+ * ever writes to them: they are read as the arrays they are. */
 BW_SMALL void find_rows(bw_rows *rows, const uint8_t *bytes, const uint8_t *places) {
   rows->weights = (const int8_t *)(bytes + bw_u32(places));
   rows->biases = (const int32_t *)(const void *)(bytes + bw_u32(places + 4));
@@ -115,9 +117,8 @@ __attribute__((cold)) bw_code bw_open(bw_run *run, const bw_model *model, void *
   if (((uintptr_t)ram & 3u) != 0) return BW_BAD_ALIGNMENT;
   if (ram_bytes < model->ram_bytes) return BW_NO_RAM;
   run->model = model;
-  run->ram = (int8_t *)ram;
-  run->scratch = (int32_t *)(void *)(run->ram + model->input_bytes + model->output_bytes);
-  run->state = (int16_t *)(void *)((int8_t *)run->scratch + model->scratch_bytes);
+  run->scratch = (int32_t *)ram;
+  run->state = (int16_t *)(void *)((int8_t *)ram + model->scratch_bytes);
   run->next_stage = model->exits;
   return BW_OK;
 }
@@ -125,12 +126,12 @@ __attribute__((cold)) bw_code bw_open(bw_run *run, const bw_model *model, void *
 __attribute__((cold)) void bw_begin(bw_run *run, const int8_t *window) {
   const bw_model *model = run->model;
   const uint32_t bytes = (uint32_t)model->window_samples * model->channels;
-  int8_t *input = run->ram;
+  int8_t *input = (int8_t *)run->state + bw_gru_bytes(model->hidden) + model->dense_bytes;
   run->input = input;
   run->output = input + model->input_bytes;
   run->next_stage = 0;
   run->next_layer = model->layer_records;
-  run->exit = (int8_t *)run->state + bw_gru_bytes(model->hidden) + model->dense_bytes;
+  run->exit = run->output + model->output_bytes;
   if (model->hidden == 0) input = between_zeros(input, run->next_layer, bytes, model->channels);
   else zero((int8_t *)run->state, 2u * model->hidden);
   __builtin_memcpy(input, window, bytes);
@@ -164,8 +165,8 @@ __attribute__((cold)) bw_exit bw_next_exit(bw_run *run) {
   const uint8_t *head = layer + stage[BW_AT_LAYERS] * BW_LAYER_RECORD_BYTES;
   const uint8_t *next = head + stage[BW_AT_HEAD_LAYERS] * BW_LAYER_RECORD_BYTES;
   const uint32_t count = bw_u16(stage + BW_AT_FEATURES);
-  int16_t *logits = (int16_t *)(void *)run->exit;
-  int8_t *features = run->exit + 2u * model->classes;
+  int8_t *features = run->exit;
+  int16_t *logits = (int16_t *)(void *)(features + bw_aligned(count));
   run->next_stage++;
   run->next_layer = next;
   run->exit += bw_exit_bytes(model, count);
