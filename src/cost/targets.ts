@@ -132,14 +132,18 @@ export const TARGETS: Readonly<Record<TargetName, Target>> = {
   },
 };
 
-function datasheet(value: number, unit: string, source: string): Constant {
+export function datasheet(value: number, unit: string, source: string): Constant {
   return { value, unit, status: "datasheet", source };
 }
 
-function published(value: number, unit: string, source: string): Constant {
+export function published(value: number, unit: string, source: string): Constant {
   return { value, unit, status: "published", source };
 }
 
-function assumed(value: number, unit: string, source: string): Constant {
+export function assumed(value: number, unit: string, source: string): Constant {
   return { value, unit, status: "assumed", source };
+}
+
+export function derived(value: number, unit: string, source: string): Constant {
+  return { value, unit, status: "derived", source };
 }
