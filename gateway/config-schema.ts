@@ -5,6 +5,7 @@
 
 import { z } from "zod";
 import { DEFAULT_TRIGGER_RULE } from "./distil-trigger.ts";
+import { LorawanSchema } from "./lorawan-config.ts";
 import { DEFAULT_ROLLOUT_POLICY } from "./rollout.ts";
 
 const MINUTE_MS = 60_000;
@@ -123,6 +124,7 @@ export const FileSchema = z.strictObject({
       windows_least: wholeNumber(0, 100_000).default(DEFAULT_ROLLOUT_POLICY.windowsLeast),
     })
     .prefault({}),
+  lorawan: LorawanSchema,
   log: z
     .strictObject({ level: z.enum(["debug", "info", "warning", "error"]).default("info") })
     .prefault({}),

@@ -75,6 +75,14 @@ releases:
   audits_least: ${ROLLOUT.auditsLeast}             # trusted audits before the canary's end
   windows_least: ${ROLLOUT.windowsLeast}
 
+lorawan:                      # nodes behind ChirpStack v4; see docs/LORAWAN.md
+  # url: mqtt://localhost:1883         # ChirpStack's broker; without it there is no LoRaWAN
+  # password_file: chirpstack-password
+  # ca_file: ca.pem
+  application: ""             # its id in ChirpStack
+  port: 10                    # LoRaWAN's port for our payloads
+  devices: {}                 # "70b3d57ed0000001": collar-1, and so on: who is which device
+
 log:
   level: info                 # debug, info, warning, error
 `;

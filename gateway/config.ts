@@ -14,6 +14,7 @@ import { EdgeError } from "../src/assert.ts";
 import { type TopicBase, topicBase } from "../src/wire/topics.ts";
 import { type FileConfig, FileSchema } from "./config-schema.ts";
 import type { TriggerRule } from "./distil-trigger.ts";
+import { type LorawanConfig, toLorawanConfig } from "./lorawan-config.ts";
 import { DEFAULT_ROLLOUT_POLICY, type RolloutPolicy } from "./rollout.ts";
 
 const MINUTE_MS = 60_000;
@@ -74,6 +75,7 @@ export type GatewayConfig = {
     readonly trigger: Omit<TriggerRule, "trust">;
   };
   readonly releases: { readonly chunkBytesPerSecond: number; readonly policy: RolloutPolicy };
+  readonly lorawan: LorawanConfig;
   readonly logLevel: FileConfig["log"]["level"];
   /** Pages that the label log may grow to; tests fill a disk with it. */
   readonly labelPagesMax?: number;
@@ -215,6 +217,7 @@ function toConfig(settings: FileConfig, file: string): GatewayConfig {
         windowsLeast: releases.windows_least,
       },
     },
+    lorawan: toLorawanConfig(settings.lorawan, beside),
     logLevel: settings.log.level,
   };
 }

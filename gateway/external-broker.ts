@@ -21,6 +21,8 @@ export type ExternalBrokerOptions = {
   readonly base: TopicBase;
   readonly passwordFile: string | undefined;
   readonly caFile: string | undefined;
+  /** What to subscribe to where it is not the gateway's own plane; then there is no last will. */
+  readonly filters?: readonly string[];
 };
 
 const CONNECT_MS = 10_000;
@@ -38,12 +40,14 @@ export function connectBroker(options: ExternalBrokerOptions, events: LinkEvents
     reconnectPeriod: RECONNECT_MS,
     resubscribe: false,
     queueQoSZero: false,
-    will: {
-      topic: bridgeTopic(options.base, "state"),
-      payload: Buffer.from(JSON.stringify({ state: "offline" })),
-      qos: 1,
-      retain: true,
-    },
+    ...(options.filters === undefined && {
+      will: {
+        topic: bridgeTopic(options.base, "state"),
+        payload: Buffer.from(JSON.stringify({ state: "offline" })),
+        qos: 1,
+        retain: true,
+      },
+    }),
     ...(options.passwordFile && { password: readSecret(options.passwordFile, "password_file") }),
     ...(options.caFile && { ca: readSecret(options.caFile, "ca_file") }),
   });
@@ -88,11 +92,12 @@ function subscribe(
   events: LinkEvents,
   onReady: () => void,
 ): void {
-  client.subscribe([...gatewayFilters(options.base)], { qos: 1 }, (error, granted) => {
+  const filters = options.filters ?? gatewayFilters(options.base);
+  client.subscribe([...filters], { qos: 1 }, (error, granted) => {
     const refused = granted?.find((grant) => grant.qos > 2);
     if (error === null && refused === undefined) return onReady();
     events.log("error", "the broker does not let the gateway subscribe", {
-      filter: refused?.topic ?? gatewayFilters(options.base).join(" "),
+      filter: refused?.topic ?? filters.join(" "),
       reason: error?.message ?? "access denied",
     });
     client.reconnect();

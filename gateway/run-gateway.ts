@@ -17,6 +17,7 @@ import type { LabelReader } from "./label-reader.ts";
 import type { NodeRow } from "./label-rows.ts";
 import type { Link, LinkEvents, Log } from "./link.ts";
 import { isLoopback } from "./listeners.ts";
+import { withLorawan } from "./lorawan-link.ts";
 import { Performer } from "./performer.ts";
 import type { Rollout } from "./rollout.ts";
 import { needsOf } from "./release-fit.ts";
@@ -153,8 +154,9 @@ type OpenedLink = Link & Pick<RunningGateway, "beginOperator">;
 async function openLink(config: GatewayConfig, events: LinkEvents): Promise<OpenedLink> {
   const { url, ...broker } = config.broker;
   const options = { ...broker, base: config.base };
+  const lorawan = { ...config.lorawan, base: config.base };
   if (url !== undefined) {
-    const link = connectBroker({ ...options, url }, events);
+    const link = withLorawan(connectBroker({ ...options, url }, events), lorawan, events);
     return { ...link, beginOperator: () => Promise.resolve(undefined) };
   }
   const access = openAccess(config, events.log);
@@ -167,11 +169,12 @@ async function openLink(config: GatewayConfig, events: LinkEvents): Promise<Open
       },
       events,
     );
+    const whole = withLorawan(link, lorawan, events);
     return {
-      ...link,
+      ...whole,
       beginOperator: access.beginOperator,
       close: async () => {
-        await link.close();
+        await whole.close();
         access.close();
       },
     };
