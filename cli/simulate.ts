@@ -7,12 +7,13 @@
  */
 
 import { readFileSync } from "node:fs";
-import { type Fleet, startFleet, type Truth } from "../device-sim/fleet.ts";
+import { type Fleet, type FleetStatus, startFleet, type Truth } from "../device-sim/fleet.ts";
 import { createHerd, parseTurnPlan } from "../device-sim/herd.ts";
 import { mqttLinks } from "../device-sim/mqtt-link.ts";
 import type { NodeObserver } from "../device-sim/node-runtime.ts";
-import { COLLAR } from "../device-sim/node-settings.ts";
+import { COLLAR, collarOn } from "../device-sim/node-settings.ts";
 import { EdgeError } from "../src/assert.ts";
+import { LINK_UNCERTAINTY } from "../src/link/radio-constants.ts";
 import { prng } from "../src/prng.ts";
 import type { Fault } from "../src/signal/faults.ts";
 import type { Profile } from "../src/signal/profile.ts";
@@ -22,6 +23,7 @@ import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./com
 import { ENGINE_OPTION, engineOf } from "./engine-option.ts";
 import { chooseSignal, readKey, readStudent } from "./herd-inputs.ts";
 import { herdCredentials } from "./herd-join.ts";
+import { LINK_OPTIONS, linkOf } from "./link-option.ts";
 
 const STATUS_MS = 5_000;
 
@@ -87,6 +89,7 @@ export const command: CommandSpec = {
       low: 0,
       high: 10_000,
     },
+    ...LINK_OPTIONS,
     { flags: "--subjects <list>", description: "replay only these", kind: "list" },
     { flags: "--data <dir>", description: "where recordings are looked for", kind: "text" },
     { flags: "--store <dir>", description: "keep outboxes and slots here", kind: "text" },
@@ -138,10 +141,12 @@ async function run(input: CommandInput, io: CommandIo): Promise<number> {
   const code = input.text("join");
   const known = await herdCredentials({ ...broker, code, storageDir }, nodes, io);
   const publicKeys = [...known.publicKeys, ...readKey(input.text("key") ?? "", known, io)];
+  const radio = linkOf(input);
   const fleet = await startFleet({
     nodes,
     seed,
-    settings: { ...COLLAR, publicKeys },
+    settings: { ...(radio === undefined ? COLLAR : collarOn(radio.profile)), publicKeys },
+    radio,
     engine,
     openLink: mqttLinks({
       ...broker,
@@ -203,7 +208,7 @@ function shares({ windows, known, right, offloads }: Tally) {
 }
 
 function statusLine(fleet: Fleet, score: ReturnType<typeof shares>): string {
-  const { nodes, simulatedSeconds, behindSeconds } = fleet.status();
+  const { nodes, simulatedSeconds, behindSeconds, energy } = fleet.status();
   const { windows, accuracy, offloadRatio } = score;
   const connected = nodes.filter((node) => node.connected).length;
   const owed = nodes.reduce((sum, node) => sum + node.outbox, 0);
@@ -217,8 +222,21 @@ function statusLine(fleet: Fleet, score: ReturnType<typeof shares>): string {
     `${owed} owed`,
     `release ${[...releases].sort((a, b) => a - b).join(", ")}`,
   ];
+  if (energy.length > 0) parts.push(energyText(energy));
   if (behindSeconds > 0.1 * simulatedSeconds) parts.push("this machine cannot keep up");
   return parts.join(", ");
+}
+
+/** The emptiest battery, and where the energy of all went. */
+function energyText(energy: FleetStatus["energy"]): string {
+  const sum = (of: (one: FleetStatus["energy"][number]) => number): number =>
+    Math.round(energy.reduce((total, one) => total + of(one), 0));
+  const lowest = Math.min(...energy.map((one) => one.batteryPercent));
+  return (
+    `battery ${lowest} %, ${sum((one) => one.inferenceMillijoule)} mJ inference, ` +
+    `${sum((one) => one.radioMillijoule)} mJ radio, ${sum((one) => one.restMillijoule)} mJ rest ` +
+    `(estimates, ±${100 * LINK_UNCERTAINTY} %)`
+  );
 }
 
 /** What is worth a line: links, releases, and what went wrong. */

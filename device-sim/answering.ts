@@ -2,16 +2,13 @@
  * A window that is complete: answered, reported, and offloaded when the gate says so.
  */
 
-import { encodeUp } from "../src/wire/frames.ts";
+import { encodeUp, OFFLOAD_HEADER_BYTES } from "../src/wire/frames.ts";
 import { type Answer, decideWindow } from "./deciding.ts";
 import type { NodeEffect, Now } from "./node-types.ts";
 import { type Node, saveGate } from "./node-state.ts";
 import { putEntry } from "./outbox.ts";
 import { addEntry, closeReport, reportIsDue } from "./reporting.ts";
 import { watchTrial } from "./trial.ts";
-
-/** Sealed battery of a simulator: it models no energy, so it never runs down. */
-const BATTERY_PERCENT = 100;
 
 export type WindowToAnswer = {
   readonly window: Int8Array;
@@ -33,7 +30,8 @@ export function answerWindow(
   node.nextWindow += 1;
   node.gate = decision.nextState;
   const timeMs = wireTime(asked.timeMs);
-  const { classIndex, confidenceQ8, exit, offload, driftQ8, alarm } = decision;
+  const { classIndex, confidenceQ8, exit, driftQ8, alarm } = decision;
+  const offload = linkCarries(node, asked.window) ? decision.offload : null;
   if (offload !== null) putOffload(node, asked, answer, now, effects);
   const entry = {
     windowIndex,
@@ -67,6 +65,11 @@ export function answerWindow(
     watchTrial(updater.trial, answer.statistics, logits);
   }
   if (node.nextWindow % node.settings.gateSaveWindows === 0) saveGate(node, effects);
+}
+
+/** An offload is its header and the window. */
+function linkCarries(node: Node, window: Int8Array): boolean {
+  return OFFLOAD_HEADER_BYTES + window.length <= node.settings.offloadBytesMax;
 }
 
 /** A clock that was never set, or set to anything, still gives a time that a frame can carry. */
@@ -113,7 +116,7 @@ export function flushReport(node: Node, now: Now, effects: NodeEffect[]): void {
   if (quiet && !node.connected) return;
   const report = closeReport(node.reporter, node.updater.running.model.modelId, now);
   const { epoch, nextSeq: seq, dropped } = node.outbox;
-  const batteryPercent = BATTERY_PERCENT;
+  const { batteryPercent } = node;
   const frame = encodeUp({ kind: "report", epoch, seq, batteryPercent, dropped, ...report });
   for (const record of putEntry(node.outbox, "report", frame, node.nextWindow)) {
     effects.push({ kind: "outbox", record });

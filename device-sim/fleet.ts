@@ -12,8 +12,10 @@ import { join } from "node:path";
 import { assert } from "../src/assert.ts";
 import { prng, uniform } from "../src/prng.ts";
 import type { Engine } from "../src/engine/engine.ts";
+import type { LinkProfile } from "../src/link/link-profile.ts";
 import { clockReading } from "../src/signal/faults.ts";
 import type { NodeId } from "../src/wire/messages.ts";
+import { type EnergyStatus, type MeteredNode, meterNode } from "./energy.ts";
 import { fileStorage } from "./file-storage.ts";
 import type { OpenLink } from "./link.ts";
 import { memoryStorage } from "./memory-storage.ts";
@@ -48,6 +50,8 @@ export type FleetOptions = {
   readonly settings: NodeSettings;
   readonly engine: Engine;
   readonly openLink: OpenLink | undefined;
+  /** The radio that every node is on, and its battery; without it neither costs anything. */
+  readonly radio?: { readonly profile: LinkProfile; readonly milliampereHours: number } | undefined;
   /** A folder with one folder per node, or null to leave nothing behind. */
   readonly storageDir: string | null;
   /** Simulated seconds per real second. */
@@ -63,6 +67,8 @@ export type FleetStatus = {
   /** Simulated seconds that this machine could not keep up with. */
   readonly behindSeconds: number;
   readonly nodes: readonly NodeStatus[];
+  /** One for each node that has a radio. */
+  readonly energy: readonly EnergyStatus[];
 };
 
 export type Fleet = {
@@ -108,6 +114,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       simulatedSeconds: clock.simulatedMs() / 1000,
       behindSeconds: clock.behindMs() / 1000,
       nodes: members.map((member) => member.runtime.status()),
+      energy: members.flatMap(({ metered }) => metered?.status() ?? []),
     }),
     stop: async () => {
       if (stopped) return;
@@ -121,6 +128,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
 
 type Member = {
   readonly runtime: NodeRuntime;
+  readonly metered: MeteredNode | undefined;
   readonly sensor: Sensor;
   readonly phaseSamples: number;
   readonly wallAt: (simulatedMs: number) => number;
@@ -140,24 +148,26 @@ async function startMember(
   const wallAt = (simulatedMs: number): number => clock.startMs + clockReading(simulatedMs, skew);
   const hop = load(node.factory).container.hopSamples;
   const observer = withTruth(options, node.sensor, load(node.factory).container.student);
+  const metered = options.radio && meterNode(options.radio, () => clock.simulatedMs(), load);
+  const { openLink } = options;
   const runtime = await startNode({
     id: node.id,
     factory: node.factory,
     settings,
-    tools: { crypto: nodeCrypto, random, jitter, load },
+    tools: { crypto: nodeCrypto, random, jitter, load: metered?.load ?? load },
     storage:
       storageDir === null
         ? memoryStorage(settings.slotBytes)
         : await fileStorage(join(storageDir, node.id), settings.slotBytes),
-    openLink: options.openLink,
+    openLink: openLink && metered ? metered.around(openLink) : openLink,
     clock: () => ({ uptimeMs: performance.now(), wallMs: wallAt(clock.simulatedMs()) }),
     // From the machine, not from the seed: a herd that is started again without its storage must
     // not repeat sequence numbers that its gateway has stored.
     newEpoch: () => randomInt(1, 2 ** 32 - 1),
-    observer,
+    observer: metered?.observe(observer) ?? observer,
   });
   const phaseSamples = Math.floor(uniform(random, 0, hop));
-  return { runtime, sensor: node.sensor, phaseSamples, wallAt, taken: 0 };
+  return { runtime, metered, sensor: node.sensor, phaseSamples, wallAt, taken: 0 };
 }
 
 function withTruth(
@@ -198,7 +208,10 @@ function runTurn(members: readonly Member[], turn: { first: number }, clock: Fle
 
 /** Time passes for a node whether its sensor gives something or not. */
 function tickAll(members: readonly Member[]): void {
-  for (const member of members) member.runtime.step({ kind: "tick" });
+  for (const { metered, runtime } of members) {
+    metered?.tick((percent) => runtime.step({ kind: "battery", percent }));
+    runtime.step({ kind: "tick" });
+  }
 }
 
 /** Samples up to the moment, in blocks of at most a second, each at the time of its last sample. */

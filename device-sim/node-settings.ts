@@ -1,5 +1,8 @@
 /** The settings of a simulated collar, each with its reason. */
 
+import type { LinkProfile } from "../src/link/link-profile.ts";
+import { LIMITS } from "../src/wire/limits.ts";
+import { loraFrameBytesMax } from "../src/wire/lora.ts";
 import type { NodeSettings } from "./node-types.ts";
 import { OUTBOX_LIMITS } from "./outbox.ts";
 
@@ -24,4 +27,32 @@ export const COLLAR: NodeSettings = {
   trialBoots: 3,
   trialMs: 24 * 3600 * 1000,
   gateSaveWindows: 256,
+  offloadBytesMax: LIMITS.frameBytes,
 };
+
+const MINUTE_MS = 60_000;
+
+/** The same collar on a link: a radio that is woken for every window is paid for every window. */
+export function collarOn(profile: LinkProfile): NodeSettings {
+  const { packets } = profile;
+  if (packets === undefined) {
+    return { ...COLLAR, reportWindows: 24, reportWindowsOffline: 24 };
+  }
+  return {
+    ...COLLAR,
+    /** As many as one report holds: the fewer uplinks, the less of them is headers. */
+    reportWindows: LIMITS.reportEntries,
+    reportWindowsOffline: LIMITS.reportEntries,
+    reportMsMax: 30 * MINUTE_MS,
+    /** A quiet node says so each hour; the acknowledgement comes with its next uplink, and the band
+     * may rest for minutes before that. */
+    wakeMs: 120 * MINUTE_MS,
+    outbox: {
+      ...OUTBOX_LIMITS,
+      inflight: 64,
+      retryMs: 20 * MINUTE_MS,
+      retryMsMax: 120 * MINUTE_MS,
+    },
+    offloadBytesMax: loraFrameBytesMax(packets.payloadBytes, packets.piecesMax),
+  };
+}

@@ -30,6 +30,8 @@ export type Node = {
   windowing: Windowing;
   gate: GateState;
   connected: boolean;
+  /** As last measured; full until then. */
+  batteryPercent: number;
   /** Windows of this epoch so far: the index of the next one. */
   nextWindow: number;
 };

@@ -46,6 +46,8 @@ export type NodeSettings = {
   readonly trialMs: number;
   /** The gate's state is saved every so many windows. */
   readonly gateSaveWindows: number;
+  /** A window whose offload would be a larger frame is not offloaded: the link cannot carry it. */
+  readonly offloadBytesMax: number;
 };
 
 /** What the pure node program is handed. */
@@ -70,6 +72,8 @@ export type NodeEvent =
   | { readonly kind: "durable"; readonly seq: number }
   | { readonly kind: "slot-read"; readonly ticket: number; readonly image: Uint8Array }
   | { readonly kind: "flash-failed"; readonly write: FlashWrite["region"]; readonly reason: string }
+  /** What the battery holds now, 0 to 100. */
+  | { readonly kind: "battery"; readonly percent: number }
   /** Time passes: at least once a second. */
   | { readonly kind: "tick" }
   /** About to be switched off in good order: everything that is held back is written. */

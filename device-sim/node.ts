@@ -59,6 +59,7 @@ export function bootNode(
     windowing: createWindowing(shapeOf(model)),
     gate: restoreGate(boot.flash.gate, model),
     connected: false,
+    batteryPercent: 100,
     nextWindow: boot.outbox.nextWindow,
   };
   if (boot.outbox.damagedBytes > 0) {
@@ -106,6 +107,9 @@ export function stepNode(node: Node, event: NodeEvent, now: Now): readonly NodeE
       break;
     case "flash-failed":
       flashFailed(node.updater, `${event.write}: ${event.reason}`, context);
+      break;
+    case "battery":
+      node.batteryPercent = event.percent;
       break;
     case "tick":
       break;

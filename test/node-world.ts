@@ -4,6 +4,7 @@
  */
 
 import { generateKeyPairSync, sign } from "node:crypto";
+import { type EnergyStatus, type MeteredNode, meterNode } from "../device-sim/energy.ts";
 import type { Link, LinkEvents, OpenLink } from "../device-sim/link.ts";
 import { memoryStorage } from "../device-sim/memory-storage.ts";
 import { modelLoader } from "../device-sim/models.ts";
@@ -12,9 +13,11 @@ import { type NodeObserver, type NodeRuntime, startNode } from "../device-sim/no
 import { COLLAR } from "../device-sim/node-settings.ts";
 import type { Decided, NodeSettings, ReleaseNews } from "../device-sim/node-types.ts";
 import type { NodeStorage } from "../device-sim/storage.ts";
+import { assert } from "../src/assert.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
 import { encodeGate } from "../src/gate/gate-bytes.ts";
 import { uncalibratedGate } from "../src/gate/gate-parameters.ts";
+import type { LinkProfile } from "../src/link/link-profile.ts";
 import { type Container, decodeContainer, encodeContainer } from "../src/model/container.ts";
 import { CONTAINER_VERSION } from "../src/model/container-layout.ts";
 import { quantizeStudent } from "../src/model/quantize.ts";
@@ -165,11 +168,20 @@ export class NodeWorld {
   #windows = 0;
   readonly #random: Prng;
   readonly #settings: NodeSettings;
+  readonly #metered: MeteredNode | undefined;
   #factory: Uint8Array;
   #epochs = 100;
   #offeredMs = 0;
 
-  constructor(options: { seed: number; factory?: Uint8Array; settings?: Partial<NodeSettings> }) {
+  constructor(options: {
+    seed: number;
+    factory?: Uint8Array;
+    settings?: Partial<NodeSettings>;
+    /** A radio and a battery. */
+    radio?: { readonly profile: LinkProfile; readonly milliampereHours: number };
+  }) {
+    const { radio } = options;
+    this.#metered = radio && meterNode(radio, () => this.uptimeMs, this.#load);
     this.#random = prng(options.seed, "world");
     this.#factory = options.factory ?? sampleContainer(1);
     this.#settings = { ...COLLAR, publicKeys: [PUBLIC_KEY], ...options.settings };
@@ -191,13 +203,13 @@ export class NodeWorld {
         crypto: nodeCrypto,
         random: prng(9, "decisions"),
         jitter: prng(9, "jitter"),
-        load: modelLoader(referenceEngine, nodeCrypto),
+        load: this.#metered?.load ?? this.#load,
       },
       storage,
-      openLink: this.#openLink,
+      openLink: this.#metered?.around(this.#openLink) ?? this.#openLink,
       clock: () => ({ uptimeMs: this.uptimeMs, wallMs: this.wallMs }),
       newEpoch: () => ++this.#epochs,
-      observer,
+      observer: this.#metered?.observe(observer) ?? observer,
     });
     await this.settle();
   }
@@ -228,6 +240,7 @@ export class NodeWorld {
       this.wallMs += this.stepMs;
       this.#deliver();
       if (windows && this.uptimeMs % 2500 === 0) this.measure();
+      this.#metered?.tick((percent) => this.node?.step({ kind: "battery", percent }));
       this.node?.step({ kind: "tick" });
       await this.settle();
     }
@@ -249,6 +262,12 @@ export class NodeWorld {
     await this.node?.settled();
   }
 
+  /** What the radio and the battery of a world that has them say. */
+  energy(): EnergyStatus {
+    assert(this.#metered !== undefined, "a world with a radio");
+    return this.#metered.status();
+  }
+
   countOf(kind: UpKind): number {
     return this.received.filter((message) => message.kind === kind).length;
   }
@@ -261,6 +280,8 @@ export class NodeWorld {
     });
     return windows.sort((a, b) => a - b);
   }
+
+  readonly #load = modelLoader(referenceEngine, nodeCrypto);
 
   readonly #openLink: OpenLink = (_, events): Link => {
     this.#events = events;

@@ -50,6 +50,8 @@ export const FRAME_TYPES = {
 } as const;
 
 const REPORT_ENTRY_BYTES = 13;
+/** Of an offload, before its window. */
+export const OFFLOAD_HEADER_BYTES = 46;
 const ENCODING_INT8 = 0;
 const OFFLOADED_BIT = 0x80;
 

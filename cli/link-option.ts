@@ -1,0 +1,52 @@
+/** The options that put simulated nodes on a radio with its limits, and give them a battery. */
+
+import { EdgeError } from "../src/assert.ts";
+import { LINK_NAMES } from "../src/link/link-cost.ts";
+import { type LinkProfile, linkProfile } from "../src/link/link-profile.ts";
+import type { CommandInput, OptionSpec } from "./command.ts";
+
+export const LINK_OPTIONS: readonly OptionSpec[] = [
+  {
+    flags: "--link <name>",
+    description: "a radio with its limits, and a battery",
+    kind: "text",
+    choices: ["none", ...LINK_NAMES],
+    default: "none",
+  },
+  {
+    flags: "--data-rate <number>",
+    description: "LoRaWAN's in EU868, from 0 (SF12) to 5 (SF7)",
+    kind: "number",
+    default: 5,
+    low: 0,
+    high: 5,
+  },
+  {
+    flags: "--battery <mAh>",
+    description: "what the cell of a node with --link holds, at 3 V",
+    kind: "number",
+    default: 1000,
+    low: 0.001,
+  },
+];
+
+/** Undefined for `none`. Throws `EdgeError` `data-rate`. */
+export function linkOf(
+  input: CommandInput,
+): { readonly profile: LinkProfile; readonly milliampereHours: number } | undefined {
+  const name = LINK_NAMES.find((known) => known === input.text("link"));
+  if (name === undefined) return undefined;
+  const dataRate = input.number("data-rate") ?? 5;
+  if (!Number.isInteger(dataRate)) {
+    throw new EdgeError({
+      code: "data-rate",
+      message: `${dataRate} is no data rate`,
+      where: "--data-rate",
+      hint: "Give a whole number from 0 (SF12) to 5 (SF7).",
+    });
+  }
+  return {
+    profile: linkProfile(name, dataRate),
+    milliampereHours: input.number("battery") ?? 1000,
+  };
+}
