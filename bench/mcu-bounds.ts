@@ -1,4 +1,7 @@
-/** What the student runtime is held to on a Cortex-M4, and whether it keeps to it. */
+/**
+ * What the student runtime is held to on a Cortex-M4, and whether it keeps to it. The gate is held to
+ * something too, which is told apart: it says nothing of the runtime.
+ */
 
 import type { DecisionFigures } from "./mcu-decision.ts";
 import type { CodeSize, ShapeFigures } from "./mcu-variant.ts";
@@ -17,7 +20,6 @@ const RUNS_WINDOWS = /^bw_run\.c$/;
 export function boundsOf(
   shapes: Readonly<Record<string, ShapeFigures>>,
   code: readonly CodeSize[],
-  decision: Readonly<Record<string, DecisionFigures>>,
 ): readonly Bound[] {
   const [cnn, gru] = [shapes.cnn?.m4, shapes.gru?.m4];
   const codeBytes = runBytes(code);
@@ -28,10 +30,16 @@ export function boundsOf(
     bound("CNN, generated, exit 1 of full depth", cnn?.exit1Share, 0.4),
     bound("CNN, interpreter, exit 1 of full depth", cnn?.interpreter.exit1Share, 0.4),
     bound("interpreter, bytes of code", codeBytes === 0 ? undefined : codeBytes, 2560),
-    ...Object.entries(decision).map(([name, { shareOfWhole }]) =>
-      bound(`${name}, gate's decision, share of the student`, shareOfWhole, 0.03),
-    ),
   ];
+}
+
+/** A decision, as a share of the interpreter's instructions at full depth. */
+export function gateBoundsOf(
+  decision: Readonly<Record<string, DecisionFigures>>,
+): readonly Bound[] {
+  return Object.entries(decision).map(([name, { shareOfWhole }]) =>
+    bound(`${name}, gate's decision, share of the student`, shareOfWhole, 0.03),
+  );
 }
 
 /** Code that runs windows. */

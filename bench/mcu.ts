@@ -1,8 +1,8 @@
 /**
  * Exact instruction counts of students on microcontrollers, in QEMU, with code size, RAM and stack.
  *
- * Counts are exact and repeatable; they are no cycles, and nothing here ran on silicon. Bounds that
- * are missed make the run not ok. Figures of other runtimes on the same shape are stated, not
+ * Counts are exact and repeatable; they are no cycles, and nothing here ran on silicon. A bound that
+ * the runtime misses makes the run not ok; one that the gate misses is told. Figures of other runtimes on the same shape are stated, not
  * measured here. `--quick` takes the Cortex-M4 alone, and one window.
  */
 
@@ -22,7 +22,7 @@ import {
   randomFloatStudent,
 } from "../test/student-samples.ts";
 import { type BenchmarkOptions, type BenchmarkResult, table } from "./benchmark.ts";
-import { boundsOf, runBytes } from "./mcu-bounds.ts";
+import { boundsOf, gateBoundsOf, runBytes } from "./mcu-bounds.ts";
 import { type DecisionFigures, measureDecisions } from "./mcu-decision.ts";
 import {
   type CodeSize,
@@ -89,7 +89,8 @@ async function runIn(folder: string, options: BenchmarkOptions): Promise<Benchma
   const cnn = shapes.get("cnn")?.case.container ?? new Uint8Array(0);
   options.progress("decision", 0.95);
   const decision = await measureDecisions(cnn, folder, options.quick ? 4 : 40);
-  const bounds = boundsOf(byShape, code.m4 ?? [], decision);
+  const bounds = boundsOf(byShape, code.m4 ?? []);
+  const gateBounds = gateBoundsOf(decision);
   return {
     ok: bounds.every(({ met }) => met),
     lines: [
@@ -101,7 +102,12 @@ async function runIn(folder: string, options: BenchmarkOptions): Promise<Benchma
       "",
       ...table([
         ["bound (Cortex-M4)", "figure", "at most", "met"],
-        ...bounds.map(({ what, figure, limit, met }) => [what, figure, limit, met ? "yes" : "NO"]),
+        ...[...bounds, ...gateBounds].map(({ what, figure, limit, met }) => [
+          what,
+          figure,
+          limit,
+          met ? "yes" : "NO",
+        ]),
       ]),
       "",
       "Stated, not measured here (Cortex-M4, the CNN's shape and weights):",
@@ -117,6 +123,7 @@ async function runIn(folder: string, options: BenchmarkOptions): Promise<Benchma
       code,
       decision,
       bounds,
+      gateBounds,
       statedNotMeasured: STATED,
     },
   };

@@ -11,7 +11,8 @@
 /* The largest whole number whose square is at most `value`, which is a variance of int8. */
 static uint32_t integer_root(uint32_t value) {
   uint32_t root = 0;
-  for (uint32_t bit = 1u << 7; bit > 0; bit >>= 1) {
+  uint32_t bit = value >= 1u << 8 ? 1u << 7 : 1u << 3; /* a root below 16 takes half */
+  for (; bit > 0; bit >>= 1) {
     if ((root + bit) * (root + bit) <= value) root += bit;
   }
   return root;

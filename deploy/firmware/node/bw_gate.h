@@ -75,6 +75,7 @@ typedef struct bw_gate {
   uint8_t axes;
   const uint8_t *whitening;       /* i16, lower triangle, Q12 */
   const uint8_t *prototypes;      /* i16, [class][feature or axis], Q4 */
+  uint8_t near_prototypes;        /* all are within BW_NEAR_Q4 of zero */
   const uint8_t *centres;         /* i16 per class, Q8 */
   const uint8_t *inverse_spreads; /* u16 per class, Q8 */
   uint16_t clip_q8;

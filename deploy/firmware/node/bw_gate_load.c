@@ -80,6 +80,16 @@ static void load_budget(bw_gate *gate, checker *at) {
   gate->bout_change = u16(at, 0, 65535);
 }
 
+/* Of int16 entries, once they are known to be there. */
+static uint8_t are_near(const checker *at, const uint8_t *entry, uint32_t count) {
+  if (at->code != BW_GATE_OK) return 0;
+  for (; count > 0; count--, entry += 2) {
+    const int32_t value = bw_get_i16(entry);
+    if (value < -BW_NEAR_Q4 || value >= BW_NEAR_Q4) return 0;
+  }
+  return 1;
+}
+
 static void load_novelty(bw_gate *gate, checker *at) {
   gate->novelty_exit = u8(at, 0, gate->exit_count - 1u);
   gate->features = u8(at, 1, BW_GATE_FEATURES);
@@ -88,6 +98,7 @@ static void load_novelty(bw_gate *gate, checker *at) {
   uint32_t inputs = (uint32_t)gate->features + gate->axes;
   gate->whitening = table(at, inputs * (inputs + 1));
   gate->prototypes = table(at, 2 * gate->classes * inputs);
+  gate->near_prototypes = are_near(at, gate->prototypes, gate->classes * inputs);
   gate->centres = table(at, 2u * gate->classes);
   gate->inverse_spreads = at->from.at;
   for (uint32_t c = 0; c < gate->classes; c++) (void)u16(at, 1, 16383);

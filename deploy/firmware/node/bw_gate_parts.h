@@ -13,6 +13,9 @@
 /* Three nats to either side, log2 of the odds, Q8. */
 #define BW_BIAS_LIMIT_Q8 1108
 #define BW_KNOWS_NOTHING_Q8 (-0x8000)
+/* Whitened inputs and prototypes within this of zero are less than the limit of a term apart. It is
+ * 32 standard deviations, Q4; nearly all are much nearer. */
+#define BW_NEAR_Q4 512
 
 extern const uint16_t bw_exp2_q16[256]; /* 65535 * 2^(-i / 256), rounded */
 extern const uint16_t bw_log2_q8[256];  /* 256 * log2(1 + i / 256), rounded */

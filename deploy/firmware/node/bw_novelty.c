@@ -9,41 +9,69 @@
 
 #define INPUTS_MAX (BW_GATE_FEATURES + BW_GATE_AXES)
 /* One term of a distance is at most 2^20, Q8: 4096 variances, so that 136 terms stay below 2^28. */
-#define TERM_LIMIT_ROOT (1 << 10)
+#define TERM_LIMIT_ROOT (2 * BW_NEAR_Q4)
 /* The CUSUM stops at twice its threshold, and fits 16 bits. */
 #define CUSUM_LIMIT_Q8 65535
 
 #if defined(__ARM_FEATURE_DSP) && !defined(BW_PORTABLE)
 #include <arm_acle.h>
+static inline int16x2_t pair_at(const void *from) {
+  int16x2_t pair;
+  __builtin_memcpy(&pair, from, 4);
+  return pair;
+}
 /* Two entries by two inputs. These processors read words at any address. */
 static inline int32_t add_pair(const uint8_t *entry, const int16_t *input, int32_t sum) {
-  int16x2_t entries;
-  int16x2_t inputs;
-  __builtin_memcpy(&entries, entry, 4);
-  __builtin_memcpy(&inputs, input, 4);
-  return __smlad(entries, inputs, sum);
+  return __smlad(pair_at(entry), pair_at(input), sum);
+}
+/* Two squared differences; both fit an int16. */
+static inline int32_t add_squares(const uint8_t *entry, const int16_t *whitened, int32_t sum) {
+  const int16x2_t away = __ssub16(pair_at(whitened), pair_at(entry));
+  return __smlad(away, away, sum);
 }
 #else
 static inline int32_t add_pair(const uint8_t *entry, const int16_t *input, int32_t sum) {
   return sum + bw_get_i16(entry) * input[0] + bw_get_i16(entry + 2) * input[1];
 }
+static inline int32_t add_squares(const uint8_t *entry, const int16_t *whitened, int32_t sum) {
+  const int32_t a = whitened[0] - bw_get_i16(entry);
+  const int32_t b = whitened[1] - bw_get_i16(entry + 2);
+  return sum + a * a + b * b;
+}
 #endif
 
-/* Features and raw means times the lower triangle, Q4. */
-static void whiten(const bw_gate *gate, const int16_t *input, int32_t *whitened) {
+/* Features and raw means times the lower triangle, Q4. Whether all are near zero: see NEAR_Q4. */
+static uint8_t whiten(const bw_gate *gate, const int16_t *input, int32_t *whitened) {
   const uint8_t *entry = gate->whitening;
   const uint32_t inputs = (uint32_t)gate->features + gate->axes;
+  uint32_t far = 0;
   for (uint32_t row = 0; row < inputs; row++) {
     /* At most 136 products of 2^7 and 2^15: below 2^30. */
     int32_t sum = 0;
     const int16_t *at = input;
     uint32_t left = row + 1;
-    for (; left >= 4; left -= 4, entry += 8, at += 4) {
+    for (; left >= 8; left -= 8, entry += 16, at += 8) {
       sum = add_pair(entry + 4, at + 2, add_pair(entry, at, sum));
+      sum = add_pair(entry + 12, at + 6, add_pair(entry + 8, at + 4, sum));
     }
-    for (; left > 0; left--, entry += 2, at++) sum += bw_get_i16(entry) * *at;
+    if (left & 4) {
+      sum = add_pair(entry + 4, at + 2, add_pair(entry, at, sum));
+      entry += 8;
+      at += 4;
+    }
+    if (left & 2) {
+      sum = add_pair(entry, at, sum);
+      entry += 4;
+      at += 2;
+    }
+    if (left & 1) {
+      sum += bw_get_i16(entry) * *at;
+      entry += 2;
+    }
     whitened[row] = (sum + 128) >> 8;
+    far |= (uint32_t)(whitened[row] + BW_NEAR_Q4);
   }
+  return far < 2 * BW_NEAR_Q4;
 }
 
 /* Squared distance to the prototype at `entry`, Q8. */
@@ -58,6 +86,19 @@ static int32_t distance_q8(const uint8_t *entry, const int32_t *whitened, uint32
   return sum;
 }
 
+/* The same where both are near zero, and no square reaches its limit. */
+static int32_t near_distance_q8(const uint8_t *entry, const int16_t *whitened, uint32_t inputs) {
+  int32_t sum = 0;
+  for (; inputs >= 2; inputs -= 2, entry += 4, whitened += 2) {
+    sum = add_squares(entry, whitened, sum);
+  }
+  if (inputs > 0) {
+    const int32_t away = *whitened - bw_get_i16(entry);
+    sum += away * away;
+  }
+  return sum;
+}
+
 /* The log distance, standardised over unshifted windows and clipped, Q8. */
 int32_t bw_novelty_of(const bw_gate *gate, const int8_t *features, const int8_t *statistics) {
   int16_t input[INPUTS_MAX];
@@ -67,9 +108,13 @@ int32_t bw_novelty_of(const bw_gate *gate, const int8_t *features, const int8_t 
   int32_t smallest = 0x7fffffff;
   for (uint32_t i = 0; i < gate->features; i++) input[i] = features[i];
   for (uint32_t i = gate->features; i < inputs; i++) input[i] = statistics[i - gate->features];
-  whiten(gate, input, whitened);
+  const uint8_t near = whiten(gate, input, whitened) && gate->near_prototypes;
+  /* The inputs are used up. */
+  for (uint32_t i = 0; near && i < inputs; i++) input[i] = (int16_t)whitened[i];
   for (uint32_t c = 0; c < gate->classes; c++) {
-    int32_t distance = distance_q8(gate->prototypes + 2 * c * inputs, whitened, inputs);
+    const uint8_t *prototype = gate->prototypes + 2 * c * inputs;
+    int32_t distance = near ? near_distance_q8(prototype, input, inputs)
+                            : distance_q8(prototype, whitened, inputs);
     if (distance < smallest) {
       smallest = distance;
       nearest = c;
