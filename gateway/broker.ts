@@ -240,6 +240,8 @@ class Doors {
       const { visitor, principal } = this.#guest(client);
       visitor.known();
       this.#present.add(client);
+      // What it showed may have been taken away while the broker let it in.
+      this.#endUnlessHolds(client);
       if (principal?.role !== "joining") return;
       const timer = setTimeout(() => client.close(), JOIN_MS);
       client.conn.once("close", () => clearTimeout(timer));
@@ -287,15 +289,16 @@ class Doors {
       this.#events.log("error", "changes of credentials cannot be read", { reason: String(error) });
       return;
     }
-    for (const client of this.#present) {
-      const { session } = this.#guest(client);
-      if (session === undefined || this.#authentication.holds(session)) continue;
-      this.#events.log("info", "session ended", {
-        client: client.id,
-        reason: "its credentials were taken away or replaced",
-      });
-      client.disconnect({ reasonCode: NOT_AUTHORIZED });
-    }
+    for (const client of this.#present) this.#endUnlessHolds(client);
+  }
+
+  #endUnlessHolds(client: Client): void {
+    if (this.#guest(client).holds()) return;
+    this.#events.log("info", "session ended", {
+      client: client.id,
+      reason: "its credentials were taken away or replaced",
+    });
+    client.disconnect({ reasonCode: NOT_AUTHORIZED });
   }
 }
 

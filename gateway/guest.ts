@@ -15,7 +15,7 @@ import type { Visitor } from "./listeners.ts";
 import { RepeatFilter } from "./repeat-filter.ts";
 
 /** Who says who somebody is; the self-test brings its own. */
-export type Identifying = Pick<Authentication, "claim" | "prove">;
+export type Identifying = Pick<Authentication, "claim" | "prove" | "holds">;
 
 export type GuestOptions = {
   readonly base: TopicBase;
@@ -60,6 +60,11 @@ export class Guest {
   get node(): NodeId | undefined {
     const who = this.principal;
     return who?.role === "node" || who?.role === "local" ? who.node : undefined;
+  }
+
+  /** Whether what it has shown still counts. */
+  holds(): boolean {
+    return this.#session === undefined || this.#options.identifying.holds(this.#session);
   }
 
   /** Returns the id that the broker must know it by. */

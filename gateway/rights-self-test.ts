@@ -191,6 +191,7 @@ async function connectAs(trial: Trial, principal: Principal): Promise<Probe> {
   const probe = new Probe(trial, NEIGHBOUR, {
     claim: () => ({ ok: true, principal, clientId, by: "nothing" }),
     prove: () => Promise.resolve({ principal }),
+    holds: () => true,
   });
   await probe.connect(clientId);
   return probe;

@@ -1,5 +1,7 @@
 /** Who is who, without a broker: at times of the test's choosing, and ten thousand at once. */
 
+import { chmodSync, rmSync, writeFileSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { AccessStore, type Identity } from "../gateway/access-store.ts";
 import type { Authentication, Peer, Session } from "../gateway/authentication.ts";
@@ -263,6 +265,30 @@ describe("the list", () => {
     expect(second.remove("collar-1", ["node"])).toBe(true);
     expect(store.remove("collar-1", ["node"])).toBe(false);
     second.close();
+  });
+
+  it("is refused where others may read it, and where it is damaged or of a later version", () => {
+    const codeOfOpening = (): string => {
+      try {
+        new AccessStore(folder).close();
+        return "opened";
+      } catch (error) {
+        return (error as { code?: string }).code ?? String(error);
+      }
+    };
+    expect(codeOfOpening()).toBe("opened");
+    chmodSync(store.file, 0o640);
+    expect(codeOfOpening()).toBe("access-readable-by-others");
+    chmodSync(store.file, 0o600);
+    const newer = new DatabaseSync(store.file);
+    newer.exec("PRAGMA user_version = 99");
+    newer.close();
+    expect(codeOfOpening()).toBe("access-newer");
+    store.close();
+    writeFileSync(store.file, "this is no database, however long it may be. ".repeat(100));
+    expect(codeOfOpening()).toBe("access-unusable");
+    rmSync(store.file);
+    store = new AccessStore(folder);
   });
 
   it("makes one operator, at the first start only", () => {

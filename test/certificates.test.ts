@@ -1,7 +1,7 @@
 /** The authority of one's own, judged by OpenSSL: its program where it is there, and Node's always. */
 
 import { X509Certificate } from "node:crypto";
-import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { createSecureContext } from "node:tls";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -66,6 +66,8 @@ describe("what is written", () => {
     writeServer(files, issueServer(first, ["farm.local", "10.0.0.1"], NOW_MS));
     for (const file of [files.caKey, files.serverKey])
       expect(statSync(file).mode & 0o777).toBe(0o600);
+    chmodSync(files.caKey, 0o644);
+    expect(() => openAuthority(files, "farm", NOW_MS)).toThrow("key-readable-by-others");
     rmSync(files.caKey);
     expect(() => openAuthority(files, "farm", NOW_MS)).toThrow("ca-key.pem is missing");
   });

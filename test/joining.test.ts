@@ -260,7 +260,7 @@ describe("a node", () => {
     await cli("nodes", "revoke", "collar-1");
     const revokedMs = performance.now();
     await gone;
-    expect(performance.now() - revokedMs).toBeLessThan(1_000);
+    expect(performance.now() - revokedMs).toBeLessThan(3_000);
     expect(performance.now() - startMs).toBeLessThan(10_000);
     await until("its will", () => broker.received.some(({ text }) => text.includes("offline")));
     const again = tryConnect(broker.url, { ...credentials, clientId: COLLAR });
