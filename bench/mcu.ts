@@ -2,8 +2,9 @@
  * Exact instruction counts of students on microcontrollers, in QEMU, with code size, RAM and stack.
  *
  * Counts are exact and repeatable; they are no cycles, and nothing here ran on silicon. A bound that
- * the runtime misses makes the run not ok; one that the gate misses is told. Figures of other runtimes on the same shape are stated, not
- * measured here. `--quick` takes the Cortex-M4 alone, and one window.
+ * the runtime misses makes the run not ok; one that the gate misses is told. Figures of other
+ * runtimes on the same shape are stated, not measured here. `--quick` takes the Cortex-M4 alone, and
+ * one window.
  */
 
 import { mkdtempSync, rmSync } from "node:fs";
