@@ -6,8 +6,8 @@
  * reads a model container and COUNT windows, or with GENERATED defined runs the student that was
  * compiled in, as `student.h`, and leaves the container alone. It prints one line with a hash of the
  * logits per exit (FNV-1a over int16 little-endian, window after window). Then each line of standard
- * input is a number of windows to run through all exits, and is answered by the nanoseconds that they
- * took. It is a benchmark's program: it trusts its files, and the runtime checks the container.
+ * input is a number of windows to run through all exits, and is answered by the processor's nanoseconds
+ * that they took. It is a benchmark's program: it trusts its files, and the runtime checks the container.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <stdio.h>
@@ -81,9 +81,10 @@ static void print_hashes(const int8_t *windows, uint32_t count, uint32_t bytes) 
   fflush(stdout);
 }
 
+/* Of the processor, not of the clock on the wall. */
 static double nanoseconds(void) {
   struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
   return 1e9 * (double)now.tv_sec + (double)now.tv_nsec;
 }
 
