@@ -97,10 +97,10 @@ describe("Bluetooth Low Energy", () => {
 describe("Wi-Fi", () => {
   it("is cheaper associated where messages are closer than the break-even", () => {
     const seconds = wifiBreakEvenSeconds();
-    const deep = 1000 * WIFI.deepSleepMilliampere.value * WIFI.supplyVolt.value;
+    const off = 1000 * WIFI.lightSleepMilliampere.value * WIFI.supplyVolt.value;
     const perMessage = (gap: number): { stay: number; join: number } => ({
       stay: wifiUplink(50).microjoules + wifiAssociatedMicrowatts() * gap,
-      join: wifiReconnect(50).microjoules + deep * gap,
+      join: wifiReconnect(50).microjoules + off * gap,
     });
     const closer = perMessage(0.9 * seconds);
     const further = perMessage(1.1 * seconds);

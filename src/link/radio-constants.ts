@@ -54,7 +54,11 @@ export const WIFI = {
   ),
   receiveMilliampere: assumed(84, "mA", "as above: 84 to 95 mA"),
   associatedMilliampere: published(0.62, "mA", `${IDF}: connected, automatic light sleep, DTIM 3`),
-  deepSleepMilliampere: published(0.0048, "mA", `${IDF}: deep sleep`),
+  lightSleepMilliampere: published(
+    0.35,
+    "mA",
+    "R. Dobson, Investigating ESP32-C3 Power Management (2023): light sleep, radios off",
+  ),
   reconnectMillijoule: published(
     543,
     "mJ",

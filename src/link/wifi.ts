@@ -1,6 +1,7 @@
 /**
- * Wi-Fi: a station that stays associated and sleeps between beacons, or one that sleeps deeply and
- * joins anew for each message. Which is cheaper follows from how often it speaks.
+ * Wi-Fi: a station that stays associated and sleeps between beacons, or one that turns its radio off
+ * and joins anew for each message. Which is cheaper follows from how often it speaks. A node that
+ * answers a window each few seconds has no use for deep sleep: waking from it is a boot.
  *
  * The message itself hardly matters: 200 bytes are half a millisecond on the air.
  */
@@ -20,7 +21,7 @@ export function wifiDownlink(frameBytes: number): MessageCost {
   return cost(fragments, acknowledgement, WIFI.awakeMs.value + onAirMs);
 }
 
-/** Wakes, joins, sends one message and goes back to deep sleep; the message's own bytes included. */
+/** Joins, sends one message and turns the radio off; the message's own bytes included. */
 export function wifiReconnect(frameBytes: number): MessageCost {
   const { fragments, onAirMs } = onAir(frameBytes);
   const sending = microjoules(WIFI.transmitMilliampere.value, WIFI.supplyVolt.value, onAirMs);
@@ -33,19 +34,19 @@ export function wifiReconnect(frameBytes: number): MessageCost {
   };
 }
 
-/** Power of staying associated, and of deep sleep; both with the processor's sleep in them. */
+/** Power of staying associated, and of no radio; both with the processor's light sleep in them. */
 export function wifiAssociatedMicrowatts(): number {
   return 1000 * WIFI.associatedMilliampere.value * WIFI.supplyVolt.value;
 }
 
-export function wifiDeepSleepMicrowatts(): number {
-  return 1000 * WIFI.deepSleepMilliampere.value * WIFI.supplyVolt.value;
+export function wifiLightSleepMicrowatts(): number {
+  return 1000 * WIFI.lightSleepMilliampere.value * WIFI.supplyVolt.value;
 }
 
 /** Messages further apart than this are cheaper by joining anew each time. */
 export function wifiBreakEvenSeconds(): number {
   const extra = wifiReconnect(0).microjoules - wifiUplink(0).microjoules;
-  return extra / (wifiAssociatedMicrowatts() - wifiDeepSleepMicrowatts());
+  return extra / (wifiAssociatedMicrowatts() - wifiLightSleepMicrowatts());
 }
 
 function onAir(frameBytes: number): { fragments: number; onAirMs: number } {

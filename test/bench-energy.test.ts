@@ -1,0 +1,56 @@
+/** The energy benchmark, tiny: its figures stand in the relations that they must. */
+
+import { expect, it } from "vitest";
+import type { BenchmarkOptions } from "../bench/benchmark.ts";
+import { run } from "../bench/energy.ts";
+import type { DayEnergy } from "../src/link/energy-day.ts";
+
+type Row = { profile: string; link: string; strategy: string; energy: DayEnergy | null };
+
+it("estimates days on every link", async () => {
+  const result = await run({
+    data: undefined,
+    quick: true,
+    dataset: undefined,
+    train: [],
+    test: [],
+    shift: [],
+    seeds: undefined,
+    student: undefined,
+    rotate: undefined,
+    extra: {},
+    progress: () => undefined,
+    signal: new AbortController().signal,
+  } satisfies BenchmarkOptions);
+  expect(result.ok).toBe(true);
+  const { rows } = result.figures as { rows: Row[] };
+  expect(rows.length).toBe(2 * 6 * 5);
+  const energy = (profile: string, link: string, strategy: string): DayEnergy => {
+    const row = rows.find(
+      (one) => one.profile === profile && one.link === link && one.strategy === strategy,
+    );
+    if (row === undefined || row.energy === null) throw new Error(`no ${link}, ${strategy}`);
+    return row.energy;
+  };
+  for (const profile of ["cattle", "people"]) {
+    for (const link of ["BLE", "Wi-Fi, associated", "LoRaWAN DR5"]) {
+      const local = energy(profile, link, "always local");
+      const raw = energy(profile, link, "always raw");
+      const gated = energy(profile, link, "gated raw");
+      expect(local.inferenceMillijoule).toBeGreaterThan(0);
+      expect(raw.inferenceMillijoule).toBe(0);
+      expect(gated.airtimeSeconds).toBeGreaterThan(local.airtimeSeconds);
+      expect(gated.airtimeSeconds).toBeLessThan(raw.airtimeSeconds);
+      const four = energy(profile, link, "gated raw, 4 bits");
+      expect(four.airtimeSeconds).toBeLessThan(gated.airtimeSeconds);
+      const { inferenceMillijoule, radioMillijoule, restMillijoule } = gated;
+      const sum = inferenceMillijoule + radioMillijoule + restMillijoule;
+      expect(gated.totalMillijoule).toBeCloseTo(sum, 6);
+    }
+    expect(energy(profile, "BLE", "always raw").carried).toBe(1);
+    expect(energy(profile, "LoRaWAN DR5", "always raw").carried).toBeLessThan(0.2);
+  }
+  expect(rows.filter(({ strategy }) => strategy === "gated features")).toSatisfy((some: Row[]) =>
+    some.every(({ energy: figure }) => figure === null),
+  );
+});
