@@ -8,11 +8,17 @@ import path from "node:path";
 import { connectAsync } from "mqtt";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
+import { encodeUp } from "../src/wire/frames.ts";
+import { downKindOf, toLoraPayloads } from "../src/wire/lora.ts";
+import type { DownKind } from "../src/wire/messages.ts";
 import {
   base,
   gatewayOn,
   HandNode,
+  helloOf,
+  offloadOf,
   removeFolder,
+  reportOf,
   temporaryFolder,
   untrainedTeacher,
   until,
@@ -111,6 +117,52 @@ describe.skipIf(MOSQUITTO === undefined)("an external broker", () => {
     await until("offline", () => states.at(-1) === "offline");
     await people.endAsync();
   }, 40_000);
+
+  it("may be ChirpStack's, with nodes of ours behind LoRaWAN", async () => {
+    await startBroker();
+    const eui = "70b3d57ed0000001";
+    const lorawan = `lorawan: { url: "${url()}", application: app-1, devices: { "${eui}": cow-9 } }`;
+    const gateway = await gatewayOn(folder, teacher, { yaml: `${yaml()}\n${lorawan}` });
+    await until(
+      "connected twice",
+      () => gateway.lines.filter(({ text }) => text.startsWith("connected")).length === 2,
+    );
+    const chirpstack = await connectAsync(url(), { reconnectPeriod: 0 });
+    const told: DownKind[] = [];
+    let behaviour: unknown;
+    chirpstack.on("message", (topic, payload) => {
+      const content = JSON.parse(payload.toString()) as { data: string; behaviour: unknown };
+      if (topic === `${base}/cow-9/behaviour`) behaviour = content.behaviour;
+      else told.push(downKindOf(Buffer.from(content.data, "base64")) ?? "offer");
+    });
+    await chirpstack.subscribeAsync([
+      `application/app-1/device/${eui}/command/down`,
+      `${base}/cow-9/behaviour`,
+    ]);
+    let uplinks = 0;
+    for (const message of [helloOf({}), reportOf(0, [0, 1, 2]), offloadOf(1)]) {
+      for (const payload of toLoraPayloads(message.kind, encodeUp(message), 222) ?? []) {
+        const content = {
+          deduplicationId: `id-${uplinks++}`,
+          deviceInfo: { applicationId: "app-1", devEui: eui },
+          dr: 5,
+          fCnt: uplinks,
+          fPort: 10,
+          data: Buffer.from(payload).toString("base64"),
+        };
+        await chirpstack.publishAsync(
+          `application/app-1/device/${eui}/event/up`,
+          JSON.stringify(content),
+        );
+      }
+    }
+    await until("acknowledgements and a verdict", () => told.includes("verdict"));
+    await until("acknowledged", () => told.includes("ack"));
+    await until("a behaviour", () => behaviour !== undefined);
+    expect(gateway.nodes().map(({ node }) => node)).toEqual(["cow-9"]);
+    await chirpstack.endAsync();
+    await gateway.stop();
+  });
 
   it("that wants a password gets it from a file, and no log shows it", async () => {
     const passwords = path.join(folder, "passwords");

@@ -78,6 +78,36 @@ describe("a run-length coded report", () => {
     expect(encodeUp(report).length).toBe(861);
   });
 
+  it("has the bytes that the format says, written out by hand", () => {
+    const { entries } = reportOf([1, 3], [2, 1]);
+    const some = entries.map((entry, i) => ({
+      ...entry,
+      windowIndex: 300 + i,
+      confidenceQ8: i < 3 ? 255 : 0,
+      exit: i < 3 ? 0 : 1,
+      offloaded: i === 3,
+    }));
+    const message: Report = { ...HEAD, epoch: 77, seq: 3, alarm: true, entries: some };
+    const bytes = [
+      "11", // report
+      "4d000000", // epoch 77
+      "9f2c61d0a4b87e35", // model
+      "03", // seq
+      "69", // drift 105
+      "d7", // battery 87, alarm
+      "00", // nothing dropped
+      "04", // windows
+      "ac02", // the first is 300
+      "00a8da769b01", // at 1,767,225,600,000 ms
+      "c413", // one each 2,500 ms
+      "011f02", // three of class 1, surest, exit 1
+      "c220", // one of class 2, offloaded, confidence 0, exit 2
+    ].join("");
+    const coded = encodeLoraReport(message) as Uint8Array;
+    expect(Buffer.from(coded).toString("hex")).toBe(bytes);
+    expect(decodeLoraReport(coded)).toEqual(message);
+  });
+
   it("keeps windows, behaviours, offloads and times, and the means of the rest", () => {
     fc.assert(
       fc.property(evenReport, (report) => {

@@ -117,6 +117,26 @@ describe("bellwether simulate", () => {
     expect(slow.windows).toBeGreaterThan(0);
   });
 
+  it("puts nodes on a radio, and reports a battery that falls", async () => {
+    const before = received.length;
+    const asked = ["--nodes", "2", "--speed", "150", "--for", "4", "--json", "--link", "lorawan"];
+    const { code, out } = await simulate(emulated(...asked, "--battery", "0.05"));
+    expect(code).toBe(0);
+    const result = JSON.parse(out.trim().split("\n").at(-1) ?? "") as {
+      energy: { batteryPercent: number; uplinks: number; radioMillijoule: number }[];
+    };
+    expect(result.energy.length).toBe(2);
+    for (const { batteryPercent, uplinks, radioMillijoule } of result.energy) {
+      expect(batteryPercent).toBeLessThan(100);
+      expect(uplinks).toBeGreaterThan(1);
+      expect(radioMillijoule).toBeGreaterThan(0);
+    }
+    const percents = received
+      .slice(before)
+      .flatMap(({ message }) => (message.kind === "report" ? [message.batteryPercent] : []));
+    expect(Math.min(...percents)).toBeLessThan(100);
+  });
+
   it("ends cleanly at Ctrl-C, and goes on from its store", async () => {
     const store = join(folder, "collars");
     const args = emulated("--nodes", "2", "--speed", "20", "--store", store);
