@@ -1,7 +1,7 @@
 /*
  * The loops over weights in C99 alone, for processors without Cortex-M's DSP instructions.
  *
- * Rows are taken two by two positions, or two by one. A block at the edge computes its last row or
+ * Rows are taken two by two positions, or four by one. A block at the edge computes its last row or
  * position twice rather than carry code for the rest. Only bw_kernels.h includes this.
  */
 #ifndef BW_KERNELS_PORTABLE_H
@@ -45,7 +45,7 @@ BW_INLINE int8_t bw_relu_value(const bw_rows *rows, int32_t row, int32_t scale, 
 }
 
 /* A sum of one row to int16. */
-BW_INLINE int16_t bw_wide_value(const bw_rows *rows, int32_t row, int32_t sum) {
+BW_KERNEL int16_t bw_wide_value(const bw_rows *rows, int32_t row, int32_t sum) {
   const int32_t multiplier = rows->multipliers[row];
   const int32_t shift = rows->shifts[row];
   int32_t value;
@@ -134,34 +134,42 @@ BW_KERNEL void bw_depthwise(const bw_rows *rows, const int8_t *input, int32_t st
   }
 }
 
+#define BW_FOUR_BY_ONE(x)                          \
+  do {                                             \
+    for (const int8_t *w = first; w != end; w++) { \
+      const int32_t value = *(x)++;                \
+      a += w[0] * value;                           \
+      b += w[b_at] * value;                        \
+      c += w[c_at] * value;                        \
+      d += w[d_at] * value;                        \
+    }                                              \
+  } while (0)
+
 /* output[r] = saturate16(rescale(bias[r] + sum over c of input[c] * w[r][c])): int8 at `input`, or
- * int16 at `wide` where there is no `input`. */
+ * int16 at `wide` where there is no `input`. Four rows at a time, of which the last block may
+ * repeat some. */
 BW_KERNEL void bw_dense(const bw_rows *rows, const int8_t *input, const int16_t *wide,
                         int16_t *output, int32_t *scratch) {
-  const int32_t count = rows->count;
+  const int32_t last = rows->count - 1;
   const int32_t columns = rows->columns;
-  const int8_t *w0 = rows->weights;
+  const int32_t b_row = last < 1 ? last : 1, c_row = last < 2 ? last : 2;
+  const int32_t d_row = last < 3 ? last : 3;
+  const int32_t b_at = b_row * columns, c_at = c_row * columns, d_at = d_row * columns;
   (void)scratch;
-  for (int32_t row = 0; row < count; row += 2, w0 += columns) {
-    const int32_t other = row + 1 < count ? 1 : 0;
-    const int8_t *w1 = w0 + other * columns;
-    const int8_t *const end = w0 + columns;
-    int32_t a = rows->biases[row], b = rows->biases[row + other];
-    if (input != 0) {
-      const int8_t *x = input;
-      while (w0 != end) {
-        a += *w0++ * *x;
-        b += *w1++ * *x++;
-      }
-    } else {
-      const int16_t *x = wide;
-      while (w0 != end) {
-        a += *w0++ * *x;
-        b += *w1++ * *x++;
-      }
-    }
+  for (int32_t row = 0; row <= last; row += 4) {
+    if (row + d_row > last) row = last - d_row;
+    const int8_t *const first = rows->weights + row * columns;
+    const int8_t *const end = first + columns;
+    int32_t a = rows->biases[row], b = rows->biases[row + b_row];
+    int32_t c = rows->biases[row + c_row], d = rows->biases[row + d_row];
+    const int8_t *x = input;
+    const int16_t *wide_x = wide;
+    if (x != 0) BW_FOUR_BY_ONE(x);
+    else BW_FOUR_BY_ONE(wide_x);
     output[row] = bw_wide_value(rows, row, a);
-    output[row + other] = bw_wide_value(rows, row + other, b);
+    output[row + b_row] = bw_wide_value(rows, row + b_row, b);
+    output[row + c_row] = bw_wide_value(rows, row + c_row, c);
+    output[row + d_row] = bw_wide_value(rows, row + d_row, d);
   }
 }
 
