@@ -9,13 +9,17 @@
 
 import { estimateOn } from "../src/cost/student-on-target.ts";
 import { type DayEnergy, type DayTraffic, energyOfDay } from "../src/link/energy-day.ts";
-import { type LinkProfile, linkProfile } from "../src/link/link-profile.ts";
-import { LINK_UNCERTAINTY } from "../src/link/radio-constants.ts";
+import {
+  ACCELEROMETER_MILLIAMPERE,
+  type LinkProfile,
+  linkProfile,
+} from "../src/link/link-profile.ts";
+import { LINK_UNCERTAINTY, WIFI as WIFI_RADIO } from "../src/link/radio-constants.ts";
 import {
   wifiBreakEvenSeconds,
+  wifiBundled,
   wifiLightSleepMicrowatts,
   wifiReconnect,
-  wifiUplink,
 } from "../src/link/wifi.ts";
 import { OFFLOAD_HEADER_BYTES } from "../src/wire/frames.ts";
 import { toLoraPayloads } from "../src/wire/lora.ts";
@@ -62,7 +66,13 @@ const CARRIERS: readonly Carrier[] = [
   { name: "Wi-Fi, associated", profile: WIFI, reportWindows: 24, joins: false },
   {
     name: "Wi-Fi, joining",
-    profile: { ...WIFI, restMicrowatts: wifiLightSleepMicrowatts() },
+    profile: {
+      ...WIFI,
+      restMicrowatts: wifiLightSleepMicrowatts() + accelerometerMicrowatts(),
+      uplink: wifiBundled,
+      // Heard while the radio is on for the joining anyway.
+      downlink: () => wifiBundled(0),
+    },
     reportWindows: 64,
     joins: true,
   },
@@ -156,11 +166,7 @@ function trafficOf(
       { perDay: offloads.perDay, bytes: verdictBytes },
     ],
     ...(carrier.joins && {
-      // One message is in the price of joining.
-      joins: {
-        perDay: joinsPerDay,
-        microjoules: wifiReconnect(0).microjoules - wifiUplink(0).microjoules,
-      },
+      joins: { perDay: joinsPerDay, microjoules: wifiReconnect(0).microjoules },
     }),
   };
 }
@@ -203,6 +209,10 @@ function energyTable(profile: string, rows: readonly Row[]): (string | number)[]
     }),
   ]);
   return [title, ...lines];
+}
+
+function accelerometerMicrowatts(): number {
+  return 1000 * ACCELEROMETER_MILLIAMPERE.value * WIFI_RADIO.supplyVolt.value;
 }
 
 function profileOf(dataset: string): string {

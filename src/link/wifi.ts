@@ -34,6 +34,12 @@ export function wifiReconnect(frameBytes: number): MessageCost {
   };
 }
 
+/** One of several messages on one connection: sending alone, since all wait for answers together. */
+export function wifiBundled(frameBytes: number): MessageCost {
+  const { fragments, onAirMs } = onAir(frameBytes);
+  return cost(fragments, onAirMs, 0);
+}
+
 /** Power of staying associated, and of no radio; both with the processor's light sleep in them. */
 export function wifiAssociatedMicrowatts(): number {
   return 1000 * WIFI.associatedMilliampere.value * WIFI.supplyVolt.value;
