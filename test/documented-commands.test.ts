@@ -64,6 +64,7 @@ function checkOf(words: readonly string[]): (() => string[]) | undefined {
       return () => cliProblems(rest);
     case "mosquitto_sub":
     case "mosquitto_pub":
+    case "mosquitto_rr":
       return () => mosquittoProblems(program, rest);
     case "git":
     case "cd":
@@ -125,7 +126,7 @@ function helpOf(path: readonly string[]): string | undefined {
 
 /** Without the tool, its flags cannot be asked for; they are few and the same for decades. */
 function mosquittoProblems(program: string, words: readonly string[]): string[] {
-  let help = "-h -p -t -v -C -m -r -u -P";
+  let help = "-h -p -t -v -C -m -r -u -P -i -e --cafile";
   try {
     execFileSync(program, ["--help"], { encoding: "utf8" });
   } catch (error) {

@@ -96,6 +96,34 @@ describe.skipIf(!hasMosquitto)("mosquitto's clients over TLS", () => {
     expect(nobody.err).toMatch(/not authorised/i);
   }, 20_000);
 
+  it("join by a code as any device does, and then write their own topics only", async () => {
+    const { code } = await cli("nodes", "add");
+    const joined = await run("mosquitto_rr", [
+      ...[...tls(), "-i", COLLAR, "-u", "join", "-P", String(code), "-W", "10"],
+      ...["-t", `${base}/join/${COLLAR}/request`, "-e", `${base}/join/${COLLAR}/response`],
+      ...["-m", '{"v":1}'],
+    ]);
+    const answer = JSON.parse(joined.out) as Record<string, string>;
+    expect(answer).toMatchObject({ status: "ok", node: COLLAR });
+    const publish = (topic: string, ...more: readonly string[]) =>
+      run("mosquitto_pub", [
+        ...[...tls(), "-i", COLLAR, "-u", COLLAR, "-P", answer.password ?? "", "-q", "1"],
+        ...["-t", topic, "-m", "mine", ...more],
+      ]);
+    expect((await publish(upTopic(base, COLLAR, "report"))).code).toBe(0);
+    await publish(upTopic(base, nodeId("collar-2"), "report"));
+    await publish(`${base}/${COLLAR}/behaviour`, "-r");
+    await publish(`${base}/bridge/state`, "-r");
+    await until("its own", () => broker.received.length > 0);
+    expect(broker.received).toEqual([{ topic: upTopic(base, COLLAR, "report"), text: "mine" }]);
+    const read = await run("mosquitto_sub", [
+      ...[...tls(), "-i", COLLAR, "-u", COLLAR, "-P", answer.password ?? ""],
+      ...["-t", "#", "-t", "$SYS/#", "-W", "2", "-v"],
+    ]);
+    expect(read.out).toBe("");
+    expect(read.err).toMatch(/all subscription requests were denied|not authorised|timed out/i);
+  }, 30_000);
+
   it("do not believe a gateway whose authority they do not know", async () => {
     const stranger = tlsFiles(path.join(folder, "stranger"));
     openAuthority(stranger, "stranger", Date.now());
