@@ -152,7 +152,7 @@ export function run(
   words: readonly string[],
 ): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
   return new Promise((resolve) => {
-    execFile(program, words, { timeout: 20_000 }, (error, out, err) => {
+    execFile(program, words, { timeout: 60_000 }, (error, out, err) => {
       const code = error === null ? 0 : typeof error.code === "number" ? error.code : 1;
       resolve({ code, out, err });
     });

@@ -300,7 +300,7 @@ describe("a simulated herd", () => {
     rmSync(path.join(folder, "herd"), { recursive: true });
     await simulate();
     expect(hellos()).toBe(6);
-  }, 30_000);
+  }, 120_000);
 });
 
 describe("people", () => {
