@@ -11,6 +11,9 @@ import { findProgram, TARGETS } from "../deploy/firmware/tools/toolchain.ts";
 const folder = mkdtempSync(join(tmpdir(), "bellwether-boards-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
+/** A start takes some 30 ms, and this long on a machine that is busy. */
+const SOON = { timeout: 20_000 };
+
 function build(board: BoardName, source: string, flags: readonly string[] = []): string {
   const output = join(folder, `${board}-${source}${flags.join("")}.elf`);
   const sources = [join(import.meta.dirname, "firmware", source)];
@@ -29,7 +32,7 @@ for (const { name, target, emulator, counterFlags } of Object.values(BOARDS)) {
   describe.skipIf(!isThere(name))(name, () => {
     it("boots, has its memory in order, and counts four instructions a turn exactly", async () => {
       const image = build(name, "counter.c");
-      const run = () => emulate({ board: name, image, flags: counterFlags, timeoutMs: 10_000 });
+      const run = () => emulate({ board: name, image, flags: counterFlags, timeoutMs: 30_000 });
       const [first, second] = await Promise.all([run(), run()]);
       expect(first).toMatchObject({ exitCode: 0, timedOut: false });
       expect(second.output).toBe(first.output);
@@ -44,7 +47,7 @@ for (const { name, target, emulator, counterFlags } of Object.values(BOARDS)) {
 
     it("ends with 70 at an instruction that does not exist", async () => {
       const image = build(name, "resets.c", ["-DTRAP"]);
-      expect(await emulate({ board: name, image, timeoutMs: 10_000 })).toMatchObject({
+      expect(await emulate({ board: name, image, timeoutMs: 30_000 })).toMatchObject({
         exitCode: 70,
         timedOut: false,
       });
@@ -56,9 +59,9 @@ for (const { name, target, emulator, counterFlags } of Object.values(BOARDS)) {
     it("starts anew at a reset and keeps what flash holds", async () => {
       const emulator = startEmulator({ board: name, image: build(name, "resets.c") });
       try {
-        await expect.poll(() => emulator.output()).toBe("1\n");
+        await expect.poll(() => emulator.output(), SOON).toBe("1\n");
         emulator.reset();
-        await expect.poll(() => emulator.output()).toBe("1\n2\n");
+        await expect.poll(() => emulator.output(), SOON).toBe("1\n2\n");
       } finally {
         expect(await emulator.stop()).toMatchObject({ exitCode: undefined });
       }
@@ -69,6 +72,6 @@ for (const { name, target, emulator, counterFlags } of Object.values(BOARDS)) {
 it.skipIf(!isThere("mps2-an385"))("says when a program does not end", async () => {
   const board = "mps2-an385";
   const image = build(board, "resets.c");
-  const finished = await emulate({ board, image, timeoutMs: 300 });
+  const finished = await emulate({ board, image, timeoutMs: 2_000 });
   expect(finished).toMatchObject({ exitCode: undefined, timedOut: true, output: "1\n" });
 });

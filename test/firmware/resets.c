@@ -14,6 +14,5 @@ int main(void) {
   __store_start[0]++;
   board_write_number(__store_start[0]);
   board_write("\n");
-  for (;;) {
-  }
+  for (;;) __asm__ volatile("wfi");
 }
