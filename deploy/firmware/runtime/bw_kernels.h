@@ -20,6 +20,10 @@
 
 #define BW_INLINE static inline __attribute__((always_inline))
 
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "a container's tables are little-endian, and are read where they are"
+#endif
+
 /* Shifts of negative numbers must round down. Every compiler that we know does; this proves it. */
 typedef char bw_shifts_round_down[(-3 >> 1) == -2 ? 1 : -1];
 
@@ -82,7 +86,7 @@ BW_SMALL uint32_t bw_fast_form(const uint8_t *shifts, int32_t count) {
   return form != 0 ? form : lifted;
 }
 
-#if defined(__ARM_FEATURE_DSP) && !defined(BW_PORTABLE)
+#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__) && !defined(BW_PORTABLE)
 #include "bw_kernels_dsp.h"
 #else
 #include "bw_kernels_portable.h"
