@@ -23,8 +23,8 @@ import { DEFAULT_BASE } from "../src/wire/topics.ts";
 import { type BenchmarkOptions, type BenchmarkResult, table } from "./benchmark.ts";
 
 const FAR: Peer = { address: "192.0.2.7", loopback: false };
-/** As many as the broker lets in before they have shown who they are. */
-const AT_ONCE = 256;
+/** As many as the broker lets in from one place before they have shown who they are. */
+const AT_ONCE = 128;
 const quiet = (): void => undefined;
 
 type Known = { readonly name: string; readonly password: string };

@@ -261,7 +261,7 @@ export class Authentication {
     peer: Peer,
     password: Uint8Array,
   ): Promise<Refusal | undefined> {
-    const address = network(peer.address);
+    const address = networkOf(peer.address);
     const user = `${address} ${name}`;
     const { ofUser, ofAddress } = this.#guesses;
     if (!ofUser.allows(user, this.#now())) return refuse(5, "too many wrong passwords");
@@ -283,7 +283,7 @@ export class Authentication {
     password: Uint8Array,
   ): Promise<Session | Refusal> {
     const { store } = this.#options;
-    const address = network(peer.address);
+    const address = networkOf(peer.address);
     const { codesOfAddress, codesOfAll } = this.#guesses;
     const mayTry = (): boolean =>
       codesOfAddress.allows(address, this.#now()) && codesOfAll.allows(EVERYBODY, this.#now());
@@ -336,8 +336,8 @@ function isRequest(request: Uint8Array): boolean {
   }
 }
 
-/** Whoever has an address of version 6 has 2^64 of them. */
-function network(address: string): string {
+/** What counts as one place: whoever has an address of version 6 has 2^64 of them. */
+export function networkOf(address: string): string {
   const plain = address.replace(/^::ffff:/, "");
   if (!isIPv6(plain)) return plain;
   const [head = "", tail] = plain.split("::");

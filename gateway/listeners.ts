@@ -8,7 +8,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { EdgeError } from "../src/assert.ts";
-import type { Peer } from "./authentication.ts";
+import { networkOf, type Peer } from "./authentication.ts";
 import type { Log } from "./link.ts";
 
 /** A socket that has been let in. Its place among the strangers is given back once. */
@@ -31,8 +31,10 @@ export type HallOptions = {
   readonly onStream: (stream: Duplex, peer: Peer, visitor: Visitor) => void;
 };
 
-/** Connections that have not said who they are. */
+/** Connections that have not said who they are: in all, and of one place, so that nobody keeps
+ * everybody else out by saying nothing. */
 const STRANGERS_MAX = 256;
+const STRANGERS_OF_PLACE_MAX = 128;
 /** Longer than every step of coming in may take by itself: the last word. */
 const STRANGER_MS = 20_000;
 const TCP_KEEPALIVE_MS = 30_000;
@@ -41,6 +43,7 @@ const TCP_KEEPALIVE_MS = 30_000;
 export class Hall {
   readonly #options: HallOptions;
   readonly #sockets = new Set<Socket>();
+  readonly #strangersOf = new Map<string, number>();
   #strangers = 0;
 
   constructor(options: HallOptions) {
@@ -55,17 +58,19 @@ export class Hall {
       socket.destroy();
       return undefined;
     }
-    if (this.#strangers >= STRANGERS_MAX) {
+    const place = networkOf(socket.remoteAddress ?? "");
+    const ofPlace = this.#strangersOf.get(place) ?? 0;
+    if (this.#strangers >= STRANGERS_MAX || ofPlace >= STRANGERS_OF_PLACE_MAX) {
       socket.destroy();
       return undefined;
     }
     this.#sockets.add(socket);
-    this.#strangers++;
+    this.#count(place, 1);
     let isStranger = true;
     const timer = setTimeout(() => socket.destroy(), STRANGER_MS);
     const known = (): void => {
       clearTimeout(timer);
-      if (isStranger) this.#strangers--;
+      if (isStranger) this.#count(place, -1);
       isStranger = false;
     };
     socket.setNoDelay(true);
@@ -75,6 +80,13 @@ export class Hall {
       known();
     });
     return { known };
+  }
+
+  #count(place: string, change: 1 | -1): void {
+    this.#strangers += change;
+    const ofPlace = (this.#strangersOf.get(place) ?? 0) + change;
+    if (ofPlace > 0) this.#strangersOf.set(place, ofPlace);
+    else this.#strangersOf.delete(place);
   }
 
   greet(stream: Duplex, peer: Peer, visitor: Visitor): void {

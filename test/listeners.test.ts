@@ -2,6 +2,7 @@
 
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { once } from "node:events";
 import { createConnection, type Socket } from "node:net";
 import path from "node:path";
 import { connect as connectTls } from "node:tls";
@@ -270,6 +271,28 @@ describe("before a CONNECT", () => {
     ]);
     expect(performance.now() - startMs).toBeLessThan(9_000);
   }, 15_000);
+
+  it("silence from one place does not keep others out, nor that place for long", async () => {
+    const from = (localAddress: string): Socket => {
+      const socket = createConnection({ port: broker.port, host: "127.0.0.1", localAddress });
+      socket.on("error", () => undefined);
+      return socket;
+    };
+    const silent = Array.from({ length: 200 }, () => from("127.0.0.1"));
+    let dropped = 0;
+    for (const socket of silent) socket.on("close", () => dropped++);
+    await until("some are sent away", () => dropped === 72);
+    const other = from("127.0.0.2");
+    other.write(connectPacket(4, { id: "x" }));
+    const [answer] = (await once(other, "data")) as [Buffer];
+    // Refused for want of credentials: it was looked at.
+    expect([...answer]).toEqual([0x20, 2, 0, 5]);
+    for (const socket of silent) socket.destroy();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const again = from("127.0.0.1");
+    again.write(connectPacket(4, { id: "x" }));
+    await once(again, "data");
+  });
 
   it("a message larger than any of ours is not kept", async () => {
     const web = webSocket();
