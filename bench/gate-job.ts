@@ -14,24 +14,33 @@ import { softmaxRows } from "../src/learn/metrics.ts";
 import { predictRows } from "../src/learn/predict.ts";
 import { plainRecipe, quickRecipe, type Recipe, recipeFor } from "../src/learn/recipes.ts";
 import { teacherOnnx } from "../src/learn/teacher-network.ts";
+import type { Runtime } from "../src/learn/runtime.ts";
 import type { TrainingProgress } from "../src/learn/train-network.ts";
 import { trainStudent } from "../src/learn/train-student.ts";
 import { trainTeacher } from "../src/learn/train-teacher.ts";
 import { quantizeStudent } from "../src/model/quantize.ts";
+import type { FloatStudent } from "../src/model/student-spec.ts";
 import { prng } from "../src/prng.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";
 import { hopMs, type Profile } from "../src/signal/profile.ts";
 import { profileFor } from "../src/signal/profiles.ts";
 import { pickWindows, type WindowSet } from "../src/signal/window-set.ts";
+import { type FloatPair, keptPair } from "./kept-pairs.ts";
 
-export type GateJob = {
+/** What a training depends on beside its windows. */
+export type TrainingJob = {
+  readonly seed: number;
+  readonly quick: boolean;
+  readonly student: "default" | "plain";
+  /** Trained pairs are kept in this folder and taken from there. */
+  readonly keep?: string | undefined;
+};
+
+export type GateJob = TrainingJob & {
   readonly folder: string;
   readonly train: readonly string[];
   readonly calibration: readonly string[];
   readonly test: readonly string[];
-  readonly seed: number;
-  readonly quick: boolean;
-  readonly student: "default" | "plain";
   /** Share of windows that the calibrated gate aims to offload. */
   readonly targetShare: number;
 };
@@ -47,6 +56,8 @@ export type GateAnswers = {
 /** A student to put behind a gate, and what it takes to calibrate one. */
 export type TrainedStudent = {
   readonly loaded: LoadedStudent;
+  /** The same before it was quantized. */
+  readonly float: FloatStudent;
   readonly recipe: Recipe;
   /** The teacher's class probabilities over any windows. */
   readonly teach: (windows: WindowSet) => Promise<Float32Array>;
@@ -88,7 +99,7 @@ export async function runGateJob(
 export async function trainBoth(
   profile: Profile,
   train: WindowSet,
-  job: { readonly seed: number; readonly quick: boolean; readonly student: "default" | "plain" },
+  job: TrainingJob,
   onProgress: (share: number) => void,
 ): Promise<TrainedStudent> {
   const { classes, rateHz, inputMilligPerStep } = profile;
@@ -96,29 +107,14 @@ export async function trainBoth(
   const wanted = job.student === "plain" ? plainRecipe(shipped) : shipped;
   const recipe = job.quick ? quickRecipe(wanted) : wanted;
   const runtime = onnxRuntime();
-  const half =
-    (from: number) =>
-    ({ step, steps }: TrainingProgress): void =>
-      onProgress(from + (0.5 * step) / steps);
-  const common = { windows: train, inputMilligPerStep, seed: job.seed };
-  const teacher = await trainTeacher(runtime, {
-    ...common,
-    classes,
-    rateHz,
-    options: recipe.teacher,
-    onProgress: half(0),
-  });
-  const program = await runtime.compile(teacherOnnx(teacher));
-  const student = await trainStudent(runtime, {
-    ...common,
-    spec: recipe.student.spec,
-    objective: recipe.student[recipe.objective],
-    options: recipe.student.options,
-    ...(recipe.objective === "distilled" && { teacher: program }),
-    onProgress: half(0.5),
-  });
+  const subjects = [...new Set(train.subjects)];
+  const what = { profile, subjects, windows: train.count, seed: job.seed, recipe };
+  const pair = await keptPair(job.keep, what, () =>
+    trainPair(runtime, profile, train, { recipe, seed: job.seed, onProgress }),
+  );
+  const program = await runtime.compile(pair.teacher);
   const loaded = chooseEngine().load({
-    student: quantizeStudent(student, train, inputMilligPerStep),
+    student: quantizeStudent(pair.student, train, inputMilligPerStep),
     classes,
     cohort: profile.name,
     rateCentihertz: Math.round(rateHz * 100),
@@ -128,6 +124,7 @@ export async function trainBoth(
   });
   return {
     loaded,
+    float: pair.student,
     recipe,
     teach: async (windows) => {
       const rows = await predictRows(program, windows, inputMilligPerStep, ["logits"]);
@@ -135,4 +132,42 @@ export async function trainBoth(
     },
     release: () => program.release(),
   };
+}
+
+async function trainPair(
+  runtime: Runtime,
+  profile: Profile,
+  windows: WindowSet,
+  how: {
+    readonly recipe: Recipe;
+    readonly seed: number;
+    readonly onProgress: (share: number) => void;
+  },
+): Promise<FloatPair> {
+  const { recipe, seed } = how;
+  const { classes, rateHz, inputMilligPerStep } = profile;
+  const half =
+    (from: number) =>
+    ({ step, steps }: TrainingProgress): void =>
+      how.onProgress(from + (0.5 * step) / steps);
+  const common = { windows, inputMilligPerStep, seed };
+  const float = await trainTeacher(runtime, {
+    ...common,
+    classes,
+    rateHz,
+    options: recipe.teacher,
+    onProgress: half(0),
+  });
+  const teacher = teacherOnnx(float);
+  const program = await runtime.compile(teacher);
+  const student = await trainStudent(runtime, {
+    ...common,
+    spec: recipe.student.spec,
+    objective: recipe.student[recipe.objective],
+    options: recipe.student.options,
+    ...(recipe.objective === "distilled" && { teacher: program }),
+    onProgress: half(0.5),
+  });
+  await program.release();
+  return { teacher, student };
 }

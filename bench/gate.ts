@@ -31,7 +31,8 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
   const jobs: GateJob[] = [];
   for (let seed = 1; seed <= seeds; seed++) {
     for (const split of splits) {
-      jobs.push({ folder, ...split, seed, quick: options.quick, student, targetShare });
+      const keep = options.extra.keep;
+      jobs.push({ folder, ...split, seed, quick: options.quick, student, targetShare, keep });
     }
   }
   const answers = await runJobs<GateJob, GateAnswers>(

@@ -70,6 +70,11 @@ const COMMANDS: readonly {
     load: () => import("./distil.ts"),
   },
   {
+    name: "report",
+    summary: "what offloading buys, and what audits say of a herd",
+    load: () => import("./report.ts"),
+  },
+  {
     name: "data",
     summary: "import, pull and inspect recordings; fit the emulator",
     load: () => import("./data.ts"),

@@ -9,6 +9,7 @@ import { decodeContainer } from "../src/model/container.ts";
 import type { Augmentation } from "../src/signal/augment.ts";
 import { cohortOf, type Profile } from "../src/signal/profile.ts";
 import type { AnchorSet } from "./anchor.ts";
+import type { AuditRule } from "./audit-control.ts";
 import type { DistilRecipe } from "./distil.ts";
 import type { LabelChoice, LabelRule } from "./distil-labels.ts";
 import type { PublishRule } from "./distil-measure.ts";
@@ -40,6 +41,8 @@ export type LoopSettings = {
   /** Audits of nodes that try a release, so that there is soon something to judge it by; .1 unless
    * said otherwise. The node's budget holds all the same. */
   readonly canaryAuditChance?: number;
+  /** How audits follow what is known of a node; `DEFAULT_AUDIT_RULE` unless said otherwise. */
+  readonly audits?: AuditRule;
   /** Time between two looks at the herd; a second unless said otherwise. */
   readonly lookMs?: number;
   /** What students run on here; the fast one unless said otherwise. */

@@ -11,6 +11,8 @@ import { gateOf } from "../src/gate/gate-bytes.ts";
 import { decodeContainer } from "../src/model/container.ts";
 import type { NodeId } from "../src/wire/messages.ts";
 import type { BridgeInfo } from "../src/wire/public.ts";
+import { DEFAULT_AUDIT_RULE } from "./audit-control.ts";
+import { AuditDesk } from "./audit-desk.ts";
 import type { DistilReport } from "./distil.ts";
 import { chooseLabels, type LabelChoice } from "./distil-labels.ts";
 import type { DistilAnswer } from "./distil-task.ts";
@@ -48,6 +50,7 @@ export class DistilLoop {
   readonly #settings: LoopSettings;
   readonly #parts: OpenLoop;
   readonly #distiller = new Distiller();
+  readonly #audits: AuditDesk;
   readonly #alarms = new Map<NodeId, number>();
   #fresh: FreshAnswer[] = [];
   #progress: LoopProgress;
@@ -60,10 +63,12 @@ export class DistilLoop {
   #toldShare = 0;
   #trusted = true;
   #stopped = false;
+  #releaseChance: number | undefined;
 
   constructor(settings: LoopSettings, parts: OpenLoop) {
     this.#settings = settings;
     this.#parts = parts;
+    this.#audits = new AuditDesk(settings.audits ?? DEFAULT_AUDIT_RULE);
     this.#progress = parts.progress;
   }
 
@@ -103,6 +108,9 @@ export class DistilLoop {
   }
 
   #hear(news: GatewayNews): void {
+    const isSpreading = this.#rollout?.state === "spreading";
+    const asked = this.#audits.hear(news, this.#ofRelease());
+    if (asked !== undefined && !isSpreading) this.#set(asked, this.#auditChance(asked), 0);
     if (news.kind === "label") {
       const { item, trusted } = news;
       const { offloadId, node } = item;
@@ -160,7 +168,7 @@ export class DistilLoop {
     if (nowMs - since < this.#settings.trigger.patienceMs / 2) return;
     this.#askedMs = nowMs;
     const each = Math.ceil(missing / nodes.length);
-    for (const node of nodes) this.#set(node, this.#auditChance(), each);
+    for (const node of nodes) this.#set(node, this.#auditChance(node), each);
   }
 
   #refuseTeacher(verdict: TrustVerdict): void {
@@ -258,6 +266,7 @@ export class DistilLoop {
   }
 
   #serve(served: Served): void {
+    this.#releaseChance = undefined;
     this.#rollout = served.rollout;
     if (served.rollout.state === "spreading") {
       this.#tell("rollout", null, `release ${served.rollout.sequence}`);
@@ -269,7 +278,7 @@ export class DistilLoop {
     const how = rollout.state === "done" ? "runs everywhere" : `went back: ${rollout.reason}`;
     this.#tell("idle", null, `release ${rollout.sequence} ${how}`);
     for (const node of Object.keys(rollout.nodes)) {
-      this.#set(node as NodeId, this.#auditChance(), 0);
+      this.#set(node as NodeId, this.#auditChance(node as NodeId), 0);
     }
   }
 
@@ -319,8 +328,16 @@ export class DistilLoop {
     );
   }
 
-  #auditChance(): number {
-    return gateOf(decodeContainer(this.#parts.desk.current().container)).auditChanceQ16 / 65535;
+  #auditChance(node: NodeId): number {
+    return this.#audits.chanceOf(node, this.#ofRelease());
+  }
+
+  /** What the current release's gate carries; asked for with every report, so it is kept. */
+  #ofRelease(): number {
+    const read = (): number =>
+      gateOf(decodeContainer(this.#parts.desk.current().container)).auditChanceQ16 / 65535;
+    this.#releaseChance ??= read();
+    return this.#releaseChance;
   }
 
   #set(node: NodeId, auditChance: number, burstWindows: number): void {

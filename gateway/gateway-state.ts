@@ -3,6 +3,7 @@
  * it can do. `gateway.ts` turns the one into the other; `run-gateway.ts` performs the effects.
  */
 
+import { NO_COUNTS } from "../src/gate/audit-counts.ts";
 import type { DownMessage, ModelId, NodeId, ReleaseOutcome } from "../src/wire/messages.ts";
 import type { Behaviour, BridgeEvent, BridgeInfo } from "../src/wire/public.ts";
 import type { TopicBase } from "../src/wire/topics.ts";
@@ -143,6 +144,9 @@ export type GatewayNews =
   | {
       readonly kind: "drift";
       readonly node: NodeId;
+      /** What the report came from, and how many of its windows were new. */
+      readonly modelId: ModelId;
+      readonly windows: number;
       readonly driftQ8: number;
       readonly alarm: boolean;
     }
@@ -214,6 +218,7 @@ function unknownNode(node: NodeId): NodeRow {
     offloads: 0,
     trusted: 0,
     agreed: 0,
+    counts: NO_COUNTS,
     last: null,
   };
 }

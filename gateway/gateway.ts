@@ -8,10 +8,12 @@
  */
 
 import { EdgeError, unreachable } from "../src/assert.ts";
+import { NO_COUNTS, offloadCount, verdictCount } from "../src/gate/audit-counts.ts";
 import { decodeUp } from "../src/wire/frames.ts";
 import { LIMITS } from "../src/wire/limits.ts";
 import type { NodeId, UpMessage } from "../src/wire/messages.ts";
 import { parseUpTopic } from "../src/wire/topics.ts";
+import { countNode, countsWith } from "./count-node.ts";
 import {
   type GatewayEffect,
   type GatewayEvent,
@@ -19,7 +21,8 @@ import {
   type NodeState,
   nodeOf,
 } from "./gateway-state.ts";
-import type { Hello, Offload, Report, StoredRow, StoreRow } from "./label-rows.ts";
+import { chosenOf, type Hello, type Offload, type Report } from "./label-rows.ts";
+import type { StoredRow, StoreRow } from "./label-rows.ts";
 import { heard, onAvailability, onPresenceTick } from "./presence.ts";
 import {
   onAudit,
@@ -144,7 +147,8 @@ function joined(
 ): GatewayEffect[] {
   const isNew = node.row.cohort === "";
   const { kind: _kind, ...fields } = hello;
-  node.row = { ...node.row, ...fields, lastSeenMs: nowMs };
+  const counts = countsWith(node.row, hello.modelId);
+  node.row = { ...node.row, ...fields, counts, lastSeenMs: nowMs };
   state.devicesChanged = true;
   const id = node.row.node;
   const effects: GatewayEffect[] = [
@@ -217,13 +221,16 @@ function onStored(
     } else if (row.kind === "offload") {
       noteAck(acks, row.node, row.offload);
       if (!result.fresh) return;
-      countNode(state, row.node, { offloads: 1 });
+      const { modelId } = row.offload;
+      countNode(state, row.node, { offloads: 1 }, modelId, offloadCount(chosenOf(row.offload)));
       const { offloadId } = result;
       const item = { offloadId, node: row.node, offload: row.offload };
       if (row.teachable) effects.push({ kind: "teach", item });
     } else if (row.kind === "label" && result.fresh) {
       state.softLabels++;
-      if (row.trusted) countNode(state, row.node, { trusted: 1, agreed: row.agrees ? 1 : 0 });
+      if (!row.trusted) return;
+      const more = { trusted: 1, agreed: row.agrees ? 1 : 0 };
+      countNode(state, row.node, more, row.modelId, verdictCount(row.chosen, row.agrees));
     }
   });
   return [...sendAcks(acks), ...effects];
@@ -264,31 +271,18 @@ function afterReport(
   const { epoch, driftQ8, alarm, batteryPercent, dropped } = report;
   const wasAlarm = node.row.alarm;
   node.row = { ...node.row, epoch, driftQ8, alarm, batteryPercent, dropped };
-  countNode(state, id, { windows: result.freshEntries });
+  const windows = result.freshEntries;
+  countNode(state, id, { windows }, report.modelId, { ...NO_COUNTS, windows });
   const effects = tellReport(state, node, report);
   if (alarm !== wasAlarm) {
     effects.push(log("info", alarm ? "drift alarm" : "drift alarm over", { node: id }));
   }
-  effects.push({ kind: "news", news: { kind: "drift", node: id, driftQ8, alarm } });
+  effects.push({
+    kind: "news",
+    news: { kind: "drift", node: id, modelId: report.modelId, windows, driftQ8, alarm },
+  });
   effects.push(...onWindows(state, node, report, nowMs));
   return effects;
-}
-
-function countNode(
-  state: GatewayState,
-  id: NodeId,
-  more: Partial<Record<"windows" | "offloads" | "trusted" | "agreed", number>>,
-): void {
-  const node = nodeOf(state, id);
-  const { row } = node;
-  node.row = {
-    ...row,
-    windows: row.windows + (more.windows ?? 0),
-    offloads: row.offloads + (more.offloads ?? 0),
-    trusted: row.trusted + (more.trusted ?? 0),
-    agreed: row.agreed + (more.agreed ?? 0),
-  };
-  state.devicesChanged = true;
 }
 
 function onStoreFailed(state: GatewayState, message: string): GatewayEffect[] {
@@ -330,6 +324,8 @@ function onAnswered(
       node: item.node,
       nowMs,
       offloadId: item.offloadId,
+      modelId: offload.modelId,
+      chosen: chosenOf(offload),
       teacherId: state.settings.teacher.id,
       trusted,
       agrees,

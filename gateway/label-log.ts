@@ -15,8 +15,16 @@ import path from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { EdgeError, unreachable } from "../src/assert.ts";
 import { OFFLOAD_REASONS } from "../src/wire/messages.ts";
+import {
+  type AuditCounts,
+  COUNT_NAMES,
+  NO_COUNTS,
+  offloadCount,
+  verdictCount,
+} from "../src/gate/audit-counts.ts";
+import type { ModelId } from "../src/wire/messages.ts";
 import { LabelReader } from "./label-reader.ts";
-import type { CommitResult, StoredRow, StoreRow } from "./label-rows.ts";
+import { chosenOf, type CommitResult, type StoredRow, type StoreRow } from "./label-rows.ts";
 import { INSERT, SCHEMA, SCHEMA_VERSION } from "./label-schema.ts";
 
 export const LABEL_LOG_FILE = "labels.db";
@@ -183,6 +191,7 @@ export class LabelLog {
       );
       freshEntries += Number(result.changes);
     }
+    this.#count(node, modelId, { ...NO_COUNTS, windows: freshEntries });
     const update = this.#statements.countReport;
     update.run(freshEntries, epoch, driftQ8, alarm, batteryPercent, dropped, nowMs, node);
     return { fresh: true, offloadId: 0, freshEntries };
@@ -218,6 +227,7 @@ export class LabelLog {
     const offloadId = Number(lastInsertRowid);
     if (row.teachable) this.#statements.waiting.run(node, offloadId);
     this.#statements.countOffload.run(nowMs, node);
+    this.#count(node, offload.modelId, offloadCount(chosenOf(offload)));
     return { fresh: true, offloadId, freshEntries: 0 };
   }
 
@@ -232,8 +242,16 @@ export class LabelLog {
     );
     this.#statements.answered.run(node, offloadId);
     if (changes === 0) return { fresh: false, offloadId, freshEntries: 0 };
-    if (row.trusted) this.#statements.countLabel.run(1, row.agrees ? 1 : 0, node);
+    if (row.trusted) {
+      this.#statements.countLabel.run(1, row.agrees ? 1 : 0, node);
+      const { modelId, chosen, agrees } = row;
+      this.#count(node, modelId, verdictCount(chosen, agrees));
+    }
     return { fresh: true, offloadId, freshEntries: 0 };
+  }
+
+  #count(node: number, model: ModelId, more: AuditCounts): void {
+    this.#statements.audit.run(node, model, ...COUNT_NAMES.map((name) => more[name]));
   }
 }
 

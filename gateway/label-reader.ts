@@ -6,7 +6,9 @@
  */
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { OFFLOAD_REASONS } from "../src/wire/messages.ts";
+import { EdgeError } from "../src/assert.ts";
+import { type AuditCounts, COUNT_NAMES, NO_COUNTS } from "../src/gate/audit-counts.ts";
+import { type ModelId, OFFLOAD_REASONS } from "../src/wire/messages.ts";
 import { modelId, nodeId } from "../src/wire/topics.ts";
 import type {
   LastBehaviour,
@@ -16,7 +18,9 @@ import type {
   SoftLabelQuery,
   WaitingOffload,
 } from "./label-rows.ts";
-import { SELECT } from "./label-schema.ts";
+import { AUDIT_COLUMNS, SELECT } from "./label-schema.ts";
+
+const NO_MODEL = "0000000000000000" as ModelId;
 
 type Row = Record<string, number | string | Uint8Array | null>;
 
@@ -76,7 +80,7 @@ export class LabelReader {
       epoch: Number(row.epoch),
       firmware: String(row.firmware),
       cohort: String(row.cohort),
-      modelId: modelId(String(row.model), "label log"),
+      modelId: modelNamed(row.model),
       releaseSequence: Number(row.release),
       formatVersion: Number(row.format),
       slotBytes: Number(row.slot_bytes),
@@ -91,8 +95,17 @@ export class LabelReader {
       offloads: Number(row.offloads),
       trusted: Number(row.trusted),
       agreed: Number(row.agreed),
+      counts: this.#countsOf(Number(row.id), String(row.model)),
       last: last === undefined ? null : lastBehaviourOf(last),
     };
+  }
+
+  #countsOf(node: number, model: string): AuditCounts {
+    // A log of before the table, read without a gateway that would make it.
+    if (this.#all(SELECT.hasAuditCounts).length === 0) return NO_COUNTS;
+    const [row] = this.#all(SELECT.auditCounts, node, model);
+    const pairs = COUNT_NAMES.map((name, i) => [name, Number(row?.[AUDIT_COLUMNS[i] ?? ""] ?? 0)]);
+    return Object.fromEntries(pairs) as AuditCounts;
   }
 
   #all(sql: string, ...values: (number | string)[]): Row[] {
@@ -105,13 +118,24 @@ export class LabelReader {
   }
 }
 
+/** SQLite's check does not see a letter that a disk has changed: such a row is nobody's model, and
+ * must not keep a gateway from the others. */
+function modelNamed(text: Row[string] | undefined): ModelId {
+  try {
+    return modelId(String(text), "label log");
+  } catch (error) {
+    if (error instanceof EdgeError) return NO_MODEL;
+    throw error;
+  }
+}
+
 function offloadOf(row: Row): Offload {
   const window = row.window as Uint8Array;
   return {
     kind: "offload",
     epoch: Number(row.epoch),
     seq: Number(row.seq),
-    modelId: modelId(String(row.model), "label log"),
+    modelId: modelNamed(row.model),
     windowIndex: Number(row.window_index),
     timeMs: Number(row.time_ms),
     reason: OFFLOAD_REASONS[Number(row.reason)] ?? "unsure",
@@ -150,6 +174,6 @@ function lastBehaviourOf(row: Row): LastBehaviour {
     classIndex: Number(row.class),
     confidenceQ8: Number(row.confidence_q8),
     exit: Number(row.exit),
-    modelId: modelId(String(row.model), "label log"),
+    modelId: modelNamed(row.model),
   };
 }

@@ -2,11 +2,17 @@
  * What the store keeps, as types: rows going in, answers coming out. `label-log.ts` has the tables.
  */
 
+import type { AuditCounts, Chosen } from "../src/gate/audit-counts.ts";
 import type { ModelId, NodeId, ReleaseOutcome, UpMessage } from "../src/wire/messages.ts";
 
 export type Hello = Extract<UpMessage, { kind: "hello" }>;
 export type Report = Extract<UpMessage, { kind: "report" }>;
 export type Offload = Extract<UpMessage, { kind: "offload" }>;
+
+/** Why a window was offloaded, as counting wants it. */
+export function chosenOf({ reason, chanceQ16 }: Pick<Offload, "reason" | "chanceQ16">): Chosen {
+  return { audit: reason === "audit", chanceQ16 };
+}
 
 /** One thing to be made durable. */
 export type StoreRow =
@@ -30,6 +36,9 @@ export type StoreRow =
       readonly node: NodeId;
       readonly nowMs: number;
       readonly offloadId: number;
+      /** The student that offloaded the window, and why. */
+      readonly modelId: ModelId;
+      readonly chosen: Chosen;
       readonly teacherId: string;
       readonly trusted: boolean;
       /** The teacher's class is the student's. */
@@ -127,6 +136,8 @@ export type NodeRow = {
   /** Trusted verdicts, and how many of them agreed with the student. */
   readonly trusted: number;
   readonly agreed: number;
+  /** The same of the model that it runs, by how they were chosen. */
+  readonly counts: AuditCounts;
   /** Its newest behaviour; null before the first. */
   readonly last: LastBehaviour | null;
 };

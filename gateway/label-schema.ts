@@ -4,8 +4,12 @@
  * An offload and its soft label are two rows, so that answering does not write the window again.
  * `waiting` lists what no teacher has answered: small, and by node, so that a node with a long
  * backlog cannot hide another's. Model ids are kept as their 16 hex digits; reasons, classes and
- * outcomes as the numbers that travel.
+ * outcomes as the numbers that travel. `audit_counts` are sums over the others, kept as they grow:
+ * a log of a million windows is not read again to say how a student fares. They begin with the
+ * first gateway that has the table.
  */
+
+import { COUNT_NAMES } from "../src/gate/audit-counts.ts";
 
 /** Rises when an older gateway could not read the file. */
 export const SCHEMA_VERSION = 1;
@@ -89,6 +93,20 @@ CREATE TABLE IF NOT EXISTS behaviours (
   model TEXT NOT NULL,
   PRIMARY KEY (node, epoch, window_index)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS audit_counts (
+  node INTEGER NOT NULL,
+  model TEXT NOT NULL,
+  windows INTEGER NOT NULL,
+  certain INTEGER NOT NULL,
+  certain_trusted INTEGER NOT NULL,
+  certain_agreed INTEGER NOT NULL,
+  audits INTEGER NOT NULL,
+  audits_trusted INTEGER NOT NULL,
+  weight REAL NOT NULL,
+  weight_squared REAL NOT NULL,
+  weight_agreed REAL NOT NULL,
+  PRIMARY KEY (node, model)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS outcomes (
   id INTEGER PRIMARY KEY,
   node INTEGER NOT NULL,
@@ -98,6 +116,11 @@ CREATE TABLE IF NOT EXISTS outcomes (
   outcome TEXT NOT NULL
 );
 `;
+
+/** In the order of `COUNT_NAMES`. */
+export const AUDIT_COLUMNS = COUNT_NAMES.map((name) =>
+  name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+);
 
 export const INSERT = {
   node: "INSERT INTO nodes (name) VALUES (?) ON CONFLICT (name) DO NOTHING",
@@ -120,6 +143,9 @@ export const INSERT = {
     confidence_q8, exit, offloaded, model) VALUES (?,?,?,?,?,?,?,?,?)`,
   countReport: `UPDATE nodes SET windows = windows + ?, epoch = ?, drift_q8 = ?, alarm = ?,
     battery = ?, dropped = ?, last_seen_ms = ? WHERE id = ?`,
+  audit: `INSERT INTO audit_counts (node, model, ${AUDIT_COLUMNS.join(", ")})
+    VALUES (?,?,${AUDIT_COLUMNS.map(() => "?").join(",")}) ON CONFLICT (node, model) DO UPDATE SET
+    ${AUDIT_COLUMNS.map((name) => `${name} = ${name} + excluded.${name}`).join(", ")}`,
   outcome: `INSERT INTO outcomes (node, received_ms, release, model, outcome) VALUES (?,?,?,?,?)`,
 } as const;
 
@@ -140,6 +166,8 @@ export const SELECT = {
     ORDER BY l.offload ${newestFirst ? "DESC" : "ASC"} LIMIT ?`,
   softLabelCount: "SELECT count(*) AS total, coalesce(sum(trusted), 0) AS trusted FROM labels",
   nodes: "SELECT * FROM nodes ORDER BY name",
+  auditCounts: "SELECT * FROM audit_counts WHERE node = ? AND model = ?",
+  hasAuditCounts: "SELECT 1 FROM sqlite_schema WHERE name = 'audit_counts'",
   lastBehaviour: `SELECT * FROM behaviours WHERE node = ? AND epoch = ?
     ORDER BY window_index DESC LIMIT 1`,
 } as const;

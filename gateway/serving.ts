@@ -13,6 +13,7 @@ import type { NodeId, UnfitReason, UpMessage } from "../src/wire/messages.ts";
 import type { BridgeEvent } from "../src/wire/public.ts";
 import type { GatewayEffect, GatewayState, NodeState, Serving } from "./gateway-state.ts";
 import type { NodeRow, Offload, Report } from "./label-rows.ts";
+import { countsWith } from "./count-node.ts";
 import { unfitReason } from "./release-fit.ts";
 import {
   mayHave,
@@ -66,7 +67,8 @@ export function onOutcome(
 ): GatewayEffect[] {
   const { releaseSequence } = outcome;
   if (outcome.outcome === "activated" || outcome.outcome === "confirmed") {
-    node.row = { ...node.row, releaseSequence, modelId: outcome.modelId };
+    const counts = countsWith(node.row, outcome.modelId);
+    node.row = { ...node.row, releaseSequence, modelId: outcome.modelId, counts };
     state.devicesChanged = true;
   }
   const id = node.row.node;

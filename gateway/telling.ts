@@ -17,6 +17,7 @@ import {
   PUBLIC_VERSION,
 } from "../src/wire/public.ts";
 import { bridgeTopic, nodeTopic } from "../src/wire/topics.ts";
+import { auditOf, cohortAudits } from "./tell-audits.ts";
 import type { GatewayEffect, GatewayState, NodeState, Verdict } from "./gateway-state.ts";
 import type { Offload, Report } from "./label-rows.ts";
 
@@ -118,6 +119,7 @@ export function tellInfo(state: GatewayState, nowMs: number): GatewayEffect {
     soft_labels: state.softLabels,
     loop: { ...state.loop, note: state.loop.note.slice(0, TEXT_MAX) },
     release: state.lastRelease,
+    cohorts: cohortAudits([...state.nodes.values()].map(({ row }) => row)),
   };
   const topic = bridgeTopic(settings.base, "info");
   return { kind: "tell", topic, json: JSON.stringify(info), qos: 1, retain: true };
@@ -236,6 +238,7 @@ function deviceOf({ serving }: GatewayState, { row, online }: NodeState): Device
     dropped: row.dropped,
     drift: rounded(row.driftQ8 / 256),
     alarm: row.alarm,
+    audit: auditOf(row.counts),
     withheld: serving.get(row.cohort)?.rollout.unfit[row.node]?.reason ?? null,
   };
 }

@@ -11,7 +11,12 @@ import {
 import { DEFAULT_ROLLOUT_POLICY } from "../gateway/rollout.ts";
 import { encodeUp } from "../src/wire/frames.ts";
 import type { UpMessage } from "../src/wire/messages.ts";
-import { BehaviourSchema, DevicesSchema, EventSchema } from "../src/wire/public.ts";
+import {
+  BehaviourSchema,
+  BridgeInfoSchema,
+  DevicesSchema,
+  EventSchema,
+} from "../src/wire/public.ts";
 import { nodeId, upTopic } from "../src/wire/topics.ts";
 import { base, cattle, helloOf, offloadOf, reportOf } from "./gateway-kit.ts";
 
@@ -289,6 +294,27 @@ describe("nodes", () => {
     const [devices] = told(run(state, [{ kind: "tick" }], 5_000), "bridge/devices");
     const [device] = DevicesSchema.parse(devices).devices;
     expect(device).toMatchObject({ windows: 4, offloads: 1, offload_ratio: 0.25, agreement: 1 });
+  });
+
+  it("are told what audits say of their present model, alone and with their cohort", () => {
+    const state = made();
+    const offload = offloadOf(7, { reason: "audit", chanceQ16: 32768, classIndex: 0 });
+    const probabilities = Float32Array.of(0.9, 0.05, 0.05);
+    const item = { offloadId: 9, node, offload };
+    const verdict = { kind: "answered", item, probabilities, trusted: true } as const;
+    run(state, [up(helloOf({})), seen(1, 0, [0, 0, 0, 0]), up(offload), verdict]);
+    const tell = (nowMs: number, topic: string) =>
+      told(run(state, [{ kind: "tick" }], nowMs), topic)[0];
+    const [device] = DevicesSchema.parse(tell(5_000, "bridge/devices")).devices;
+    expect(device?.audit).toMatchObject({ windows: 4, audits: 1, kept_agreement: 1, lift: null });
+    expect(device?.audit?.agreement_low).toBeLessThan(0.5);
+    const info = BridgeInfoSchema.parse(
+      told(run(state, [{ kind: "link", open: true }]), "bridge/info")[0],
+    );
+    expect(info.cohorts).toMatchObject([{ nodes: 1, audit: { windows: 4, audits: 1 } }]);
+    run(state, [up(helloOf({ modelId: "fedcba9876543210" as never }))]);
+    const [after] = DevicesSchema.parse(tell(9_000, "bridge/devices")).devices;
+    expect(after?.audit).toBe(null);
   });
 
   it("are told to people once a second at most, and not when nothing changed", () => {

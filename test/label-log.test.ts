@@ -22,7 +22,14 @@ import { openStoreThread } from "../gateway/store-thread.ts";
 import { EdgeError } from "../src/assert.ts";
 import { below, prng } from "../src/prng.ts";
 import { nodeId } from "../src/wire/topics.ts";
-import { helloOf, offloadOf, removeFolder, reportOf, temporaryFolder } from "./gateway-kit.ts";
+import {
+  helloOf,
+  MODEL,
+  offloadOf,
+  removeFolder,
+  reportOf,
+  temporaryFolder,
+} from "./gateway-kit.ts";
 
 const node = nodeId("collar-1");
 let folder: string;
@@ -47,6 +54,8 @@ function labelRow(offloadId: number): StoreRow {
     node,
     nowMs: 9,
     offloadId,
+    modelId: MODEL,
+    chosen: { audit: true, chanceQ16: 6554 },
     teacherId: "feedfeedfeedfeed",
     trusted: true,
     agrees: true,
@@ -276,3 +285,46 @@ function scratch(file: string, at: number, length: number): void {
   bytes.fill(0xa5, at, at + length);
   writeFileSync(file, bytes);
 }
+
+describe("counts for audits", () => {
+  it("grow with what is stored, once, and are those of the node's present model", () => {
+    const log = openLog();
+    log.commit([
+      { kind: "hello", node, nowMs: 1, hello: helloOf({}) },
+      { kind: "report", node, nowMs: 2, report: reportOf(1, [0, 1, 2, 3]) },
+      offloadRow(2),
+      { ...offloadRow(3), offload: offloadOf(3, { reason: "audit", chanceQ16: 6554 }) } as StoreRow,
+    ]);
+    const chosen = { audit: false, chanceQ16: 65535 };
+    const untrusted = { ...labelRow(1), trusted: false } as StoreRow;
+    const rows = [labelRow(2), { ...labelRow(1), chosen } as StoreRow, untrusted, labelRow(2)];
+    log.commit([...rows, { kind: "report", node, nowMs: 3, report: reportOf(1, [0, 1, 2, 3]) }]);
+    const weight = 65535 / 6554;
+    const counts = {
+      ...{ windows: 4, certain: 1, certainTrusted: 1, certainAgreed: 1 },
+      ...{ audits: 1, auditsTrusted: 1, weight, weightSquared: weight ** 2, weightAgreed: weight },
+    };
+    expect(log.reader.nodes()[0]?.counts).toEqual(counts);
+    // A gateway that starts anew goes on from there.
+    log.close();
+    const again = openLog();
+    expect(again.reader.nodes()[0]?.counts).toEqual(counts);
+    const other = helloOf({ modelId: "fedcba9876543210" as typeof MODEL });
+    again.commit([{ kind: "hello", node, nowMs: 4, hello: other }]);
+    expect(again.reader.nodes()[0]?.counts).toMatchObject({ windows: 0, audits: 0 });
+    again.close();
+  });
+
+  it("are nothing in a log of before they were kept", () => {
+    const log = openLog();
+    log.commit([offloadRow(1)]);
+    const { file } = log;
+    log.close();
+    const database = new DatabaseSync(file);
+    database.exec("DROP TABLE audit_counts");
+    database.close();
+    const reader = openLabelReader(file);
+    expect(reader.nodes()[0]?.counts).toMatchObject({ windows: 0, certain: 0 });
+    reader.close();
+  });
+});

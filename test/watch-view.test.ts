@@ -37,6 +37,7 @@ const device: Device = {
   dropped: 0,
   drift: 0,
   alarm: false,
+  audit: null,
   withheld: null,
 };
 

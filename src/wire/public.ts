@@ -68,6 +68,41 @@ export const AvailabilitySchema = z.object({
 /** What nodes leave behind as their last will, and say when they leave of their own accord. */
 export const OFFLINE_JSON = '{"state":"offline"}';
 
+/** What audits say of all windows of a model: each answered window stands for as many as its chance
+ * says, with 95 % intervals. */
+export const AuditSchema = z.object({
+  windows: count,
+  /** Audits with a trusted verdict. */
+  audits: count,
+  /** Share of all windows where the student's own answer is the teacher's. */
+  agreement: share,
+  agreement_low: share,
+  agreement_high: share,
+  /** The same of the windows that it keeps to itself. */
+  kept_agreement: share,
+  /** Share of all windows whose answer an offload for cause changed. */
+  mended: share,
+  mended_low: share,
+  mended_high: share,
+  /** Share of all windows that keep an answer which the teacher would change. */
+  left: share,
+  left_low: share,
+  left_high: share,
+  /** How many times better than chance the gate finds answers to change; null where it sought none. */
+  lift: z.number().min(0).nullable(),
+  /** Share of the offloads that a trusted verdict has answered. */
+  answered: share,
+});
+export type Audit = z.infer<typeof AuditSchema>;
+
+export const CohortAuditSchema = z.object({
+  cohort: z.string().max(64),
+  model: modelName,
+  nodes: count,
+  audit: AuditSchema.nullable(),
+});
+export type CohortAudit = z.infer<typeof CohortAuditSchema>;
+
 /** One entry of `<base>/bridge/devices`, retained. */
 export const DeviceSchema = z.object({
   node: nodeName,
@@ -88,6 +123,9 @@ export const DeviceSchema = z.object({
   dropped: count,
   drift: z.number().min(0),
   alarm: z.boolean(),
+  /** Of the model that it runs now; null before the first trusted audit, and from a gateway that does
+   * not tell. */
+  audit: AuditSchema.nullable().default(null),
   /** Why the present release is withheld: the node said that its slot or RAM is too small for it, or
    * that it reads older formats only. Null from a gateway that does not tell. */
   withheld: z.enum(UNFIT_REASONS).nullable().default(null),
@@ -113,6 +151,8 @@ export const BridgeInfoSchema = z.object({
     note: z.string().max(400),
   }),
   release: z.object({ sequence: count, model: modelName.nullable() }),
+  /** Every model that nodes of a cohort run. */
+  cohorts: z.array(CohortAuditSchema).default([]),
 });
 export type BridgeInfo = z.infer<typeof BridgeInfoSchema>;
 

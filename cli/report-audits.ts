@@ -1,0 +1,87 @@
+/**
+ * `bellwether report audits`: how well the students of a herd agree with the teacher on windows that
+ * mostly nobody looked at, and what offloading mends.
+ *
+ * It reads the store of a gateway, running or not, and changes nothing.
+ */
+
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { LABEL_LOG_FILE } from "../gateway/label-log.ts";
+import { openLabelReader } from "../gateway/label-reader.ts";
+import type { NodeRow } from "../gateway/label-rows.ts";
+import { auditOf, cohortAudits } from "../gateway/tell-audits.ts";
+import { EdgeError } from "../src/assert.ts";
+import type { Audit } from "../src/wire/public.ts";
+import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
+
+export const AUDITS_COMMAND: CommandSpec = {
+  name: "audits",
+  summary: "agreement with the teacher by audits, per node and cohort",
+  description:
+    "What a gateway's audits say of all windows of the model that each node runs, with 95 %\n" +
+    "intervals: how often the student agrees with the teacher, what offloads mended, what is left\n" +
+    "wrong, and how many times better than chance the gate finds what to mend. The same figures are\n" +
+    "in the topics bridge/devices and bridge/info. The gateway may run meanwhile.",
+  options: [
+    {
+      flags: "--data-dir <dir>",
+      description: "the gateway's data directory",
+      kind: "text",
+      default: "bellwether-data",
+    },
+  ],
+  examples: ["bellwether report audits", "bellwether report audits --data-dir /var/lib/b --json"],
+  run,
+};
+
+async function run(input: CommandInput, io: CommandIo): Promise<number> {
+  const nodes = readNodes(input.text("data-dir") ?? "bellwether-data");
+  const cohorts = cohortAudits(nodes);
+  const rows = nodes.map(({ node, cohort, modelId, counts }) => {
+    return { node, cohort, model: modelId, audit: auditOf(counts) };
+  });
+  if (io.json) {
+    io.printJson({ nodes: rows, cohorts });
+    return EXIT.ok;
+  }
+  const groups = cohorts.map(({ cohort, nodes: count, audit }) => ({
+    name: `${cohort}, ${count} nodes`,
+    audit,
+  }));
+  const named = [...rows.map(({ node, audit }) => ({ name: node, audit })), ...groups];
+  if (named.length === 0) io.print("no node has been heard yet");
+  const width = Math.max(0, ...named.map(({ name }) => name.length));
+  for (const { name, audit } of named) io.print(`${name.padEnd(width)}  ${auditText(audit)}`);
+  return EXIT.ok;
+}
+
+function readNodes(directory: string): readonly NodeRow[] {
+  const file = path.join(directory, LABEL_LOG_FILE);
+  if (!existsSync(file)) {
+    throw new EdgeError({
+      code: "no-label-log",
+      message: "there is no store of a gateway",
+      where: file,
+      hint: "Name the data directory of a gateway that has run: --data-dir DIR.",
+    });
+  }
+  const reader = openLabelReader(file);
+  try {
+    return reader.nodes();
+  } finally {
+    reader.close();
+  }
+}
+
+function auditText(audit: Audit | null): string {
+  if (audit === null) return "no trusted audit yet";
+  const percent = (share: number): string => (100 * share).toFixed(1);
+  return (
+    `agrees on ${percent(audit.agreement)} % (${percent(audit.agreement_low)} to ` +
+    `${percent(audit.agreement_high)}) of ${audit.windows} windows, mended ` +
+    `${percent(audit.mended)}, left ${percent(audit.left)} (${percent(audit.left_low)} to ` +
+    `${percent(audit.left_high)}); ${audit.audits} audits` +
+    (audit.lift === null ? "" : `, lift ${audit.lift.toFixed(1)}`)
+  );
+}

@@ -1,0 +1,12 @@
+/** `bellwether report`: what offloading buys, from recordings or from what a gateway has counted. */
+
+import type { CommandSpec } from "./command.ts";
+import { AUDITS_COMMAND } from "./report-audits.ts";
+
+export const command: CommandSpec = {
+  name: "report",
+  summary: "what offloading buys, and what audits say of a herd",
+  options: [],
+  examples: ["bellwether report audits --data-dir bellwether-data"],
+  commands: [AUDITS_COMMAND],
+};

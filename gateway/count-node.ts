@@ -1,0 +1,33 @@
+/** What is counted of a node: all that it sent, and for its present model how each was chosen. */
+
+import { addCounts, type AuditCounts, NO_COUNTS } from "../src/gate/audit-counts.ts";
+import type { ModelId, NodeId } from "../src/wire/messages.ts";
+import { type GatewayState, nodeOf } from "./gateway-state.ts";
+import type { NodeRow } from "./label-rows.ts";
+
+/** @param counts what the model `model` adds; what comes late from a former one says nothing of the
+ * present one */
+export function countNode(
+  state: GatewayState,
+  id: NodeId,
+  more: Partial<Record<"windows" | "offloads" | "trusted" | "agreed", number>>,
+  model: ModelId,
+  counts: AuditCounts,
+): void {
+  const node = nodeOf(state, id);
+  const { row } = node;
+  node.row = {
+    ...row,
+    windows: row.windows + (more.windows ?? 0),
+    offloads: row.offloads + (more.offloads ?? 0),
+    trusted: row.trusted + (more.trusted ?? 0),
+    agreed: row.agreed + (more.agreed ?? 0),
+    counts: row.modelId === model ? addCounts(row.counts, counts) : row.counts,
+  };
+  state.devicesChanged = true;
+}
+
+/** The counts of a node that has said which model it runs. */
+export function countsWith(row: NodeRow, model: ModelId): AuditCounts {
+  return row.modelId === model ? row.counts : NO_COUNTS;
+}

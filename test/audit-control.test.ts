@@ -1,0 +1,128 @@
+/** Audits follow what is known: rarer while a node is well known, more often when it fails. */
+import { describe, expect, it } from "vitest";
+import {
+  auditChance,
+  DEFAULT_AUDIT_RULE as RULE,
+  halfWidth,
+  learnAudit,
+  NEW_AUDIT_CONTROL,
+  stepAudit,
+} from "../gateway/audit-control.ts";
+import { AuditDesk } from "../gateway/audit-desk.ts";
+import type { GatewayNews } from "../gateway/gateway-state.ts";
+import { chance, prng } from "../src/prng.ts";
+import type { ModelId } from "../src/wire/messages.ts";
+import { nodeId } from "../src/wire/topics.ts";
+import { MODEL, offloadOf } from "./gateway-kit.ts";
+
+const RELEASE = 0.01;
+const DAY = 17_280;
+
+/** A node for some days; windows come in reports of 24. Returns chances at the end of each day. */
+function live(agreements: readonly number[], seed: number): { chances: number[]; changes: number } {
+  const random = prng(seed, "audited");
+  let control = NEW_AUDIT_CONTROL;
+  let changes = 0;
+  const chances = agreements.map((agreement) => {
+    for (let report = 0; report < DAY / 24; report++) {
+      const probability = auditChance(control, RELEASE);
+      for (let i = 0; i < 24; i++) {
+        if (!chance(random, probability)) continue;
+        const chosen = { audit: true, chanceQ16: Math.round(65535 * probability) };
+        control = learnAudit(control, chosen, chance(random, agreement), RULE);
+      }
+      const step = stepAudit(control, 24, RELEASE, RULE);
+      control = step.control;
+      changes += Number(step.changed);
+      expect(control.factor).toBeGreaterThanOrEqual(RULE.least);
+      expect(control.factor).toBeLessThanOrEqual(RULE.most);
+    }
+    return auditChance(control, RELEASE);
+  });
+  return { chances, changes };
+}
+
+describe("audit control", () => {
+  it("spares a node that is well known, without swinging", () => {
+    for (let seed = 1; seed <= 5; seed++) {
+      const { chances, changes } = live([0.97, 0.97, 0.97, 0.97], seed);
+      expect(chances.at(-1)).toBe(RULE.least * RELEASE);
+      expect(changes).toBeLessThanOrEqual(6);
+    }
+  });
+
+  it("doubts a student that begins to fail, and is content again when it is mended", () => {
+    for (let seed = 1; seed <= 5; seed++) {
+      const { chances } = live([0.97, 0.97, 0.55, 0.55, 0.55, 0.97, 0.97, 0.97, 0.97, 0.97], seed);
+      const sure = chances[1] as number;
+      expect(sure).toBeLessThan(RELEASE);
+      expect(Math.max(...chances.slice(2, 5))).toBeGreaterThan(sure);
+      expect(chances.at(-1)).toBe(RULE.least * RELEASE);
+    }
+  });
+
+  it("asks for more where no verdict comes, up to its bound, and leaves none where none is wanted", () => {
+    let control = NEW_AUDIT_CONTROL;
+    for (let i = 0; i < 10_000; i++) control = stepAudit(control, 24, RELEASE, RULE).control;
+    expect(control.factor).toBe(RULE.most);
+    expect(halfWidth(control)).toBe(0.5);
+    const off = stepAudit(control, 1_000_000, 0, RULE);
+    expect(off.changed).toBe(false);
+    expect(auditChance(off.control, 0)).toBe(0);
+  });
+
+  it("changes nothing between its two widths, and nothing before audits could have come", () => {
+    // All that is remembered, nine in ten agree: half a width of some .055.
+    let control = NEW_AUDIT_CONTROL;
+    for (let i = 0; i < 300; i++) {
+      control = learnAudit(control, { audit: true, chanceQ16: 655 }, i % 10 !== 0, RULE);
+    }
+    expect(halfWidth(control)).toBeGreaterThan(RULE.sureHalf);
+    expect(halfWidth(control)).toBeLessThan(RULE.unsureHalf);
+    expect(stepAudit(control, 1e6, RELEASE, RULE).changed).toBe(false);
+    const before = RULE.settleAudits / RELEASE - 1;
+    expect(stepAudit(NEW_AUDIT_CONTROL, before, RELEASE, RULE).changed).toBe(false);
+    expect(stepAudit(NEW_AUDIT_CONTROL, before + 1, RELEASE, RULE).changed).toBe(true);
+  });
+});
+
+describe("audit desk", () => {
+  const node = nodeId("collar-1");
+  const report = (windows: number, modelId: ModelId = MODEL): GatewayNews => {
+    return { kind: "drift", node, modelId, windows, driftQ8: 0, alarm: false };
+  };
+  const verdict = (chanceQ16: number, modelId: ModelId = MODEL): GatewayNews => ({
+    kind: "label",
+    item: { offloadId: 1, node, offload: offloadOf(1, { reason: "audit", chanceQ16, modelId }) },
+    probabilities: Float32Array.of(1, 0, 0),
+    trusted: true,
+    agrees: true,
+  });
+
+  it("tells a node when its chance changes, and again when it goes on with another", () => {
+    const desk = new AuditDesk(RULE);
+    expect(desk.hear(report(24), RELEASE)).toBe(undefined);
+    expect(desk.hear(report(2000), RELEASE)).toBe(node);
+    expect(desk.chanceOf(node, RELEASE)).toBe(2 * RELEASE);
+    const told = Math.round(65535 * 2 * RELEASE);
+    const answers = [told, 655, 655, told, 655, 655, 655, 655, told].map((chanceQ16) =>
+      desk.hear(verdict(chanceQ16), RELEASE),
+    );
+    expect(answers.map((asked) => asked === node)).toEqual([
+      ...[false, false, false, false, false, false, false],
+      ...[true, false],
+    ]);
+  });
+
+  it("judges another model anew, and learns nothing of it from late verdicts on the former", () => {
+    const desk = new AuditDesk(RULE);
+    desk.hear(report(2000), RELEASE);
+    const other = "fedcba9876543210" as ModelId;
+    desk.hear(report(1, other), RELEASE);
+    expect(desk.chanceOf(node, RELEASE)).toBe(RELEASE);
+    for (let i = 0; i < 100; i++) desk.hear(verdict(655), RELEASE);
+    // Nothing known: more is asked for.
+    expect(desk.hear(report(2000, other), RELEASE)).toBe(node);
+    expect(desk.chanceOf(node, RELEASE)).toBe(2 * RELEASE);
+  });
+});
