@@ -68,8 +68,9 @@ export function answerWindow(
 }
 
 /** An offload is its header and the window. */
-function linkCarries(node: Node, window: Int8Array): boolean {
-  return OFFLOAD_HEADER_BYTES + window.length <= node.settings.offloadBytesMax;
+function linkCarries({ settings, outbox }: Node, window: Int8Array): boolean {
+  const fits = OFFLOAD_HEADER_BYTES + window.length <= settings.offloadBytesMax;
+  return fits && outbox.offloads < settings.offloadsOwedMax;
 }
 
 /** A clock that was never set, or set to anything, still gives a time that a frame can carry. */

@@ -28,6 +28,7 @@ export const COLLAR: NodeSettings = {
   trialMs: 24 * 3600 * 1000,
   gateSaveWindows: 256,
   offloadBytesMax: LIMITS.frameBytes,
+  offloadsOwedMax: OUTBOX_LIMITS.entries,
 };
 
 const MINUTE_MS = 60_000;
@@ -54,5 +55,7 @@ export function collarOn(profile: LinkProfile): NodeSettings {
       retryMsMax: 120 * MINUTE_MS,
     },
     offloadBytesMax: loraFrameBytesMax(packets.payloadBytes, packets.piecesMax),
+    /** A raw window rests the band for half a minute at the best rate: eight are four minutes. */
+    offloadsOwedMax: 8,
   };
 }

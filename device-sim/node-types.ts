@@ -48,6 +48,8 @@ export type NodeSettings = {
   readonly gateSaveWindows: number;
   /** A window whose offload would be a larger frame is not offloaded: the link cannot carry it. */
   readonly offloadBytesMax: number;
+  /** Nor while so many offloads are owed: on a slow link they would hold up the reports. */
+  readonly offloadsOwedMax: number;
 };
 
 /** What the pure node program is handed. */

@@ -12,7 +12,7 @@ import {
 import { dutyCycleOffMs, uplinkAirtimeMs } from "../src/link/lorawan.ts";
 import { decodeDown, encodeDown, encodeUp } from "../src/wire/frames.ts";
 import type { ModelId, UpMessage } from "../src/wire/messages.ts";
-import { NodeWorld } from "./node-world.ts";
+import { CALM, NodeWorld, ROUGH } from "./node-world.ts";
 
 const SLOWEST = linkProfile("lorawan", 0);
 const MODEL = "9f2c61d0a4b87e35" as ModelId;
@@ -191,6 +191,45 @@ describe("a node's life on a radio", () => {
     const spent = energy.inferenceMillijoule + energy.radioMillijoule + energy.restMillijoule;
     expect(energy.batteryPercent).toBe(Math.round(100 * (1 - spent / 3240)));
     expect(energy.airtimeSeconds).toBeLessThan(24);
+  });
+
+  it("keeps its reports timely though the band has no room for all offloads", async () => {
+    const profile = linkProfile("lorawan", 5);
+    const radio = { profile, milliampereHours: 100 };
+    const world = new NodeWorld({ seed: 3, settings: collarOn(profile), radio });
+    world.stepMs = 500;
+    await world.boot();
+    world.connect();
+    await world.run(3 * 3600);
+    const reported = world.reportedWindows();
+    const lag = world.decided.length - reported.length;
+    // One report is gathered, one may wait behind what is on the air.
+    expect(lag).toBeLessThanOrEqual(3 * 64);
+    expect(world.countOf("offload")).toBeGreaterThan(100);
+    expect(world.energy().airtimeSeconds).toBeLessThan(0.01 * 3 * 3600 + 1);
+    expect(world.energy().airtimeSeconds).toBeGreaterThan(0.005 * 3 * 3600);
+  });
+
+  it("loses nothing behind a network that loses, repeats and delays", async () => {
+    const profile = linkProfile("lorawan", 5);
+    const radio = { profile, milliampereHours: 100 };
+    const world = new NodeWorld({ seed: 4, settings: collarOn(profile), radio });
+    world.stepMs = 500;
+    world.trouble = ROUGH;
+    await world.boot();
+    for (let round = 0; round < 3; round++) {
+      world.connect();
+      await world.run(1200);
+      world.disconnect();
+      await world.run(120);
+    }
+    world.trouble = CALM;
+    world.connect();
+    await world.run(6 * 3600, false);
+    const windows = world.decided.map(({ windowIndex }) => windowIndex);
+    expect(world.reportedWindows()).toEqual(windows);
+    expect(world.conflicts).toEqual([]);
+    expect(world.node?.status().outbox).toBe(0);
   });
 
   it("at the slowest rate offloads no raw window, and says so in its answers", async () => {

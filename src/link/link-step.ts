@@ -102,6 +102,7 @@ export function stepLink(state: LinkState, event: LinkEvent, nowMs: number): Lin
       state.held = [];
       state.due = [];
       state.assembly.clear();
+      state.pending = false;
       break;
     case "tick":
       break;
