@@ -3,10 +3,13 @@
  *
  * Windows and exits are those of the shipped students on recordings (else the emulator); what each
  * costs is estimated by `src/cost` and `src/link`, within 30 % at best. Nothing was measured on a
- * board. `--share 10` is the percentage of windows that gated nodes offload. `--quick` looks at few
+ * board. `--share 10` is the percentage of windows that gated nodes offload; which accuracy that buys is
+ * `bench -- gate`'s to say. `--json` has every constant with its source. `--quick` looks at few
  * windows.
  */
 
+import { EdgeError } from "../src/assert.ts";
+import { TARGETS } from "../src/cost/targets.ts";
 import { estimateOn } from "../src/cost/student-on-target.ts";
 import { type DayEnergy, type DayTraffic, energyOfDay } from "../src/link/energy-day.ts";
 import {
@@ -14,7 +17,7 @@ import {
   type LinkProfile,
   linkProfile,
 } from "../src/link/link-profile.ts";
-import { LINK_UNCERTAINTY, WIFI as WIFI_RADIO } from "../src/link/radio-constants.ts";
+import { BLE, LINK_UNCERTAINTY, LORA, WIFI as WIFI_RADIO } from "../src/link/radio-constants.ts";
 import {
   wifiBreakEvenSeconds,
   wifiBundled,
@@ -90,7 +93,7 @@ type Row = {
 };
 
 export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
-  const asked = Number(options.extra.share ?? 10) / 100;
+  const asked = shareOf(options);
   const names = options.dataset === undefined ? ["cattle", "people"] : [profileOf(options.dataset)];
   const mixes: ExitMix[] = [];
   for (const [i, name] of names.entries()) {
@@ -118,6 +121,7 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
     figures: {
       share: asked,
       uncertainty: LINK_UNCERTAINTY,
+      constants: { ble: BLE, wifi: WIFI_RADIO, lora: LORA, targets: TARGETS },
       wifiBreakEvenSeconds: wifiBreakEvenSeconds(),
       mixes: mixes.map(({ profile, source, windows, shares, offloadShare }) => {
         return { profile: profile.name, source, windows, exitShares: shares, offloadShare };
@@ -209,6 +213,18 @@ function energyTable(profile: string, rows: readonly Row[]): (string | number)[]
     }),
   ]);
   return [title, ...lines];
+}
+
+/** @throws EdgeError `usage` */
+function shareOf({ extra }: BenchmarkOptions): number {
+  const percentage = Number(extra.share ?? 10);
+  if (percentage > 0 && percentage <= 100) return percentage / 100;
+  throw new EdgeError({
+    code: "usage",
+    message: `--share ${extra.share ?? ""}`,
+    where: "bench",
+    hint: "Give the percentage of windows to offload, above 0 and at most 100.",
+  });
 }
 
 function accelerometerMicrowatts(): number {
