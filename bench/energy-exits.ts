@@ -3,7 +3,8 @@
  * that come of it, from recordings where there are some, else from the emulator.
  *
  * The shipped students have seen these recordings in training. For accuracy that would forbid them;
- * for the mix of exits it makes them, if anything, a little too sure.
+ * the mix of exits differs from that on new animals and people too, and `docs/RESULTS.md` says what
+ * that is worth.
  */
 
 import { readFileSync } from "node:fs";
