@@ -69,18 +69,24 @@ typedef struct bw_exit {
 typedef struct bw_run {
   const bw_model *model;
   int32_t *scratch; /* the start of its RAM */
-  int16_t *state; /* of the GRU */
+  int16_t *state;   /* of the GRU */
   const uint8_t *next_layer;
   int8_t *input;  /* activation that the next layer reads, from its zeros in front on */
   int8_t *output; /* buffer that it may write */
-  int8_t *exit;   /* where the next exit puts its logits and features */
+  int8_t *exit;   /* where the next exit puts its features and logits */
   uint8_t next_stage;
 } bw_run;
 
+/* Checks everything. After any code but BW_OK the model means nothing. `container` on a multiple of
+ * four. Reads each byte of the tables once: 138,000 instructions for a CNN of 16 KB. */
 bw_code bw_load(bw_model *model, const void *container, uint32_t length);
+/* For bw_open; of a model that was loaded. */
 uint32_t bw_ram_bytes(const bw_model *model);
+/* Takes `ram`, on a multiple of four, for as long as the run is used. */
 bw_code bw_open(bw_run *run, const bw_model *model, void *ram, uint32_t ram_bytes);
+/* Starts a window: [time][channel] int8, which is copied. */
 void bw_begin(bw_run *run, const int8_t *window);
+/* Runs the next stage and its exit. Null pointers where no exit is left, or no window began. */
 bw_exit bw_next_exit(bw_run *run);
 uint8_t bw_exits_left(const bw_run *run);
 
