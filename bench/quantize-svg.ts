@@ -36,11 +36,12 @@ export function quantizeSvg(dataset: string, rows: readonly Row[]): string {
   const text = (at: readonly [number, number], words: string, anchor = "start"): string =>
     `<text x="${at[0].toFixed(1)}" y="${at[1].toFixed(1)}" text-anchor="${anchor}">${words}</text>`;
   const lines = floats.map((row) => {
-    const at = y(scoreOf(row)).toFixed(1);
+    const at = y(scoreOf(row));
     const colour = COLOURS[`${row.family} int8`];
     return (
-      `<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${at}" y2="${at}" stroke="${colour}" ` +
-      `stroke-dasharray="5 4"/>${text([WIDTH - RIGHT + 6, y(scoreOf(row)) + 4], `${row.family}, float`)}`
+      `<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${at.toFixed(1)}" y2="${at.toFixed(1)}" ` +
+      `stroke="${colour}" stroke-dasharray="5 4"/>` +
+      text([LEFT + 6, at - 4], `${row.family}, float`)
     );
   });
   const points = drawn.map((row) => {
