@@ -4,8 +4,17 @@
  */
 
 import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
+import { hashOfSources, imageFolder } from "../deploy/firmware/tools/node-image.ts";
 import { compile, FIRMWARE_FOLDER, findProgram } from "../deploy/firmware/tools/toolchain.ts";
 import { ByteReader } from "../src/bytes.ts";
 import { SANITIZERS } from "./firmware-kit.ts";
@@ -17,15 +26,23 @@ export function withoutCompiler(what: string): boolean {
   return absent;
 }
 
-/** Compiles a program of `deploy/firmware/host` with the named files of the firmware. */
+/** Compiles a program of `deploy/firmware/host` with the named files of the firmware, or takes it as
+ * it was compiled from the same sources before. */
 export function buildHost(folder: string, name: string, sources: readonly string[]): string {
   const output = path.join(folder, name);
-  compile({
-    target: "host",
-    sources: [`host/${name}.c`, ...sources].map((file) => path.join(FIRMWARE_FOLDER, file)),
-    output,
-    flags: SANITIZERS,
-  });
+  const kept = path.join(imageFolder(), `${name}-${hashOfSources([name, ...sources])}`);
+  if (!existsSync(kept)) {
+    mkdirSync(imageFolder(), { recursive: true, mode: 0o700 });
+    compile({
+      target: "host",
+      sources: [`host/${name}.c`, ...sources].map((file) => path.join(FIRMWARE_FOLDER, file)),
+      output,
+      flags: SANITIZERS,
+    });
+    copyFileSync(output, `${kept}.${process.pid}`);
+    renameSync(`${kept}.${process.pid}`, kept);
+  }
+  copyFileSync(kept, output);
   return output;
 }
 

@@ -234,6 +234,33 @@ describe.skipIf(missing !== undefined)("the firmware on an emulated Cortex-M4", 
     expect(new Set(keys_).size).toBe(total);
   }, 60_000);
 
+  it("keeps in flash what nobody listens to, even when its battery is pulled meanwhile", async () => {
+    const { windows = 0 } = known() ?? {};
+    const epoch = hellos().at(-1)?.epoch;
+    await gateway.stop();
+    await watcher.endAsync(true);
+    // Until it has found out by the silence.
+    await new Promise((resolve) => setTimeout(resolve, 3_500));
+    await feed(20);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await node.powerCycle();
+    await startGateway();
+    await until("another life", () => ![undefined, epoch].includes(hellos().at(-1)?.epoch), 20_000);
+    // All but what was still being gathered for the next report, which holds eight.
+    await until("its reports", () => (known()?.windows ?? 0) > windows + 12, 20_000);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    const delivered = known()?.windows;
+    const ofBefore = () => saidOf("report").filter((report) => report.epoch === epoch).length;
+    const reports = ofBefore();
+    const lives = hellos().length;
+    node.reset();
+    await until("one more life", () => hellos().length > lives, 20_000);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    // What was acknowledged is not said again.
+    expect(ofBefore()).toBe(reports);
+    expect(known()?.windows).toBe(delivered);
+  }, 60_000);
+
   it("takes a release over the air, reset in the middle of the transfer and of the trial", async () => {
     const modelId = publishRelease(1);
     await untilWithWindows("some chunks", () => chunks() >= 3);

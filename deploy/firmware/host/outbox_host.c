@@ -8,6 +8,7 @@
  *   'L'                               the link is lost
  *   '?'                               -> u32 next seq, dropped, count, bytes; the frames' seqs
  */
+#include "../node/bw_bytes.h"
 #include "../node/bw_outbox.h"
 #include "host_io.h"
 
@@ -35,12 +36,13 @@ static void put_frame(void) {
   uint8_t *frame = bw_outbox_room(&outbox, length);
   if (frame == 0) return;
   for (uint32_t i = 0; i < length; i++) frame[i] = (uint8_t)outbox.next_seq;
+  bw_set_u32(frame + 2, outbox.epoch);
   bw_outbox_put(&outbox, kind, length);
 }
 
 /* A frame that was moved must still be its own. */
 static void check_frame(const bw_outbox_entry *entry) {
-  for (uint32_t i = 0; i < entry->length; i++) {
+  for (uint32_t i = 6; i < entry->length; i++) {
     if (outbox.bytes[entry->offset + i] != (uint8_t)entry->seq) exit(6);
   }
 }
@@ -77,7 +79,8 @@ int main(int count, char **arguments) {
     if (operation == '?') tell();
     if (operation == 'A') {
       uint32_t seq = get(4);
-      put(bw_outbox_acknowledge(&outbox, seq, get(4)), 1);
+      bw_place place;
+      put(bw_outbox_acknowledge(&outbox, outbox.epoch, seq, get(4), &place), 1);
     }
   }
   free(outbox.entries);

@@ -33,7 +33,7 @@ static void put_offload(bw_node *node, uint64_t time_ms, const bw_decision *deci
       BW_OFFLOAD_HEAD_BYTES + (uint32_t)model->window_samples * model->channels;
   /* The report of the windows before goes first, so that a gateway meets windows in order. */
   if (node->reporter.count > 0) bw_flush_report(node, now);
-  uint8_t *room = bw_outbox_room(&node->outbox, length);
+  uint8_t *room = bw_owe_room(node, length);
   if (room == 0) return;
   bw_offload_frame frame = {
       .epoch = node->outbox.epoch,
@@ -53,7 +53,7 @@ static void put_offload(bw_node *node, uint64_t time_ms, const bw_decision *deci
       .window = node->windowing.window,
   };
   (void)bw_encode_offload(&frame, room, length);
-  bw_outbox_put(&node->outbox, BW_ENTRY_OFFLOAD, length);
+  bw_owe(node, BW_ENTRY_OFFLOAD, length);
 }
 
 static void add_entry(bw_node *node, uint64_t time_ms, const bw_decision *decision, bw_time now) {
@@ -111,10 +111,10 @@ void bw_flush_report(bw_node *node, bw_time now) {
       .entry_count = reporter->count,
       .entries = reporter->entries,
   };
-  uint8_t *room = bw_outbox_room(&node->outbox, length);
+  uint8_t *room = bw_owe_room(node, length);
   reporter->count = 0;
   reporter->last_ms = now.uptime_ms;
   if (room == 0) return;
   (void)bw_encode_report(&report, room, length);
-  bw_outbox_put(&node->outbox, BW_ENTRY_REPORT, length);
+  bw_owe(node, BW_ENTRY_REPORT, length);
 }

@@ -2,12 +2,10 @@
  * The model that runs: given its memory when the node starts and whenever an update has changed it,
  * with the gate's state kept over restarts.
  */
-#include "bw_hal.h"
 #include "bw_node_parts.h"
 
 /* Eight chunks are 8 KiB in flight: what a small node buffers, or lets wait in the line. */
 #define WANT_CHUNKS 8
-#define JOURNAL_PAGES 2u
 
 /* A budget that a restart refills is no budget; a state that cannot be read starts afresh. */
 static void restore_gate(bw_node *node) {
@@ -49,7 +47,7 @@ static void set_up_update(bw_node *node) {
   const bw_provision *provision = node->provision;
   const bw_node_memory *memory = &node->memory;
   bw_update_settings *settings = &node->update_settings;
-  uint32_t journals = 2 * JOURNAL_PAGES * bw_hal_flash.page_bytes;
+  uint32_t before = (BW_BACKLOG_PAGE + bw_backlog_pages()) * bw_hal_flash.page_bytes;
   settings->public_keys = provision->public_keys;
   settings->public_key_count = provision->key_count;
   settings->trial_boots = (uint8_t)(provision->trial_boots < 255 ? provision->trial_boots : 255);
@@ -58,8 +56,8 @@ static void set_up_update(bw_node *node) {
   settings->trial_ms = provision->trial_ms;
   settings->want_ms = provision->want_ms;
   settings->want_ms_max = provision->want_ms_max;
-  settings->flash_address = journals;
-  settings->flash_length = bw_hal_flash.length - journals;
+  settings->flash_address = before;
+  settings->flash_length = bw_hal_flash.length - before;
   settings->ram = memory->student;
   settings->ram_bytes = memory->student_bytes;
   settings->window = memory->window;

@@ -72,6 +72,7 @@ bw_boot_code bw_node_boot(bw_node *node, const bw_provision *provision,
   node->memory = *memory;
   bw_journal_open(&node->lives, 0);
   bw_journal_open(&node->gate_saved, 2 * page);
+  bw_backlog_open(&node->backlog, BW_BACKLOG_PAGE * page, bw_backlog_pages());
   prepare_outbox(node);
   seed_chance(node, begin_life(node, now));
   bw_boot_code code = bw_boot_model(node, factory, length, now);
@@ -128,6 +129,7 @@ static void pump(bw_node *node, bw_time now) {
   if (!bw_is_connected(node)) return;
   if (bw_update_wants_hello(&node->update, now.uptime_ms)) say_hello(node, now);
   send_update_frames(node, now);
+  bw_fetch_owed(node);
   for (;;) {
     const bw_outbox_entry *entry = bw_outbox_due(&node->outbox, now.uptime_ms, &node->jitter);
     if (entry == 0) return;
@@ -140,12 +142,13 @@ static void pump(bw_node *node, bw_time now) {
 static bw_frame_code take_ack(bw_node *node, const uint8_t *frame, uint32_t length, bw_time now) {
   bw_ack ack;
   bw_frame_code code = bw_decode_ack(&ack, frame, length);
-  if (code != BW_FRAME_OK || ack.epoch != node->outbox.epoch) return code;
+  if (code != BW_FRAME_OK) return code;
   for (uint32_t i = 0; i < ack.count; i++) {
     uint32_t seq = bw_get_u32(ack.seqs + 4 * i);
-    if (bw_outbox_acknowledge(&node->outbox, seq, now.uptime_ms)) {
-      bw_update_heard(&node->update, seq);
-    }
+    bw_place place;
+    if (!bw_outbox_acknowledge(&node->outbox, ack.epoch, seq, now.uptime_ms, &place)) continue;
+    bw_backlog_done(&node->backlog, place);
+    if (ack.epoch == node->outbox.epoch) bw_update_heard(&node->update, seq);
   }
   return code;
 }
@@ -207,7 +210,7 @@ static void take_event(bw_node *node, bw_mqtt_event event, bw_time now) {
     bw_update_connected(&node->update, bw_update_now(node, now));
   }
   if (event == BW_MQTT_LOST) {
-    bw_outbox_link_lost(&node->outbox);
+    bw_owed_link_lost(node);
     bw_update_disconnected(&node->update);
   }
   if (event == BW_MQTT_MESSAGE) take_message(node, now);

@@ -18,6 +18,7 @@
 #define BW_NODE_H
 
 #include "../runtime/bw.h"
+#include "bw_backlog.h"
 #include "bw_gate.h"
 #include "bw_journal.h"
 #include "bw_mqtt.h"
@@ -78,6 +79,7 @@ typedef struct bw_node {
   bw_prng jitter;
   bw_journal lives;
   bw_journal gate_saved;
+  bw_backlog backlog; /* what is owed, while nobody listens */
   uint32_t next_window;
   uint32_t bad_frames;
 } bw_node;

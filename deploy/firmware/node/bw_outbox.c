@@ -3,6 +3,7 @@
  * order in which they wait or were sent is in their turns.
  */
 #include "bw_outbox.h"
+#include "bw_bytes.h"
 
 /* After so many attempts an entry that the gateway passes over makes room for the others. */
 #define ATTEMPTS_IN_FRONT 3
@@ -19,7 +20,7 @@ void bw_outbox_start(bw_outbox *outbox, uint32_t epoch) {
   outbox->last_ack_ms = 0;
 }
 
-static void forget(bw_outbox *outbox, uint32_t at) {
+void bw_outbox_forget(bw_outbox *outbox, uint32_t at) {
   bw_outbox_entry gone = outbox->entries[at];
   uint8_t *hole = outbox->bytes + gone.offset;
   uint32_t behind = outbox->bytes_used - gone.offset - gone.length;
@@ -61,24 +62,42 @@ uint8_t *bw_outbox_room(bw_outbox *outbox, uint32_t length) {
   }
   while (outbox->count == outbox->entries_room ||
          length > outbox->bytes_room - outbox->bytes_used) {
-    forget(outbox, oldest(outbox, outbox->offloads > 0 ? BW_ENTRY_OFFLOAD : BW_ENTRY_REPORT));
-    outbox->dropped += 1;
+    uint8_t kind = outbox->offloads > 0 ? BW_ENTRY_OFFLOAD : BW_ENTRY_REPORT;
+    uint32_t victim = oldest(outbox, kind);
+    if (outbox->entries[victim].place.page == 0) outbox->dropped += 1;
+    bw_outbox_forget(outbox, victim);
   }
   return outbox->bytes + outbox->bytes_used;
 }
 
-void bw_outbox_put(bw_outbox *outbox, bw_entry_kind kind, uint32_t length) {
+static void add(bw_outbox *outbox, uint32_t seq, uint8_t kind, uint32_t length, bw_place place) {
   bw_outbox_entry *entry = &outbox->entries[outbox->count++];
-  entry->seq = outbox->next_seq++;
+  entry->seq = seq;
   entry->offset = outbox->bytes_used;
   entry->length = (uint16_t)length;
-  entry->kind = (uint8_t)kind;
+  entry->kind = kind;
   entry->attempts = 0;
   entry->turn = outbox->turns++;
+  entry->place = place;
   entry->first_ms = 0;
   entry->due_ms = 0;
   outbox->bytes_used += length;
   if (kind == BW_ENTRY_OFFLOAD) outbox->offloads += 1;
+}
+
+void bw_outbox_put(bw_outbox *outbox, bw_entry_kind kind, uint32_t length) {
+  bw_place nowhere = {0, 0};
+  add(outbox, outbox->next_seq++, (uint8_t)kind, length, nowhere);
+}
+
+/* Where frames that are acknowledged say whose they are. */
+static uint32_t epoch_of(const uint8_t *frame) { return bw_get_u32(frame + 2); }
+static uint32_t seq_of(const uint8_t *frame) { return bw_get_u32(frame + 6); }
+
+void bw_outbox_put_kept(bw_outbox *outbox, const bw_kept_frame *frame) {
+  uint8_t *to = outbox->bytes + outbox->bytes_used;
+  for (uint32_t i = 0; i < frame->length; i++) to[i] = frame->bytes[i];
+  add(outbox, seq_of(frame->bytes), frame->kind, frame->length, frame->place);
 }
 
 static const bw_outbox_entry *send(bw_outbox *outbox, bw_outbox_entry *entry, uint64_t now_ms,
@@ -129,10 +148,13 @@ const bw_outbox_entry *bw_outbox_due(bw_outbox *outbox, uint64_t now_ms, bw_prng
   return entry == 0 ? 0 : send(outbox, entry, now_ms, jitter);
 }
 
-uint8_t bw_outbox_acknowledge(bw_outbox *outbox, uint32_t seq, uint64_t now_ms) {
+uint8_t bw_outbox_acknowledge(bw_outbox *outbox, uint32_t epoch, uint32_t seq, uint64_t now_ms,
+                              bw_place *place) {
   for (uint32_t at = 0; at < outbox->count; at++) {
-    if (outbox->entries[at].seq != seq) continue;
-    forget(outbox, at);
+    const bw_outbox_entry *entry = &outbox->entries[at];
+    if (entry->seq != seq || epoch_of(outbox->bytes + entry->offset) != epoch) continue;
+    *place = entry->place;
+    bw_outbox_forget(outbox, at);
     outbox->last_ack_ms = now_ms;
     return 1;
   }

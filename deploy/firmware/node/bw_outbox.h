@@ -4,8 +4,8 @@
  *
  * An entry leaves only when the gateway's application acknowledgement names its (epoch, seq). When
  * the outbox is full the oldest offloads go first, then the oldest reports, and every loss is
- * counted. It lies in RAM: what was not acknowledged is lost when the power is cut, and a node that
- * starts again takes a new epoch, so that no sequence number is ever given to two windows.
+ * counted. It lies in RAM; bw_owed.c moves what waits to flash while nobody listens, and back. A node
+ * that starts again takes a new epoch, so that no sequence number is ever given to two windows.
  *
  * Frames lie one behind another in `bytes`, in the order of their sequence numbers; taking one out
  * moves those behind it. That is a few kilobytes now and then, and no free list can fail.
@@ -13,6 +13,7 @@
 #ifndef BW_OUTBOX_H
 #define BW_OUTBOX_H
 
+#include "bw_backlog.h"
 #include "bw_prng.h"
 #include <stdint.h>
 
@@ -25,6 +26,7 @@ typedef struct bw_outbox_entry {
   uint8_t kind;
   uint8_t attempts; /* since the connection began; 0: waiting */
   uint32_t turn;    /* its place among those waiting, or among those sent */
+  bw_place place; /* where it lies in flash as well, or nowhere */
   uint64_t first_ms;
   uint64_t due_ms;
 } bw_outbox_entry;
@@ -63,8 +65,16 @@ void bw_outbox_put(bw_outbox *outbox, bw_entry_kind kind, uint32_t length);
 /* The next entry to send now, or null; call it until then, and only while connected. */
 const bw_outbox_entry *bw_outbox_due(bw_outbox *outbox, uint64_t now_ms, bw_prng *jitter);
 
-/* The gateway has stored this one. 1: it was ours and is gone. */
-uint8_t bw_outbox_acknowledge(bw_outbox *outbox, uint32_t seq, uint64_t now_ms);
+/* The same for a frame that an earlier moment, or an earlier life, has left in flash: it has its
+ * number, and is not counted when it must make room. */
+void bw_outbox_put_kept(bw_outbox *outbox, const bw_kept_frame *frame);
+
+/* The gateway has stored this one. 1: it was here and is gone; `*place` is where flash has it. */
+uint8_t bw_outbox_acknowledge(bw_outbox *outbox, uint32_t epoch, uint32_t seq, uint64_t now_ms,
+                              bw_place *place);
+
+/* Takes an entry out, which somebody else keeps. */
+void bw_outbox_forget(bw_outbox *outbox, uint32_t at);
 
 /* The connection is gone: whatever was not acknowledged is sent again on the next. */
 void bw_outbox_link_lost(bw_outbox *outbox);

@@ -99,10 +99,7 @@ export function buildNodeImage(asked: NodeImage): string {
     `-DNODE_SIGNAL_CENTIHERTZ=${Math.round(100 * signal.rateHz)}u`,
     `-DNODE_SIGNAL_SPEED=${signal.speed}u`,
   ];
-  const hash = createHash("sha256").update(JSON.stringify([board, flags]));
-  hash.update(factory).update(millig);
-  for (const name of everySource()) hash.update(name).update(readFileSync(name));
-  const name = `${board}-${hash.digest("hex").slice(0, 16)}`;
+  const name = `${board}-${hashOfSources([board, ...flags], factory, millig)}`;
   const image = join(folder, `${name}.elf`);
   if (existsSync(image)) return image;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -118,14 +115,17 @@ export function buildNodeImage(asked: NodeImage): string {
 }
 
 /** Of this user alone: whoever else can write there could exchange an image. */
-function imageFolder(): string {
+export function imageFolder(): string {
   return join(tmpdir(), `bellwether-firmware-${userInfo().username}`);
 }
 
-/** Headers and linker scripts too. */
-function everySource(): readonly string[] {
-  return readdirSync(FIRMWARE_FOLDER, { recursive: true, encoding: "utf8" })
+/** Of every file that is compiled, headers and linker scripts too, and of what else goes in. */
+export function hashOfSources(words: readonly string[], ...blobs: readonly Uint8Array[]): string {
+  const hash = createHash("sha256").update(JSON.stringify(words));
+  for (const blob of blobs) hash.update(`${blob.length} `).update(blob);
+  const files = readdirSync(FIRMWARE_FOLDER, { recursive: true, encoding: "utf8" })
     .filter((name) => /\.(c|h|S|ld)$/.test(name))
-    .sort()
-    .map((name) => join(FIRMWARE_FOLDER, name));
+    .sort();
+  for (const name of files) hash.update(name).update(readFileSync(join(FIRMWARE_FOLDER, name)));
+  return hash.digest("hex").slice(0, 16);
 }
