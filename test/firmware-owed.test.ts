@@ -81,7 +81,8 @@ function settle(script: NodeScript, life: number): Owed[] {
     quiet = fresh.length === 0 ? quiet + 1 : 0;
     arrived.push(...fresh);
     for (const { epoch, seq } of fresh) script.tell(nowMs, { kind: "ack", epoch, seqs: [seq] });
-    script.tick((nowMs += 1000));
+    nowMs += 1000;
+    script.tick(nowMs);
   }
   return arrived;
 }

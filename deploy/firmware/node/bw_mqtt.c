@@ -18,8 +18,11 @@
 #define HAS_USER 0x80
 
 #define LENGTH_READ 0xff
-/* Until the broker must have answered CONNECT and SUBSCRIBE. */
+/* Until the broker must have answered CONNECT and SUBSCRIBE: short at first, since what was sent into
+ * a line that broke is never answered, and longer with each attempt, since a broker that is only slow
+ * must not be asked twice on one connection (section 3.1). */
 #define ANSWER_MS 1500u
+#define ANSWER_DOUBLINGS 3u
 /* A connection that lasted so long was a good one: the next attempt is not held back. */
 #define GOOD_CONNECTION_MS 10000u
 
@@ -127,6 +130,11 @@ static void say_subscribe(bw_mqtt *mqtt, uint64_t now_ms) {
   say(mqtt, &qos, 1);
 }
 
+static uint32_t answer_ms(const bw_mqtt *mqtt) {
+  uint32_t doublings = mqtt->attempts > 0 ? mqtt->attempts - 1u : 0;
+  return ANSWER_MS << (doublings < ANSWER_DOUBLINGS ? doublings : ANSWER_DOUBLINGS);
+}
+
 static void expect_packet(bw_mqtt *mqtt) {
   mqtt->head = 0;
   mqtt->length_bytes = 0;
@@ -172,7 +180,7 @@ bw_mqtt_event bw_mqtt_tick(bw_mqtt *mqtt, uint64_t now_ms, bw_prng *jitter) {
     case BW_MQTT_WAITING:
       if (now_ms < mqtt->due_ms) return BW_MQTT_NOTHING;
       mqtt->phase = BW_MQTT_CONNECTING;
-      mqtt->due_ms = now_ms + ANSWER_MS;
+      mqtt->due_ms = now_ms + answer_ms(mqtt);
       expect_packet(mqtt);
       say_connect(mqtt, now_ms);
       return BW_MQTT_NOTHING;
@@ -255,7 +263,7 @@ static bw_mqtt_event take_packet(bw_mqtt *mqtt, uint64_t now_ms, bw_prng *jitter
       return give_up(mqtt, now_ms, jitter);
     }
     mqtt->phase = BW_MQTT_SUBSCRIBING;
-    mqtt->due_ms = now_ms + ANSWER_MS;
+    mqtt->due_ms = now_ms + answer_ms(mqtt);
     say_subscribe(mqtt, now_ms);
     return BW_MQTT_NOTHING;
   }
