@@ -37,7 +37,7 @@ import {
 } from "./mcu-variant.ts";
 
 /** Other runtimes on the CNN's shape, Cortex-M4, instructions up to each exit: measured elsewhere by
- * the same method, with the same weights. They need their own sources to be run again. */
+ * the same method. They need their own sources to be run again. */
 const STATED = {
   "CMSIS-NN, -O3": { instructions: [444_137, 829_756, 1_061_238], instructionsPerMac: 3.96 },
   "TFLM with CMSIS-NN, -O2": { instructions: [1_124_408], instructionsPerMac: 4.2 },
@@ -111,7 +111,7 @@ async function runIn(folder: string, options: BenchmarkOptions): Promise<Benchma
         ]),
       ]),
       "",
-      "Stated, not measured here (Cortex-M4, the CNN's shape and weights):",
+      "Stated, not measured here (Cortex-M4, a CNN of the same shape):",
       ...Object.entries(STATED).map(
         ([name, { instructions, instructionsPerMac }]) =>
           `  ${name}: ${instructionsPerMac} per MAC, ${instructions.join(" / ")}`,
