@@ -2,6 +2,7 @@
 
 import { chmodSync, rmSync, writeFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
+import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { AccessStore, type Identity } from "../gateway/access-store.ts";
 import type { Authentication, Peer, Session } from "../gateway/authentication.ts";
@@ -228,6 +229,52 @@ describe("names", () => {
     }
     const joining = claim("collar-1", "join");
     expect(joining.ok && joining.clientId).not.toBe("collar-1");
+  });
+
+  it("of any kind whatever are answered and never make it throw", async () => {
+    const known = ["collar-1", "anna", "otto"];
+    const password = await withPassword("collar-1");
+    await withPassword("anna", "reader");
+    await withPassword("otto", "operator");
+    store.put(identity("collar-2", { certificate: "any" }));
+    const name = fc.oneof(
+      fc.constantFrom(...known, "collar-2", "join", "", "__proto__", "#", "a/b", "\u0000"),
+      fc.string({ unit: "binary", maxLength: 80 }),
+    );
+    const claims = fc.record({
+      clientId: name,
+      user: fc.option(name, { nil: undefined }),
+      password: fc.option(
+        fc.oneof(fc.uint8Array({ maxLength: 70 }), fc.constant(Buffer.from(password))),
+        {
+          nil: undefined,
+        },
+      ),
+      loopback: fc.boolean(),
+      certificate: fc.option(fc.record({ name, fingerprint: fc.string() }), { nil: undefined }),
+    });
+    let entered = 0;
+    await fc.assert(
+      fc.asyncProperty(claims, async ({ loopback, certificate, ...claim }) => {
+        const peer: Peer = { address: "192.0.2.7", loopback, certificate };
+        const claimed = authentication.claim(peer, claim);
+        // Guesses would be held up, and nothing more would be seen.
+        nowMs += 60_000;
+        const outcome = claimed.ok
+          ? await authentication.prove(claimed, peer, claim.password)
+          : claimed;
+        if ("ok" in outcome) return;
+        entered++;
+        const { principal } = outcome;
+        const isByPassword = principal.role === "node" && principal.node === "collar-1";
+        const isByCertificate = principal.role === "node" && principal.node === "collar-2";
+        expect(isByPassword || isByCertificate).toBe(true);
+        if (isByPassword) expect(Buffer.from(claim.password ?? []).toString()).toBe(password);
+        else expect(certificate?.name).toBe("collar-2");
+      }),
+      { numRuns: 1_000 },
+    );
+    expect(entered).toBeGreaterThan(0);
   });
 
   it("of a certificate count with the certificate that is known, and with no other", async () => {
