@@ -165,7 +165,7 @@ function listing(): string {
     const comment = /\/\*\*([\s\S]*?)\*\//.exec(source(`${name}.ts`))?.[1] ?? "";
     const words = comment.replace(/^\s*\* ?/gm, "").trim();
     const first = words.split("\n\n")[0]?.replace(/\s+/g, " ") ?? "";
-    return `  ${name.padEnd(12)} ${first}`;
+    return `  ${name.padEnd(15)} ${first}`;
   });
   return ["Benchmarks", ...lines].join("\n");
 }
