@@ -241,7 +241,9 @@ describe("names", () => {
       fc.constantFrom(...known, "collar-2", "join", "", "__proto__", "#", "a/b", "\u0000"),
       fc.string({ unit: "binary", maxLength: 80 }),
     );
-    const claims = fc.record({
+    const good = { loopback: false, certificate: undefined, user: undefined, password: undefined };
+    const certificate = { name: "collar-2", fingerprint: "aa" };
+    const wild = fc.record({
       clientId: name,
       user: fc.option(name, { nil: undefined }),
       password: fc.option(
@@ -253,6 +255,12 @@ describe("names", () => {
       loopback: fc.boolean(),
       certificate: fc.option(fc.record({ name, fingerprint: fc.string() }), { nil: undefined }),
     });
+    const right = Buffer.from(password);
+    const claims = fc.oneof(
+      { weight: 9, arbitrary: wild },
+      fc.constant({ ...good, clientId: "collar-1", user: "collar-1", password: right }),
+      fc.constant({ ...good, clientId: "collar-2", certificate }),
+    );
     let entered = 0;
     await fc.assert(
       fc.asyncProperty(claims, async ({ loopback, certificate, ...claim }) => {
