@@ -60,6 +60,11 @@ const COMMANDS: readonly {
     load: () => import("./config.ts"),
   },
   {
+    name: "doctor",
+    summary: "look at everything that a gateway needs, and say what to do",
+    load: () => import("./doctor.ts"),
+  },
+  {
     name: "train",
     summary: "train a teacher and students from labelled recordings",
     load: () => import("./train.ts"),
