@@ -66,10 +66,12 @@ export function quantizeSvg(dataset: string, rows: readonly Row[]): string {
     const dot = `<circle cx="${WIDTH - RIGHT + 20}" cy="${at}" r="5" fill="${colour}"/>`;
     return dot + text([WIDTH - RIGHT + 32, at + 4], name.replace("dynamic-", ""));
   });
+  const title = `${dataset}, last exit: macro-F1 on subjects never seen, by bytes packed`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
+    `<title>${title}</title>`,
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="white"/>`,
-    text([LEFT, 20], `${dataset}, last exit: macro-F1 on subjects never seen, by bytes packed`),
+    text([LEFT, 20], title),
     `<path d="M${LEFT} ${TOP}V${HEIGHT - BOTTOM}H${WIDTH - RIGHT}" fill="none" stroke="black"/>`,
     ...ticks,
     ...lines,
