@@ -107,7 +107,7 @@ export function calibrateGate(request: CalibrationRequest): Calibration {
   const order = randomBoutOrder(request.held, prng(request.seed ?? 1, "calibrate-order"));
   const held = pickWindows(request.held, order);
   const records = recordExits(student, held);
-  const fits = records.exits.map((_, k) => fitTemperature(records, k, held.labels));
+  const fits = records.exits.map((_, k) => fitTemperature(records, k, held.labels, held.subjects));
   const inverse = fits.map((fit) => fit.inverseTemperatureQ8);
   const weights = fitFusion(records, inverse, held.labels);
   const open = inverse.map((inverseTemperatureQ8, k) => ({
@@ -123,7 +123,7 @@ export function calibrateGate(request: CalibrationRequest): Calibration {
   const answers = answersOf(records, open, filter, held.subjects);
   const exits: readonly ExitGate[] = open.map((exit, k) => ({
     ...exit,
-    confidenceQ8: fitConfidence(answers[k] as readonly Belief[], held.labels),
+    confidenceQ8: fitConfidence(answers[k] as readonly Belief[], held.labels, held.subjects),
   }));
   const share = targetShare(request, order, answers.at(-1) as readonly Belief[]);
   const early = fitEarlyExits(answers, held.labels, share, request.earlyExitPoints ?? 0.2);

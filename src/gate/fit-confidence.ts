@@ -33,14 +33,23 @@ const CHANGES = [0.15, 0.3, 0.5, 1, 0.08, 0.04] as const;
 const JUDGED_SHARES = [0, 0.05, 0.1, 0.2] as const;
 /** A later candidate must leave at most so much of the errors of the best before it. */
 const CLEARLY = 0.95;
-/** Windows of prior belief (an even chance rising to certainty) in the confidence table. */
+/** Windows of prior belief (an even chance rising to certainty) in the confidence table, spread
+ * evenly over it; as much again as one subject's windows is spread as the windows are. */
 const PRIOR_WINDOWS = 8;
+/** Temperatures of one student differ from subject to subject by a factor of about 1.5, those of
+ * students by 1.2: the variances' ratio is some four subjects' worth of doubt. */
+const DOUBT_SUBJECTS = 4;
 
-/** The temperature of one exit that makes the labels most likely, by golden section in log T. */
+/**
+ * The temperature of one exit that makes the labels most likely, by golden section in log T, drawn
+ * towards 1 where few subjects speak for it: thousands of windows of one animal are one animal's
+ * (the shrinkage of a random effect, Efron and Morris, 1975).
+ */
 export function fitTemperature(
   records: ExitRecords,
   exit: number,
   labels: Uint8Array,
+  subjects: readonly string[],
 ): { readonly temperature: number; readonly inverseTemperatureQ8: number } {
   let low = Math.log(LEAST_TEMPERATURE);
   let high = Math.log(MOST_TEMPERATURE);
@@ -65,7 +74,8 @@ export function fitTemperature(
       rightCost = cost(right);
     }
   }
-  const temperature = Math.exp((low + high) / 2);
+  const spoken = new Set(subjects).size;
+  const temperature = Math.exp(((low + high) / 2) * (spoken / (spoken + DOUBT_SUBJECTS)));
   const inverseTemperatureQ8 = Math.max(1, Math.round((256 * LOG2_E) / temperature));
   return { temperature, inverseTemperatureQ8 };
 }
@@ -208,9 +218,14 @@ export function fitChange(
 
 /**
  * The chance of being right as a table over margins, 0..255: pool-adjacent-violators over the
- * nodes' bins, each with a few windows of prior so that an empty bin says what its margin says.
+ * nodes' bins, each with some prior so that an empty bin says what its margin says, and one subject
+ * alone is believed half.
  */
-export function fitConfidence(answers: readonly Belief[], labels: Uint8Array): readonly number[] {
+export function fitConfidence(
+  answers: readonly Belief[],
+  labels: Uint8Array,
+  subjects: readonly string[],
+): readonly number[] {
   const right = new Float64Array(CONFIDENCE_NODES);
   const seen = new Float64Array(CONFIDENCE_NODES);
   answers.forEach((answer, i) => {
@@ -227,9 +242,10 @@ export function fitConfidence(answers: readonly Belief[], labels: Uint8Array): r
       seen[at] = (seen[at] as number) + weight;
     }
   });
-  const prior = PRIOR_WINDOWS / CONFIDENCE_NODES;
+  const perSeen = 1 / Math.max(1, new Set(subjects).size);
   const blocks: { right: number; seen: number; nodes: number }[] = [];
   for (let node = 0; node < CONFIDENCE_NODES; node++) {
+    const prior = PRIOR_WINDOWS / CONFIDENCE_NODES + perSeen * (seen[node] as number);
     blocks.push({
       right: (right[node] as number) + prior * expectedConfidence(node),
       seen: (seen[node] as number) + prior,
