@@ -1,10 +1,13 @@
 /** Accuracy against offloaded share for one fold: every filter, and the real gate at work. */
 import {
-  accuracyAtShare,
+  groundlightTaken,
+  marginScore,
   maxSoftmaxScore,
   oracleScore,
+  rightWhenTaken,
   sednaCrossEntropyScore,
   softmaxOf,
+  takenAtShare,
 } from "../src/gate/baselines.ts";
 import { logitsAt } from "../src/gate/exit-records.ts";
 import { answersOf } from "../src/gate/fit-confidence.ts";
@@ -16,18 +19,25 @@ import { replayGate } from "./gate-replay.ts";
 /** Percent of the windows that the teacher answers. */
 export const SHARES = [0, 2, 5, 10, 20, 30, 50, 100] as const;
 /** `ours` answers by the mean of its exits, the windows before and the verdicts it has paid for;
- * the others by the last exit, as a student has it that knows of none of these. `sednaOnOurs` is
- * Sedna's score on the probabilities that ours has without verdicts, and the oracle knows the truth
+ * the others by the last exit, as a student has it that knows of none of these. `oursAudited` pays
+ * for one audit in a hundred of its sure windows out of the same share, as `groundlight` does with a
+ * fixed threshold. `sedna` is its cross-entropy filter, which is maximum entropy. `sednaOnOurs` is
+ * the same score on the probabilities that ours has without verdicts, and the oracle knows the truth
  * about those answers. */
 export const FILTERS = [
   "ours",
+  "oursAudited",
   "random",
-  "fixedThreshold",
-  "sednaCrossEntropy",
+  "threshold",
+  "margin",
+  "groundlight",
+  "sedna",
   "sednaOnOurs",
   "oracle",
 ] as const;
 export type Filter = (typeof FILTERS)[number];
+/** Audits that `oursAudited` and `groundlight` pay for; Groundlight's default of 2024. */
+const AUDIT_SHARE = 0.01;
 
 /** What our gate consists of, each row with all before it: the mean of the exits in place of the
  * last one, the filter over windows, verdicts as evidence of the present behaviour, and what they
@@ -35,69 +45,109 @@ export type Filter = (typeof FILTERS)[number];
 export const PARTS = ["lastExit", "exits", "filter", "evidence", "ours"] as const;
 type Part = (typeof PARTS)[number];
 
-export type FoldCurves = {
+/** Of one subject: sums over its windows. */
+export type SubjectCurves = {
+  readonly subject: string;
   readonly windows: number;
   readonly teacher: number;
-  /** Accuracy per entry of `SHARES`. */
+  /** Right answers per entry of `SHARES`. */
   readonly at: Readonly<Record<Filter, readonly number[]>>;
-  /** Accuracy of our gate at 10 %, part by part. */
+  /** Right answers of our gate at 10 %, part by part. */
   readonly worth: Readonly<Record<Part, number>>;
   readonly deployed: {
-    readonly share: number;
-    readonly shareBySubject: readonly number[];
-    readonly accuracy: number;
-    readonly firstExitShare: number;
-    /** Mean distance of confidence and accuracy over 15 bins, of the node's own answers. */
-    readonly calibrationError: number;
+    readonly offloads: number;
+    readonly right: number;
+    readonly firstExit: number;
   };
 };
 
+export type FoldCurves = {
+  readonly subjects: readonly SubjectCurves[];
+  /** Distance of confidence and accuracy over 15 bins, of the node's own answers. */
+  readonly calibrationError: number;
+};
+
 export function curvesOf(answers: GateAnswers, seed: number): FoldCurves {
-  const { records, test, calibration } = answers;
-  const { labels, count } = test;
-  const { exits } = calibration.parameters;
-  const each = Array.from({ length: count }, (_, i) => i);
-  const teacherRight = each.map((i) => {
-    const row = answers.teacher.subarray(i * records.classes, (i + 1) * records.classes);
-    return Number(largestIndex(row) === labels[i]);
+  const { test } = answers;
+  const teacherRight = teacherRightOf(answers);
+  const curves = filterCurves(answers, teacherRight, seed);
+  const at = byName(FILTERS, (filter) => SHARES.map((share) => curves[filter](share / 100)));
+  const worth = byName(PARTS, (part) => oursAt(answers, teacherRight, 0.1, part));
+  const { parameters } = answers.calibration;
+  const replay = replayGate(parameters, answers.records, test, answers.teacher, seed);
+  const own = Array.from(replay.answers, (answer, i) => Number(answer === test.labels[i]));
+  const right = own.map((value, i) => (replay.offloaded[i] === 1 ? teacherRight[i] : value) ?? 0);
+  const subjects = [...new Set(test.subjects)].map((subject) => {
+    const windows = test.subjects.flatMap((name, i) => (name === subject ? [i] : []));
+    const sum = (values: ArrayLike<number>): number =>
+      windows.reduce((total, i) => total + (values[i] as number), 0);
+    return {
+      subject,
+      windows: windows.length,
+      teacher: sum(teacherRight),
+      at: byName(FILTERS, (filter) => at[filter].map(sum)),
+      worth: byName(PARTS, (part) => sum(worth[part])),
+      deployed: {
+        offloads: sum(replay.offloaded),
+        right: sum(right),
+        firstExit: sum(replay.exits.map((exit) => Number(exit === 0))),
+      },
+    };
   });
-  const { filter } = calibration.parameters;
+  return { subjects, calibrationError: binnedError(replay.confidencesQ8, own) };
+}
+
+function byName<Name extends string, Value>(
+  names: readonly Name[],
+  value: (name: Name) => Value,
+): Record<Name, Value> {
+  return Object.fromEntries(names.map((name) => [name, value(name)])) as Record<Name, Value>;
+}
+
+function teacherRightOf(answers: GateAnswers): readonly number[] {
+  const { classes } = answers.records;
+  return Array.from(answers.test.labels, (label, i) =>
+    Number(largestIndex(answers.teacher.subarray(i * classes, (i + 1) * classes)) === label),
+  );
+}
+
+/** Per filter: per window the chance of a right answer at a share of 0 to 1. */
+function filterCurves(
+  answers: GateAnswers,
+  teacherRight: readonly number[],
+  seed: number,
+): Record<Filter, (share: number) => readonly number[] | Float64Array> {
+  const { records, test, calibration } = answers;
+  const { exits, filter } = calibration.parameters;
+  const { labels, count } = test;
+  const each = Array.from({ length: count }, (_, i) => i);
   const unasked = answersOf(records, exits, filter, test.subjects).at(-1) ?? [];
   const unaskedRight = unasked.map((answer, i) => Number(answer.classIndex === labels[i]));
-  const lastRight = each.map((i) =>
-    Number(largestIndex(logitsAt(records, exits.length - 1, i)) === labels[i]),
-  );
-  const plain = each.map((i) => softmaxOf(logitsAt(records, exits.length - 1, i)));
-  const filters: Record<Exclude<Filter, "ours">, { scores: number[]; right: number[] }> = {
-    // All alike: `accuracyAtShare` then gives what drawing windows by chance gives on average.
-    random: { scores: each.map(() => 0), right: lastRight },
-    fixedThreshold: { scores: plain.map(maxSoftmaxScore), right: lastRight },
-    sednaCrossEntropy: { scores: plain.map(sednaCrossEntropyScore), right: lastRight },
-    sednaOnOurs: {
-      scores: unasked.map((answer) =>
-        sednaCrossEntropyScore(Float64Array.from(answer.beliefQ15, (p) => p / 32768)),
-      ),
-      right: unaskedRight,
-    },
-    oracle: {
-      scores: each.map((i) => oracleScore(unaskedRight[i] === 1, teacherRight[i] === 1)),
-      right: unaskedRight,
-    },
-  };
-  const curve = (name: Filter): readonly number[] =>
-    SHARES.map((share) => {
-      if (name === "ours") return oursAt(answers, teacherRight, share / 100, "ours");
-      const { scores, right } = filters[name];
-      return accuracyAtShare({ scores, studentRight: right, teacherRight }, share / 100);
-    });
+  const last = each.map((i) => logitsAt(records, exits.length - 1, i));
+  const lastRight = last.map((logits, i) => Number(largestIndex(logits) === labels[i]));
+  const plain = last.map(softmaxOf);
+  const ranked =
+    (scores: readonly number[], right: readonly number[]) =>
+    (share: number): Float64Array =>
+      rightWhenTaken(takenAtShare(scores, share), right, teacherRight);
+  const largest = plain.map(maxSoftmaxScore);
+  const ours = unasked.map((answer) => Float64Array.from(answer.beliefQ15, (p) => p / 32768));
+  const best = each.map((i) => oracleScore(unaskedRight[i] === 1, teacherRight[i] === 1));
   return {
-    windows: count,
-    teacher: mean(teacherRight),
-    at: Object.fromEntries(FILTERS.map((filter) => [filter, curve(filter)])) as FoldCurves["at"],
-    worth: Object.fromEntries(
-      PARTS.map((part) => [part, oursAt(answers, teacherRight, 0.1, part)]),
-    ) as FoldCurves["worth"],
-    deployed: deployedOf(answers, teacherRight, seed),
+    ours: (share) => oursAt(answers, teacherRight, share, "ours"),
+    oursAudited: (share) => oursAt(answers, teacherRight, share, "ours", { seed }),
+    // All alike: what drawing windows by chance gives on average.
+    random: ranked(
+      each.map(() => 0),
+      lastRight,
+    ),
+    threshold: ranked(largest, lastRight),
+    margin: ranked(plain.map(marginScore), lastRight),
+    groundlight: (share) =>
+      rightWhenTaken(groundlightTaken(largest, share, AUDIT_SHARE), lastRight, teacherRight),
+    sedna: ranked(plain.map(sednaCrossEntropyScore), lastRight),
+    sednaOnOurs: ranked(ours.map(sednaCrossEntropyScore), unaskedRight),
+    oracle: ranked(best, unaskedRight),
   };
 }
 
@@ -107,19 +157,21 @@ const HALVINGS = 14;
 /**
  * Our gate at a share: the real machine, window after window, with the one threshold that offloads
  * at most that share of the fold. Its verdicts teach its filter, so windows cannot be ranked in
- * advance. No budget, rate control, audits, bursts or early exits: the score alone.
+ * advance. No budget, rate control, bursts or early exits, and audits only where asked for: the
+ * score alone. Per window, whether its answer is right.
  */
 function oursAt(
   answers: GateAnswers,
   teacherRight: readonly number[],
   share: number,
   part: Part,
-): number {
+  audited?: { readonly seed: number },
+): readonly number[] {
   const { parameters } = answers.calibration;
   const { records, teacher } = part === "lastExit" ? onlyLastExit(answers) : answers;
   const depth = PARTS.indexOf(part);
   const { labels, count } = answers.test;
-  const run = (marginQ8: number): { offloads: number; right: number } => {
+  const run = (marginQ8: number): { offloads: number; right: readonly number[] } => {
     const bare: GateParameters = {
       ...parameters,
       exits: parameters.exits
@@ -135,17 +187,17 @@ function oursAt(
         rateStepQ16: 0,
       },
       bucket: { capacityTokens: 1024, windowsPerTokenQ8: 256, reserveTokens: 0 },
-      auditChanceQ16: 0,
+      auditChanceQ16: audited === undefined ? 0 : Math.round(65535 * Math.min(AUDIT_SHARE, share)),
       novelty: null,
     };
     const taught = depth < PARTS.indexOf("evidence") ? null : teacher;
-    const replay = replayGate(bare, records, answers.test, taught, 1);
+    const replay = replayGate(bare, records, answers.test, taught, audited?.seed ?? 1);
     const right = Array.from(replay.answers, (answer, i) =>
       replay.offloaded[i] === 1 ? (teacherRight[i] as number) : Number(answer === labels[i]),
     );
-    return { offloads: replay.offloaded.reduce((a, b) => a + b, 0), right: mean(right) };
+    return { offloads: replay.offloaded.reduce((a, b) => a + b, 0), right };
   };
-  if (share === 1) return mean(teacherRight);
+  if (share === 1) return teacherRight;
   let low = { marginQ8: 0, ...run(0) };
   let highMarginQ8 = NEVER_Q8;
   for (let step = 0; step < HALVINGS && share > 0; step++) {
@@ -157,42 +209,18 @@ function oursAt(
   return low.right;
 }
 
-function onlyLastExit(answers: GateAnswers): GateAnswers {
-  const { records } = answers;
-  return { ...answers, records: { ...records, exits: records.exits.slice(-1) } };
-}
-
-function deployedOf(
-  answers: GateAnswers,
-  teacherRight: readonly number[],
-  seed: number,
-): FoldCurves["deployed"] {
-  const { records, test, calibration } = answers;
-  const replay = replayGate(calibration.parameters, records, test, answers.teacher, seed);
-  const own = Array.from(replay.answers, (answer, i) => Number(answer === test.labels[i]));
-  const right = own.map((value, i) => (replay.offloaded[i] === 1 ? teacherRight[i] : value) ?? 0);
-  const subjects = [...new Set(test.subjects)];
-  return {
-    share: mean([...replay.offloaded]),
-    shareBySubject: subjects.map((subject) =>
-      mean([...replay.offloaded].filter((_, i) => test.subjects[i] === subject)),
-    ),
-    accuracy: mean(right),
-    firstExitShare: mean(Array.from(replay.exits, (exit) => Number(exit === 0))),
-    calibrationError: calibrationError(replay.confidencesQ8, own),
-  };
-}
-
-function calibrationError(confidencesQ8: Uint8Array, right: readonly number[]): number {
+/** Mean distance of confidence and accuracy over 15 bins. */
+function binnedError(confidencesQ8: Uint8Array, right: readonly number[]): number {
   const bins = 15;
   const away = new Float64Array(bins);
   confidencesQ8.forEach((confidence, i) => {
     const bin = Math.min(bins - 1, Math.floor((confidence / 256) * bins));
     away[bin] = (away[bin] as number) + confidence / 255 - (right[i] as number);
   });
-  return away.reduce((sum, value) => sum + Math.abs(value), 0) / right.length;
+  return away.reduce((sum, value) => sum + Math.abs(value), 0) / Math.max(1, right.length);
 }
 
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
+function onlyLastExit(answers: GateAnswers): GateAnswers {
+  const { records } = answers;
+  return { ...answers, records: { ...records, exits: records.exits.slice(-1) } };
 }

@@ -24,6 +24,7 @@ import { prng } from "../src/prng.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";
 import { hopMs, type Profile } from "../src/signal/profile.ts";
 import { profileFor } from "../src/signal/profiles.ts";
+import { parseTurn, turnRecordings } from "../src/signal/turn.ts";
 import { pickWindows, type WindowSet } from "../src/signal/window-set.ts";
 import { type FloatPair, keptPair } from "./kept-pairs.ts";
 
@@ -41,6 +42,8 @@ export type GateJob = TrainingJob & {
   readonly train: readonly string[];
   readonly calibration: readonly string[];
   readonly test: readonly string[];
+  /** A turn of the tested subjects' collars. */
+  readonly rotate?: string | undefined;
   /** Share of windows that the calibrated gate aims to offload. */
   readonly targetShare: number;
 };
@@ -72,7 +75,10 @@ export async function runGateJob(
   const profile = profileFor(recordings);
   const train = makeWindows(recordings, profile, job.train);
   const held = makeWindows(recordings, profile, job.calibration);
-  const recorded = makeWindows(recordings, profile, job.test);
+  const { rotate } = job;
+  const worn =
+    rotate === undefined ? recordings : turnRecordings(recordings, parseTurn(rotate), job.test);
+  const recorded = makeWindows(worn, profile, job.test);
   const order = randomBoutOrder(recorded, prng(job.seed, "test-order"));
   const test = pickWindows(recorded, order);
   const trained = await trainBoth(profile, train, job, onProgress);

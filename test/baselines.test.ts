@@ -2,6 +2,9 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   accuracyAtShare,
+  groundlightTaken,
+  marginScore,
+  takenAtShare,
   maxSoftmaxScore,
   oracleScore,
   sednaCrossEntropyScore,
@@ -18,6 +21,48 @@ describe("scores", () => {
 
   it("the largest softmax is that of logits in Q8", () => {
     expect(maxSoftmaxScore(softmaxOf(Int16Array.of(256, 0)))).toBeCloseTo(0.73106, 5);
+  });
+});
+
+describe("chances of going to the teacher", () => {
+  const scores = fc.array(fc.nat(6), { minLength: 1, maxLength: 80 });
+  const share = fc.double({ min: 0, max: 1, noNaN: true });
+
+  it("add up to the share, by rank and by Groundlight's rule alike", () => {
+    fc.assert(
+      fc.property(scores, share, (given, wanted) => {
+        for (const taken of [takenAtShare(given, wanted), groundlightTaken(given, wanted, 0.01)]) {
+          const sum = taken.reduce((total, chance) => total + chance, 0);
+          expect(sum).toBeCloseTo(wanted * given.length, 6);
+          for (const chance of taken) expect(chance).toBeLessThanOrEqual(1 + 1e-12);
+        }
+      }),
+    );
+  });
+
+  it("are those of the audit for the sure ones, and nothing else where the share is no more", () => {
+    const few = groundlightTaken([0.2, 0.9, 0.9, 0.9], 0.25, 0.01);
+    expect(few[0]).toBeGreaterThan(0.95);
+    expect(few[1]).toBeCloseTo(0.01 + 0.99 * 0, 2);
+    expect([...groundlightTaken([0.2, 0.9], 0.005, 0.01)]).toEqual([0.005, 0.005]);
+  });
+});
+
+describe("entropy", () => {
+  it("ranks as Sedna's filter does: maximum entropy is no other filter", () => {
+    const random = fc.array(fc.double({ min: 0.01, max: 1, noNaN: true }), {
+      minLength: 3,
+      maxLength: 3,
+    });
+    fc.assert(
+      fc.property(random, (weights) => {
+        const sum = weights.reduce((a, b) => a + b, 0);
+        const p = Float64Array.from(weights, (weight) => weight / sum);
+        const entropy = -p.reduce((total, x) => total + x * Math.log(x), 0);
+        expect(sednaCrossEntropyScore(p)).toBeCloseTo(1 - entropy / Math.log(3), 10);
+      }),
+    );
+    expect(marginScore(Float64Array.of(0.1, 0.6, 0.3))).toBeCloseTo(0.3, 12);
   });
 });
 

@@ -1,5 +1,5 @@
 /** The gate's and the drift benchmark, run as a whole on a herd that swings. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -32,10 +32,12 @@ describe("bench gate", () => {
   it("gives every filter at every share, from the student to the teacher", async () => {
     const { ok, figures, lines } = await runGate({ ...OPTIONS, test: ["3"] });
     expect(ok).toBe(true);
-    const { teacher, at, deployed } = figures as {
-      teacher: { mean: number };
-      at: Record<string, Record<string, { mean: number; spread: number }>>;
-      deployed: { share: { mean: number } };
+    type Interval = { mean: number; low: number; high: number };
+    const { teacher, at, deployed, lead } = figures as {
+      teacher: Interval;
+      at: Record<string, Record<string, Interval>>;
+      lead: Record<string, Record<string, Interval>>;
+      deployed: { share: Interval };
     };
     expect(Object.keys(at)).toEqual(SHARES.map(String));
     for (const filter of FILTERS) {
@@ -46,10 +48,27 @@ describe("bench gate", () => {
     }
     // The budget holds whatever the student is worth: its share of the windows and a full bucket.
     expect(deployed.share.mean).toBeLessThan(0.5);
-    expect(lines.join("\n")).toContain("sednaCrossEntropy");
+    expect(lines.join("\n")).toContain("groundlight");
+    // One subject and one seed: nothing to draw again, and no width.
+    expect(lead["10"]?.sedna?.low).toBe(lead["10"]?.sedna?.high);
+    expect(lead["100"]?.sedna?.mean).toBe(0);
+  });
+
+  it("takes what it has trained before from its folder, and turns collars for the test alone", async () => {
+    const extra = { keep: join(data, "kept") };
+    const asked = { ...OPTIONS, test: ["3"], extra };
+    const first = await runGate(asked);
+    const kept = readdirSync(extra.keep);
+    expect(kept).toHaveLength(2);
+    const again = await runGate(asked);
+    expect(again.figures).toEqual(first.figures);
+    const turned = await runGate({ ...asked, rotate: "x180" });
+    expect(readdirSync(extra.keep)).toEqual(kept);
+    expect(turned.figures.teacher).not.toEqual(first.figures.teacher);
   });
 
   it.each([
+    [{ rotate: "w90" }, "bad-turn"],
     [{ dataset: "goats" }, "no-recordings"],
     [{ test: ["9"] }, "unknown-subject"],
     [{ extra: { target: "most" } }, "usage"],
