@@ -87,8 +87,14 @@ async function start(
   speed: number,
 ): Promise<{ readonly node: FirmwareNode; readonly image: string }> {
   const factory = readFileSync(FACTORY);
+  const plays = board === "microbit";
   const signal = { millig: noise(SIGNAL_VALUES), rateHz: RATE_HZ, speed };
-  const image = buildNodeImage({ board, factory, signal, tellsStack: true });
+  const image = buildNodeImage({
+    board,
+    factory,
+    tellsStack: true,
+    ...(plays ? { signal } : {}),
+  });
   const node = await startFirmwareNode({
     board,
     image,

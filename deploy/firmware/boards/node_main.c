@@ -17,10 +17,10 @@
 #define NODE_WINDOW_VALUES 3072u
 #endif
 #ifndef NODE_OUTBOX_ENTRIES
-#define NODE_OUTBOX_ENTRIES 512u
+#define NODE_OUTBOX_ENTRIES 128u
 #endif
 #ifndef NODE_OUTBOX_BYTES
-#define NODE_OUTBOX_BYTES 65536u
+#define NODE_OUTBOX_BYTES 16384u
 #endif
 #ifndef NODE_PACKET_BYTES
 /* The longest offer is 68 bytes, some 200, and 8 for each of 512 chunks. */
