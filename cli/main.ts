@@ -65,6 +65,16 @@ const COMMANDS: readonly {
     load: () => import("./doctor.ts"),
   },
   {
+    name: "backup",
+    summary: "a data directory as one file, while a gateway runs on it",
+    load: () => import("./backup.ts"),
+  },
+  {
+    name: "restore",
+    summary: "a data directory from a backup; never over another one",
+    load: () => import("./restore.ts"),
+  },
+  {
     name: "train",
     summary: "train a teacher and students from labelled recordings",
     load: () => import("./train.ts"),
