@@ -11,7 +11,8 @@
  *
  * Pieces may come in any order and twice. One that is lost is lost with the rest: the node's outbox
  * sends the whole again. Down go wire frames as they are, those that fit one payload; offers and
- * chunks do not, so that a release cannot come over LoRaWAN.
+ * chunks do not, so that a release cannot come over LoRaWAN. So that none waits for such a node, its
+ * hello is read as that of a node with no room for any.
  */
 
 import { EdgeError } from "../assert.ts";
@@ -27,6 +28,8 @@ const PIECE_HEADER_BYTES = 4;
 /** Messages of one node that may be half here, and for how long: a day of LoRaWAN's duty cycle. */
 const PARTIAL_MAX = 4;
 const PARTIAL_MS = 24 * 3600 * 1000;
+/** The least that a hello can say; no container is as small. */
+const NO_SLOT_BYTES = 1;
 /** The largest payload of any data rate. */
 const PAYLOAD_BYTES_MAX = 242;
 
@@ -110,7 +113,8 @@ function toUpFrame(whole: Uint8Array): UpFrame {
   }
   // Whole frames are read here as well, so that nothing is passed on that a gateway refuses.
   const message: UpMessage = decodeUp(kind, whole);
-  return { kind: message.kind, frame: whole };
+  if (message.kind !== "hello") return { kind, frame: whole };
+  return { kind, frame: encodeUp({ ...message, slotBytes: NO_SLOT_BYTES }) };
 }
 
 function takePiece(
