@@ -46,26 +46,7 @@ export async function startFirmwareHerd(options: FirmwareHerdOptions): Promise<F
     await Promise.all(nodes.map((node) => node.stop()));
     throw error;
   }
-  const startMs = Date.now();
-  let simulatedMs = 0;
-  let lastMs = performance.now();
-  const taken = options.nodes.map(() => 0);
-  const timer = setInterval(() => {
-    const nowMs = performance.now();
-    simulatedMs += Math.min(TURN_MS_MAX, nowMs - lastMs) * options.speed;
-    lastMs = nowMs;
-    options.nodes.forEach(({ sensor }, i) => {
-      const due = Math.floor((simulatedMs * sensor.rateHz) / 1000);
-      const count = due - (taken[i] as number);
-      taken[i] = due;
-      if (count <= 0) return;
-      const timeMs = startMs + Math.round(simulatedMs);
-      for (const { startSample, samples } of sensor.next(count)) {
-        const run = { startSample, millig: samples, channels: AXES, timeMs, rateHz: sensor.rateHz };
-        void nodes[i]?.feed(run);
-      }
-    });
-  }, TURN_MS);
+  const timer = feedAll(nodes, options);
   return {
     nodes,
     stop: async () => {
@@ -73,6 +54,46 @@ export async function startFirmwareHerd(options: FirmwareHerdOptions): Promise<F
       await Promise.all(nodes.map((node) => node.stop()));
     },
   };
+}
+
+/** Samples as they fall due. A node that is still taking the last ones loses those of this turn, as
+ * it would from a sensor that does not wait; it sees the gap by their numbers. */
+function feedAll(nodes: readonly FirmwareNode[], options: FirmwareHerdOptions): NodeJS.Timeout {
+  const startMs = Date.now();
+  let simulatedMs = 0;
+  let lastMs = performance.now();
+  const members = nodes.map((node, i) => ({
+    node,
+    sensor: (options.nodes[i] as FleetNode).sensor,
+    taken: 0,
+    busy: false,
+  }));
+  return setInterval(() => {
+    const nowMs = performance.now();
+    simulatedMs += Math.min(TURN_MS_MAX, nowMs - lastMs) * options.speed;
+    lastMs = nowMs;
+    for (const member of members) {
+      const { node, sensor } = member;
+      const due = Math.floor((simulatedMs * sensor.rateHz) / 1000);
+      const runs = due > member.taken ? sensor.next(due - member.taken) : [];
+      member.taken = due;
+      if (member.busy) continue;
+      member.busy = true;
+      const timeMs = startMs + Math.round(simulatedMs);
+      const fed = runs.map(({ startSample, samples }) =>
+        node.feed({
+          startSample,
+          millig: samples,
+          channels: AXES,
+          timeMs,
+          rateHz: sensor.rateHz,
+        }),
+      );
+      void Promise.all(fed).finally(() => {
+        member.busy = false;
+      });
+    }
+  }, TURN_MS);
 }
 
 function startMember(node: FleetNode, options: FirmwareHerdOptions): Promise<FirmwareNode> {
