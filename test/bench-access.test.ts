@@ -2,22 +2,10 @@
 
 import { expect, it } from "vitest";
 import { run, type Timed } from "../bench/access.ts";
+import { quickOptions } from "./benchmark-options.ts";
 
 it("measures logins, joins and connections", async () => {
-  const result = await run({
-    data: undefined,
-    quick: true,
-    dataset: undefined,
-    train: [],
-    test: [],
-    shift: [],
-    seeds: undefined,
-    student: undefined,
-    rotate: undefined,
-    extra: {},
-    progress: () => undefined,
-    signal: new AbortController().signal,
-  });
+  const result = await run(quickOptions());
   expect(result.ok).toBe(true);
   const figures = result.figures as Record<"first" | "again" | "joined" | "plain" | "tls", Timed>;
   // Remembered passwords are what makes a herd's return cheap.

@@ -1,7 +1,6 @@
 /** The cost model against exact counts: the one that ships, and that a fit finds what is there. */
 
 import { expect, it } from "vitest";
-import type { BenchmarkOptions } from "../bench/benchmark.ts";
 import { run } from "../bench/cost.ts";
 import { missingFor } from "../bench/cost-counts.ts";
 import { fitInstructionModel } from "../bench/cost-fit.ts";
@@ -9,6 +8,7 @@ import { someStudents } from "../bench/cost-students.ts";
 import { FITTED } from "../src/cost/fitted-sets.ts";
 import { instructionsOfWork } from "../src/cost/instruction-model.ts";
 import { workOf } from "../src/cost/work.ts";
+import { quickOptions } from "./benchmark-options.ts";
 
 const lacks = missingFor("cortex-m4");
 if (lacks !== undefined) console.warn(`the cost model is not compared: ${lacks} is not there`);
@@ -32,20 +32,7 @@ it("finds again the model by which instructions were made up", () => {
 it.skipIf(lacks !== undefined)(
   "is near the counts of the Cortex-M4 on students it never saw",
   async () => {
-    const result = await run({
-      data: undefined,
-      quick: true,
-      dataset: undefined,
-      train: [],
-      test: [],
-      shift: [],
-      seeds: undefined,
-      student: undefined,
-      rotate: undefined,
-      extra: {},
-      progress: () => undefined,
-      signal: new AbortController().signal,
-    } satisfies BenchmarkOptions);
+    const result = await run(quickOptions());
     const figures = result.figures as Record<
       string,
       { shipped: { median: number; worst: number } }

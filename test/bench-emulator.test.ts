@@ -4,28 +4,15 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { BenchmarkOptions } from "../bench/benchmark.ts";
 import { run } from "../bench/emulator.ts";
+import { quickOptions } from "./benchmark-options.ts";
 import { writeSwingingHerd } from "./swinging-herd.ts";
 
 const data = mkdtempSync(join(tmpdir(), "swinging-herd-"));
 beforeAll(() => writeSwingingHerd(join(data, "cows"), "cows", ["1", "2", "3", "4"]));
 afterAll(() => rmSync(data, { recursive: true }));
 
-const OPTIONS: BenchmarkOptions = {
-  data,
-  quick: true,
-  dataset: "cows",
-  train: [],
-  test: ["4"],
-  shift: [],
-  seeds: 1,
-  student: undefined,
-  rotate: undefined,
-  extra: {},
-  progress: () => undefined,
-  signal: new AbortController().signal,
-};
+const OPTIONS = quickOptions({ data, dataset: "cows", test: ["4"], seeds: 1 });
 
 describe("bench emulator", () => {
   it("trains on real and on emulated signal and tests both on a subject that neither saw", async () => {

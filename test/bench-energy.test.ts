@@ -1,27 +1,14 @@
 /** The energy benchmark, tiny: its figures stand in the relations that they must. */
 
 import { expect, it } from "vitest";
-import type { BenchmarkOptions } from "../bench/benchmark.ts";
 import { run } from "../bench/energy.ts";
 import type { DayEnergy } from "../src/link/energy-day.ts";
+import { quickOptions } from "./benchmark-options.ts";
 
 type Row = { profile: string; link: string; strategy: string; energy: DayEnergy | null };
 
 it("estimates days on every link", async () => {
-  const result = await run({
-    data: undefined,
-    quick: true,
-    dataset: undefined,
-    train: [],
-    test: [],
-    shift: [],
-    seeds: undefined,
-    student: undefined,
-    rotate: undefined,
-    extra: {},
-    progress: () => undefined,
-    signal: new AbortController().signal,
-  } satisfies BenchmarkOptions);
+  const result = await run(quickOptions());
   expect(result.ok).toBe(true);
   const { rows } = result.figures as { rows: Row[] };
   expect(rows.length).toBe(2 * 6 * 5);

@@ -1,10 +1,10 @@
 /** The engine benchmark, tiny: it runs, and its peer computes what our engines do. */
 
 import { expect, it } from "vitest";
-import type { BenchmarkOptions } from "../bench/benchmark.ts";
 import { run } from "../bench/engine.ts";
 import { onnxRuntimeWeb } from "../bench/engine-web.ts";
 import { hasCompiler } from "../bench/engine-native.ts";
+import { quickOptions } from "./benchmark-options.ts";
 
 const hasC = hasCompiler();
 const hasWeb = (await onnxRuntimeWeb()) !== undefined;
@@ -12,20 +12,7 @@ if (!hasC) console.warn("no C compiler: the C runtime is not timed");
 if (!hasWeb) console.warn("onnxruntime-web is not installed: it is not timed");
 
 it("times every engine on every shape, and ONNX Runtime names nearly the same classes", async () => {
-  const result = await run({
-    data: undefined,
-    quick: true,
-    dataset: undefined,
-    train: [],
-    test: [],
-    shift: [],
-    seeds: undefined,
-    student: undefined,
-    rotate: undefined,
-    extra: {},
-    progress: () => undefined,
-    signal: new AbortController().signal,
-  } satisfies BenchmarkOptions);
+  const result = await run(quickOptions());
   expect(result.ok).toBe(true);
   const figures = result.figures as Record<string, Record<string, unknown>>;
   expect(figures).toMatchObject({ bitIdentical: true });

@@ -1,24 +1,11 @@
 /** The benchmark of exports, tiny: it runs, and what leaves a container stays near it. */
 
 import { expect, it } from "vitest";
-import type { BenchmarkOptions } from "../bench/benchmark.ts";
 import { run } from "../bench/export.ts";
+import { quickOptions } from "./benchmark-options.ts";
 
 it("compares ONNX files with the node, and sizes generated C where there is a compiler", async () => {
-  const { ok, figures } = await run({
-    data: undefined,
-    quick: true,
-    dataset: undefined,
-    train: [],
-    test: [],
-    shift: [],
-    seeds: undefined,
-    student: undefined,
-    rotate: undefined,
-    extra: {},
-    progress: () => undefined,
-    signal: new AbortController().signal,
-  } satisfies BenchmarkOptions);
+  const { ok, figures } = await run(quickOptions());
   expect(ok).toBe(true);
   const { onnx, c } = figures as {
     onnx: Record<string, { answers: number }>;

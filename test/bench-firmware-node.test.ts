@@ -3,6 +3,7 @@
 import { expect, it } from "vitest";
 import { run } from "../bench/firmware-node.ts";
 import { missingForNode } from "../deploy/firmware/tools/node-image.ts";
+import { quickOptions } from "./benchmark-options.ts";
 
 const missing = missingForNode("microbit");
 if (missing !== undefined) console.log(`the firmware node is not measured: ${missing}`);
@@ -10,20 +11,7 @@ if (missing !== undefined) console.log(`the firmware node is not measured: ${mis
 it.skipIf(missing !== undefined)(
   "measures both boards, and 16 KB are enough",
   async () => {
-    const result = await run({
-      data: undefined,
-      quick: true,
-      dataset: undefined,
-      train: [],
-      test: [],
-      shift: [],
-      seeds: undefined,
-      student: undefined,
-      rotate: undefined,
-      extra: {},
-      progress: () => undefined,
-      signal: new AbortController().signal,
-    });
+    const result = await run(quickOptions());
     expect(result.ok).toBe(true);
     const { figures } = result.figures as {
       figures: { board: string; codeBytes: number; ramBytes: number; stackBytes: number }[];

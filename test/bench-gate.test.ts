@@ -3,30 +3,17 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { BenchmarkOptions } from "../bench/benchmark.ts";
 import { run as runDrift } from "../bench/drift.ts";
 import { run as runGate } from "../bench/gate.ts";
 import { FILTERS, SHARES } from "../bench/gate-curves.ts";
+import { quickOptions } from "./benchmark-options.ts";
 import { writeSwingingHerd } from "./swinging-herd.ts";
 
 const data = mkdtempSync(join(tmpdir(), "swinging-gate-"));
 beforeAll(() => writeSwingingHerd(join(data, "cows"), "cows", ["1", "2", "3", "4"]));
 afterAll(() => rmSync(data, { recursive: true }));
 
-const OPTIONS: BenchmarkOptions = {
-  data,
-  quick: true,
-  dataset: "cows",
-  train: [],
-  test: [],
-  shift: [],
-  seeds: undefined,
-  student: undefined,
-  rotate: undefined,
-  extra: {},
-  progress: () => undefined,
-  signal: new AbortController().signal,
-};
+const OPTIONS = quickOptions({ data, dataset: "cows" });
 
 describe("bench gate", () => {
   it("gives every filter at every share, from the student to the teacher", async () => {

@@ -2,22 +2,10 @@
 
 import { expect, it } from "vitest";
 import { run } from "../bench/gateway.ts";
+import { quickOptions } from "./benchmark-options.ts";
 
 it("measures the gateway beside the bare teacher", async () => {
-  const result = await run({
-    data: undefined,
-    quick: true,
-    dataset: undefined,
-    train: [],
-    test: [],
-    shift: [],
-    seeds: undefined,
-    student: undefined,
-    rotate: undefined,
-    extra: { nodes: "8", "in-flight": "4" },
-    progress: () => undefined,
-    signal: new AbortController().signal,
-  });
+  const result = await run(quickOptions({ extra: { nodes: "8", "in-flight": "4" } }));
   expect(result.ok).toBe(true);
   const { shipped } = result.figures as {
     shipped: {

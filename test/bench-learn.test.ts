@@ -3,13 +3,13 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { BenchmarkOptions } from "../bench/benchmark.ts";
 import { run } from "../bench/learn.ts";
 import { command } from "../cli/train.ts";
 import { commandInput } from "../cli/command.ts";
 import type { CommandIo } from "../cli/command.ts";
 import { studentFromOnnx } from "../src/learn/student-network.ts";
 import { decodeContainer } from "../src/model/container.ts";
+import { quickOptions } from "./benchmark-options.ts";
 import { writeSwingingHerd } from "./swinging-herd.ts";
 
 const data = mkdtempSync(join(tmpdir(), "swinging-herd-"));
@@ -26,20 +26,7 @@ const IO = {
 } as unknown as CommandIo;
 const printed: string[] = [];
 
-const OPTIONS: BenchmarkOptions = {
-  data,
-  quick: true,
-  dataset: "cows",
-  train: [],
-  test: [],
-  shift: [],
-  seeds: undefined,
-  student: undefined,
-  rotate: undefined,
-  extra: {},
-  progress: () => undefined,
-  signal: new AbortController().signal,
-};
+const OPTIONS = quickOptions({ data, dataset: "cows" });
 
 describe("bench learn", () => {
   it("gives every figure that it promises, per exit, and sees the quantized student", async () => {

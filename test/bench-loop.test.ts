@@ -11,6 +11,7 @@ import { writeRecordings } from "../recordings/read.ts";
 import { emulateRecordings } from "../src/signal/emulate-recordings.ts";
 import { shippedProfile } from "../src/signal/profiles.ts";
 import type { Recordings } from "../src/signal/recordings.ts";
+import { quickOptions } from "./benchmark-options.ts";
 
 const profile = shippedProfile("cattle");
 const folder = mkdtempSync(path.join(tmpdir(), "bench-loop-"));
@@ -62,20 +63,18 @@ describe("splitSegments", () => {
 });
 
 it("lives through the loop with the real broker, gateway and releases", async () => {
-  const result = await run({
-    data: folder,
-    quick: true,
-    dataset: "cows-emulated",
-    train: ["e1", "e3"],
-    test: [],
-    shift: ["e2", "e4"],
-    seeds: 1,
-    student: "plain",
-    rotate: "z180",
-    extra: { speed: "120" },
-    progress: () => undefined,
-    signal: new AbortController().signal,
-  });
+  const result = await run(
+    quickOptions({
+      data: folder,
+      dataset: "cows-emulated",
+      train: ["e1", "e3"],
+      shift: ["e2", "e4"],
+      seeds: 1,
+      student: "plain",
+      rotate: "z180",
+      extra: { speed: "120" },
+    }),
+  );
   expect(result.ok).toBe(true);
   const figures = result.figures as {
     before: { accuracy: { mean: number; worst: number } };

@@ -1,28 +1,15 @@
 /** The microcontroller benchmark, tiny: on one processor, with one window. */
 
 import { expect, it } from "vitest";
-import type { BenchmarkOptions } from "../bench/benchmark.ts";
 import { run } from "../bench/mcu.ts";
 import { missingFor } from "../deploy/firmware/tools/runtime-program.ts";
+import { quickOptions } from "./benchmark-options.ts";
 
 const missing = missingFor("mps2-an386");
 if (missing.length > 0) console.log(`bench -- mcu is skipped: no ${missing.join(", no ")}`);
 
 it.skipIf(missing.length > 0)("counts instructions of students on a Cortex-M4", async () => {
-  const result = await run({
-    data: undefined,
-    quick: true,
-    dataset: undefined,
-    train: [],
-    test: [],
-    shift: [],
-    seeds: undefined,
-    student: undefined,
-    rotate: undefined,
-    extra: {},
-    progress: () => undefined,
-    signal: new AbortController().signal,
-  } satisfies BenchmarkOptions);
+  const result = await run(quickOptions());
   // Instructions are exact, so that even the quick form knows whether bounds are kept.
   expect(result.ok, result.lines.join("\n")).toBe(true);
   const figures = result.figures as Record<string, Record<string, Record<string, number>>>;

@@ -3,29 +3,16 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { BenchmarkOptions } from "../bench/benchmark.ts";
 import { run } from "../bench/quantize.ts";
 import type { Row } from "../bench/quantize-figures.ts";
+import { quickOptions } from "./benchmark-options.ts";
 import { writeSwingingHerd } from "./swinging-herd.ts";
 
 const data = mkdtempSync(join(tmpdir(), "quantized-herd-"));
 beforeAll(() => writeSwingingHerd(join(data, "cows"), "cows", ["1", "2", "3", "4"]));
 afterAll(() => rmSync(data, { recursive: true }));
 
-const OPTIONS: BenchmarkOptions = {
-  data,
-  quick: true,
-  dataset: "cows",
-  train: [],
-  test: [],
-  shift: [],
-  seeds: undefined,
-  student: undefined,
-  rotate: undefined,
-  extra: {},
-  progress: () => undefined,
-  signal: new AbortController().signal,
-};
+const OPTIONS = quickOptions({ data, dataset: "cows" });
 
 describe("bench quantize", () => {
   it("fills every cell, and gives the same from students that it kept", async () => {

@@ -4,6 +4,7 @@ import { expect, it } from "vitest";
 import { type Cost, run } from "../bench/update.ts";
 import { canEmulate } from "../deploy/firmware/tools/emulator.ts";
 import { findProgram } from "../deploy/firmware/tools/toolchain.ts";
+import { quickOptions } from "./benchmark-options.ts";
 
 const there = findProgram("arm-none-eabi-gcc") !== undefined && canEmulate("mps2-an386");
 if (!there) console.log("the update's cost is skipped: it needs arm-none-eabi-gcc and QEMU");
@@ -11,20 +12,7 @@ if (!there) console.log("the update's cost is skipped: it needs arm-none-eabi-gc
 it.skipIf(!there)(
   "counts what a signature costs on a Cortex-M4, and it is affordable",
   async () => {
-    const result = await run({
-      data: undefined,
-      quick: true,
-      dataset: undefined,
-      train: [],
-      test: [],
-      shift: [],
-      seeds: undefined,
-      student: undefined,
-      rotate: undefined,
-      extra: {},
-      progress: () => undefined,
-      signal: new AbortController().signal,
-    });
+    const result = await run(quickOptions());
     expect(result.ok).toBe(true);
     const figures = result.figures as Record<"cortex-m4", Record<string, Cost>>;
     for (const flag of ["O2", "Os"]) {
