@@ -24,7 +24,7 @@ import { shippedProfile } from "../src/signal/profiles.ts";
 import { parseTurn } from "../src/signal/turn.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
 import { ENGINE_OPTION, engineOf } from "./engine-option.ts";
-import { FIRMWARE_OPTION, shareWithFirmware } from "./demo-firmware.ts";
+import { FIRMWARE_OPTION, shareWithFirmware } from "./firmware-share.ts";
 import { type DemoSignal, demoSignal } from "./demo-signal.ts";
 import { DemoScore, showDemo } from "./demo-view.ts";
 import { factoryStudent, type OpenGateway, openGateway } from "./open-gateway.ts";

@@ -7,6 +7,7 @@
  */
 
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { type Fleet, type FleetStatus, startFleet, type Truth } from "../device-sim/fleet.ts";
 import { createHerd, parseTurnPlan } from "../device-sim/herd.ts";
 import { mqttLinks } from "../device-sim/mqtt-link.ts";
@@ -21,6 +22,7 @@ import { shippedProfile } from "../src/signal/profiles.ts";
 import { topicBase } from "../src/wire/topics.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
 import { ENGINE_OPTION, engineOf } from "./engine-option.ts";
+import { FIRMWARE_OPTION, shareWithFirmware } from "./firmware-share.ts";
 import { chooseSignal, readKey, readStudent } from "./herd-inputs.ts";
 import { herdCredentials } from "./herd-join.ts";
 import { LINK_OPTIONS, linkOf } from "./link-option.ts";
@@ -105,6 +107,7 @@ export const command: CommandSpec = {
       kind: "text",
     },
     { flags: "--ca <file>", description: "certificate authority of the broker, PEM", kind: "text" },
+    FIRMWARE_OPTION,
     { flags: "--for <seconds>", description: "end after this real time", kind: "number", low: 0.1 },
   ],
   examples: [
@@ -121,7 +124,7 @@ async function run(input: CommandInput, io: CommandIo): Promise<number> {
   const factory = readStudent(input.text("student") ?? "default", profile);
   const signal = await chooseSignal(input, profile, io);
   const seed = input.number("seed") ?? 1;
-  const nodes = createHerd({
+  const herd = createHerd({
     profile,
     nodes: input.number("nodes") ?? 12,
     seed,
@@ -139,13 +142,24 @@ async function run(input: CommandInput, io: CommandIo): Promise<number> {
   };
   const storageDir = input.text("store") ?? null;
   const code = input.text("join");
-  const known = await herdCredentials({ ...broker, code, storageDir }, nodes, io);
+  const known = await herdCredentials({ ...broker, code, storageDir }, herd, io);
   const publicKeys = [...known.publicKeys, ...readKey(input.text("key") ?? "", known, io)];
   const radio = linkOf(input);
+  const settings = { ...(radio === undefined ? COLLAR : collarOn(radio.profile)), publicKeys };
+  const speed = input.number("speed") ?? 1;
+  const shared = await shareWithFirmware(
+    {
+      ...broker,
+      ...{ herd, count: input.number("firmware") ?? 0, seed, settings, speed },
+      folder: storageDir === null ? null : join(storageDir, "firmware"),
+      passwords: known.passwords,
+    },
+    io,
+  );
   const fleet = await startFleet({
-    nodes,
+    nodes: shared.simulated,
     seed,
-    settings: { ...(radio === undefined ? COLLAR : collarOn(radio.profile)), publicKeys },
+    settings,
     radio,
     engine,
     openLink: mqttLinks({
@@ -154,7 +168,7 @@ async function run(input: CommandInput, io: CommandIo): Promise<number> {
       random: prng(seed, "links"),
     }),
     storageDir,
-    speed: input.number("speed") ?? 1,
+    speed,
     observer: narrator(io),
     onTruth: (truth) => score.take(truth),
   });
@@ -162,6 +176,7 @@ async function run(input: CommandInput, io: CommandIo): Promise<number> {
   await ended(io.signal, input.number("for"));
   clearInterval(timer);
   await fleet.stop();
+  await shared.stop();
   const line = `in all: ${statusLine(fleet, score.all())}`;
   if (io.json) io.printJson({ engine: engine.name, ...fleet.status(), ...score.all() });
   else io.print(line);

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import type { FleetNode } from "../../../device-sim/fleet.ts";
 import type { NodeSettings } from "../../../device-sim/node-types.ts";
 import { AXES } from "../../../src/signal/recordings.ts";
+import type { NodeId } from "../../../src/wire/messages.ts";
 import type { TopicBase } from "../../../src/wire/topics.ts";
 import { type FirmwareNode, startFirmwareNode } from "./firmware-node.ts";
 import { buildNodeImage } from "./node-image.ts";
@@ -25,6 +26,8 @@ export type FirmwareHerdOptions = {
   readonly base: TopicBase;
   readonly seed: number;
   readonly settings: NodeSettings;
+  /** By which the broker knows them, where it wants one. */
+  readonly passwords?: ReadonlyMap<NodeId, string>;
   /** Simulated seconds a second. */
   readonly speed: number;
   /** Flash and provisioning blocks are kept here. */
@@ -97,8 +100,9 @@ function feedAll(nodes: readonly FirmwareNode[], options: FirmwareHerdOptions): 
 }
 
 function startMember(node: FleetNode, options: FirmwareHerdOptions): Promise<FirmwareNode> {
-  const { url, base, seed, settings, folder } = options;
+  const { url, base, seed, settings, folder, passwords } = options;
   const { hostname, port, username, password } = new URL(url);
+  const own = passwords?.get(node.id);
   return startFirmwareNode({
     board: BOARD,
     image: buildNodeImage({ board: BOARD, factory: node.factory }),
@@ -107,8 +111,8 @@ function startMember(node: FleetNode, options: FirmwareHerdOptions): Promise<Fir
     provision: {
       id: node.id,
       base,
-      user: decodeURIComponent(username),
-      password: decodeURIComponent(password),
+      user: own === undefined ? decodeURIComponent(username) : node.id,
+      password: own ?? decodeURIComponent(password),
       publicKeys: settings.publicKeys,
       seed,
       settings,
