@@ -49,7 +49,7 @@ export type GateJob = TrainingJob & {
 };
 
 export type GateAnswers = {
-  readonly calibration: Calibration;
+  readonly calibration: Pick<Calibration, "parameters">;
   readonly records: ExitRecords;
   /** Class probabilities `[window][class]`. */
   readonly teacher: Float32Array;

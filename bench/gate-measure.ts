@@ -3,11 +3,12 @@ import { availableParallelism } from "node:os";
 import { requireDataset } from "../recordings/open.ts";
 import { readRecordings } from "../recordings/read.ts";
 import { EdgeError } from "../src/assert.ts";
-import { hopMs } from "../src/signal/profile.ts";
+import { hopMs, type Profile } from "../src/signal/profile.ts";
 import { profileFor } from "../src/signal/profiles.ts";
 import { parseTurn } from "../src/signal/turn.ts";
 import { holdOut } from "../src/signal/splits.ts";
 import type { BenchmarkOptions } from "./benchmark.ts";
+import { type FrameBytes, frameBytes } from "./frame-bytes.ts";
 import { curvesOf, type FoldCurves, type SubjectCurves } from "./gate-curves.ts";
 import type { GateAnswers, GateJob } from "./gate-job.ts";
 import { dealtFolds, knownSubjects } from "./subject-splits.ts";
@@ -19,6 +20,8 @@ const CALIBRATION_PART = 6;
 
 export type GateMeasurement = {
   readonly dataset: string;
+  /** Models that were trained for this, by folds, or given as files. */
+  readonly source: "trained" | "given";
   readonly student: "default" | "plain";
   /** How the tested subjects' collars were turned; null for as they were recorded. */
   readonly rotate: string | null;
@@ -26,8 +29,7 @@ export type GateMeasurement = {
   readonly folds: number;
   readonly seeds: number;
   readonly windowsPerNodeDay: number;
-  /** Bytes of one window, int8, without headers. */
-  readonly windowBytes: number;
+  readonly frameBytes: FrameBytes;
   /** `[subject][seed]`. */
   readonly bySubject: readonly (readonly SubjectCurves[])[];
   /** `[seed][fold]`. */
@@ -65,10 +67,29 @@ export async function measureGate(options: BenchmarkOptions): Promise<GateMeasur
     curves.slice(s * splits.length, (s + 1) * splits.length),
   );
   const profile = profileFor(await readRecordings(folder));
+  const about = { dataset, options, targetShare, folds: splits.length, profile };
+  return measurementOf({ ...about, source: "trained" }, bySeed);
+}
+
+/** @param bySeed `[seed][fold]` */
+export function measurementOf(
+  about: {
+    readonly dataset: string;
+    readonly source: GateMeasurement["source"];
+    readonly options: BenchmarkOptions;
+    readonly targetShare: number;
+    readonly folds: number;
+    readonly profile: Profile;
+  },
+  bySeed: readonly (readonly FoldCurves[])[],
+): GateMeasurement {
+  const { options, profile, dataset, source, targetShare, folds } = about;
   return {
-    ...{ dataset, student, rotate: rotate ?? null, targetShare, folds: splits.length, seeds },
+    ...{ dataset, source, targetShare, folds, seeds: bySeed.length },
+    student: options.student ?? "default",
+    rotate: options.rotate ?? null,
     windowsPerNodeDay: 86_400_000 / hopMs(profile),
-    windowBytes: profile.windowSamples * profile.channels,
+    frameBytes: frameBytes(profile),
     bySubject: bySubjectOf(bySeed),
     bySeed,
   };

@@ -1,0 +1,34 @@
+/** What a window costs on the link, in bytes of our own frames, by encoding some: MQTT's topic and
+ * the transport under it come on top. */
+import { encodeUp } from "../src/wire/frames.ts";
+import { LIMITS } from "../src/wire/limits.ts";
+import type { ModelId } from "../src/wire/messages.ts";
+
+export type FrameBytes = {
+  /** One offloaded window, whole and in int8. */
+  readonly offload: number;
+  /** A window's part of a full report. */
+  readonly report: number;
+};
+
+export function frameBytes(shape: {
+  readonly windowSamples: number;
+  readonly channels: number;
+}): FrameBytes {
+  const modelId = "0000000000000000" as ModelId;
+  const entry = {
+    ...{ windowIndex: 0, timeMs: 0, classIndex: 0, confidenceQ8: 0, exit: 0, offloaded: false },
+  };
+  const common = { epoch: 0, seq: 0, modelId };
+  const report = encodeUp({
+    ...{ kind: "report", ...common, driftQ8: 0, alarm: false, batteryPercent: 0, dropped: 0 },
+    entries: Array.from({ length: LIMITS.reportEntries }, () => entry),
+  });
+  const offload = encodeUp({
+    ...{ kind: "offload", ...common, ...entry, reason: "unsure", chanceQ16: 65535 },
+    ...{ windowSamples: shape.windowSamples, channels: shape.channels },
+    ...{ inputMilligPerStep: 16, rateCentihertz: 1000 },
+    window: new Int8Array(shape.windowSamples * shape.channels),
+  });
+  return { offload: offload.length, report: report.length / LIMITS.reportEntries };
+}
