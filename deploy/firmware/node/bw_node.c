@@ -6,6 +6,8 @@
 
 #define INFLIGHT 16
 #define TICK_MS 1000u
+/* Journals, a backlog of four pages and two slots of a few. */
+#define PAGES_LEAST 16u
 
 /* A life's number, in flash: with the seed and the clock it makes an epoch that no life before had,
  * so that a node that lost its outbox cannot give a sequence number twice. */
@@ -68,6 +70,7 @@ bw_boot_code bw_node_boot(bw_node *node, const bw_provision *provision,
                           const bw_node_memory *memory, const uint8_t *factory, uint32_t length,
                           bw_time now) {
   uint32_t page = bw_hal_flash.page_bytes;
+  if (bw_hal_flash.length / page < PAGES_LEAST) return BW_NO_FLASH;
   node->provision = provision;
   node->memory = *memory;
   bw_journal_open(&node->lives, 0);
