@@ -55,7 +55,7 @@ export function accessName(text: string | undefined): string {
     code: "access-name",
     message: `${JSON.stringify(text ?? "")} cannot be a name`,
     where: "name",
-    hint: "Use 1 to 64 lower case letters, digits, dashes and underscores; node, bridge and join are reserved.",
+    hint: "Use 1 to 64 lower case letters, digits, dashes and underscores; node, bridge, group and join are reserved.",
   });
 }
 

@@ -11,6 +11,7 @@ import type { Log } from "../gateway/link.ts";
 import { lineLog } from "../gateway/log-lines.ts";
 import { type RunningGateway, startGateway } from "../gateway/run-gateway.ts";
 import { trustAlways } from "../gateway/teacher.ts";
+import { hopMs } from "../src/signal/profile.ts";
 import { shippedProfile } from "../src/signal/profiles.ts";
 import { anchorRecordings } from "./anchor-recordings.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
@@ -136,10 +137,16 @@ function openLoop(input: CommandInput, config: GatewayConfig, log: Log): Promise
 }
 
 async function openServing(config: GatewayConfig, log: Log): Promise<Opened> {
-  const teacher = await openProfileTeacher(config, shippedProfile(config.profile));
+  const profile = shippedProfile(config.profile);
+  const teacher = await openProfileTeacher(config, profile);
   for (const assumption of teacher.assumptions) log("warning", "assumed", { assumption });
   try {
-    const gateway = await startGateway(config, { teacher, trust: trustAlways, log });
+    const gateway = await startGateway(config, {
+      teacher,
+      trust: trustAlways,
+      hopMs: hopMs(profile),
+      log,
+    });
     return {
       gateway,
       stop: async () => {

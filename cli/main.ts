@@ -40,6 +40,11 @@ const COMMANDS: readonly {
     load: () => import("./watch.ts"),
   },
   {
+    name: "history",
+    summary: "what a node did on a day: bouts and time budget",
+    load: () => import("./history.ts"),
+  },
+  {
     name: "nodes",
     summary: "let nodes join, list them, take their credentials away",
     load: () => import("./nodes.ts"),

@@ -7,6 +7,7 @@
 
 import type { z } from "zod";
 import {
+  AlertSchema,
   AvailabilitySchema,
   type Behaviour,
   BehaviourSchema,
@@ -107,6 +108,11 @@ export function applyMessage(
         const line = `${value.after.node} corrected: ${was} -> ${value.after.behaviour}`;
         return happening(value.type === "update" ? line : undefined, value);
       });
+    case "bout":
+    case "budget":
+      return undefined;
+    case "alert":
+      return take(view, AlertSchema, payload, (value) => happening(value.message, value));
     case "availability":
       return take(view, AvailabilitySchema, payload, (value) => {
         const online = value.state === "online";

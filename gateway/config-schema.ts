@@ -4,6 +4,7 @@
  */
 
 import { z } from "zod";
+import { AlertsSchema, BehavioursSchema } from "./behaviour-config.ts";
 import { DEFAULT_TRIGGER_RULE } from "./distil-trigger.ts";
 import { LorawanSchema } from "./lorawan-config.ts";
 import { DEFAULT_ROLLOUT_POLICY } from "./rollout.ts";
@@ -100,6 +101,8 @@ export const FileSchema = z.strictObject({
       most: wholeNumber(1, 1_000_000).default(10_000),
     })
     .prefault({}),
+  behaviours: BehavioursSchema,
+  alerts: AlertsSchema,
   loop: z
     .strictObject({
       enabled: z.boolean().default(true),

@@ -59,6 +59,22 @@ nodes:
   silences: 2.5               # offline after so many of the longest silences that a node announced
   most: 10000                 # frames of further nodes are refused
 
+behaviours:                   # bouts and time budgets
+  utc_offset_hours: 0         # when days begin: 1 for central Europe in winter
+  typical_seconds: 10         # how long bouts last; shorter ones need more evidence
+  typical_seconds_of: {}      # still: 300, and so on, for single behaviours
+  gap_seconds: 60             # a longer silence between windows is unknown time
+  open_minutes: 30            # so far back a late answer still corrects a bout
+  budget_seconds: 60          # least time between two tellings of a budget
+  groups: {}                  # heifers: [collar-1, collar-2], and so on
+
+alerts:                       # days that differ from the animal's own days before
+  days: 7                     # compare with the median of so many days
+  days_least: 3               # of which so many must be good
+  known_least: 0.5            # share of a day that must be known for it to be good
+  deviations_least: 2         # how far a day must stand out from how these days differ
+  rules: []                   # [{ name: less-rumination, behaviours: [ruminating], change_percent: -20 }]
+
 loop:
   enabled: true               # false: answer and keep soft labels, never distil
   labels_wanted: ${TRIGGER.labelsWanted}           # trusted answers to gather after a drift alarm

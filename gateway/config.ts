@@ -12,6 +12,7 @@ import { isMap, isScalar, LineCounter, parseDocument, type Document } from "yaml
 import type { z } from "zod";
 import { EdgeError } from "../src/assert.ts";
 import { type TopicBase, topicBase } from "../src/wire/topics.ts";
+import { type BehaviourConfig, toBehaviourConfig } from "./behaviour-config.ts";
 import { type FileConfig, FileSchema } from "./config-schema.ts";
 import type { TriggerRule } from "./distil-trigger.ts";
 import { type LorawanConfig, toLorawanConfig } from "./lorawan-config.ts";
@@ -69,6 +70,7 @@ export type GatewayConfig = {
   };
   readonly silences: number;
   readonly nodesMax: number;
+  readonly behaviours: BehaviourConfig;
   /** Whether the loop learns, and when: see `distil-trigger.ts`. */
   readonly loop: {
     readonly enabled: boolean;
@@ -196,6 +198,7 @@ function toConfig(settings: FileConfig, file: string): GatewayConfig {
     },
     silences: settings.nodes.silences,
     nodesMax: settings.nodes.most,
+    behaviours: toBehaviourConfig(settings.behaviours, settings.alerts),
     loop: {
       enabled: loop.enabled,
       trigger: {

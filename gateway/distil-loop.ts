@@ -73,7 +73,7 @@ export class DistilLoop {
   }
 
   /** What `startGateway` is to be given beside the log. */
-  get dependencies(): Required<Omit<GatewayDependencies, "log" | "unlock">> {
+  get dependencies(): Required<Omit<GatewayDependencies, "hopMs" | "log" | "unlock">> {
     return {
       teacher: this.#parts.teacher,
       trust: this.#parts.trust,

@@ -9,6 +9,8 @@ import type { Teacher, TeacherTrust } from "./teacher.ts";
 export type GatewayDependencies = {
   readonly teacher: Teacher;
   readonly trust: TeacherTrust;
+  /** From one window of a node to the next, where the profile says it. */
+  readonly hopMs?: number;
   /** Without one, no releases are served. */
   readonly registry?: Registry;
   /** A rollout stopped itself: makes, signs and serves the release that goes back. */

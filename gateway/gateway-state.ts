@@ -7,6 +7,7 @@ import { NO_COUNTS } from "../src/gate/audit-counts.ts";
 import type { DownMessage, ModelId, NodeId, ReleaseOutcome } from "../src/wire/messages.ts";
 import type { Behaviour, BridgeEvent, BridgeInfo } from "../src/wire/public.ts";
 import type { TopicBase } from "../src/wire/topics.ts";
+import type { BehaviourDesk } from "./behaviour-state.ts";
 import type { NodeRow, StoredRow, StoreRow, WaitingOffload } from "./label-rows.ts";
 import type { LogLevel } from "./link.ts";
 import type { ReleaseNeeds } from "./release-fit.ts";
@@ -66,6 +67,7 @@ export type GatewayState = {
   readonly nodes: Map<NodeId, NodeState>;
   /** By cohort. */
   readonly serving: Map<string, Serving>;
+  readonly behaviours: BehaviourDesk;
   /** Why nothing is acknowledged now; null while all is well. */
   degraded: string | null;
   linkOpen: boolean;
@@ -162,11 +164,13 @@ export function createState(
   settings: GatewaySettings,
   rows: readonly NodeRow[],
   softLabels: number,
+  behaviours: BehaviourDesk,
 ): GatewayState {
   const state: GatewayState = {
     settings,
     nodes: new Map(),
     serving: new Map(),
+    behaviours,
     degraded: null,
     linkOpen: false,
     devicesChanged: true,

@@ -13,6 +13,7 @@ import { decodeUp } from "../src/wire/frames.ts";
 import { LIMITS } from "../src/wire/limits.ts";
 import type { NodeId, UpMessage } from "../src/wire/messages.ts";
 import { parseUpTopic } from "../src/wire/topics.ts";
+import { onBehavioursTick, onReportedWindows, onVerdict, tellBudgets } from "./behaviour-desk.ts";
 import { countNode, countsWith } from "./count-node.ts";
 import {
   type GatewayEffect,
@@ -63,7 +64,11 @@ export function stepGateway(
     case "link":
       return onLink(state, event.open, nowMs);
     case "tick":
-      return [...onPresenceTick(state, nowMs), ...onServingTick(state, nowMs)];
+      return [
+        ...onPresenceTick(state, nowMs),
+        ...onServingTick(state, nowMs),
+        ...onBehavioursTick(state, nowMs),
+      ];
     case "serve":
       return onServe(state, event, nowMs);
     case "loop":
@@ -273,7 +278,7 @@ function afterReport(
   node.row = { ...node.row, epoch, driftQ8, alarm, batteryPercent, dropped };
   const windows = result.freshEntries;
   countNode(state, id, { windows }, report.modelId, { ...NO_COUNTS, windows });
-  const effects = tellReport(state, node, report);
+  const effects = [...tellReport(state, node, report), ...onReportedWindows(state, node, report)];
   if (alarm !== wasAlarm) {
     effects.push(log("info", alarm ? "drift alarm" : "drift alarm over", { node: id }));
   }
@@ -332,6 +337,7 @@ function onAnswered(
       probabilities,
     }),
     ...tellVerdict(state, node, offload, verdict),
+    ...onVerdict(state, node, offload, verdict),
     { kind: "news", news: { kind: "label", item, probabilities, trusted, agrees } },
     ...onAudit(state, node, offload, { trusted, agrees }, nowMs),
   ];
@@ -345,6 +351,7 @@ function onLink(state: GatewayState, open: boolean, nowMs: number): GatewayEffec
     tellBridge(state),
     ...nodes.map((node) => tellAvailability(state, node)),
     ...nodes.flatMap((node) => tellLast(state, node)),
+    ...tellBudgets(state, nowMs),
     tellDevices(state),
     tellInfo(state, nowMs),
   ];

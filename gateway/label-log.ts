@@ -23,6 +23,7 @@ import {
   verdictCount,
 } from "../src/gate/audit-counts.ts";
 import type { ModelId } from "../src/wire/messages.ts";
+import { storeBouts, storeDay } from "./label-bouts.ts";
 import { LabelReader } from "./label-reader.ts";
 import { chosenOf, type CommitResult, type StoredRow, type StoreRow } from "./label-rows.ts";
 import { INSERT, SCHEMA, SCHEMA_VERSION } from "./label-schema.ts";
@@ -131,6 +132,12 @@ export class LabelLog {
         this.#statements.outcome.run(node, nowMs, releaseSequence, modelId, outcome);
         return { fresh: true, offloadId: 0, freshEntries: 0 };
       }
+      case "bouts":
+        storeBouts(this.#statements, node, row);
+        return { fresh: true, offloadId: 0, freshEntries: 0 };
+      case "day":
+        storeDay(this.#statements, node, row);
+        return { fresh: true, offloadId: 0, freshEntries: 0 };
       default:
         return unreachable(row);
     }

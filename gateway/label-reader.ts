@@ -10,12 +10,15 @@ import { EdgeError } from "../src/assert.ts";
 import { type AuditCounts, COUNT_NAMES, NO_COUNTS } from "../src/gate/audit-counts.ts";
 import { type ModelId, OFFLOAD_REASONS } from "../src/wire/messages.ts";
 import { modelId, nodeId } from "../src/wire/topics.ts";
+import type { Bout } from "../src/behaviour/track.ts";
+import { readBehaviours, readBouts } from "./label-bouts.ts";
 import type {
   LastBehaviour,
   NodeRow,
   Offload,
   SoftLabel,
   SoftLabelQuery,
+  StoredBehaviours,
   WaitingOffload,
 } from "./label-rows.ts";
 import { AUDIT_COLUMNS, SELECT } from "./label-schema.ts";
@@ -71,6 +74,16 @@ export class LabelReader {
 
   nodes(): NodeRow[] {
     return this.#all(SELECT.nodes).map((row) => this.#nodeOf(row));
+  }
+
+  /** What a start goes on from; `sinceMs` is where budgets begin. */
+  behaviours(node: string, sinceMs: number, classes: number): StoredBehaviours {
+    return readBehaviours(this.#database, node, sinceMs, classes);
+  }
+
+  /** A node's bouts that touch a stretch of time, oldest first. */
+  bouts(node: string, fromMs: number, toMs: number): Bout[] {
+    return readBouts(this.#database, node, fromMs, toMs);
   }
 
   #nodeOf(row: Row): NodeRow {

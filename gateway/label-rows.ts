@@ -2,6 +2,9 @@
  * What the store keeps, as types: rows going in, answers coming out. `label-log.ts` has the tables.
  */
 
+import type { Budget } from "../src/behaviour/budget.ts";
+import type { SeenWindow } from "../src/behaviour/segment.ts";
+import type { Bout, Remembered } from "../src/behaviour/track.ts";
 import type { AuditCounts, Chosen } from "../src/gate/audit-counts.ts";
 import type { ModelId, NodeId, ReleaseOutcome, UpMessage } from "../src/wire/messages.ts";
 
@@ -53,7 +56,30 @@ export type StoreRow =
       readonly releaseSequence: number;
       readonly modelId: ModelId;
       readonly outcome: ReleaseOutcome;
+    }
+  /** Bouts as they are now, and the numbers of those that never were. */
+  | {
+      readonly kind: "bouts";
+      readonly node: NodeId;
+      readonly put: readonly (Bout & { readonly stands: boolean })[];
+      readonly drop: readonly number[];
+    }
+  /** A day that was judged. */
+  | {
+      readonly kind: "day";
+      readonly node: NodeId;
+      readonly startMs: number;
+      readonly budget: Budget;
     };
+
+/** What a start reads of a node's bouts. */
+export type StoredBehaviours = Remembered & {
+  /** Those of today and yesterday that stand. */
+  readonly recent: readonly Bout[];
+  /** Windows that are in no bout that stands, with what the teacher said. */
+  readonly windows: readonly SeenWindow[];
+  readonly days: readonly { readonly startMs: number; readonly budget: Budget }[];
+};
 
 /** What a committed row changed: nothing, where it had been stored before. */
 export type StoredRow = {

@@ -9,6 +9,7 @@
  * first gateway that has the table.
  */
 
+import { BOUT_INSERT, BOUT_TABLES } from "./label-bouts.ts";
 import { COUNT_NAMES } from "../src/gate/audit-counts.ts";
 
 /** Rises when an older gateway could not read the file. */
@@ -115,7 +116,7 @@ CREATE TABLE IF NOT EXISTS outcomes (
   model TEXT NOT NULL,
   outcome TEXT NOT NULL
 );
-`;
+${BOUT_TABLES}`;
 
 /** In the order of `COUNT_NAMES`. */
 export const AUDIT_COLUMNS = COUNT_NAMES.map((name) =>
@@ -123,6 +124,7 @@ export const AUDIT_COLUMNS = COUNT_NAMES.map((name) =>
 );
 
 export const INSERT = {
+  ...BOUT_INSERT,
   node: "INSERT INTO nodes (name) VALUES (?) ON CONFLICT (name) DO NOTHING",
   nodeId: "SELECT id FROM nodes WHERE name = ?",
   hello: `UPDATE nodes SET epoch = ?, firmware = ?, cohort = ?, model = ?, release = ?, format = ?,

@@ -3,16 +3,19 @@
  */
 
 import { mkdirSync } from "node:fs";
-import { assert } from "../src/assert.ts";
+import { assert, EdgeError } from "../src/assert.ts";
 import type { DownMessage, ModelId, NodeId } from "../src/wire/messages.ts";
 import type { BridgeEvent, BridgeInfo } from "../src/wire/public.ts";
 import { openAccess } from "./open-access.ts";
 import { type BrokerOptions, startBroker } from "./broker.ts";
+import { unknownBehaviours } from "./behaviour-config.ts";
+import { recentSinceMs, restoreBehaviours } from "./behaviour-desk.ts";
+import { newBehaviourDesk } from "./behaviour-state.ts";
 import type { GatewayConfig } from "./config.ts";
 import { lockDataDirectory } from "./data-lock.ts";
 import { connectBroker } from "./external-broker.ts";
 import type { GatewayDependencies } from "./gateway-dependencies.ts";
-import { createState } from "./gateway-state.ts";
+import { createState, type GatewayEffect, type GatewayState } from "./gateway-state.ts";
 import type { LabelReader } from "./label-reader.ts";
 import type { NodeRow } from "./label-rows.ts";
 import type { Link, LinkEvents, Log } from "./link.ts";
@@ -79,6 +82,36 @@ export async function startGateway(
   }
 }
 
+/** A typing error in a rule would silence it for ever. */
+function refuseUnknownBehaviours(config: GatewayConfig, classes: readonly string[]): void {
+  const unknown = unknownBehaviours(config.behaviours, classes);
+  if (unknown.length === 0) return;
+  throw new EdgeError({
+    code: "behaviour-unknown",
+    message: `there is no behaviour ${unknown.map((name) => JSON.stringify(name)).join(", ")}`,
+    where: "behaviours.typical_seconds_of, alerts.rules",
+    hint: `The teacher knows ${classes.join(", ")}.`,
+  });
+}
+
+/** Half a window where nobody says how often one begins. */
+function windowTimes({ teacher, hopMs }: GatewayDependencies): {
+  readonly hopMs: number;
+  readonly windowMs: number;
+} {
+  const windowMs = (1000 * teacher.windowSamples) / teacher.rateHz;
+  return { windowMs, hopMs: hopMs ?? windowMs / 2 };
+}
+
+/** Bouts of before this start, and what there is to say of them that was not said. */
+function restored(state: GatewayState, reader: LabelReader): GatewayEffect[] {
+  const { config, rule } = state.behaviours;
+  const sinceMs = recentSinceMs(config, state.settings.startedMs);
+  return [...state.nodes.keys()].flatMap((node) =>
+    restoreBehaviours(state, node, reader.behaviours(node, sinceMs, rule.classes)),
+  );
+}
+
 async function openStore(config: GatewayConfig, log: Log): Promise<StoreThread> {
   const { labelPagesMax, dataDirectory: directory } = config;
   const limit = labelPagesMax === undefined ? {} : { pagesMax: labelPagesMax };
@@ -99,6 +132,7 @@ async function run(
   unlock: () => void,
 ): Promise<RunningGateway> {
   const { teacher } = dependencies;
+  refuseUnknownBehaviours(config, teacher.classes);
   const settings = {
     base: config.base,
     classes: teacher.classes,
@@ -111,7 +145,10 @@ async function run(
     devicesMs: DEVICES_MS,
   };
   const { reader } = store;
-  const state = createState(settings, reader.nodes(), reader.softLabelCount().total);
+  const desk = newBehaviourDesk(config.behaviours, teacher.classes, windowTimes(dependencies));
+  const state = createState(settings, reader.nodes(), reader.softLabelCount().total, desk);
+  // Before anything new can come in.
+  const missed = restored(state, reader);
   const performer = new Performer(config, dependencies, store, state);
   const link = await openLink(config, {
     onMessage: (topic, payload) => performer.happen({ kind: "message", topic, payload }),
@@ -119,6 +156,7 @@ async function run(
     log: dependencies.log,
   });
   performer.begin(link);
+  for (const effect of missed) performer.perform(effect);
   return {
     url: link.url,
     urls: link.urls,

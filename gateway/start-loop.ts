@@ -8,7 +8,7 @@
 import { mkdirSync } from "node:fs";
 import type { EngineName } from "../src/engine/engine.ts";
 import type { Augmentation } from "../src/signal/augment.ts";
-import type { Profile } from "../src/signal/profile.ts";
+import { hopMs, type Profile } from "../src/signal/profile.ts";
 import type { AnchorSet } from "./anchor.ts";
 import type { GatewayConfig } from "./config.ts";
 import { lockDataDirectory } from "./data-lock.ts";
@@ -61,7 +61,12 @@ export async function startLoopGateway(request: LoopRequest): Promise<LoopGatewa
     unlock();
     throw error;
   });
-  const gateway = await startGateway(config, { log, unlock, ...loop.dependencies });
+  const gateway = await startGateway(config, {
+    log,
+    unlock,
+    hopMs: hopMs(request.profile),
+    ...loop.dependencies,
+  });
   loop.attach(gateway);
   return {
     gateway,

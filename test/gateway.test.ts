@@ -8,6 +8,8 @@ import {
   type GatewayEvent,
   type GatewayState,
 } from "../gateway/gateway-state.ts";
+import { newBehaviourDesk } from "../gateway/behaviour-state.ts";
+import { parseConfig } from "../gateway/config.ts";
 import { DEFAULT_ROLLOUT_POLICY } from "../gateway/rollout.ts";
 import { encodeUp } from "../src/wire/frames.ts";
 import type { UpMessage } from "../src/wire/messages.ts";
@@ -34,7 +36,9 @@ function made(): GatewayState {
     devicesMs: 1_000,
     nodesMax: 5,
   };
-  return createState(settings, [], 0);
+  const { behaviours } = parseConfig("", "gateway.yaml", {});
+  const times = { hopMs: 2_500, windowMs: 5_000 };
+  return createState(settings, [], 0, newBehaviourDesk(behaviours, cattle.classes, times));
 }
 
 /** Steps through events; a `store` effect is committed at once, as a perfect disk would. */

@@ -3,7 +3,11 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import {
+  AlertSchema,
   AvailabilitySchema,
+  BoutEventSchema,
+  BudgetSchema,
+  GroupBudgetSchema,
   BRIDGE_EVENTS,
   BehaviourSchema,
   BridgeEventSchema,
@@ -27,6 +31,10 @@ describe("docs/TOPICS.md", () => {
     ["Behaviour", BehaviourSchema],
     ["Event", EventSchema],
     ["Availability", AvailabilitySchema],
+    ["Bout", BoutEventSchema],
+    ["Budget", BudgetSchema],
+    ["Group budget", GroupBudgetSchema],
+    ["Alert", AlertSchema],
     ["Bridge state", AvailabilitySchema],
     ["Bridge devices", DevicesSchema],
     ["Bridge info", BridgeInfoSchema],

@@ -58,6 +58,82 @@ export const EventSchema = z.object({
 });
 export type BehaviourEvent = z.infer<typeof EventSchema>;
 
+/** A stretch of one behaviour, smoothed over windows. */
+export const BoutSchema = z.object({
+  node: nodeName,
+  behaviour: z.string().min(1).max(32),
+  /** By the node's clock; `end` is null while it goes on. */
+  start: timeMs,
+  end: timeMs.nullable(),
+  /** Until its last window so far. */
+  duration_seconds: z.number().min(0),
+  /** Mean chance that its windows are what it says. */
+  confidence: share,
+  windows: count,
+  /** How many of them the teacher answered. */
+  taught: count,
+});
+export type PublicBout = z.infer<typeof BoutSchema>;
+
+/** `<base>/<node>/bout`, not retained. `withdrawn`: it never was, by what is known now. */
+export const BoutEventSchema = z.object({
+  v: version,
+  type: z.enum(["new", "update", "end", "withdrawn"]),
+  /** `<node>:<number>`: stays with the bout through its corrections. */
+  id: z.string().max(96),
+  before: BoutSchema.nullable(),
+  after: BoutSchema.nullable(),
+});
+export type BoutEvent = z.infer<typeof BoutEventSchema>;
+
+/** `minutes` by behaviour, and what nobody knows, add up to the minutes from `start` to `end`. */
+export const BudgetSpanSchema = z.object({
+  start: timeMs,
+  end: timeMs,
+  minutes: z.record(z.string(), z.number().min(0)),
+  unknown_minutes: z.number().min(0),
+});
+export type BudgetSpan = z.infer<typeof BudgetSpanSchema>;
+
+/** `<base>/<node>/budget`, retained: this hour, today and yesterday so far. */
+export const BudgetSchema = z.object({
+  v: version,
+  node: nodeName,
+  time: timeMs,
+  hour: BudgetSpanSchema,
+  day: BudgetSpanSchema,
+  yesterday: BudgetSpanSchema,
+});
+export type PublicBudget = z.infer<typeof BudgetSchema>;
+
+/** `<base>/group/<name>/budget`, retained: the mean of its nodes that have been heard. */
+export const GroupBudgetSchema = BudgetSchema.omit({ node: true }).extend({
+  group: nodeName,
+  nodes: count,
+});
+export type GroupBudget = z.infer<typeof GroupBudgetSchema>;
+
+/** `<base>/<node>/alert`, not retained: a day that differs from the animal's own days before. */
+export const AlertSchema = z.object({
+  v: version,
+  /** `<node>:<rule>:<start of the day>`. */
+  id: z.string().max(200),
+  node: nodeName,
+  rule: z.string().max(64),
+  behaviours: z.array(z.string()),
+  /** Start of the day. */
+  day: timeMs,
+  /** Of a wholly known day: that day, and the median of the days before. */
+  minutes: z.number().min(0),
+  baseline_minutes: z.number().min(0),
+  change_percent: z.number(),
+  /** The same in deviations of the days before. */
+  deviations: z.number(),
+  days: count,
+  message: z.string().max(400),
+});
+export type Alert = z.infer<typeof AlertSchema>;
+
 /** `<base>/<node>/availability` and `<base>/bridge/state`, retained; offline also by last will. The
  * gateway says in `detail` what keeps it from working as it should, such as a full disk. */
 export const AvailabilitySchema = z.object({

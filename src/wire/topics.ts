@@ -6,13 +6,15 @@
  *
  *     <base>/node/<id>/up/<kind>      node to gateway     hello report offload want outcome
  *     <base>/node/<id>/down/<kind>    gateway to node     ack verdict offer chunk setting
- *     <base>/<id>/behaviour | event | availability
+ *     <base>/<id>/behaviour | event | availability | bout | budget | alert
+ *     <base>/group/<name>/budget
  *     <base>/bridge/state | devices | info | event
  *
  * A node's last will, and its farewell, is a retained `{"state":"offline"}` on its own availability:
  * the one public topic that a node writes itself, so that it also holds where no gateway runs.
  *
- * `node`, `bridge` and `join` (see `join.ts`) are therefore no node's name. Nothing here takes a wildcard for a name.
+ * `node`, `bridge`, `group` and `join` (see `join.ts`) are therefore no node's name. Nothing here
+ * takes a wildcard for a name.
  */
 
 import { EdgeError } from "../assert.ts";
@@ -24,14 +26,22 @@ export type TopicBase = string & { readonly __brand: "TopicBase" };
 
 export const UP_KINDS = ["hello", "report", "offload", "want", "outcome"] as const;
 export const DOWN_KINDS = ["ack", "verdict", "offer", "chunk", "setting"] as const;
-export const NODE_TOPICS = ["behaviour", "event", "availability"] as const;
+export const NODE_TOPICS = [
+  "behaviour",
+  "event",
+  "availability",
+  "bout",
+  "budget",
+  "alert",
+] as const;
 export const BRIDGE_TOPICS = ["state", "devices", "info", "event"] as const;
 export type NodeTopic = (typeof NODE_TOPICS)[number];
 export type BridgeTopic = (typeof BRIDGE_TOPICS)[number];
 
 export const DEFAULT_BASE = "bellwether" as TopicBase;
 
-const RESERVED = ["node", "bridge", "join"];
+const RESERVED = ["node", "bridge", "join", "group"];
+const GROUP_NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 const NODE_ID = /^[a-z0-9][a-z0-9_-]*$/;
 const BASE_LEVEL = /^[A-Za-z0-9][A-Za-z0-9_-]*$/;
 const MODEL_ID = /^[0-9a-f]{16}$/;
@@ -50,7 +60,7 @@ export function nodeId(text: string, where = "node id"): NodeId {
     where,
     hint:
       `Use 1 to ${LIMITS.nodeIdBytes} lower case letters, digits, dashes and underscores, ` +
-      "a letter or digit first, and none of the reserved names node, bridge and join.",
+      "a letter or digit first, and none of the reserved names node, bridge, group and join.",
   });
 }
 
@@ -105,6 +115,15 @@ export function downTopic(base: TopicBase, node: NodeId, kind: DownKind): string
 
 export function nodeTopic(base: TopicBase, node: NodeId, name: NodeTopic): string {
   return `${base}/${node}/${name}`;
+}
+
+/** What nodes may be put together under. */
+export function isGroupName(text: string): boolean {
+  return GROUP_NAME.test(text);
+}
+
+export function groupTopic(base: TopicBase, group: string, name: "budget"): string {
+  return `${base}/group/${group}/${name}`;
 }
 
 export function bridgeTopic(base: TopicBase, name: BridgeTopic): string {

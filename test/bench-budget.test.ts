@@ -1,0 +1,75 @@
+/** The benchmark of budgets and bouts: its scores by hand, and the whole of it, tiny. */
+
+import { describe, expect, it } from "vitest";
+import { run, score } from "../bench/budget.ts";
+import { datasetFolder, findRecordings } from "../recordings/find.ts";
+import type { SeenWindow, SegmentRule } from "../src/behaviour/segment.ts";
+
+const RULE: SegmentRule = {
+  classes: 2,
+  hopMs: 2_500,
+  windowMs: 5_000,
+  typicalMs: [60_000, 60_000],
+  gapMs: 60_000,
+};
+
+const digits = (text: string): number[] => Array.from(text, Number);
+
+const seenOf = (text: string): SeenWindow[] =>
+  digits(text).map((classIndex, i) => ({
+    timeMs: (i + 1) * 2_500,
+    epoch: 0,
+    windowIndex: i,
+    student: { classIndex, confidence: 0.8 },
+    teacher: null,
+  }));
+
+describe("scores", () => {
+  const labels = digits("00000000001111111111");
+
+  it("of what is right are perfect", () => {
+    const perfect = score(RULE, labels, seenOf("00000000001111111111"), false);
+    expect(perfect).toEqual({ errorPercent: [0, 0], boutF1: 1, boutRatio: 1, accuracy: 1 });
+  });
+
+  it("of a flicker cost bouts, not the budget; smoothing takes it away", () => {
+    const flicker = seenOf("00010000001111011111");
+    const raw = score(RULE, labels, flicker, false);
+    expect(raw.errorPercent).toEqual([0, 0]);
+    // Of six pieces two share more than half with a bout: "000000" of ten, "11111" not.
+    expect(raw.boutF1).toBeCloseTo(2 / 8);
+    expect(raw.accuracy).toBeCloseTo(0.9);
+    expect(score(RULE, labels, flicker, true)).toMatchObject({ boutF1: 1, accuracy: 1 });
+  });
+
+  it("of a bout that nobody saw cost the budget", () => {
+    const blind = score(RULE, labels, seenOf("00000000000000000000"), true);
+    expect(blind).toMatchObject({ errorPercent: [50, 50], boutF1: 0, boutRatio: 0.5 });
+  });
+});
+
+const folder = datasetFolder(findRecordings(), "cows");
+if (folder === null) console.info("bench-budget.test.ts runs without recordings: none were found");
+
+describe.skipIf(folder === null)("the whole benchmark", () => {
+  it("runs, tiny", async () => {
+    const result = await run({
+      data: undefined,
+      quick: true,
+      dataset: "cows",
+      train: [],
+      test: [],
+      shift: [],
+      seeds: undefined,
+      student: undefined,
+      rotate: undefined,
+      extra: {},
+      progress: () => undefined,
+      signal: new AbortController().signal,
+    });
+    expect(result.ok).toBe(true);
+    const scores = result.figures.scores as Record<string, { accuracy: number }>;
+    expect(Object.keys(scores)).toHaveLength(8);
+    for (const { accuracy } of Object.values(scores)) expect(accuracy).toBeGreaterThan(0.4);
+  }, 60_000);
+});
