@@ -36,7 +36,15 @@ export type GateMeasurement = {
   readonly bySeed: readonly (readonly FoldCurves[])[];
 };
 
-export async function measureGate(options: BenchmarkOptions): Promise<GateMeasurement> {
+/** Every fold with every seed, seed after seed. */
+export async function gateJobs(options: BenchmarkOptions): Promise<{
+  readonly dataset: string;
+  readonly folder: string;
+  readonly seeds: number;
+  readonly folds: number;
+  readonly targetShare: number;
+  readonly jobs: readonly GateJob[];
+}> {
   const dataset = options.dataset ?? "people";
   const folder = requireDataset(dataset, options.data);
   const splits = await splitsOf(folder, options);
@@ -53,21 +61,29 @@ export async function measureGate(options: BenchmarkOptions): Promise<GateMeasur
       jobs.push({ folder, ...split, seed, quick, student, targetShare, keep, rotate });
     }
   }
-  const answers = await runJobs<GateJob, GateAnswers>(
-    new URL("./gate-worker.ts", import.meta.url),
-    jobs,
-    {
-      threads: numberOption(options, "threads", Math.min(2, availableParallelism())),
-      signal: options.signal,
-      onProgress: (share) => options.progress(`${dataset}: ${jobs.length} trainings`, share),
-    },
-  );
+  return { dataset, folder, seeds, folds: splits.length, targetShare, jobs };
+}
+
+export function runGateJobs<Answers>(
+  script: URL,
+  jobs: readonly GateJob[],
+  options: BenchmarkOptions,
+): Promise<Answers[]> {
+  return runJobs<GateJob, Answers>(script, jobs, {
+    threads: numberOption(options, "threads", Math.min(2, availableParallelism())),
+    signal: options.signal,
+    onProgress: (share) => options.progress(`${jobs.length} trainings`, share),
+  });
+}
+
+export async function measureGate(options: BenchmarkOptions): Promise<GateMeasurement> {
+  const { dataset, folder, seeds, folds, targetShare, jobs } = await gateJobs(options);
+  const script = new URL("./gate-worker.ts", import.meta.url);
+  const answers = await runGateJobs<GateAnswers>(script, jobs, options);
   const curves = answers.map((answer, i) => curvesOf(answer, (jobs[i] as GateJob).seed));
-  const bySeed = Array.from({ length: seeds }, (_, s) =>
-    curves.slice(s * splits.length, (s + 1) * splits.length),
-  );
+  const bySeed = Array.from({ length: seeds }, (_, s) => curves.slice(s * folds, (s + 1) * folds));
   const profile = profileFor(await readRecordings(folder));
-  const about = { dataset, options, targetShare, folds: splits.length, profile };
+  const about = { dataset, options, targetShare, folds, profile };
   return measurementOf({ ...about, source: "trained" }, bySeed);
 }
 

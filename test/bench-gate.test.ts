@@ -3,6 +3,8 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { run as runCalibration } from "../bench/calibration.ts";
+import { CLAIMS } from "../bench/calibration-job.ts";
 import { run as runDrift } from "../bench/drift.ts";
 import { run as runGate } from "../bench/gate.ts";
 import { FILTERS, SHARES } from "../bench/gate-curves.ts";
@@ -61,6 +63,32 @@ describe("bench gate", () => {
     [{ extra: { target: "most" } }, "usage"],
   ])("refuses %j with a hint", async (changes, code) => {
     await expect(runGate({ ...OPTIONS, ...changes })).rejects.toMatchObject({ code });
+  });
+});
+
+describe("bench calibration", () => {
+  it("tells every claim of every exit, on windows that were not calibrated on", async () => {
+    const { ok, figures, lines } = await runCalibration({ ...OPTIONS, test: ["3"] });
+    expect(ok).toBe(true);
+    const { exits } = figures as {
+      exits: Record<string, { pooled: number; subjectMean: number; subjectWorst: number }>[];
+    };
+    expect(exits).toHaveLength(2);
+    for (const exit of exits) {
+      expect(Object.keys(exit)).toEqual([...CLAIMS]);
+      for (const { pooled, subjectMean, subjectWorst } of Object.values(exit)) {
+        expect(pooled).toBeGreaterThanOrEqual(0);
+        expect(pooled).toBeLessThanOrEqual(1);
+        // One subject: all together is that one.
+        expect(subjectMean).toBeCloseTo(pooled, 12);
+        expect(subjectWorst).toBeCloseTo(pooled, 12);
+      }
+      // The node's tables are the softmax to one part in four hundred.
+      const away =
+        (exit["float temperature"]?.pooled ?? 0) - (exit["int8 temperature"]?.pooled ?? 1);
+      expect(Math.abs(away)).toBeLessThan(0.1);
+    }
+    expect(lines.join("\n")).toContain("exit 2, told");
   });
 });
 

@@ -38,9 +38,9 @@ const CLEARLY = 0.95;
 /** Windows of prior belief (an even chance rising to certainty) in the confidence table, spread
  * evenly over it; as much again as one subject's windows is spread as the windows are. */
 const PRIOR_WINDOWS = 8;
-/** Temperatures of one student differ from subject to subject by a factor of about 1.5, those of
- * students by 1.2: the variances' ratio is some four subjects' worth of doubt. */
-const DOUBT_SUBJECTS = 4;
+/** The variance of log T from subject to subject over its variance from exit to exit, .19 to .07 on
+ * calibration subjects of people and cattle: so many subjects' worth of doubt. */
+const DOUBT_SUBJECTS = 3;
 
 /**
  * The temperature of one exit that makes the labels most likely, by golden section in log T, drawn
