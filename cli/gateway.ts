@@ -10,6 +10,7 @@ import { CONFIG_TEMPLATE } from "../gateway/config-template.ts";
 import type { Log } from "../gateway/link.ts";
 import { lineLog } from "../gateway/log-lines.ts";
 import { type RunningGateway, startGateway } from "../gateway/run-gateway.ts";
+import { supervisor } from "../gateway/supervisor-notice.ts";
 import { trustAlways } from "../gateway/teacher.ts";
 import { hopMs } from "../src/signal/profile.ts";
 import { shippedProfile } from "../src/signal/profiles.ts";
@@ -96,8 +97,11 @@ async function run(input: CommandInput, io: CommandIo): Promise<number> {
     soft_labels: gateway.counters().softLabels,
   });
   tellWhereAndHow(gateway, await gateway.beginOperator(), config, io);
+  const watcher = supervisor(process.env, log);
+  await watcher.ready(`listening on ${gateway.urls.join(" ")}`);
   await aborted(io.signal);
   log("info", "stopping", {});
+  await watcher.stopping();
   await opened.stop();
   return EXIT.ok;
 }

@@ -244,6 +244,8 @@ class Doors {
       this.#endUnlessHolds(client);
       if (principal?.role !== "joining") return;
       const timer = setTimeout(() => client.close(), JOIN_MS);
+      // The connections of the self-test have ended by then, and must not keep a stopped gateway up.
+      timer.unref();
       client.conn.once("close", () => clearTimeout(timer));
     });
     aedes.on("clientDisconnect", (client) => {

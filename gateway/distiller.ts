@@ -4,6 +4,7 @@ import { Worker } from "node:worker_threads";
 import { assert } from "../src/assert.ts";
 import type { DistilStage } from "./distil.ts";
 import type { DistilAnswer, DistilMessage, DistilTask } from "./distil-task.ts";
+import "./onnx-silence.ts";
 
 const WORKER = new URL("./distil-worker.ts", import.meta.url);
 

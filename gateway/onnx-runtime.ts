@@ -5,6 +5,8 @@
  * that was measured, and the gateway has other work for its cores. Parallel work runs in workers.
  * The only file that imports onnxruntime-node.
  */
+// First, for its effect on what is loaded next.
+import "./onnx-silence.ts";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { EdgeError } from "../src/assert.ts";
 import type { Program, RuntimeTensor } from "../src/learn/runtime.ts";

@@ -11,6 +11,7 @@ import type { OpenTeacher } from "./onnx-teacher.ts";
 import type { TeacherAnswer } from "./teacher.ts";
 import type { TeacherDeclaration } from "./teacher-fit.ts";
 import type { Problem } from "./thread-problems.ts";
+import "./onnx-silence.ts";
 
 export type TeacherFile = {
   readonly file: string;

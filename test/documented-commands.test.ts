@@ -69,11 +69,17 @@ function checkOf(words: readonly string[]): (() => string[]) | undefined {
     case "git":
     case "cd":
     case "jq":
-    case "sudo":
     case "apt-get":
     case "export":
     case "mosquitto":
+    case "systemctl":
+    case "journalctl":
       return () => [];
+    case "sudo":
+      return checkOf(rest);
+    case "deploy/pi/install.sh":
+    case "deploy/pi/try-install.sh":
+      return () => scriptProblems(program, rest);
     default:
       return program.startsWith(".ci/") ? () => missingFile(program) : undefined;
   }
@@ -81,6 +87,12 @@ function checkOf(words: readonly string[]): (() => string[]) | undefined {
 
 function missingFile(path: string): string[] {
   return existsSync(join(ROOT, path)) ? [] : [`${path} is not there`];
+}
+
+/** Words that a script of ours does not name are words that it does not take. */
+function scriptProblems(path: string, words: readonly string[]): string[] {
+  if (!existsSync(join(ROOT, path))) return [`${path} is not there`];
+  return optionsOf(words).filter((option) => !readText(path).includes(`${option}) `));
 }
 
 function npmProblems(words: readonly string[]): string[] {
