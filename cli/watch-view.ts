@@ -108,6 +108,7 @@ export function applyMessage(
         const line = `${value.after.node} corrected: ${was} -> ${value.after.behaviour}`;
         return happening(value.type === "update" ? line : undefined, value);
       });
+    case "state":
     case "bout":
     case "budget":
       return undefined;

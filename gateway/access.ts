@@ -186,7 +186,7 @@ export const ACCESS_RULES: AccessRules = { mayPublish, maySubscribe, mayHear };
 
 /** What a gateway listens to, on any broker. */
 export function gatewayFilters(base: TopicBase): readonly string[] {
-  return [upFilter(base), everyNodeFilter(base, "availability")];
+  return [upFilter(base), everyNodeFilter(base, "availability"), HOME_ASSISTANT_STATUS];
 }
 
 /** The node that a message on the public plane is about, where it is its availability. */

@@ -127,6 +127,12 @@ export const FileSchema = z.strictObject({
       windows_least: wholeNumber(0, 100_000).default(DEFAULT_ROLLOUT_POLICY.windowsLeast),
     })
     .prefault({}),
+  home_assistant: z
+    .strictObject({
+      /** Whether nodes appear in Home Assistant by themselves. */
+      discovery: z.boolean().default(true),
+    })
+    .prefault({}),
   lorawan: LorawanSchema,
   log: z
     .strictObject({ level: z.enum(["debug", "info", "warning", "error"]).default("info") })

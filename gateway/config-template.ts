@@ -91,6 +91,9 @@ releases:
   audits_least: ${ROLLOUT.auditsLeast}             # trusted audits before the canary's end
   windows_least: ${ROLLOUT.windowsLeast}
 
+home_assistant:
+  discovery: true             # false: nodes do not appear in Home Assistant by themselves
+
 lorawan:                      # nodes behind ChirpStack v4; see docs/LORAWAN.md
   # url: mqtt://localhost:1883         # ChirpStack's broker; without it there is no LoRaWAN
   # password_file: chirpstack-password

@@ -77,6 +77,7 @@ export type GatewayConfig = {
     readonly trigger: Omit<TriggerRule, "trust">;
   };
   readonly releases: { readonly chunkBytesPerSecond: number; readonly policy: RolloutPolicy };
+  readonly homeAssistant: boolean;
   readonly lorawan: LorawanConfig;
   readonly logLevel: FileConfig["log"]["level"];
   /** Pages that the label log may grow to; tests fill a disk with it. */
@@ -220,6 +221,7 @@ function toConfig(settings: FileConfig, file: string): GatewayConfig {
         windowsLeast: releases.windows_least,
       },
     },
+    homeAssistant: settings.home_assistant.discovery,
     lorawan: toLorawanConfig(settings.lorawan, beside),
     logLevel: settings.log.level,
   };

@@ -12,7 +12,7 @@ import { readFileSync } from "node:fs";
 import { connect, type MqttClient } from "mqtt";
 import { EdgeError } from "../src/assert.ts";
 import { bridgeTopic, type TopicBase } from "../src/wire/topics.ts";
-import { gatewayFilters } from "./access.ts";
+import { gatewayFilters, HOME_ASSISTANT_STATUS } from "./access.ts";
 import type { Link, LinkEvents, PublishOptions } from "./link.ts";
 
 export type ExternalBrokerOptions = {
@@ -94,7 +94,10 @@ function subscribe(
 ): void {
   const filters = options.filters ?? gatewayFilters(options.base);
   client.subscribe([...filters], { qos: 1 }, (error, granted) => {
-    const refused = granted?.find((grant) => grant.qos > 2);
+    // Without this one everything works but that configurations are told again.
+    const refused = granted?.find(
+      (grant) => grant.qos > 2 && grant.topic !== HOME_ASSISTANT_STATUS,
+    );
     if (error === null && refused === undefined) return onReady();
     events.log("error", "the broker does not let the gateway subscribe", {
       filter: refused?.topic ?? filters.join(" "),

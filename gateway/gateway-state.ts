@@ -51,6 +51,8 @@ export type NodeState = {
   told: Behaviour | null;
   /** By `<epoch>:<window index>`; oldest first. */
   readonly verdicts: Map<string, Verdict>;
+  /** What `<base>/<node>/state` said last; empty for nothing. */
+  toldState: string;
   /** Frames refused since the start; a line in the log at 1, 2, 4, 8 … */
   refused: number;
 };
@@ -62,12 +64,27 @@ export type Serving = {
   readonly needs: ReleaseNeeds;
 };
 
+/** What Home Assistant is still to be told: see `home-assistant.ts`. */
+export type Discovery = {
+  readonly enabled: boolean;
+  /** Nodes whose configuration is to be told; null is the gateway. */
+  readonly waiting: Set<NodeId | null>;
+  dueUptimeMs: number;
+  /** How often Home Assistant has come: pauses differ from one time to the next. */
+  births: number;
+};
+
+export function newDiscovery(enabled: boolean): Discovery {
+  return { enabled, waiting: new Set(), dueUptimeMs: 0, births: 0 };
+}
+
 export type GatewayState = {
   readonly settings: GatewaySettings;
   readonly nodes: Map<NodeId, NodeState>;
   /** By cohort. */
   readonly serving: Map<string, Serving>;
   readonly behaviours: BehaviourDesk;
+  readonly discovery: Discovery;
   /** Why nothing is acknowledged now; null while all is well. */
   degraded: string | null;
   linkOpen: boolean;
@@ -165,12 +182,14 @@ export function createState(
   rows: readonly NodeRow[],
   softLabels: number,
   behaviours: BehaviourDesk,
+  discovery: Discovery,
 ): GatewayState {
   const state: GatewayState = {
     settings,
     nodes: new Map(),
     serving: new Map(),
     behaviours,
+    discovery,
     degraded: null,
     linkOpen: false,
     devicesChanged: true,
@@ -198,7 +217,15 @@ export function nodeOf(state: GatewayState, node: NodeId): NodeState {
 }
 
 function newNode(row: NodeRow): NodeState {
-  return { row, online: false, heardUptimeMs: 0, told: null, verdicts: new Map(), refused: 0 };
+  return {
+    row,
+    online: false,
+    heardUptimeMs: 0,
+    told: null,
+    verdicts: new Map(),
+    toldState: "",
+    refused: 0,
+  };
 }
 
 function unknownNode(node: NodeId): NodeRow {

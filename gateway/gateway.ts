@@ -14,6 +14,7 @@ import { LIMITS } from "../src/wire/limits.ts";
 import type { NodeId, UpMessage } from "../src/wire/messages.ts";
 import { parseUpTopic } from "../src/wire/topics.ts";
 import { onBehavioursTick, onReportedWindows, onVerdict, tellBudgets } from "./behaviour-desk.ts";
+import { HOME_ASSISTANT_STATUS } from "./access.ts";
 import { countNode, countsWith } from "./count-node.ts";
 import {
   type GatewayEffect,
@@ -22,6 +23,7 @@ import {
   type NodeState,
   nodeOf,
 } from "./gateway-state.ts";
+import { discover, discoverAll, onDiscoveryTick, onHomeAssistant } from "./home-assistant.ts";
 import { chosenOf, type Hello, type Offload, type Report } from "./label-rows.ts";
 import type { StoredRow, StoreRow } from "./label-rows.ts";
 import { heard, onAvailability, onPresenceTick } from "./presence.ts";
@@ -68,6 +70,7 @@ export function stepGateway(
         ...onPresenceTick(state, nowMs),
         ...onServingTick(state, nowMs),
         ...onBehavioursTick(state, nowMs),
+        ...onDiscoveryTick(state),
       ];
     case "serve":
       return onServe(state, event, nowMs);
@@ -99,6 +102,10 @@ function onMessage(
   payload: Uint8Array,
   nowMs: number,
 ): GatewayEffect[] {
+  if (topic === HOME_ASSISTANT_STATUS) {
+    onHomeAssistant(state, payload);
+    return [];
+  }
   const up = parseUpTopic(state.settings.base, topic);
   if (up === undefined) return onAvailability(state, topic, payload);
   if (!state.nodes.has(up.node) && state.nodes.size >= state.settings.nodesMax) {
@@ -154,6 +161,7 @@ function joined(
   const { kind: _kind, ...fields } = hello;
   const counts = countsWith(node.row, hello.modelId);
   node.row = { ...node.row, ...fields, counts, lastSeenMs: nowMs };
+  discover(state, node);
   state.devicesChanged = true;
   const id = node.row.node;
   const effects: GatewayEffect[] = [
@@ -347,6 +355,9 @@ function onLink(state: GatewayState, open: boolean, nowMs: number): GatewayEffec
   state.linkOpen = open;
   if (!open) return [log("warning", "broker lost", {})];
   const nodes = [...state.nodes.values()];
+  discoverAll(state);
+  for (const node of nodes) node.toldState = "";
+  state.devicesChanged = true;
   return [
     tellBridge(state),
     ...nodes.map((node) => tellAvailability(state, node)),

@@ -42,7 +42,7 @@ export function mosquittoFiles({
     mosquitto === null ? [] : [`${name}:${mosquitto}`],
   );
   const blocks = [
-    block(GATEWAY_USER, [`topic readwrite ${base}/#`]),
+    block(GATEWAY_USER, [`topic readwrite ${base}/#`, "topic readwrite homeassistant/#"]),
     ...identities.map((identity) => block(identity.name, rightsOf(base, identity))),
   ];
   return {
@@ -69,6 +69,7 @@ function rightsOf(base: TopicBase, { name, role }: Identity): readonly string[] 
     `topic deny ${base}/node/#`,
     ...administration,
     `topic read ${base}/#`,
+    "topic read homeassistant/#",
     `topic write ${HOME_ASSISTANT_STATUS}`,
   ];
 }

@@ -5,10 +5,17 @@
 
 import { availabilityOf } from "./access.ts";
 import type { GatewayEffect, GatewayState, NodeState } from "./gateway-state.ts";
+import type { NodeRow } from "./label-rows.ts";
+import { tellNodeState } from "./tell-node-state.ts";
 import { tellAvailability, tellDevices, tellInfo } from "./telling.ts";
 
 /** A node that announces no longest silence is given this. */
 const SILENCE_MS_LEAST = 10_000;
+
+/** How long a node may be silent before it is taken to be gone. */
+export function silenceMsOf({ settings }: GatewayState, { wakeMs }: NodeRow): number {
+  return settings.silences * Math.max(wakeMs, SILENCE_MS_LEAST);
+}
 
 /** Any frame proves that a node is there. */
 export function heard(state: GatewayState, node: NodeState, nowMs: number): GatewayEffect[] {
@@ -24,8 +31,7 @@ export function heard(state: GatewayState, node: NodeState, nowMs: number): Gate
 export function onPresenceTick(state: GatewayState, nowMs: number): GatewayEffect[] {
   const effects: GatewayEffect[] = [];
   for (const node of state.nodes.values()) {
-    const silenceMs = state.settings.silences * Math.max(node.row.wakeMs, SILENCE_MS_LEAST);
-    const isSilent = state.uptimeMs - node.heardUptimeMs > silenceMs;
+    const isSilent = state.uptimeMs - node.heardUptimeMs > silenceMsOf(state, node.row);
     if (node.online && isSilent) effects.push(gone(state, node));
   }
   const sinceToldMs = state.uptimeMs - state.devicesToldUptimeMs;
@@ -33,6 +39,7 @@ export function onPresenceTick(state: GatewayState, nowMs: number): GatewayEffec
     state.devicesChanged = false;
     state.devicesToldUptimeMs = state.uptimeMs;
     effects.push(tellDevices(state), tellInfo(state, nowMs));
+    for (const node of state.nodes.values()) effects.push(...tellNodeState(state, node));
   }
   return effects;
 }

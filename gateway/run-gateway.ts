@@ -15,7 +15,12 @@ import type { GatewayConfig } from "./config.ts";
 import { lockDataDirectory } from "./data-lock.ts";
 import { connectBroker } from "./external-broker.ts";
 import type { GatewayDependencies } from "./gateway-dependencies.ts";
-import { createState, type GatewayEffect, type GatewayState } from "./gateway-state.ts";
+import {
+  createState,
+  newDiscovery,
+  type GatewayEffect,
+  type GatewayState,
+} from "./gateway-state.ts";
 import type { LabelReader } from "./label-reader.ts";
 import type { NodeRow } from "./label-rows.ts";
 import type { Link, LinkEvents, Log } from "./link.ts";
@@ -146,7 +151,9 @@ async function run(
   };
   const { reader } = store;
   const desk = newBehaviourDesk(config.behaviours, teacher.classes, windowTimes(dependencies));
-  const state = createState(settings, reader.nodes(), reader.softLabelCount().total, desk);
+  const discovery = newDiscovery(config.homeAssistant);
+  const softLabels = reader.softLabelCount().total;
+  const state = createState(settings, reader.nodes(), softLabels, desk, discovery);
   // Before anything new can come in.
   const missed = restored(state, reader);
   const performer = new Performer(config, dependencies, store, state);

@@ -9,7 +9,12 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { newBehaviourDesk } from "../gateway/behaviour-state.ts";
 import { parseConfig } from "../gateway/config.ts";
 import { stepGateway } from "../gateway/gateway.ts";
-import { createState, type GatewayEffect, type GatewayState } from "../gateway/gateway-state.ts";
+import {
+  createState,
+  newDiscovery,
+  type GatewayEffect,
+  type GatewayState,
+} from "../gateway/gateway-state.ts";
 import { LabelLog } from "../gateway/label-log.ts";
 import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
 import { DEFAULT_ROLLOUT_POLICY } from "../gateway/rollout.ts";
@@ -55,7 +60,13 @@ function made(yaml = RULES): GatewayState {
     nodesMax: 5,
   };
   const times = { hopMs: 2_500, windowMs: 5_000 };
-  return createState(settings, [], 0, newBehaviourDesk(behaviours, cattle.classes, times));
+  return createState(
+    settings,
+    [],
+    0,
+    newBehaviourDesk(behaviours, cattle.classes, times),
+    newDiscovery(true),
+  );
 }
 
 /** One committed report with a window every 50 s: grazing for so many hours, then still. */

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { stepGateway } from "../gateway/gateway.ts";
 import {
   createState,
+  newDiscovery,
   type GatewayEffect,
   type GatewayEvent,
   type GatewayState,
@@ -38,7 +39,13 @@ function made(): GatewayState {
   };
   const { behaviours } = parseConfig("", "gateway.yaml", {});
   const times = { hopMs: 2_500, windowMs: 5_000 };
-  return createState(settings, [], 0, newBehaviourDesk(behaviours, cattle.classes, times));
+  return createState(
+    settings,
+    [],
+    0,
+    newBehaviourDesk(behaviours, cattle.classes, times),
+    newDiscovery(true),
+  );
 }
 
 /** Steps through events; a `store` effect is committed at once, as a perfect disk would. */

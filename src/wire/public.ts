@@ -58,6 +58,24 @@ export const EventSchema = z.object({
 });
 export type BehaviourEvent = z.infer<typeof EventSchema>;
 
+/** `<base>/<node>/state`, retained: what a node runs and how it fares, told when it changes. */
+export const NodeStateSchema = z.object({
+  v: version,
+  node: nodeName,
+  battery: z.int().min(0).max(100).nullable(),
+  offload_ratio: share,
+  agreement: share.nullable(),
+  model: modelName,
+  /** The release that it runs, and the one that its cohort is to run; the same when all is done. */
+  release: count,
+  latest_release: count,
+  /** It was offered that release and has not answered. */
+  updating: z.boolean(),
+  alarm: z.boolean(),
+  withheld: z.enum(UNFIT_REASONS).nullable(),
+});
+export type NodeStateMessage = z.infer<typeof NodeStateSchema>;
+
 /** A stretch of one behaviour, smoothed over windows. */
 export const BoutSchema = z.object({
   node: nodeName,

@@ -6,7 +6,7 @@
  *
  *     <base>/node/<id>/up/<kind>      node to gateway     hello report offload want outcome
  *     <base>/node/<id>/down/<kind>    gateway to node     ack verdict offer chunk setting
- *     <base>/<id>/behaviour | event | availability | bout | budget | alert
+ *     <base>/<id>/behaviour | event | availability | state | bout | budget | alert
  *     <base>/group/<name>/budget
  *     <base>/bridge/state | devices | info | event
  *
@@ -30,6 +30,7 @@ export const NODE_TOPICS = [
   "behaviour",
   "event",
   "availability",
+  "state",
   "bout",
   "budget",
   "alert",

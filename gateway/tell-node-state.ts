@@ -1,0 +1,36 @@
+/** `<base>/<node>/state`: what a node runs and how it fares, told where it differs from before. Pure. */
+
+import { type NodeStateMessage, PUBLIC_VERSION } from "../src/wire/public.ts";
+import { nodeTopic } from "../src/wire/topics.ts";
+import type { GatewayEffect, GatewayState, NodeState } from "./gateway-state.ts";
+
+export function tellNodeState(state: GatewayState, node: NodeState): GatewayEffect[] {
+  const { row } = node;
+  if (row.cohort === "") return [];
+  const rollout = state.serving.get(row.cohort)?.rollout;
+  const withheld = rollout?.unfit[row.node]?.reason ?? null;
+  // What is withheld from a node is not to be had.
+  const offered = withheld === null ? (rollout?.sequence ?? 0) : 0;
+  const told: NodeStateMessage = {
+    v: PUBLIC_VERSION,
+    node: row.node,
+    battery: row.batteryPercent,
+    offload_ratio: row.windows === 0 ? 0 : rounded(Math.min(1, row.offloads / row.windows)),
+    agreement: row.trusted === 0 ? null : rounded(row.agreed / row.trusted),
+    model: row.modelId,
+    release: row.releaseSequence,
+    latest_release: Math.max(offered, row.releaseSequence),
+    updating: rollout?.nodes[row.node]?.status === "offered",
+    alarm: row.alarm,
+    withheld,
+  };
+  const json = JSON.stringify(told);
+  if (json === node.toldState) return [];
+  node.toldState = json;
+  const topic = nodeTopic(state.settings.base, row.node, "state");
+  return [{ kind: "tell", topic, json, qos: 1, retain: true }];
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}
