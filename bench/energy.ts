@@ -24,8 +24,9 @@ import {
   wifiLightSleepMicrowatts,
   wifiReconnect,
 } from "../src/link/wifi.ts";
-import { OFFLOAD_HEADER_BYTES } from "../src/wire/frames.ts";
+import { offloadBytes } from "../src/wire/frames.ts";
 import { toLoraPayloads } from "../src/wire/lora.ts";
+import type { OffloadEncoding } from "../src/wire/messages.ts";
 import { type BenchmarkOptions, type BenchmarkResult, table } from "./benchmark.ts";
 import { type ExitMix, measureExits } from "./energy-exits.ts";
 
@@ -33,26 +34,26 @@ const DAY_SECONDS = 86_400;
 const ACK_BYTES = 12;
 const VERDICT_HEADER_BYTES = 17;
 
-/** `windowBytes` is what an offload carries behind its header, of a window of so many int8 values. */
+/** Without an encoding there is nothing yet that a node could send. */
 type Strategy = {
   readonly name: string;
   readonly runsStudent: boolean;
   readonly share: (asked: number) => number;
-  readonly windowBytes: ((values: number) => number) | undefined;
+  readonly encoding: OffloadEncoding | undefined;
 };
 
 const STRATEGIES: readonly Strategy[] = [
-  { name: "always local", runsStudent: true, share: () => 0, windowBytes: () => 0 },
-  { name: "always raw", runsStudent: false, share: () => 1, windowBytes: (n) => n },
-  { name: "gated raw", runsStudent: true, share: (asked) => asked, windowBytes: (n) => n },
+  { name: "always local", runsStudent: true, share: () => 0, encoding: "int8" },
+  { name: "always raw", runsStudent: false, share: () => 1, encoding: "int8" },
+  { name: "gated raw", runsStudent: true, share: (asked) => asked, encoding: "int8" },
   {
     name: "gated raw, 4 bits",
     runsStudent: true,
     share: (asked) => asked,
-    windowBytes: (n) => Math.ceil(n / 2),
+    encoding: "companded4",
   },
   // Filled when a student has an encoder: its bytes, and its instructions beside the exits'.
-  { name: "gated features", runsStudent: true, share: (asked) => asked, windowBytes: undefined },
+  { name: "gated features", runsStudent: true, share: (asked) => asked, encoding: undefined },
 ];
 
 type Carrier = {
@@ -145,11 +146,11 @@ function trafficOf(
   asked: number,
 ): DayTraffic | null {
   const { profile, container } = mix;
-  const { windowBytes, runsStudent } = strategy;
+  const { encoding, runsStudent } = strategy;
   const share = strategy.share(asked);
-  if (windowBytes === undefined) return null;
+  if (encoding === undefined) return null;
   const windows = (DAY_SECONDS * profile.rateHz) / profile.hopSamples;
-  const frameBytes = OFFLOAD_HEADER_BYTES + windowBytes(profile.windowSamples * profile.channels);
+  const frameBytes = offloadBytes(encoding, profile);
   const packets = packetsOf(carrier.profile, new Uint8Array(frameBytes), "offload");
   if (packets === undefined && share > 0) return null;
   const offloads = { perDay: share * windows, packets: packets ?? [] };
@@ -205,7 +206,7 @@ function energyTable(profile: string, rows: readonly Row[]): (string | number)[]
       const row = rows.find(
         (one) => one.profile === profile && one.link === name && one.strategy === strategy.name,
       );
-      if (strategy.windowBytes === undefined) return "-";
+      if (strategy.encoding === undefined) return "-";
       if (row?.energy === undefined || row.energy === null) return "does not fit";
       const { totalMillijoule, carried } = row.energy;
       const part = carried < 1 ? ` (${percent(carried)})` : "";

@@ -47,7 +47,7 @@ export async function gateJobs(options: BenchmarkOptions): Promise<{
 }> {
   const dataset = options.dataset ?? "people";
   const folder = requireDataset(dataset, options.data);
-  const splits = await splitsOf(folder, options);
+  const splits = await gateSplits(folder, options);
   const seeds = options.seeds ?? (options.quick ? 1 : DEFAULT_SEEDS);
   const student = options.student ?? "default";
   const targetShare = numberOption(options, "target", 10) / 100;
@@ -125,7 +125,11 @@ function bySubjectOf(bySeed: readonly (readonly FoldCurves[])[]): readonly Subje
 
 type Split = Pick<GateJob, "train" | "calibration" | "test">;
 
-async function splitsOf(folder: string, options: BenchmarkOptions): Promise<readonly Split[]> {
+/** Each fold with subjects of its own for calibration. */
+export async function gateSplits(
+  folder: string,
+  options: BenchmarkOptions,
+): Promise<readonly Split[]> {
   const known = await knownSubjects(folder, options);
   if (options.test.length > 0 || options.quick) {
     const test = options.test.length > 0 ? options.test : known.slice(0, 1);

@@ -73,6 +73,7 @@ class Offloader {
         channels: profile.channels,
         inputMilligPerStep: profile.inputMilligPerStep,
         rateCentihertz: 100 * profile.rateHz,
+        encoding: "int8",
         window: windows.subarray(start, start + length),
       }),
     );

@@ -19,6 +19,7 @@ import { prng } from "../src/prng.ts";
 import type { Fault } from "../src/signal/faults.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import { shippedProfile } from "../src/signal/profiles.ts";
+import { OFFLOAD_ENCODINGS, type OffloadEncoding } from "../src/wire/messages.ts";
 import { topicBase } from "../src/wire/topics.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
 import { ENGINE_OPTION, engineOf } from "./engine-option.ts";
@@ -92,6 +93,13 @@ export const command: CommandSpec = {
       high: 10_000,
     },
     ...LINK_OPTIONS,
+    {
+      flags: "--offload-encoding <name>",
+      description: "how windows travel; companded4 is half the bytes, for gateways that read it",
+      kind: "text",
+      choices: OFFLOAD_ENCODINGS,
+      default: "int8",
+    },
     { flags: "--subjects <list>", description: "replay only these", kind: "list" },
     { flags: "--data <dir>", description: "where recordings are looked for", kind: "text" },
     { flags: "--store <dir>", description: "keep outboxes and slots here", kind: "text" },
@@ -145,7 +153,10 @@ async function run(input: CommandInput, io: CommandIo): Promise<number> {
   const known = await herdCredentials({ ...broker, code, storageDir }, herd, io);
   const publicKeys = [...known.publicKeys, ...readKey(input.text("key") ?? "", known, io)];
   const radio = linkOf(input);
-  const settings = { ...(radio === undefined ? COLLAR : collarOn(radio.profile)), publicKeys };
+  const settings = {
+    ...(radio === undefined ? COLLAR : collarOn(radio.profile)),
+    ...{ publicKeys, offloadEncoding: encodingOf(input) },
+  };
   const speed = input.number("speed") ?? 1;
   const shared = await shareWithFirmware(
     {
@@ -270,6 +281,10 @@ function narrator(io: CommandIo): NodeObserver {
       if (code !== "booted" && code !== "staging") io.note(`${node}: ${code}: ${text}`);
     },
   };
+}
+
+function encodingOf(input: CommandInput): OffloadEncoding {
+  return OFFLOAD_ENCODINGS.find((known) => known === input.text("offload-encoding")) ?? "int8";
 }
 
 function faultsOf(input: CommandInput, profile: Profile): readonly Fault[] {

@@ -2,7 +2,7 @@
  * A window that is complete: answered, reported, and offloaded when the gate says so.
  */
 
-import { encodeUp, OFFLOAD_HEADER_BYTES } from "../src/wire/frames.ts";
+import { encodeUp, offloadBytes } from "../src/wire/frames.ts";
 import { type Answer, decideWindow } from "./deciding.ts";
 import type { NodeEffect, Now } from "./node-types.ts";
 import { type Node, saveGate } from "./node-state.ts";
@@ -31,7 +31,7 @@ export function answerWindow(
   node.gate = decision.nextState;
   const timeMs = wireTime(asked.timeMs);
   const { classIndex, confidenceQ8, exit, driftQ8, alarm } = decision;
-  const offload = linkCarries(node, asked.window) ? decision.offload : null;
+  const offload = linkCarries(node) ? decision.offload : null;
   if (offload !== null) putOffload(node, asked, answer, now, effects);
   const entry = {
     windowIndex,
@@ -67,9 +67,9 @@ export function answerWindow(
   if (node.nextWindow % node.settings.gateSaveWindows === 0) saveGate(node, effects);
 }
 
-/** An offload is its header and the window. */
-function linkCarries({ settings, outbox }: Node, window: Int8Array): boolean {
-  const fits = OFFLOAD_HEADER_BYTES + window.length <= settings.offloadBytesMax;
+function linkCarries({ settings, outbox, updater }: Node): boolean {
+  const { student } = updater.running.model.container;
+  const fits = offloadBytes(settings.offloadEncoding, student) <= settings.offloadBytesMax;
   return fits && outbox.offloads < settings.offloadsOwedMax;
 }
 
@@ -105,6 +105,7 @@ function putOffload(
     channels: student.channels,
     inputMilligPerStep,
     rateCentihertz,
+    encoding: node.settings.offloadEncoding,
     window: asked.window,
   });
   for (const record of putEntry(node.outbox, "offload", frame, node.nextWindow)) {

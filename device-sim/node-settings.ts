@@ -28,6 +28,7 @@ export const COLLAR: NodeSettings = {
   trialMs: 24 * 3600 * 1000,
   gateSaveWindows: 256,
   offloadBytesMax: LIMITS.frameBytes,
+  offloadEncoding: "int8",
   offloadsOwedMax: OUTBOX_LIMITS.entries,
 };
 

@@ -9,6 +9,7 @@ import type { Prng } from "../src/prng.ts";
 import type {
   DownKind,
   ModelId,
+  OffloadEncoding,
   OffloadReason,
   ReleaseOutcome,
   UpKind,
@@ -48,6 +49,9 @@ export type NodeSettings = {
   readonly gateSaveWindows: number;
   /** A window whose offload would be a larger frame is not offloaded: the link cannot carry it. */
   readonly offloadBytesMax: number;
+  /** How windows travel. A gateway of before `companded4` refuses and never acknowledges it, so a
+   * node uses it only where whoever set it up knows its gateways. */
+  readonly offloadEncoding: OffloadEncoding;
   /** Nor while so many offloads are owed: on a slow link they would hold up the reports. */
   readonly offloadsOwedMax: number;
 };

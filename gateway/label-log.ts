@@ -14,7 +14,7 @@ import { existsSync, mkdirSync, renameSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { EdgeError, unreachable } from "../src/assert.ts";
-import { OFFLOAD_REASONS } from "../src/wire/messages.ts";
+import { OFFLOAD_ENCODINGS, OFFLOAD_REASONS } from "../src/wire/messages.ts";
 import {
   type AuditCounts,
   COUNT_NAMES,
@@ -26,7 +26,7 @@ import type { ModelId } from "../src/wire/messages.ts";
 import { storeBouts, storeDay } from "./label-bouts.ts";
 import { LabelReader } from "./label-reader.ts";
 import { chosenOf, type CommitResult, type StoredRow, type StoreRow } from "./label-rows.ts";
-import { INSERT, SCHEMA, SCHEMA_VERSION } from "./label-schema.ts";
+import { ADD_ENCODING, INSERT, SCHEMA, SCHEMA_VERSION, SELECT } from "./label-schema.ts";
 
 export const LABEL_LOG_FILE = "labels.db";
 
@@ -223,6 +223,7 @@ export class LabelLog {
       offload.channels,
       offload.inputMilligPerStep,
       offload.rateCentihertz,
+      OFFLOAD_ENCODINGS.indexOf(offload.encoding),
       new Uint8Array(offload.window.buffer, offload.window.byteOffset, offload.window.byteLength),
     );
     if (changes === 0) {
@@ -278,6 +279,8 @@ function open(file: string, options: LabelLogOptions): DatabaseSync {
     });
   }
   database.exec(`${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION};`);
+  // A log of before the column, all of whose windows are int8.
+  if (database.prepare(SELECT.hasEncoding).get() === undefined) database.exec(ADD_ENCODING);
   if (options.pagesMax !== undefined) database.exec(`PRAGMA max_page_count = ${options.pagesMax}`);
   return database;
 }

@@ -8,7 +8,7 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { EdgeError } from "../src/assert.ts";
 import { type AuditCounts, COUNT_NAMES, NO_COUNTS } from "../src/gate/audit-counts.ts";
-import { type ModelId, OFFLOAD_REASONS } from "../src/wire/messages.ts";
+import { type ModelId, OFFLOAD_ENCODINGS, OFFLOAD_REASONS } from "../src/wire/messages.ts";
 import { modelId, nodeId } from "../src/wire/topics.ts";
 import type { Bout } from "../src/behaviour/track.ts";
 import { readBehaviours, readBouts } from "./label-bouts.ts";
@@ -49,7 +49,7 @@ export class LabelReader {
 
   /** A node's unanswered offloads above an id, oldest first. */
   waiting(node: string, afterId: number, limit: number): WaitingOffload[] {
-    return this.#all(SELECT.waiting, node, afterId, limit).map((row) => ({
+    return this.#all(SELECT.waiting(this.#encodingColumn()), node, afterId, limit).map((row) => ({
       offloadId: Number(row.id),
       node: nodeId(String(row.name), "label log"),
       offload: offloadOf(row),
@@ -59,7 +59,7 @@ export class LabelReader {
   /** What a teacher has answered, with its windows. */
   softLabels(query: SoftLabelQuery = {}): SoftLabel[] {
     return this.#all(
-      SELECT.softLabels(query.newestFirst ?? false),
+      SELECT.softLabels(this.#encodingColumn(), query.newestFirst ?? false),
       query.afterId ?? 0,
       query.sinceMs ?? 0,
       query.trustedOnly ? 1 : 0,
@@ -121,6 +121,11 @@ export class LabelReader {
     return Object.fromEntries(pairs) as AuditCounts;
   }
 
+  /** A log of before the column, read without a gateway that would add it, holds int8 alone. */
+  #encodingColumn(): string {
+    return this.#all(SELECT.hasEncoding).length > 0 ? "o.encoding" : "0 AS encoding";
+  }
+
   #all(sql: string, ...values: (number | string)[]): Row[] {
     let statement = this.#statements.get(sql);
     if (statement === undefined) {
@@ -160,6 +165,7 @@ function offloadOf(row: Row): Offload {
     channels: Number(row.channels),
     inputMilligPerStep: Number(row.millig_per_step),
     rateCentihertz: Number(row.rate_chz),
+    encoding: OFFLOAD_ENCODINGS[Number(row.encoding)] ?? "int8",
     window: new Int8Array(window.buffer, window.byteOffset, window.byteLength),
   };
 }

@@ -121,6 +121,8 @@ export type SoftLabel = {
   readonly answeredMs: number;
   /** One per class, sums to 1. */
   readonly probabilities: Float32Array;
+  /** How it came: what is not `int8` has lost something on the way. */
+  readonly encoding: Offload["encoding"];
   /** Int8 `[time][channel]`. */
   readonly window: Int8Array;
   readonly windowSamples: number;

@@ -57,6 +57,7 @@ CREATE TABLE IF NOT EXISTS offloads (
   millig_per_step INTEGER NOT NULL,
   rate_chz INTEGER NOT NULL,
   window BLOB NOT NULL,
+  encoding INTEGER NOT NULL DEFAULT 0,
   UNIQUE (node, epoch, seq)
 );
 CREATE TABLE IF NOT EXISTS waiting (
@@ -118,6 +119,9 @@ CREATE TABLE IF NOT EXISTS outcomes (
 );
 ${BOUT_TABLES}`;
 
+/** For a log of before windows came in more than one encoding. */
+export const ADD_ENCODING = "ALTER TABLE offloads ADD COLUMN encoding INTEGER NOT NULL DEFAULT 0";
+
 /** In the order of `COUNT_NAMES`. */
 export const AUDIT_COLUMNS = COUNT_NAMES.map((name) =>
   name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
@@ -131,7 +135,7 @@ export const INSERT = {
     slot_bytes = ?, ram_bytes = ?, wake_ms = ?, last_seen_ms = ? WHERE id = ?`,
   offload: `INSERT OR IGNORE INTO offloads (node, epoch, seq, received_ms, model, window_index,
     time_ms, reason, chance_q16, class, confidence_q8, exit, samples, channels, millig_per_step,
-    rate_chz, window) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+    rate_chz, encoding, window) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
   offloadId: "SELECT id FROM offloads WHERE node = ? AND epoch = ? AND seq = ?",
   waiting: "INSERT OR IGNORE INTO waiting (node, offload) VALUES (?, ?)",
   countOffload: "UPDATE nodes SET offloads = offloads + 1, last_seen_ms = ? WHERE id = ?",
@@ -151,18 +155,22 @@ export const INSERT = {
   outcome: `INSERT INTO outcomes (node, received_ms, release, model, outcome) VALUES (?,?,?,?,?)`,
 } as const;
 
-const OFFLOAD_COLUMNS = `o.id, n.name, o.epoch, o.seq, o.model, o.window_index, o.time_ms, o.reason,
+const offloadColumns = (
+  encoding: string,
+): string => `o.id, n.name, o.epoch, o.seq, o.model, o.window_index, o.time_ms, o.reason,
   o.chance_q16, o.class, o.confidence_q8, o.exit, o.samples, o.channels, o.millig_per_step,
-  o.rate_chz, o.window`;
+  o.rate_chz, ${encoding}, o.window`;
 
 export const SELECT = {
   waitingNodes: "SELECT DISTINCT n.name FROM waiting w JOIN nodes n ON n.id = w.node",
-  waiting: `SELECT ${OFFLOAD_COLUMNS} FROM waiting w JOIN offloads o ON o.id = w.offload
+  waiting: (
+    encoding: string,
+  ): string => `SELECT ${offloadColumns(encoding)} FROM waiting w JOIN offloads o ON o.id = w.offload
     JOIN nodes n ON n.id = w.node
     WHERE w.node = (SELECT id FROM nodes WHERE name = ?) AND w.offload > ?
     ORDER BY w.offload LIMIT ?`,
-  softLabels: (newestFirst: boolean): string =>
-    `SELECT ${OFFLOAD_COLUMNS}, l.teacher, l.answered_ms, l.trusted, l.probabilities
+  softLabels: (encoding: string, newestFirst: boolean): string =>
+    `SELECT ${offloadColumns(encoding)}, l.teacher, l.answered_ms, l.trusted, l.probabilities
     FROM labels l JOIN offloads o ON o.id = l.offload JOIN nodes n ON n.id = o.node
     WHERE l.offload > ? AND l.answered_ms >= ? AND l.trusted >= ?
     ORDER BY l.offload ${newestFirst ? "DESC" : "ASC"} LIMIT ?`,
@@ -170,6 +178,7 @@ export const SELECT = {
   nodes: "SELECT * FROM nodes ORDER BY name",
   auditCounts: "SELECT * FROM audit_counts WHERE node = ? AND model = ?",
   hasAuditCounts: "SELECT 1 FROM sqlite_schema WHERE name = 'audit_counts'",
+  hasEncoding: "SELECT 1 FROM pragma_table_info('offloads') WHERE name = 'encoding'",
   lastBehaviour: `SELECT * FROM behaviours WHERE node = ? AND epoch = ?
     ORDER BY window_index DESC LIMIT 1`,
 } as const;

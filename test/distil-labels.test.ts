@@ -34,6 +34,7 @@ function row(more: Partial<SoftLabel> = {}): SoftLabel {
     channels: 3,
     inputMilligPerStep: 16,
     rateCentihertz: 1000,
+    encoding: "int8",
     ...more,
   };
 }

@@ -170,6 +170,7 @@ export function offloadOf(
     channels: cattle.channels,
     inputMilligPerStep: cattle.inputMilligPerStep,
     rateCentihertz: 100 * cattle.rateHz,
+    encoding: "int8",
     window,
     ...more,
   };

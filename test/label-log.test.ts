@@ -113,6 +113,30 @@ describe("rows", () => {
     again.close();
   });
 
+  it("say how their window came, in a log of before the column too", () => {
+    const file = openLog();
+    file.close();
+    const old = new DatabaseSync(file.file);
+    old.exec("ALTER TABLE offloads DROP COLUMN encoding");
+    old.exec(`INSERT INTO nodes (name) VALUES ('collar-1'); INSERT INTO offloads VALUES
+      (1, 1, 1, 0, 1, '0123456789abcdef', 0, 1, 0, 1, 0, 0, 0, 1, 1, 16, 1000, x'05')`);
+    old.exec("INSERT INTO waiting VALUES (1, 1)");
+    old.close();
+    const reader = openLabelReader(file.file);
+    expect(reader.waiting(node, 0, 9).map(({ offload }) => offload.encoding)).toEqual(["int8"]);
+    reader.close();
+
+    const log = openLog();
+    const offload = offloadOf(1, { encoding: "companded4" });
+    expect(log.commit([{ kind: "offload", node, nowMs: 5, offload, teachable: true }]).ok).toBe(
+      true,
+    );
+    const [first, second] = log.reader.waiting(node, 0, 9);
+    expect(first?.offload).toMatchObject({ encoding: "int8", window: Int8Array.of(5) });
+    expect(second?.offload).toEqual(offload);
+    log.close();
+  });
+
   it("are found by what a distiller asks for", () => {
     const log = openLog();
     const result = log.commit(Array.from({ length: 10 }, (_, i) => offloadRow(i)));

@@ -47,7 +47,7 @@ function careless(): (from: number) => void {
     database.exec("BEGIN IMMEDIATE");
     for (let seq = from; seq < from + ROWS; seq++) {
       const row = offload.run(
-        ...[1, 1, seq, 1, "0123456789abcdef", seq, 1, 0, 65_535, 0, 128, 0, 50, 3, 16, 1_000],
+        ...[1, 1, seq, 1, "0123456789abcdef", seq, 1, 0, 65_535, 0, 128, 0, 50, 3, 16, 1_000, 0],
         window,
       );
       waiting.run(1, row.lastInsertRowid);

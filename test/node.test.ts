@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { OUTBOX_LIMITS } from "../device-sim/outbox.ts";
+import { offloadBytes } from "../src/wire/frames.ts";
+import type { OffloadEncoding, UpMessage } from "../src/wire/messages.ts";
 import { CALM, COLLAR_SPEC, NodeWorld, ROUGH } from "./node-world.ts";
 import { noiseWindows } from "./student-samples.ts";
 
@@ -73,6 +75,24 @@ describe("a node", () => {
     await world.run(2, false);
     expect(world.reportedWindows()).toEqual(range(12));
     expect(world.node?.status().outbox).toBe(0);
+  });
+
+  it("offloads in 4 bits a value where it is set so, and what then fits its link", async () => {
+    const shape = { windowSamples: 50, channels: 3 };
+    const offloadBytesMax = offloadBytes("companded4", shape);
+    expect(offloadBytesMax).toBeLessThan(offloadBytes("int8", shape));
+    const offloadsOf = async (offloadEncoding: OffloadEncoding): Promise<readonly UpMessage[]> => {
+      const world = new NodeWorld({ seed: 1, settings: { offloadEncoding, offloadBytesMax } });
+      await world.boot();
+      world.connect();
+      await world.run(250);
+      await world.run(20, false);
+      return world.received.filter(({ kind }) => kind === "offload");
+    };
+    expect(await offloadsOf("int8")).toEqual([]);
+    const companded = await offloadsOf("companded4");
+    expect(companded.length).toBeGreaterThan(3);
+    for (const offload of companded) expect(offload).toMatchObject({ encoding: "companded4" });
   });
 
   it("tells of windows in their order, offloads among them", async () => {

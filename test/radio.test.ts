@@ -11,7 +11,7 @@ import {
 } from "../src/link/link-step.ts";
 import { dutyCycleOffMs, uplinkAirtimeMs } from "../src/link/lorawan.ts";
 import { decodeDown, encodeDown, encodeUp } from "../src/wire/frames.ts";
-import type { ModelId, UpMessage } from "../src/wire/messages.ts";
+import type { ModelId, OffloadEncoding, UpMessage } from "../src/wire/messages.ts";
 import { CALM, NodeWorld, ROUGH } from "./node-world.ts";
 
 const SLOWEST = linkProfile("lorawan", 0);
@@ -30,7 +30,7 @@ function report(seq: number, windows = 20): Uint8Array {
   return encodeUp({ ...head, batteryPercent: 50, dropped: 0, entries });
 }
 
-function offload(samples: number): Uint8Array {
+function offload(samples: number, encoding: OffloadEncoding = "int8"): Uint8Array {
   const message: UpMessage = {
     kind: "offload",
     epoch: 5,
@@ -47,6 +47,7 @@ function offload(samples: number): Uint8Array {
     channels: 3,
     inputMilligPerStep: 16,
     rateCentihertz: 1000,
+    encoding,
     window: new Int8Array(samples * 3),
   };
   return encodeUp(message);
@@ -125,6 +126,15 @@ describe("a payload's limit", () => {
     expect(state.packets).toBe(4);
     const refused = stepLink(state, { kind: "send", topic: "offload", frame: offload(50) }, 2e6);
     expect(refused).toEqual([{ kind: "refused", topic: "offload", reason: "too-large" }]);
+  });
+
+  it("lets a collar's whole window through in 4 bits a value", () => {
+    const state = createLinkState(SLOWEST);
+    const frame = offload(50, "companded4");
+    stepLink(state, { kind: "send", topic: "offload", frame }, 0);
+    const whole = pass(state, 0, 1_500_000).find(([, effect]) => effect.kind === "up");
+    expect(whole?.[1]).toMatchObject({ topic: "offload", frame });
+    expect(state.packets).toBe(3);
   });
 });
 

@@ -4,6 +4,7 @@ import { connectAsync, type MqttClient } from "mqtt";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
 import type { RunningGateway } from "../gateway/run-gateway.ts";
+import { decodeCompanded, encodeCompanded } from "../src/wire/companded.ts";
 import { encodeUp } from "../src/wire/frames.ts";
 import {
   AvailabilitySchema,
@@ -72,6 +73,21 @@ describe("an offload", () => {
       inputMilligPerStep: cattle.inputMilligPerStep,
     });
     expect(label?.window).toEqual(sent.window);
+    expect(label?.probabilities).toEqual(expected.probabilities);
+    await node.close();
+  });
+});
+
+describe("an offload in 4 bits a value", () => {
+  it("is answered and kept as what was left of its window, and marked", async () => {
+    const node = await HandNode.connect(gateway.url, "collar-1");
+    await node.offload({ encoding: "companded4" });
+    await until("the label is stored", () => gateway.labels().softLabelCount().total === 1);
+    const { window, windowSamples, channels, inputMilligPerStep } = offloadOf(0);
+    const left = decodeCompanded(encodeCompanded(window, channels), windowSamples, channels);
+    const [label] = gateway.labels().softLabels();
+    expect(label).toMatchObject({ encoding: "companded4", window: left });
+    const expected = await teacher.predict(left, 1, inputMilligPerStep);
     expect(label?.probabilities).toEqual(expected.probabilities);
     await node.close();
   });

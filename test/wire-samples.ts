@@ -91,6 +91,7 @@ export const anyUp: fc.Arbitrary<UpMessage> = fc.oneof(
         exit,
         inputMilligPerStep: positive32.map((microg) => microg / 1000),
         rateCentihertz: fc.integer({ min: 1, max: LIMITS.rateCentihertz }),
+        encoding: fc.constant("int8" as const),
       }),
       offloadShape,
     )
@@ -210,6 +211,7 @@ export const GOLDEN_UP: readonly UpMessage[] = [
     channels: 3,
     inputMilligPerStep: 15.625,
     rateCentihertz: 1000,
+    encoding: "int8",
     window: Int8Array.of(0, 1, -1, 2, -2, 127, -127, -128, 64, -64, 32, -32),
   },
   {

@@ -11,8 +11,8 @@
  *                        12 exit u8 (bits 0-6; bit 7: offloaded)
  *      03 offload    2 epoch u32  6 seq u32  10 model 8B  18 window index u32  22 time ms u48
  *                    28 reason u8  29 class u8  30 confidence Q8 u8  31 exit u8  32 chance Q16 u16
- *                    34 samples u16  36 channels u8  37 encoding u8 (0: int8)  38 micro-g/step u32
- *                    42 rate cHz u32  46 window int8 [time][channel]
+ *                    34 samples u16  36 channels u8  37 encoding u8  38 micro-g/step u32
+ *                    42 rate cHz u32  46 window: encoding 0 int8 [time][channel], 1 `companded.ts`
  *      04 want       2 release u32  6 model 8B  14 first chunk u16  16 bytes u16  18 bitmap
  *      05 outcome    2 release u32  6 model 8B  14 outcome u8
  *      81 ack        2 epoch u32  6 count u16  8 seq u32 each
@@ -29,9 +29,10 @@
 
 import { assert, EdgeError, unreachable } from "../assert.ts";
 import { ByteReader, ByteWriter } from "../bytes.ts";
+import { compandedBytes, encodeCompanded, readCompanded } from "./companded.ts";
 import { LIMITS } from "./limits.ts";
 import type { DownKind, DownMessage, ModelId, ReportEntry, UpKind, UpMessage } from "./messages.ts";
-import { OFFLOAD_REASONS, OUTCOMES } from "./messages.ts";
+import { OFFLOAD_ENCODINGS, OFFLOAD_REASONS, type OffloadEncoding, OUTCOMES } from "./messages.ts";
 import { modelIdBytes, modelIdOf } from "./topics.ts";
 
 export const FRAME_VERSION = 1;
@@ -51,8 +52,7 @@ export const FRAME_TYPES = {
 
 const REPORT_ENTRY_BYTES = 13;
 /** Of an offload, before its window. */
-export const OFFLOAD_HEADER_BYTES = 46;
-const ENCODING_INT8 = 0;
+const OFFLOAD_HEADER_BYTES = 46;
 const OFFLOADED_BIT = 0x80;
 
 type Up<K extends UpKind> = Extract<UpMessage, { kind: K }>;
@@ -85,6 +85,17 @@ export function encodeUp(message: UpMessage): Uint8Array {
       unreachable(message);
   }
   return finish(to);
+}
+
+/** What the frame of an offload takes. */
+export function offloadBytes(
+  encoding: OffloadEncoding,
+  shape: { readonly windowSamples: number; readonly channels: number },
+): number {
+  const { windowSamples, channels } = shape;
+  const values = windowSamples * channels;
+  const window = encoding === "int8" ? values : compandedBytes(windowSamples, channels);
+  return OFFLOAD_HEADER_BYTES + window;
 }
 
 /** The bytes of a message to a node. */
@@ -165,16 +176,16 @@ function writeReport(to: ByteWriter, report: Up<"report">): void {
 }
 
 function writeOffload(to: ByteWriter, offload: Up<"offload">): void {
-  const { windowSamples, channels, window } = offload;
+  const { windowSamples, channels, encoding, window } = offload;
   assert(window.length === windowSamples * channels, "a window of its shape");
   assert(window.length <= LIMITS.windowBytes, "a window within its limit");
   to.u32(offload.epoch).u32(offload.seq).bytes(modelIdBytes(offload.modelId));
   to.u32(offload.windowIndex).u48(offload.timeMs).u8(OFFLOAD_REASONS.indexOf(offload.reason));
   to.u8(offload.classIndex).u8(offload.confidenceQ8).u8(offload.exit).u16(offload.chanceQ16);
-  to.u16(windowSamples).u8(channels).u8(ENCODING_INT8);
+  to.u16(windowSamples).u8(channels).u8(OFFLOAD_ENCODINGS.indexOf(encoding));
   to.u32(Math.round(offload.inputMilligPerStep * 1000))
     .u32(offload.rateCentihertz)
-    .bytes(window);
+    .bytes(encoding === "int8" ? window : encodeCompanded(window, channels));
 }
 
 function readHello(from: ByteReader): Up<"hello"> {
@@ -258,14 +269,20 @@ function readOffload(from: ByteReader): Up<"offload"> {
     windowSamples: within(from, "samples", from.u16(), 1, LIMITS.windowSamples),
     channels: within(from, "channels", from.u8(), 1, LIMITS.channels),
   } as const;
-  within(from, "encoding", from.u8(), ENCODING_INT8, ENCODING_INT8);
+  const encoding = readChoice(from, "encoding", OFFLOAD_ENCODINGS);
   const inputMilligPerStep = atLeast(from, "micro-g per step", from.u32(), 1) / 1000;
   const rateCentihertz = within(from, "rate", from.u32(), 1, LIMITS.rateCentihertz);
   const length = head.windowSamples * head.channels;
   within(from, "window bytes", length, 1, LIMITS.windowBytes);
-  const raw = from.bytes(length);
-  const window = new Int8Array(raw.buffer, raw.byteOffset, raw.length);
-  return { ...head, inputMilligPerStep, rateCentihertz, window };
+  const window =
+    encoding === "int8"
+      ? signed(from.bytes(length))
+      : readCompanded(from, head.windowSamples, head.channels);
+  return { ...head, inputMilligPerStep, rateCentihertz, encoding, window };
+}
+
+function signed(raw: Uint8Array): Int8Array {
+  return new Int8Array(raw.buffer, raw.byteOffset, raw.length);
 }
 
 function readWant(from: ByteReader): Up<"want"> {

@@ -16,6 +16,10 @@ export type NodeId = string & { readonly __brand: "NodeId" };
 export const OFFLOAD_REASONS = ["unsure", "audit", "novel", "burst"] as const;
 export type OffloadReason = (typeof OFFLOAD_REASONS)[number];
 
+/** How a window's samples travel: one byte each, or 4 bits as `companded.ts` has it. */
+export const OFFLOAD_ENCODINGS = ["int8", "companded4"] as const;
+export type OffloadEncoding = (typeof OFFLOAD_ENCODINGS)[number];
+
 /** What became of a release on a node. */
 export const OUTCOMES = [
   "activated",
@@ -105,7 +109,9 @@ export type UpMessage =
       readonly channels: number;
       readonly inputMilligPerStep: number;
       readonly rateCentihertz: number;
-      /** Int8 `[time][channel]`. */
+      readonly encoding: OffloadEncoding;
+      /** Int8 `[time][channel]`: what a node measured, and what the encoding left of that where a
+       * gateway has read it. */
       readonly window: Int8Array;
     }
   /** The chunks of a release that a node still needs. */

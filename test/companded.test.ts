@@ -1,0 +1,154 @@
+/** Windows in 4 bits a value: how far they are off, what comes out whole, and the bytes written down. */
+
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { EdgeError } from "../src/assert.ts";
+import { compandedBytes, decodeCompanded, encodeCompanded } from "../src/wire/companded.ts";
+import { decodeUp, encodeUp, offloadBytes } from "../src/wire/frames.ts";
+import { LIMITS } from "../src/wire/limits.ts";
+import { GOLDEN_UP } from "./wire-samples.ts";
+
+type Golden = { windows: { name: string; channels: number; window: number[]; bytes: string }[] };
+const GOLDEN: Golden & { frame: string } = JSON.parse(
+  readFileSync(new URL("golden/companded.json", import.meta.url), "utf8"),
+);
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+const unhex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, "hex"));
+
+/** Any window: anything at all, or something quiet about a level that may be at the end. */
+const anyWindow = fc
+  .record({
+    samples: fc.integer({ min: 1, max: 120 }),
+    channels: fc.integer({ min: 1, max: LIMITS.channels }),
+    level: fc.integer({ min: -128, max: 127 }),
+    spread: fc.constantFrom(0, 1, 7, 60, 255),
+  })
+  .chain(({ samples, channels, level, spread }) =>
+    fc
+      .array(fc.integer({ min: level - spread, max: level + spread }), {
+        minLength: samples * channels,
+        maxLength: samples * channels,
+      })
+      .map((values) => ({
+        samples,
+        channels,
+        window: Int8Array.from(values, (value) => Math.max(-128, Math.min(127, value))),
+      })),
+  );
+
+const channelOf = (window: Int8Array, channel: number, channels: number): number[] =>
+  [...window].filter((_, i) => i % channels === channel);
+
+describe("a companded window", () => {
+  it("is as long as it says, and off by at most half of the widest gap between two levels", () => {
+    fc.assert(
+      fc.property(anyWindow, ({ samples, channels, window }) => {
+        const bytes = encodeCompanded(window, channels);
+        expect(bytes).toHaveLength(compandedBytes(samples, channels));
+        const back = decodeCompanded(bytes, samples, channels);
+        for (let channel = 0; channel < channels; channel++) {
+          const was = channelOf(window, channel, channels);
+          const is = channelOf(back, channel, channels);
+          const mean = was.reduce((sum, value) => sum + value, 0) / samples;
+          const peak = Math.max(...was.map((value) => Math.abs(value - mean))) + 0.5;
+          // Levels are 62/256 of the peak apart at the most, each rounded to a step.
+          const bound = (31 * peak) / 256 + 1;
+          was.forEach((value, t) => expect(Math.abs(value - Number(is[t]))).toBeLessThan(bound));
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("takes for each sample the level that is nearest", () => {
+    fc.assert(
+      fc.property(anyWindow, ({ samples, channels, window }) => {
+        const bytes = encodeCompanded(window, channels);
+        const levels = Array.from({ length: channels }, (_, channel) =>
+          Array.from({ length: 16 }, (_, code) => {
+            const one = bytes.slice(2 * channel, 2 * channel + 2);
+            return Number(decodeCompanded(Uint8Array.of(...one, code), 1, 1)[0]);
+          }),
+        );
+        const back = decodeCompanded(bytes, samples, channels);
+        window.forEach((value, i) => {
+          const distances = (levels[i % channels] ?? []).map((level) => Math.abs(level - value));
+          expect(Math.abs(Number(back[i]) - value)).toBe(Math.min(...distances));
+        });
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it.each([-128, -1, 0, 5, 127])("that is %i throughout comes back whole", (level) => {
+    const window = new Int8Array(33).fill(level);
+    const back = decodeCompanded(encodeCompanded(window, 3), 11, 3);
+    expect(back).toEqual(window);
+  });
+
+  it("keeps both ends of the range, and never passes them", () => {
+    const window = Int8Array.of(-128, 127, -128, 127, 127, -128, 127);
+    const back = decodeCompanded(encodeCompanded(window, 1), 7, 1);
+    window.forEach((value, i) => expect(Math.abs(Number(back[i]) - value)).toBeLessThan(32));
+    // The mean is 18, so the lower end is the peak and exact; what lies beyond the upper saturates.
+    expect(Math.min(...back)).toBe(-128);
+    const loudest = Uint8Array.of(127, 255, 0xf0);
+    expect(decodeCompanded(loudest, 2, 1)).toEqual(Int8Array.of(-128, 127));
+  });
+
+  it.each(GOLDEN.windows)("has the bytes that are written down: $name", (golden) => {
+    const window = Int8Array.from(golden.window);
+    expect(hex(encodeCompanded(window, golden.channels))).toBe(golden.bytes);
+  });
+
+  it("is refused at every cut, with a byte too many, and with a code behind the last sample", () => {
+    const code = (bytes: Uint8Array): string => {
+      try {
+        decodeCompanded(bytes, 5, 3);
+      } catch (error) {
+        if (error instanceof EdgeError) return error.code;
+        throw error;
+      }
+      return "accepted";
+    };
+    const bytes = encodeCompanded(
+      Int8Array.from({ length: 15 }, (_, i) => 9 * i),
+      3,
+    );
+    expect(code(bytes)).toBe("accepted");
+    for (let length = 0; length < bytes.length; length++) {
+      expect(code(bytes.subarray(0, length))).toBe("truncated");
+    }
+    expect(code(Uint8Array.of(...bytes, 0))).toBe("trailing-bytes");
+    expect(code(bytes.with(-1, Number(bytes.at(-1)) | 0x10))).toBe("out-of-range");
+  });
+});
+
+describe("an offload with a companded window", () => {
+  const int8 = GOLDEN_UP.find((message) => message.kind === "offload");
+  if (int8 === undefined) throw new Error("a golden offload");
+  const companded = { ...int8, encoding: "companded4" as const };
+
+  it("has the bytes that are written down, and is read as what they leave of the window", () => {
+    const frame = encodeUp(companded);
+    expect(hex(frame)).toBe(GOLDEN.frame);
+    expect(frame).toHaveLength(offloadBytes("companded4", companded));
+    expect(encodeUp(int8)).toHaveLength(offloadBytes("int8", int8));
+    const { windowSamples, channels } = companded;
+    const left = encodeCompanded(companded.window, channels);
+    const window = decodeCompanded(left, windowSamples, channels);
+    expect(decodeUp("offload", frame)).toEqual({ ...companded, window });
+    expect(window).not.toEqual(companded.window);
+  });
+
+  it("is refused at every cut, with a byte too many, and in an encoding that nobody knows", () => {
+    const frame = unhex(GOLDEN.frame);
+    for (let length = 0; length < frame.length; length++) {
+      expect(() => decodeUp("offload", frame.subarray(0, length))).toThrow(EdgeError);
+    }
+    expect(() => decodeUp("offload", Uint8Array.of(...frame, 0))).toThrow(EdgeError);
+    expect(() => decodeUp("offload", frame.with(37, 2))).toThrow(/encoding is 2/);
+  });
+});
