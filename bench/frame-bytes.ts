@@ -1,6 +1,6 @@
 /** What a window costs on the link, in bytes of our own frames, by encoding some: MQTT's topic and
  * the transport under it come on top. */
-import { encodeUp } from "../src/wire/frames.ts";
+import { encodeUp, offloadBytes } from "../src/wire/frames.ts";
 import { LIMITS } from "../src/wire/limits.ts";
 import type { ModelId } from "../src/wire/messages.ts";
 
@@ -24,11 +24,5 @@ export function frameBytes(shape: {
     ...{ kind: "report", ...common, driftQ8: 0, alarm: false, batteryPercent: 0, dropped: 0 },
     entries: Array.from({ length: LIMITS.reportEntries }, () => entry),
   });
-  const offload = encodeUp({
-    ...{ kind: "offload", ...common, ...entry, reason: "unsure", chanceQ16: 65535 },
-    ...{ windowSamples: shape.windowSamples, channels: shape.channels },
-    ...{ inputMilligPerStep: 16, rateCentihertz: 1000 },
-    window: new Int8Array(shape.windowSamples * shape.channels),
-  });
-  return { offload: offload.length, report: report.length / LIMITS.reportEntries };
+  return { offload: offloadBytes("int8", shape), report: report.length / LIMITS.reportEntries };
 }
