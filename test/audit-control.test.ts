@@ -10,6 +10,16 @@ import {
 } from "../gateway/audit-control.ts";
 import { AuditDesk } from "../gateway/audit-desk.ts";
 import type { GatewayNews } from "../gateway/gateway-state.ts";
+import {
+  addCounts,
+  auditEstimates,
+  NO_COUNTS,
+  offloadCount,
+  verdictCount,
+} from "../src/gate/audit-counts.ts";
+import { applySetting, gateWindow } from "../src/gate/decide.ts";
+import { uncalibratedGate } from "../src/gate/gate-parameters.ts";
+import { initialGateState } from "../src/gate/gate-state.ts";
 import { chance, prng } from "../src/prng.ts";
 import type { ModelId } from "../src/wire/messages.ts";
 import { nodeId } from "../src/wire/topics.ts";
@@ -83,6 +93,68 @@ describe("audit control", () => {
     const before = RULE.settleAudits / RELEASE - 1;
     expect(stepAudit(NEW_AUDIT_CONTROL, before, RELEASE, RULE).changed).toBe(false);
     expect(stepAudit(NEW_AUDIT_CONTROL, before + 1, RELEASE, RULE).changed).toBe(true);
+  });
+});
+
+describe("a node with the real gate", () => {
+  /** Sure windows that are right as often as `kept`, unsure ones half of the time. */
+  function herdDay(kept: number, seed: number) {
+    const gate = uncalibratedGate({ exits: 1, classes: 3 });
+    const random = prng(seed, "real-gate");
+    const desk = new AuditDesk(RULE);
+    const node = nodeId("collar-1");
+    const release = gate.auditChanceQ16 / 65535;
+    let state = initialGateState(gate);
+    let counts = NO_COUNTS;
+    let agreed = 0;
+    const windows = 30_000;
+    for (let i = 0; i < windows; i++) {
+      const unsure = chance(random, 0.05);
+      const logits = Int16Array.of(unsure ? 300 : 2500, 200, 0);
+      const exits = [{ logits, features: new Int8Array(1) }];
+      const input = { exits, statistics: [0, 0, 0, 0, 0, 0], windowIndex: i };
+      const decision = gateWindow(gate, state, input, random);
+      state = decision.nextState;
+      const agrees = chance(random, unsure ? 0.5 : kept);
+      agreed += Number(agrees);
+      counts = addCounts(counts, { ...NO_COUNTS, windows: 1 });
+      const { offload: reason, chanceQ16 } = decision;
+      const news: GatewayNews[] = [];
+      if (reason !== null) {
+        const chosen = { audit: reason === "audit", chanceQ16 };
+        counts = addCounts(addCounts(counts, offloadCount(chosen)), verdictCount(chosen, agrees));
+        const offload = offloadOf(i, { reason, chanceQ16 });
+        const item = { offloadId: i, node, offload };
+        const probabilities = Float32Array.of(1, 0, 0);
+        news.push({ kind: "label", item, probabilities, trusted: true, agrees });
+      }
+      if (i % 64 === 63) {
+        const report = { modelId: MODEL, windows: 64, driftQ8: 0, alarm: false };
+        news.push({ kind: "drift", node, ...report });
+      }
+      for (const entry of news) {
+        if (desk.hear(entry, release) === undefined) continue;
+        const auditChanceQ16 = Math.round(65535 * desk.chanceOf(node, release));
+        state = applySetting(state, { auditChanceQ16, burstWindows: 0 });
+      }
+    }
+    return { estimates: auditEstimates(counts), truth: agreed / windows, state, release };
+  }
+
+  it("is audited as the gateway sets it, and what is said of it holds across the settings", () => {
+    let covered = 0;
+    const lives = 12;
+    for (let seed = 1; seed <= lives; seed++) {
+      const kept = seed % 2 === 0 ? 0.97 : 0.6;
+      const { estimates, truth, state, release } = herdDay(kept, seed);
+      const { low, high } = estimates?.agreement ?? { low: 1, high: 0 };
+      covered += Number(low <= truth && truth <= high);
+      const chanceNow = state.auditChanceQ16 / 65535 / release;
+      if (kept > 0.9) expect(chanceNow).toBeCloseTo(RULE.least, 1);
+      else expect(chanceNow).toBeGreaterThan(1);
+    }
+    // 12 lives at 95 %: fewer than 9 would come by chance once in 5,000 times.
+    expect(covered).toBeGreaterThanOrEqual(9);
   });
 });
 

@@ -210,17 +210,23 @@ describe("calibrateGate", () => {
     expect(shareFor(0)).toBeLessThan(1);
   });
 
-  it("turns bytes a day into a share, and a budget into a bucket", () => {
-    const { parameters } = calibrateGate({
-      ...request,
-      target: { kind: "bytes-per-day", bytes: 17280 * 20, bytesPerOffload: 400 },
-      budgetShare: 0.08,
-      noveltyExit: null,
-    });
-    expect(parameters.offload.targetShareQ16 / 65535).toBeCloseTo(0.05, 3);
-    expect(256 / parameters.bucket.windowsPerTokenQ8).toBeLessThanOrEqual(0.08);
-    expect(parameters.novelty).toBeNull();
-  });
+  it.each([
+    { kind: "bytes-per-day", bytes: 17280 * 20, bytesPerOffload: 400 },
+    { kind: "millijoules-per-day", millijoules: 17280 * 0.6, millijoulesPerOffload: 12 },
+  ] as const)(
+    "turns what a day may cost into a share, and a budget into a bucket: %j",
+    (target) => {
+      const { parameters } = calibrateGate({
+        ...request,
+        target,
+        budgetShare: 0.08,
+        noveltyExit: null,
+      });
+      expect(parameters.offload.targetShareQ16 / 65535).toBeCloseTo(0.05, 3);
+      expect(256 / parameters.bucket.windowsPerTokenQ8).toBeLessThanOrEqual(0.08);
+      expect(parameters.novelty).toBeNull();
+    },
+  );
 
   it("gives the same gate for the same recordings and seed", () => {
     const again = calibrateGate(request).parameters;

@@ -41,6 +41,12 @@ export type GateTarget =
       readonly kind: "bytes-per-day";
       readonly bytes: number;
       readonly bytesPerOffload: number;
+    }
+  /** Offload what so much energy a day pays for, whatever the link makes of a window. */
+  | {
+      readonly kind: "millijoules-per-day";
+      readonly millijoules: number;
+      readonly millijoulesPerOffload: number;
     };
 
 export type CalibrationRequest = {
@@ -166,6 +172,10 @@ function targetShare(
   if (target.kind === "offload-share") return target.share;
   if (target.kind === "bytes-per-day") {
     return Math.min(1, target.bytes / target.bytesPerOffload / request.windowsPerNodeDay);
+  }
+  if (target.kind === "millijoules-per-day") {
+    const offloads = target.millijoules / target.millijoulesPerOffload;
+    return Math.min(1, offloads / request.windowsPerNodeDay);
   }
   assert(teacherProbabilities !== undefined, "a target below the teacher needs its answers");
   const classes = teacherProbabilities.length / held.count;
