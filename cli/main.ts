@@ -70,6 +70,11 @@ const COMMANDS: readonly {
     load: () => import("./doctor.ts"),
   },
   {
+    name: "health",
+    summary: "whether a gateway runs here and answers; for containers",
+    load: () => import("./health.ts"),
+  },
+  {
     name: "backup",
     summary: "a data directory as one file, while a gateway runs on it",
     load: () => import("./backup.ts"),
