@@ -114,6 +114,13 @@ const COMMANDS: readonly {
     summary: "a student as C source or as an ONNX file",
     load: () => import("./export.ts"),
   },
+  {
+    name: "completion",
+    summary: "a script that lets bash, zsh or fish complete commands and options",
+    load: async () => ({
+      command: (await import("./completion.ts")).completionCommand(COMMANDS),
+    }),
+  },
 ];
 
 const EXIT_CODES = `

@@ -1,0 +1,73 @@
+/**
+ * The commands of docs/OPERATIONS.md, run as they stand there, in their order, in one folder: a farm
+ * with an operator and a collar. What needs root or systemd is looked at by `documented-commands`.
+ */
+
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { AccessStore } from "../gateway/access-store.ts";
+import { LabelLog } from "../gateway/label-log.ts";
+import { openReleaseKeys } from "../gateway/release-keys.ts";
+import { removeFolder, temporaryFolder } from "./gateway-kit.ts";
+
+const ROOT = path.join(import.meta.dirname, "..");
+const COMMANDS = [
+  ...readFileSync(path.join(ROOT, "docs/OPERATIONS.md"), "utf8").matchAll(
+    /```bash\n([\s\S]*?)```/g,
+  ),
+]
+  .flatMap(([, block = ""]) => block.split("\n"))
+  .filter((line) => line.startsWith("bellwether "));
+
+let folder: string;
+
+function run(line: string): { readonly status: number | null; readonly said: string } {
+  const main = `"${process.execPath}" "${path.join(ROOT, "cli/main.ts")}"`;
+  const script = `bellwether() { ${main} "$@"; }\n${line}`;
+  const { status, stdout, stderr } = spawnSync("bash", ["-c", script], {
+    cwd: folder,
+    encoding: "utf8",
+  });
+  return { status, said: `${stdout}${stderr}` };
+}
+
+beforeAll(() => {
+  folder = temporaryFolder();
+  const farm = path.join(folder, "farm");
+  mkdirSync(farm);
+  writeFileSync(path.join(folder, "farm.yaml"), "data_directory: ./farm\nbroker: { port: 0 }\n");
+  new LabelLog({ directory: farm, nowMs: Date.now() }).close();
+  openReleaseKeys(path.join(farm, "keys"));
+  const access = new AccessStore(farm);
+  const identity = {
+    ...{ secret: null, mosquitto: null, certificate: null, joinHash: null },
+    ...{ createdMs: 1, changedMs: 1, proven: true },
+  };
+  access.put({ ...identity, name: "operator", role: "operator" });
+  access.put({ ...identity, name: "collar-7", role: "node" });
+  access.close();
+});
+
+afterAll(() => removeFolder(folder));
+
+describe("docs/OPERATIONS.md", () => {
+  it.each(COMMANDS)("%s", (line) => {
+    const { status, said } = run(line);
+    expect(status, said).toBe(0);
+  });
+
+  it("has led to a directory that came back, and to new credentials", () => {
+    expect(COMMANDS.length).toBeGreaterThan(6);
+    expect(existsSync(path.join(folder, "farm-again", "labels.db"))).toBe(true);
+    expect(existsSync(path.join(folder, "farm", "tls", "server.pem"))).toBe(true);
+    const access = new AccessStore(path.join(folder, "farm"));
+    const changed = access.identities().map(({ name, changedMs }) => [name, changedMs > 1]);
+    access.close();
+    expect(changed).toEqual([
+      ["collar-7", true],
+      ["operator", true],
+    ]);
+  });
+});
