@@ -133,6 +133,14 @@ export const FileSchema = z.strictObject({
       discovery: z.boolean().default(true),
     })
     .prefault({}),
+  metrics: z
+    .strictObject({
+      /** Prometheus' /metrics over HTTP, without credentials. */
+      enabled: z.boolean().default(true),
+      host: z.string().default("127.0.0.1"),
+      port: wholeNumber(0, 65_535).default(9464),
+    })
+    .prefault({}),
   lorawan: LorawanSchema,
   log: z
     .strictObject({ level: z.enum(["debug", "info", "warning", "error"]).default("info") })

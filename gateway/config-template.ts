@@ -91,6 +91,11 @@ releases:
   audits_least: ${ROLLOUT.auditsLeast}             # trusted audits before the canary's end
   windows_least: ${ROLLOUT.windowsLeast}
 
+metrics:                      # /metrics for Prometheus, over HTTP and without credentials
+  enabled: true
+  host: 127.0.0.1             # beyond this machine only where you name another address
+  port: 9464
+
 home_assistant:
   discovery: true             # false: nodes do not appear in Home Assistant by themselves
 

@@ -16,6 +16,7 @@ import { type BehaviourConfig, toBehaviourConfig } from "./behaviour-config.ts";
 import { type FileConfig, FileSchema } from "./config-schema.ts";
 import type { TriggerRule } from "./distil-trigger.ts";
 import { type LorawanConfig, toLorawanConfig } from "./lorawan-config.ts";
+import type { MetricsConfig } from "./metrics-listener.ts";
 import { DEFAULT_ROLLOUT_POLICY, type RolloutPolicy } from "./rollout.ts";
 
 const MINUTE_MS = 60_000;
@@ -78,6 +79,7 @@ export type GatewayConfig = {
   };
   readonly releases: { readonly chunkBytesPerSecond: number; readonly policy: RolloutPolicy };
   readonly homeAssistant: boolean;
+  readonly metrics: MetricsConfig;
   readonly lorawan: LorawanConfig;
   readonly logLevel: FileConfig["log"]["level"];
   /** Pages that the label log may grow to; tests fill a disk with it. */
@@ -221,6 +223,7 @@ function toConfig(settings: FileConfig, file: string): GatewayConfig {
         windowsLeast: releases.windows_least,
       },
     },
+    metrics: settings.metrics,
     homeAssistant: settings.home_assistant.discovery,
     lorawan: toLorawanConfig(settings.lorawan, beside),
     logLevel: settings.log.level,

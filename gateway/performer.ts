@@ -17,6 +17,7 @@ import type { GatewayDependencies } from "./gateway-dependencies.ts";
 import type { GatewayEffect, GatewayEvent, GatewayState } from "./gateway-state.ts";
 import type { NodeRow } from "./label-rows.ts";
 import type { Link } from "./link.ts";
+import { countEvent, metricsText, newMetrics } from "./prometheus.ts";
 import type { StoreThread } from "./store-thread.ts";
 import { StoreWriter } from "./store-writer.ts";
 import { TeacherQueue } from "./teacher-queue.ts";
@@ -27,6 +28,7 @@ const RETURN_MS = 10_000;
 
 export class Performer {
   readonly queue: TeacherQueue;
+  readonly #metrics = newMetrics();
   readonly #dependencies: GatewayDependencies;
   readonly #state: GatewayState;
   readonly #store: StoreThread;
@@ -103,12 +105,19 @@ export class Performer {
     this.#working = true;
     try {
       for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
-        for (const effect of stepGateway(this.#state, next, Date.now(), performance.now()))
+        const uptimeMs = performance.now();
+        countEvent(this.#metrics, this.#state, next, uptimeMs);
+        for (const effect of stepGateway(this.#state, next, Date.now(), uptimeMs))
           this.perform(effect);
       }
     } finally {
       this.#working = false;
     }
+  }
+
+  /** For Prometheus. */
+  metrics(): string {
+    return metricsText(this.#metrics, this.#state, this.queue.size);
   }
 
   perform(effect: GatewayEffect): void {

@@ -26,6 +26,7 @@ import type { NodeRow } from "./label-rows.ts";
 import type { Link, LinkEvents, Log } from "./link.ts";
 import { isLoopback } from "./listeners.ts";
 import { withLorawan } from "./lorawan-link.ts";
+import { listenForMetrics } from "./metrics-listener.ts";
 import { Performer } from "./performer.ts";
 import type { Rollout } from "./rollout.ts";
 import { needsOf } from "./release-fit.ts";
@@ -52,6 +53,8 @@ export type RunningGateway = {
   /** One line on `bridge/event`. */
   readonly tellDiary: (entry: Omit<BridgeEvent, "v" | "time">) => void;
   readonly counters: () => GatewayCounters;
+  /** Where Prometheus reads; undefined where that is off. */
+  readonly metricsUrl: string | undefined;
   /** Stores what has been received, tells `offline`, and lets go of the data directory. */
   readonly stop: () => Promise<void>;
 };
@@ -164,6 +167,11 @@ async function run(
   });
   performer.begin(link);
   for (const effect of missed) performer.perform(effect);
+  const metrics = await listenForMetrics(
+    config.metrics,
+    () => performer.metrics(),
+    dependencies.log,
+  );
   return {
     url: link.url,
     urls: link.urls,
@@ -186,7 +194,9 @@ async function run(
       teacherQueue: performer.queue.size,
       degraded: state.degraded,
     }),
+    metricsUrl: metrics.url,
     stop: async () => {
+      await metrics.close();
       await performer.end();
       await store.close();
       unlock();

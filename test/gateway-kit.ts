@@ -46,6 +46,7 @@ export async function gatewayOn(
   options: {
     readonly yaml?: string;
     readonly labelPagesMax?: number;
+    readonly metricsPort?: string;
     readonly dependencies?: Partial<GatewayDependencies>;
   } = {},
 ): Promise<RunningGateway & { readonly lines: readonly LogLine[] }> {
@@ -53,7 +54,10 @@ export async function gatewayOn(
   const yaml = options.yaml ?? "broker: { port: 0 }";
   const { labelPagesMax } = options;
   const config = {
-    ...parseConfig(yaml, path.join(folder, "gateway.yaml"), {}),
+    // Gateways of other tests run meanwhile: each takes a free port for its figures.
+    ...parseConfig(yaml, path.join(folder, "gateway.yaml"), {
+      BELLWETHER_CONFIG_METRICS_PORT: options.metricsPort ?? "0",
+    }),
     ...(labelPagesMax !== undefined && { labelPagesMax }),
   };
   const gateway = await startGateway(config, {
