@@ -48,7 +48,9 @@ export function buildHost(folder: string, name: string, sources: readonly string
 
 /** Frames, windows and MQTT. */
 export function buildWireHost(folder: string): string {
-  const sources = ["frames", "mqtt", "windowing", "prng"].map((name) => `node/bw_${name}.c`);
+  const sources = ["frames", "companded", "mqtt", "windowing", "prng"].map(
+    (name) => `node/bw_${name}.c`,
+  );
   return buildHost(folder, "wire_host", sources);
 }
 

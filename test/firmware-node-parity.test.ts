@@ -20,8 +20,9 @@ import { decodeContainer } from "../src/model/container.ts";
 import { prng } from "../src/prng.ts";
 import { createEmulator } from "../src/signal/emulator.ts";
 import { parseTurn, turnSamples } from "../src/signal/turn.ts";
+import { decodeCompanded, encodeCompanded } from "../src/wire/companded.ts";
 import { encodeDown } from "../src/wire/frames.ts";
-import type { DownMessage, UpMessage } from "../src/wire/messages.ts";
+import type { DownMessage, OffloadEncoding, UpMessage } from "../src/wire/messages.ts";
 import { DEFAULT_BASE, nodeId } from "../src/wire/topics.ts";
 import { startHandBroker } from "./firmware-broker.ts";
 import { until } from "./gateway-kit.ts";
@@ -121,8 +122,11 @@ function entriesOf(messages: Iterable<UpMessage>): Entry[] {
 }
 
 describe.skipIf(missing !== undefined)("the firmware", () => {
-  for (const file of ["cattle/student.bwm", "cattle/student-plain.bwm"]) {
-    it(`answers as the simulated node does: ${file}`, async () => {
+  for (const [file, offloadEncoding] of [
+    ["cattle/student.bwm", "int8"],
+    ["cattle/student-plain.bwm", "companded4"],
+  ] as const) {
+    it(`answers as the simulated node does: ${file}, windows in ${offloadEncoding}`, async () => {
       const factory = readFileSync(path.join(import.meta.dirname, "../profiles", file));
       const blocks = await signal(60);
       const expected = simulate(factory, blocks);
@@ -132,7 +136,10 @@ describe.skipIf(missing !== undefined)("the firmware", () => {
         image: buildNodeImage({ board: BOARD, factory }),
         broker: { host: "127.0.0.1", port: broker.port },
         folder: path.join(folder, file.replaceAll("/", "-")),
-        provision: { id: ID, base: DEFAULT_BASE, publicKeys: [], seed: SEED },
+        provision: {
+          ...{ id: ID, base: DEFAULT_BASE, publicKeys: [], seed: SEED },
+          settings: { offloadEncoding },
+        },
       });
       try {
         await until("a hello", () => broker.received.length > 0);
@@ -154,7 +161,8 @@ describe.skipIf(missing !== undefined)("the firmware", () => {
           const indices = offloaded.map(({ windowIndex }) => windowIndex);
           for (const message of answers(i, indices, epoch)) await broker.deliver(message);
         }
-        compare(expected, [...broker.stored.values()], factory, blocks);
+        const stored = [...broker.stored.values()];
+        compare(expected, stored, factory, { blocks, offloadEncoding });
       } finally {
         await node.stop();
         await broker.close();
@@ -222,8 +230,9 @@ function compare(
   expected: readonly Decided[],
   stored: readonly UpMessage[],
   factory: Uint8Array,
-  blocks: readonly Block[],
+  how: { readonly blocks: readonly Block[]; readonly offloadEncoding: OffloadEncoding },
 ): void {
+  const { blocks, offloadEncoding } = how;
   const entries = entriesOf(stored);
   expect(entries).toEqual(
     expected.map(({ windowIndex, timeMs, classIndex, confidenceQ8, exit, offload }) => ({
@@ -254,9 +263,11 @@ function compare(
   for (const offload of offloads) {
     const end =
       expected.find(({ windowIndex }) => windowIndex === offload.windowIndex)?.endSample ?? 0;
-    expect([...offload.window]).toEqual(
-      windowAt(blocks, end, student.windowSamples, inputMilligPerStep),
-    );
+    const cut = windowAt(blocks, end, student.windowSamples, inputMilligPerStep);
+    const encoded = encodeCompanded(Int8Array.from(cut), 3);
+    const left = decodeCompanded(encoded, student.windowSamples, 3);
+    expect(offload.encoding).toBe(offloadEncoding);
+    expect([...offload.window]).toEqual(offloadEncoding === "int8" ? cut : [...left]);
   }
   expect(expected.length).toBeGreaterThan(150);
   expect(new Set(chosen.map(({ offload }) => offload)).size).toBeGreaterThanOrEqual(2);

@@ -10,7 +10,12 @@ import { type ByteReader, ByteWriter } from "../src/bytes.ts";
 import { below, chance, type Prng, prng } from "../src/prng.ts";
 import { quantizeMillig } from "../src/signal/make-windows.ts";
 import { decodeDown, encodeDown, encodeUp } from "../src/wire/frames.ts";
-import { type DownMessage, OFFLOAD_REASONS, type UpMessage } from "../src/wire/messages.ts";
+import {
+  type DownMessage,
+  OFFLOAD_ENCODINGS,
+  OFFLOAD_REASONS,
+  type UpMessage,
+} from "../src/wire/messages.ts";
 import { modelIdBytes } from "../src/wire/topics.ts";
 import { buildWireHost, letter, runHost, withoutCompiler } from "./firmware-host.ts";
 import { codeOf } from "./firmware-gate-kit.ts";
@@ -66,6 +71,7 @@ function writeUp(to: ByteWriter, message: UpMessage): boolean {
   to.u32(message.windowIndex).u48(message.timeMs).u8(OFFLOAD_REASONS.indexOf(message.reason));
   to.u8(message.classIndex).u8(message.confidenceQ8).u8(message.exit).u16(message.chanceQ16);
   to.u16(message.windowSamples).u8(message.channels);
+  to.u8(OFFLOAD_ENCODINGS.indexOf(message.encoding));
   to.u32(Math.round(message.inputMilligPerStep * 1000)).u32(message.rateCentihertz);
   to.bytes(message.window);
   return true;
@@ -100,7 +106,12 @@ function damaged(bytes: Uint8Array, random: Prng): Uint8Array {
 
 describe.skipIf(absent)("frames in C", () => {
   it("are the golden ones and those of the gateway", () => {
-    const messages = [...GOLDEN_UP, ...fc.sample(anyUp, { numRuns: 600, seed: 1 })];
+    const whole = [...GOLDEN_UP, ...fc.sample(anyUp, { numRuns: 600, seed: 1 })];
+    const companded = whole.flatMap((message): UpMessage[] =>
+      message.kind === "offload" ? [{ ...message, encoding: "companded4" }] : [],
+    );
+    expect(companded.length).toBeGreaterThan(50);
+    const messages = [...whole, ...companded];
     const to = new ByteWriter();
     const written = messages.filter((message) => writeUp(to, message));
     const answers = runHost(program, to.finish());

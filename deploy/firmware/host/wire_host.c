@@ -124,6 +124,7 @@ static void offload(void) {
   message.chance_q16 = (uint16_t)get(2);
   message.window_samples = (uint16_t)get(2);
   message.channels = (uint8_t)get(1);
+  message.encoding = (uint8_t)get(1);
   message.microg_per_step = get(4);
   message.rate_centihertz = get(4);
   uint8_t *window = get_bytes((uint32_t)message.window_samples * message.channels);

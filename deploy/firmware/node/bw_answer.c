@@ -29,8 +29,8 @@ static void decide(bw_node *node, bw_decision *decision) {
 static void put_offload(bw_node *node, uint64_t time_ms, const bw_decision *decision,
                         bw_time now) {
   const bw_model *model = bw_model_of(node);
-  uint32_t length =
-      BW_OFFLOAD_HEAD_BYTES + (uint32_t)model->window_samples * model->channels;
+  uint8_t encoding = node->provision->offload_encoding;
+  uint32_t length = bw_offload_bytes(encoding, model->window_samples, model->channels);
   /* The report of the windows before goes first, so that a gateway meets windows in order. */
   if (node->reporter.count > 0) bw_flush_report(node, now);
   uint8_t *room = bw_owe_room(node, length);
@@ -48,6 +48,7 @@ static void put_offload(bw_node *node, uint64_t time_ms, const bw_decision *deci
       .chance_q16 = decision->chance_q16,
       .window_samples = model->window_samples,
       .channels = model->channels,
+      .encoding = encoding,
       .microg_per_step = model->microg_per_step,
       .rate_centihertz = model->rate_centihertz,
       .window = node->windowing.window,

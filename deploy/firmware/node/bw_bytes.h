@@ -101,6 +101,16 @@ static inline void bw_put_u48(bw_writer *to, uint64_t value) {
   bw_put_u16(to, (uint32_t)(value >> 32) & 0xffff);
 }
 
+/* Bytes for the caller to fill; a null pointer where there are not so many. */
+static inline uint8_t *bw_put_room(bw_writer *to, uint32_t count) {
+  if (to->full || count > to->room - to->length) {
+    to->full = 1;
+    return 0;
+  }
+  to->length += count;
+  return to->start + to->length - count;
+}
+
 static inline void bw_put_bytes(bw_writer *to, const void *bytes, uint32_t count) {
   const uint8_t *from = (const uint8_t *)bytes;
   if (to->full || count > to->room - to->length) {

@@ -1,7 +1,7 @@
 /* Frames written and read, field by field in the order of docs/FORMATS.md. */
 #include "bw_frames.h"
+#include "bw_companded.h"
 
-#define ENCODING_INT8 0
 #define OFFLOADED_BIT 0x80
 
 static bw_writer begin(uint8_t *bytes, uint32_t room, uint8_t type) {
@@ -53,6 +53,17 @@ uint32_t bw_encode_report(const bw_report *report, uint8_t *bytes, uint32_t room
   return finish(&to);
 }
 
+static void put_window(bw_writer *to, const bw_offload_frame *offload) {
+  uint16_t samples = offload->window_samples;
+  uint8_t channels = offload->channels;
+  if (offload->encoding == BW_ENCODING_INT8) {
+    bw_put_bytes(to, offload->window, (uint32_t)samples * channels);
+    return;
+  }
+  uint8_t *bytes = bw_put_room(to, bw_companded_bytes(samples, channels));
+  if (bytes) bw_encode_companded(offload->window, samples, channels, bytes);
+}
+
 uint32_t bw_encode_offload(const bw_offload_frame *offload, uint8_t *bytes, uint32_t room) {
   bw_writer to = begin(bytes, room, BW_FRAME_OFFLOAD);
   bw_put_u32(&to, offload->epoch);
@@ -67,11 +78,17 @@ uint32_t bw_encode_offload(const bw_offload_frame *offload, uint8_t *bytes, uint
   bw_put_u16(&to, offload->chance_q16);
   bw_put_u16(&to, offload->window_samples);
   bw_put_u8(&to, offload->channels);
-  bw_put_u8(&to, ENCODING_INT8);
+  bw_put_u8(&to, offload->encoding);
   bw_put_u32(&to, offload->microg_per_step);
   bw_put_u32(&to, offload->rate_centihertz);
-  bw_put_bytes(&to, offload->window, (uint32_t)offload->window_samples * offload->channels);
+  put_window(&to, offload);
   return finish(&to);
+}
+
+uint32_t bw_offload_bytes(uint8_t encoding, uint16_t samples, uint8_t channels) {
+  uint32_t window = encoding == BW_ENCODING_INT8 ? (uint32_t)samples * channels
+                                                 : bw_companded_bytes(samples, channels);
+  return BW_OFFLOAD_HEAD_BYTES + window;
 }
 
 bw_frame_code bw_open_frame(bw_reader *from, const uint8_t *bytes, uint32_t length, uint8_t type) {

@@ -80,6 +80,12 @@ typedef struct bw_report {
   const bw_report_entry *entries;
 } bw_report;
 
+/* How the samples of a window travel. */
+typedef enum bw_encoding {
+  BW_ENCODING_INT8 = 0,
+  BW_ENCODING_COMPANDED4 = 1
+} bw_encoding;
+
 typedef struct bw_offload_frame {
   uint32_t epoch;
   uint32_t seq;
@@ -93,6 +99,7 @@ typedef struct bw_offload_frame {
   uint16_t chance_q16;
   uint16_t window_samples;
   uint8_t channels;
+  uint8_t encoding; /* bw_encoding */
   uint32_t microg_per_step;
   uint32_t rate_centihertz;
   const int8_t *window; /* [time][channel] */
@@ -123,6 +130,9 @@ typedef struct bw_setting {
 uint32_t bw_encode_hello(const bw_hello *hello, uint8_t *bytes, uint32_t room);
 uint32_t bw_encode_report(const bw_report *report, uint8_t *bytes, uint32_t room);
 uint32_t bw_encode_offload(const bw_offload_frame *offload, uint8_t *bytes, uint32_t room);
+
+/* What the frame of an offload takes. */
+uint32_t bw_offload_bytes(uint8_t encoding, uint16_t samples, uint8_t channels);
 
 /* Reads version and type; the reader then stands at the first field. */
 bw_frame_code bw_open_frame(bw_reader *from, const uint8_t *bytes, uint32_t length, uint8_t type);

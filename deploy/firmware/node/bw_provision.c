@@ -6,7 +6,7 @@
 #define CRC_BYTES 4u
 #define TEXT_BYTES_MAX 64u
 
-static const uint8_t MAGIC[8] = {'B', 'W', 'P', 'R', 'O', 'V', '1', 0};
+static const uint8_t MAGIC[8] = {'B', 'W', 'P', 'R', 'O', 'V', '2', 0};
 
 static bw_text take_text(bw_reader *from, uint32_t low) {
   bw_text text = {0, 0};
@@ -49,6 +49,8 @@ static void read_settings(bw_provision *provision, bw_reader *from) {
   provision->trial_boots = positive_u16(from);
   provision->trial_ms = wait_ms(from);
   provision->gate_save_windows = positive_u16(from);
+  provision->offload_encoding = bw_take_u8(from);
+  if (provision->offload_encoding > BW_ENCODING_COMPANDED4) from->failed = 1;
 }
 
 uint8_t bw_read_provision(bw_provision *provision, const uint8_t *block, uint32_t room) {

@@ -31,6 +31,7 @@ typedef struct bw_provision {
   uint16_t trial_boots;
   uint32_t trial_ms;
   uint16_t gate_save_windows;
+  uint8_t offload_encoding; /* bw_encoding; whoever sets another than 0 knows the gateways */
   bw_text base;
   bw_text node;
   bw_text user;

@@ -1,7 +1,7 @@
 /**
  * The block that tells a firmware node who it is, written by whoever makes or joins the node.
  *
- *      0 magic "BWPROV1\0"   8 bytes of the block u16   10 settings   .. texts   .. keys   .. CRC u32
+ *      0 magic "BWPROV2\0"   8 bytes of the block u16   10 settings   .. texts   .. keys   .. CRC u32
  *
  * docs/FORMATS.md draws it; `node/bw_provision.c` reads it.
  */
@@ -11,7 +11,7 @@ import { COLLAR } from "../../../device-sim/node-settings.ts";
 import type { NodeSettings } from "../../../device-sim/node-types.ts";
 import { assert } from "../../../src/assert.ts";
 import { ByteWriter } from "../../../src/bytes.ts";
-import type { NodeId } from "../../../src/wire/messages.ts";
+import { type NodeId, OFFLOAD_ENCODINGS } from "../../../src/wire/messages.ts";
 import type { TopicBase } from "../../../src/wire/topics.ts";
 
 const PUBLIC_KEYS_MAX = 4;
@@ -43,7 +43,7 @@ export function encodeProvision(provision: Provision): Uint8Array {
   body.u32(provision.connectMs ?? 1_000).u32(provision.connectMsMax ?? 30_000);
   body.u32(settings.wantMs).u32(settings.wantMsMax);
   body.u16(settings.trialWindows).u16(settings.trialBoots).u32(settings.trialMs);
-  body.u16(settings.gateSaveWindows);
+  body.u16(settings.gateSaveWindows).u8(OFFLOAD_ENCODINGS.indexOf(settings.offloadEncoding));
   body.ascii(provision.base).ascii(provision.id);
   body.ascii(provision.user ?? "").ascii(provision.password ?? "");
   assert(provision.publicKeys.length <= PUBLIC_KEYS_MAX, "as many keys as a node takes");
@@ -55,7 +55,7 @@ export function encodeProvision(provision: Provision): Uint8Array {
   const content = body.finish();
   const length = 10 + content.length + 4;
   assert(length <= BLOCK_BYTES_MAX, "a block within what a board reserves");
-  const block = new ByteWriter().bytes(Buffer.from("BWPROV1\0", "latin1")).u16(length);
+  const block = new ByteWriter().bytes(Buffer.from("BWPROV2\0", "latin1")).u16(length);
   block.bytes(content);
   return block.u32(crc32(block.finish())).finish();
 }

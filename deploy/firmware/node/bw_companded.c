@@ -1,0 +1,67 @@
+/* Mean, peak and codes of a window, one pass over a channel for each. */
+#include "bw_companded.h"
+
+#define CODES 16
+
+/* Q8 parts of the peak. */
+static const int16_t LEVELS[CODES] = {-256, -194, -144, -104, -72, -45, -24, -7,
+                                      7,    24,   45,   72,   104, 144, 194, 256};
+
+static int32_t magnitude(int32_t value) { return value < 0 ? -value : value; }
+
+/* Unsigned, for halves are to round up on both sides of zero. */
+static int32_t mean_of(const int8_t *first, uint32_t samples, uint8_t channels) {
+  uint32_t sum = 0;
+  for (uint32_t i = 0; i < samples; i++) {
+    sum += (uint32_t)(first[i * channels] + 128);
+  }
+  return (int32_t)((sum + samples / 2) / samples) - 128;
+}
+
+static int32_t peak_of(const int8_t *first, uint32_t samples, uint8_t channels, int32_t mean) {
+  int32_t peak = 0;
+  for (uint32_t i = 0; i < samples; i++) {
+    int32_t distance = magnitude(first[i * channels] - mean);
+    if (distance > peak) peak = distance;
+  }
+  return peak;
+}
+
+/* What each code stands for. */
+static void values_of(int32_t mean, int32_t peak, int32_t *values) {
+  for (uint32_t code = 0; code < CODES; code++) {
+    int32_t value = mean + ((LEVELS[code] * peak + 128) >> 8);
+    values[code] = value < -128 ? -128 : value > 127 ? 127 : value;
+  }
+}
+
+/* Of two that are as near, the lower code. */
+static uint8_t nearest(const int32_t *values, int32_t sample) {
+  uint8_t best = 0;
+  for (uint8_t code = 1; code < CODES; code++) {
+    if (magnitude(values[code] - sample) < magnitude(values[best] - sample)) best = code;
+  }
+  return best;
+}
+
+uint32_t bw_companded_bytes(uint16_t samples, uint8_t channels) {
+  return 2u * channels + ((uint32_t)samples * channels + 1) / 2;
+}
+
+void bw_encode_companded(const int8_t *window, uint16_t samples, uint8_t channels,
+                         uint8_t *bytes) {
+  uint32_t values = (uint32_t)samples * channels;
+  uint8_t *codes = bytes + 2u * channels;
+  for (uint32_t i = 0; i < (values + 1) / 2; i++) codes[i] = 0;
+  for (uint8_t channel = 0; channel < channels; channel++) {
+    int32_t levels[CODES];
+    int32_t mean = mean_of(window + channel, samples, channels);
+    int32_t peak = peak_of(window + channel, samples, channels, mean);
+    bytes[2u * channel] = (uint8_t)mean;
+    bytes[2u * channel + 1] = (uint8_t)peak;
+    values_of(mean, peak, levels);
+    for (uint32_t i = channel; i < values; i += channels) {
+      codes[i / 2] |= (uint8_t)(nearest(levels, window[i]) << (4 * (i & 1)));
+    }
+  }
+}
