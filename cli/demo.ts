@@ -94,6 +94,8 @@ async function run(input: CommandInput, io: CommandIo): Promise<number> {
   const signal = await demoSignal(input.text("data"), profile, factory, seed);
   io.note(`demo: ${signal.about}`);
   const open = await openOnFreePort(configOf(input), { profile, signal, engine }, io);
+  const { pageUrl } = open.gateway;
+  if (pageUrl !== undefined) io.note(`demo: the herd on a page: ${pageUrl}`);
   const score = new DemoScore(Math.floor((input.number("nodes") ?? 12) / 2));
   try {
     await live(input, io, { profile, factory, signal, open, score, seed, engine });

@@ -108,17 +108,19 @@ async function run(input: CommandInput, io: CommandIo): Promise<number> {
 
 /** The operator's token is said here, once, and not in the log. */
 function tellWhereAndHow(
-  { url, urls }: RunningGateway,
+  { url, urls, pageUrl }: RunningGateway,
   operatorToken: string | undefined,
   config: GatewayConfig,
   io: CommandIo,
 ): void {
   if (io.json) {
     const token = operatorToken === undefined ? {} : { operator_token: operatorToken };
-    io.printJson({ url, urls, data_directory: config.dataDirectory, ...token });
+    const page = pageUrl === undefined ? {} : { page: pageUrl };
+    io.printJson({ url, urls, ...page, data_directory: config.dataDirectory, ...token });
     return;
   }
   io.print(`listening on ${urls.join(" ")}`);
+  if (pageUrl !== undefined) io.print(`page ${pageUrl}`);
   if (operatorToken === undefined) return;
   io.print(`operator token ${operatorToken}`);
   io.note(

@@ -81,6 +81,19 @@ export const FileSchema = z.strictObject({
         .default([]),
     })
     .prefault({}),
+  http: z
+    .strictObject({
+      /** The page for people, /api/state, /api/events and /healthz; over TLS beyond this machine. */
+      enabled: z.boolean().default(true),
+      host: z.string().default("127.0.0.1"),
+      port: wholeNumber(0, 65_535).default(8811),
+      /** What people call this gateway by, besides its addresses: a page asked for by another name is
+       * refused. */
+      names: z
+        .array(z.string().regex(/^[A-Za-z0-9._-]+$/, "must be as farm.local, without a port"))
+        .default([]),
+    })
+    .prefault({}),
   profile: z.string().default("cattle"),
   teacher: z
     .strictObject({

@@ -46,6 +46,12 @@ websocket:                    # MQTT over WebSocket, for browsers
   tls: auto                   # on, off; auto: on where it listens beyond this machine
   origins: []                 # pages that may connect, such as https://farm.local:8443
 
+http:                         # a page that shows the herd and the loop, for a browser
+  enabled: true
+  host: 127.0.0.1             # elsewhere over TLS and with the operator's token or a reader's
+  port: 8811                  # where it is in use, the gateway runs without the page
+  names: []                   # what people call this machine, such as farm.local
+
 profile: cattle               # cattle, cattle-four, people, watch
 
 teacher:

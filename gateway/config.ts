@@ -52,6 +52,13 @@ export type WebSocketConfig = {
   readonly origins: readonly string[];
 };
 
+export type HttpConfig = {
+  readonly enabled: boolean;
+  readonly host: string;
+  readonly port: number;
+  readonly names: readonly string[];
+};
+
 export type GatewayConfig = {
   readonly version: string;
   readonly dataDirectory: string;
@@ -61,6 +68,7 @@ export type GatewayConfig = {
   readonly loopback: "anonymous" | "closed";
   readonly tls: TlsConfig;
   readonly websocket: WebSocketConfig;
+  readonly http: HttpConfig;
   readonly profile: string;
   readonly teacherFile: string | undefined;
   readonly teacherQueue: {
@@ -191,6 +199,7 @@ function toConfig(settings: FileConfig, file: string): GatewayConfig {
       clientCertificates: tls.client_certificates,
     },
     websocket: settings.websocket,
+    http: settings.http,
     profile: settings.profile,
     teacherFile: beside(teacher.file),
     teacherQueue: {

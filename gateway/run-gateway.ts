@@ -6,6 +6,7 @@ import { mkdirSync } from "node:fs";
 import { assert, EdgeError } from "../src/assert.ts";
 import type { DownMessage, ModelId, NodeId } from "../src/wire/messages.ts";
 import type { BridgeEvent, BridgeInfo } from "../src/wire/public.ts";
+import type { Authentication } from "./authentication.ts";
 import { openAccess } from "./open-access.ts";
 import { type BrokerOptions, startBroker } from "./broker.ts";
 import { unknownBehaviours } from "./behaviour-config.ts";
@@ -29,6 +30,7 @@ import { withLorawan } from "./lorawan-link.ts";
 import { listenForMetrics } from "./metrics-listener.ts";
 import { Performer } from "./performer.ts";
 import type { Rollout } from "./rollout.ts";
+import { openPage } from "./open-page.ts";
 import { needsOf } from "./release-fit.ts";
 import { ServerCertificates } from "./tls-listener.ts";
 import { openStoreThread, type StoreThread } from "./store-thread.ts";
@@ -38,6 +40,8 @@ export type RunningGateway = {
   readonly url: string;
   /** Every way in, that one first. */
   readonly urls: readonly string[];
+  /** The page for people; undefined where there is none. */
+  readonly pageUrl: string | undefined;
   /** Makes the user `operator` and returns its password, which is kept nowhere; undefined where that
    * was done before, and on a broker that is not ours. */
   readonly beginOperator: () => Promise<string | undefined>;
@@ -139,7 +143,7 @@ async function run(
   store: StoreThread,
   unlock: () => void,
 ): Promise<RunningGateway> {
-  const { teacher } = dependencies;
+  const { teacher, log } = dependencies;
   refuseUnknownBehaviours(config, teacher.classes);
   const settings = {
     base: config.base,
@@ -163,18 +167,16 @@ async function run(
   const link = await openLink(config, {
     onMessage: (topic, payload) => performer.happen({ kind: "message", topic, payload }),
     onConnection: (open) => performer.connected(open),
-    log: dependencies.log,
+    log,
   });
-  performer.begin(link);
+  const page = await openPage(config, link, () => ({ degraded: state.degraded }), log);
+  performer.begin(page === undefined ? link : overheard(link, page.take));
   for (const effect of missed) performer.perform(effect);
-  const metrics = await listenForMetrics(
-    config.metrics,
-    () => performer.metrics(),
-    dependencies.log,
-  );
+  const metrics = await listenForMetrics(config.metrics, () => performer.metrics(), log);
   return {
     url: link.url,
     urls: link.urls,
+    pageUrl: page?.url,
     beginOperator: link.beginOperator,
     labels: () => store.reader,
     labelFile: store.file,
@@ -198,13 +200,26 @@ async function run(
     stop: async () => {
       await metrics.close();
       await performer.end();
+      await page?.close();
       await store.close();
       unlock();
     },
   };
 }
 
-type OpenedLink = Link & Pick<RunningGateway, "beginOperator">;
+type OpenedLink = Link &
+  Pick<RunningGateway, "beginOperator"> & { readonly authentication?: Authentication };
+
+/** What goes out is shown on the page too. */
+function overheard(link: Link, take: (topic: string, json: string) => void): Link {
+  return {
+    ...link,
+    publish: (topic, payload, options) => {
+      if (typeof payload === "string") take(topic, payload);
+      link.publish(topic, payload, options);
+    },
+  };
+}
 
 async function openLink(config: GatewayConfig, events: LinkEvents): Promise<OpenedLink> {
   const { url, ...broker } = config.broker;
@@ -228,6 +243,7 @@ async function openLink(config: GatewayConfig, events: LinkEvents): Promise<Open
     return {
       ...whole,
       beginOperator: access.beginOperator,
+      authentication: access.authentication,
       close: async () => {
         await whole.close();
         access.close();

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { connectAsync, type IClientOptions, type MqttClient } from "mqtt";
 import { untrainedTeacherOnnx } from "../bench/untrained-teacher.ts";
-import { parseConfig } from "../gateway/config.ts";
+import { type GatewayConfig, parseConfig } from "../gateway/config.ts";
 import type { GatewayDependencies } from "../gateway/gateway-dependencies.ts";
 import { type OpenTeacher, openOnnxTeacher } from "../gateway/onnx-teacher.ts";
 import { type RunningGateway, startGateway } from "../gateway/run-gateway.ts";
@@ -55,9 +55,12 @@ export async function gatewayOn(
   const { labelPagesMax } = options;
   const config = {
     // Gateways of other tests run meanwhile: each takes a free port for its figures.
-    ...parseConfig(yaml, path.join(folder, "gateway.yaml"), {
-      BELLWETHER_CONFIG_METRICS_PORT: options.metricsPort ?? "0",
-    }),
+    ...withoutPage(
+      parseConfig(yaml, path.join(folder, "gateway.yaml"), {
+        BELLWETHER_CONFIG_METRICS_PORT: options.metricsPort ?? "0",
+      }),
+      yaml,
+    ),
     ...(labelPagesMax !== undefined && { labelPagesMax }),
   };
   const gateway = await startGateway(config, {
@@ -68,6 +71,11 @@ export async function gatewayOn(
     ...options.dependencies,
   });
   return { ...gateway, lines };
+}
+
+/** Gateways of tests that run beside each other would all want the page's one port. */
+function withoutPage(config: GatewayConfig, yaml: string): GatewayConfig {
+  return yaml.includes("http:") ? config : { ...config, http: { ...config.http, enabled: false } };
 }
 
 /** A node's side of the wire, without a node's mind. */

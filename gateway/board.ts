@@ -1,0 +1,154 @@
+/**
+ * What the gateway has told last, kept for people who look at a page: a board that is wiped and
+ * written over, never a history. Pure.
+ *
+ * It takes what goes out on the public topics and nothing else, so that a page can show nothing that
+ * a reader of the topics could not know. Payloads are kept as they were told and parsed when somebody
+ * looks; while nobody does, a message costs one entry in a map.
+ */
+
+import type { Behaviour, BridgeEvent, BridgeInfo, Device } from "../src/wire/public.ts";
+import { parsePublicTopic, type TopicBase } from "../src/wire/topics.ts";
+
+/** What has changed, by what it is about; the last one counts. */
+export type BoardChange =
+  | { readonly kind: "behaviour"; readonly node: string; readonly value: Behaviour }
+  | { readonly kind: "device"; readonly node: string; readonly value: Device }
+  | { readonly kind: "info"; readonly value: BridgeInfo }
+  | { readonly kind: "bridge"; readonly value: BridgeState }
+  /** Diary entries are numbered, so that who looks again shows none twice. */
+  | { readonly kind: "diary"; readonly number: number; readonly value: BridgeEvent };
+
+export type BridgeState = { readonly state: "online" | "offline"; readonly detail?: string };
+
+/** The whole board: what a page starts from. */
+export type BoardState = {
+  readonly v: 1;
+  /** The gateway's clock, milliseconds since 1970. */
+  readonly time: number;
+  readonly changes: readonly BoardChange[];
+};
+
+/** Diary entries that somebody who comes later still sees. */
+const DIARY_MAX = 50;
+
+export class Board {
+  readonly #base: TopicBase;
+  readonly #behaviours = new Map<string, string>();
+  /** As they were sent last. */
+  readonly #devices = new Map<string, string>();
+  readonly #changed = new Set<string>();
+  #diary: { readonly number: number; readonly json: string }[] = [];
+  #diaryNumber = 0;
+  #diaryTaken = 0;
+  #devicesJson: string | undefined;
+  #comparedJson: string | undefined;
+  #info: string | undefined;
+  #bridge: string | undefined;
+  #version = 0;
+  #infoChanged = false;
+  #bridgeChanged = false;
+
+  constructor(base: TopicBase) {
+    this.#base = base;
+  }
+
+  /** Another number for another board. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** A message that went out; those that no page shows are let pass. */
+  take(topic: string, json: string): void {
+    const about = parsePublicTopic(this.#base, topic);
+    if (about === undefined) return;
+    this.#version += 1;
+    if (about.plane === "node") {
+      if (about.name !== "behaviour") return;
+      this.#behaviours.set(about.node, json);
+      this.#changed.add(about.node);
+    } else if (about.name === "devices") this.#devicesJson = json;
+    else if (about.name === "info") {
+      this.#info = json;
+      this.#infoChanged = true;
+    } else if (about.name === "state") {
+      this.#bridge = json;
+      this.#bridgeChanged = true;
+    } else if (about.name === "event") {
+      this.#diaryNumber += 1;
+      this.#diary.push({ number: this.#diaryNumber, json });
+      if (this.#diary.length > DIARY_MAX) this.#diary.shift();
+    }
+  }
+
+  /** Everything, for somebody who comes. What has changed since `changes` stays so. */
+  state(nowMs: number): BoardState {
+    const behaviours = [...this.#behaviours.keys()].flatMap((node) => this.#behaviour(node));
+    const devices = parseDevices(this.#devicesJson).map(
+      (value): BoardChange => ({ kind: "device", node: value.node, value }),
+    );
+    const changes = [
+      ...this.#infoNow(),
+      ...this.#bridgeNow(),
+      ...devices,
+      ...behaviours,
+      ...this.#diary.map(diaryChange),
+    ];
+    return { v: 1, time: nowMs, changes };
+  }
+
+  /** What has changed since this was asked last; for one asker, who tells the others. */
+  changes(): BoardChange[] {
+    const behaviours = [...this.#changed].flatMap((node) => this.#behaviour(node));
+    this.#changed.clear();
+    const info = this.#infoChanged ? this.#infoNow() : [];
+    const bridge = this.#bridgeChanged ? this.#bridgeNow() : [];
+    this.#infoChanged = false;
+    this.#bridgeChanged = false;
+    const taken = this.#diaryTaken;
+    this.#diaryTaken = this.#diaryNumber;
+    const diary = this.#diary.filter(({ number }) => number > taken).map(diaryChange);
+    return [...info, ...bridge, ...this.#changedDevices(), ...behaviours, ...diary];
+  }
+
+  /** The list of devices is told whole; a page is sent those that differ. */
+  #changedDevices(): BoardChange[] {
+    const json = this.#devicesJson;
+    if (json === undefined || json === this.#comparedJson) return [];
+    this.#comparedJson = json;
+    const changed: BoardChange[] = [];
+    for (const value of parseDevices(json)) {
+      const text = JSON.stringify(value);
+      if (this.#devices.get(value.node) === text) continue;
+      this.#devices.set(value.node, text);
+      changed.push({ kind: "device", node: value.node, value });
+    }
+    return changed;
+  }
+
+  #behaviour(node: string): BoardChange[] {
+    const json = this.#behaviours.get(node);
+    if (json === undefined) return [];
+    return [{ kind: "behaviour", node, value: JSON.parse(json) as Behaviour }];
+  }
+
+  #infoNow(): BoardChange[] {
+    if (this.#info === undefined) return [];
+    return [{ kind: "info", value: JSON.parse(this.#info) as BridgeInfo }];
+  }
+
+  #bridgeNow(): BoardChange[] {
+    if (this.#bridge === undefined) return [];
+    return [{ kind: "bridge", value: JSON.parse(this.#bridge) as BridgeState }];
+  }
+}
+
+/** What was told is our own, and so of the published shape. */
+function parseDevices(json: string | undefined): readonly Device[] {
+  if (json === undefined) return [];
+  return (JSON.parse(json) as { devices: readonly Device[] }).devices;
+}
+
+function diaryChange({ number, json }: { number: number; json: string }): BoardChange {
+  return { kind: "diary", number, value: JSON.parse(json) as BridgeEvent };
+}

@@ -1,0 +1,219 @@
+/**
+ * What the page shows, worked out from the board's changes: rows, sums and sentences. Pure.
+ *
+ * What is not known to be so now is never called live: a node that is offline, one that has come back
+ * and not yet said what it does, and all of them when the line to the gateway is silent.
+ */
+
+import type { Behaviour, BridgeEvent, BridgeInfo, Device } from "../../src/wire/public.ts";
+import type { BoardChange, BridgeState } from "../board.ts";
+
+type Node = {
+  behaviour?: Behaviour | undefined;
+  device?: Device | undefined;
+  overKey?: string | undefined;
+};
+
+export type Herd = {
+  readonly nodes: Map<string, Node>;
+  info: BridgeInfo | undefined;
+  bridge: BridgeState | undefined;
+  /** Newest first. */
+  readonly diary: { readonly number: number; readonly value: BridgeEvent }[];
+};
+
+export type RowStatus = "live" | "stale" | "offline" | "silent";
+
+export type Row = {
+  readonly node: string;
+  readonly status: RowStatus;
+  readonly behaviour: string;
+  /** Whole percent; null where there is no behaviour. */
+  readonly sure: number | null;
+  readonly trusted: boolean;
+  readonly source: string;
+  /** How long it has lasted, by the node's own clock. */
+  readonly lasts: string;
+  readonly heard: string;
+  readonly battery: string;
+  readonly alarm: boolean;
+  readonly release: string;
+};
+
+const DIARY_MAX = 50;
+
+export function createHerd(): Herd {
+  return { nodes: new Map(), info: undefined, bridge: undefined, diary: [] };
+}
+
+/** Returns the node whose row is another now; undefined for what concerns no node. */
+export function applyChange(herd: Herd, change: BoardChange): string | undefined {
+  switch (change.kind) {
+    case "behaviour": {
+      const node = nodeOf(herd, change.node);
+      node.behaviour = change.value;
+      return change.node;
+    }
+    case "device": {
+      const node = nodeOf(herd, change.node);
+      node.device = change.value;
+      // What it did before it fell silent is not what it does when it is back.
+      if (change.value.state === "offline") node.overKey = keyOf(node.behaviour);
+      return change.node;
+    }
+    case "info":
+      herd.info = change.value;
+      return undefined;
+    case "bridge":
+      herd.bridge = change.value;
+      return undefined;
+    case "diary":
+      if (herd.diary.some(({ number }) => number === change.number)) return undefined;
+      herd.diary.unshift({ number: change.number, value: change.value });
+      herd.diary.length = Math.min(herd.diary.length, DIARY_MAX);
+      return undefined;
+  }
+}
+
+/** @param nowMs the gateway's clock @param lineIsLive whether the gateway was heard lately */
+export function rowOf(herd: Herd, name: string, nowMs: number, lineIsLive: boolean): Row {
+  const { behaviour, device, overKey } = nodeOf(herd, name);
+  const isLive = lineIsLive && herd.bridge?.state !== "offline";
+  return {
+    node: name,
+    status: statusOf({ behaviour, device, overKey }, isLive),
+    behaviour: behaviour?.behaviour ?? "nothing told yet",
+    sure: behaviour === undefined ? null : Math.round(100 * behaviour.confidence),
+    trusted: behaviour?.trusted ?? true,
+    source: behaviour?.source ?? "",
+    lasts: behaviour === undefined ? "" : durationText(behaviour.time - behaviour.since),
+    heard: device === undefined ? "" : agoText(nowMs - device.last_seen),
+    battery: device?.battery == null ? "" : `${device.battery} %`,
+    alarm: device?.alarm ?? false,
+    release: device === undefined ? "" : releaseText(device.release),
+  };
+}
+
+function statusOf({ behaviour, device, overKey }: Node, lineIsLive: boolean): RowStatus {
+  if (device?.state === "offline") return "offline";
+  if (behaviour === undefined) return "silent";
+  if (!lineIsLive || device === undefined || overKey === keyOf(behaviour)) return "stale";
+  return "live";
+}
+
+/** Whether a person should look: gone, in doubt, or drifting. */
+export function needsLook(row: Row): boolean {
+  return row.status !== "live" || row.alarm || !row.trusted || (row.sure ?? 0) < 50;
+}
+
+export type Share = { readonly name: string; readonly count: number };
+
+/** Live nodes by behaviour, in the order of the classes, and then how many are not live. */
+export function sharesOf(herd: Herd, rows: readonly Row[]): readonly Share[] {
+  const counts = new Map<string, number>((herd.info?.classes ?? []).map((name) => [name, 0]));
+  let others = 0;
+  for (const { status, behaviour } of rows) {
+    if (status === "live") counts.set(behaviour, (counts.get(behaviour) ?? 0) + 1);
+    else others += 1;
+  }
+  return [
+    ...[...counts].map(([name, count]) => ({ name, count })),
+    { name: "not live", count: others },
+  ];
+}
+
+/** One sentence for those who listen rather than look. */
+export function summaryOf(herd: Herd, rows: readonly Row[]): string {
+  if (rows.length === 0) return "No node has been heard yet.";
+  const shares = sharesOf(herd, rows).filter(({ count }) => count > 0);
+  const parts = shares.map(({ name, count }) => `${count} ${name}`);
+  const alarms = rows.filter(({ alarm }) => alarm).length;
+  const told = alarms === 0 ? "" : ` ${alarms} with a drift alarm.`;
+  return `${rows.length} ${rows.length === 1 ? "node" : "nodes"}: ${parts.join(", ")}.${told}`;
+}
+
+export type Loop = {
+  readonly offload: string;
+  readonly alarms: string;
+  readonly drift: string;
+  readonly labels: string;
+  readonly teacher: string;
+  readonly state: string;
+  /** 0 to 1 while it distils. */
+  readonly progress: number | null;
+  readonly note: string;
+  readonly rollout: string;
+};
+
+export function loopOf(herd: Herd): Loop {
+  const devices = [...herd.nodes.values()].flatMap(({ device }) => device ?? []);
+  const sum = (of: (device: Device) => number): number =>
+    devices.reduce((total, device) => total + of(device), 0);
+  const windows = sum((device) => device.windows);
+  const online = devices.filter(({ state }) => state === "online");
+  const drifts = online.map(({ drift }) => drift).sort((a, b) => a - b);
+  const { info } = herd;
+  return {
+    offload:
+      windows === 0 ? "no windows yet" : percentText(sum((device) => device.offloads) / windows),
+    alarms: `${devices.filter(({ alarm }) => alarm).length} of ${devices.length} nodes`,
+    drift: drifts.length === 0 ? "-" : (drifts[Math.floor(drifts.length / 2)] ?? 0).toFixed(2),
+    labels: (info?.soft_labels ?? 0).toLocaleString("en"),
+    teacher: info === undefined ? "-" : teacherText(info),
+    state: info?.loop.state ?? "unknown",
+    progress: info?.loop.progress ?? null,
+    note: info?.loop.note ?? "",
+    rollout: rolloutText(herd, devices),
+  };
+}
+
+function teacherText({ teacher }: BridgeInfo): string {
+  return teacher.trusted ? "trusted" : "not trusted on this signal: its answers teach nothing";
+}
+
+function rolloutText({ info }: Herd, devices: readonly Device[]): string {
+  if (info === undefined) return "-";
+  const { sequence } = info.release;
+  if (sequence === 0) return "no release yet: nodes run what they were made with";
+  const there = devices.filter(({ release }) => release === sequence).length;
+  const withheld = devices.filter((device) => device.withheld !== null).length;
+  const told = withheld === 0 ? "" : `, withheld from ${withheld} that cannot hold it`;
+  return `release ${sequence} runs on ${there} of ${devices.length} nodes${told}`;
+}
+
+function releaseText(release: number): string {
+  return release === 0 ? "factory" : `release ${release}`;
+}
+
+export function percentText(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+/** `40 s`, `3 min`, `2 h 5 min`: as much as a person wants to know. */
+export function durationText(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 48) return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`;
+  return `${Math.floor(hours / 24)} days`;
+}
+
+/** In steps, so that a page of a thousand rows is not written anew each second. */
+function agoText(ms: number): string {
+  return ms < 10_000 ? "just now" : `${durationText(Math.floor(ms / 10_000) * 10_000)} ago`;
+}
+
+function keyOf(behaviour: Behaviour | undefined): string {
+  return behaviour === undefined ? "" : `${behaviour.epoch}:${behaviour.sequence}`;
+}
+
+function nodeOf(herd: Herd, name: string): Node {
+  let node = herd.nodes.get(name);
+  if (node === undefined) {
+    node = {};
+    herd.nodes.set(name, node);
+  }
+  return node;
+}

@@ -1,0 +1,273 @@
+/**
+ * The page's script: listens to the gateway, and writes what `herd-view.ts` works out into the page.
+ *
+ * Plain DOM, no framework. Everything from outside is written as text, never as markup. Rows are
+ * written once an animation frame, and only cells that say something else than before.
+ */
+
+import type { BoardChange, BoardState } from "../board.ts";
+import {
+  applyChange,
+  createHerd,
+  loopOf,
+  needsLook,
+  type Row,
+  rowOf,
+  sharesOf,
+  summaryOf,
+} from "./herd-view.ts";
+
+/** Two heartbeats and some: after that nobody knows whether anything on the page is still so. */
+const LINE_LOST_MS = 12_000;
+/** Those who listen are not told more often. */
+const SUMMARY_MS = 10_000;
+const CELLS = ["does", "for", "sure", "from", "state", "heard", "battery", "model"] as const;
+/** What a cell is, on a phone, where no column says it. */
+const WORDS: Partial<Record<(typeof CELLS)[number], string>> = {
+  for: "for",
+  sure: "sure",
+  from: "by",
+  heard: "heard",
+  battery: "battery",
+};
+
+type Drawn = {
+  readonly element: HTMLTableRowElement;
+  readonly cells: Record<(typeof CELLS)[number], HTMLElement>;
+  row: Row;
+};
+
+let herd = createHerd();
+const drawn = new Map<string, Drawn>();
+const dirty = new Set<string>();
+/** The gateway's clock less ours. */
+let clockMs = 0;
+let heardMs = Number.NEGATIVE_INFINITY;
+let lineIsLive = false;
+let everythingIsDirty = false;
+let frame = 0;
+let isDrawn = false;
+let summaryMs = Number.NEGATIVE_INFINITY;
+let diaryTop = -1;
+
+const find = element<HTMLInputElement>("find");
+const look = element<HTMLInputElement>("look");
+find.addEventListener("input", drawAll);
+look.addEventListener("change", drawAll);
+keepRoles();
+setInterval(checkLine, 1_000);
+setInterval(drawAll, 10_000);
+listen();
+
+/** On a phone the table is not laid out as one, and browsers then forget that it is one. */
+function keepRoles(): void {
+  const roles = { table: "table", "thead, tbody": "rowgroup", tr: "row", th: "columnheader" };
+  for (const [selector, role] of Object.entries(roles)) {
+    for (const found of document.querySelectorAll(selector)) found.setAttribute("role", role);
+  }
+}
+
+function listen(): void {
+  const source = new EventSource("/api/events");
+  source.addEventListener("board", ({ data }: MessageEvent<string>) => {
+    const state = JSON.parse(data) as BoardState;
+    herd = createHerd();
+    take(state.time, state.changes);
+    for (const [name, { element: row }] of drawn) {
+      if (herd.nodes.has(name)) continue;
+      row.remove();
+      drawn.delete(name);
+    }
+    drawAll();
+  });
+  source.addEventListener("changes", ({ data }: MessageEvent<string>) => {
+    const { time, changes } = JSON.parse(data) as { time: number; changes: BoardChange[] };
+    take(time, changes);
+  });
+  source.addEventListener("heartbeat", ({ data }: MessageEvent<string>) => {
+    take((JSON.parse(data) as { time: number }).time, []);
+  });
+  source.addEventListener("error", () => {
+    // A browser comes back by itself, but not where it was answered with a refusal.
+    if (source.readyState === EventSource.CLOSED) setTimeout(listen, 5_000);
+  });
+}
+
+function take(timeMs: number, changes: readonly BoardChange[]): void {
+  clockMs = timeMs - Date.now();
+  heardMs = performance.now();
+  for (const change of changes) {
+    const name = applyChange(herd, change);
+    if (name !== undefined) dirty.add(name);
+  }
+  checkLine();
+  draw();
+}
+
+function checkLine(): void {
+  const isLive = performance.now() - heardMs < LINE_LOST_MS;
+  const isOnline = isLive && herd.bridge?.state !== "offline";
+  const line = element("line");
+  const detail = herd.bridge?.detail;
+  const text = isOnline
+    ? `live${detail === undefined ? "" : `, but ${detail}`}`
+    : "no word from the gateway: what is shown is what was known last";
+  if (heardMs > 0) {
+    line.dataset.line = isOnline ? "live" : "lost";
+    write(line, text);
+  }
+  if (isOnline !== lineIsLive) {
+    lineIsLive = isOnline;
+    drawAll();
+  }
+}
+
+function drawAll(): void {
+  everythingIsDirty = true;
+  draw();
+}
+
+function draw(): void {
+  if (frame !== 0) return;
+  frame = requestAnimationFrame(() => {
+    frame = 0;
+    drawRows();
+    drawHerd();
+    drawLoop();
+    if (drawn.size > 0 && !isDrawn) {
+      isDrawn = true;
+      // For whoever measures how long it takes until the herd is there.
+      performance.mark("herd");
+    }
+  });
+}
+
+function drawRows(): void {
+  const names = everythingIsDirty ? herd.nodes.keys() : dirty;
+  const nowMs = Date.now() + clockMs;
+  const added: Drawn[] = [];
+  for (const name of names) {
+    const row = rowOf(herd, name, nowMs, lineIsLive);
+    let known = drawn.get(name);
+    if (known === undefined) {
+      known = createRow(row);
+      drawn.set(name, known);
+      added.push(known);
+    }
+    writeRow(known, row);
+  }
+  everythingIsDirty = false;
+  dirty.clear();
+  if (added.length > 0) placeRows();
+}
+
+/** In the order of their names, numbers as numbers, so that a row stays where it is. */
+function placeRows(): void {
+  const order = new Intl.Collator("en", { numeric: true });
+  const sorted = [...drawn.values()].sort((a, b) => order.compare(a.row.node, b.row.node));
+  element("rows").append(...sorted.map((one) => one.element));
+}
+
+function createRow(row: Row): Drawn {
+  const tr = document.createElement("tr");
+  tr.setAttribute("role", "row");
+  const name = document.createElement("th");
+  name.scope = "row";
+  name.setAttribute("role", "rowheader");
+  name.textContent = row.node;
+  const cells = {} as Drawn["cells"];
+  tr.append(name);
+  for (const what of CELLS) {
+    const cell = document.createElement("td");
+    cell.className = what;
+    cell.setAttribute("role", "cell");
+    const word = WORDS[what];
+    if (word !== undefined) cell.dataset.what = word;
+    cells[what] = cell;
+    tr.append(cell);
+  }
+  return { element: tr, cells, row };
+}
+
+function writeRow(known: Drawn, row: Row): void {
+  known.row = row;
+  const { element: tr, cells } = known;
+  const kind = herd.info?.classes.indexOf(row.behaviour) ?? -1;
+  attribute(tr, "data-status", row.status);
+  attribute(tr, "data-kind", kind < 0 ? null : String(kind % 8));
+  attribute(tr, "data-alarm", row.alarm ? "" : null);
+  attribute(tr, "data-doubt", row.trusted ? null : "");
+  const isMemory = row.status !== "live" && row.status !== "silent";
+  write(cells.does, isMemory ? `was ${row.behaviour}` : row.behaviour);
+  write(cells.for, row.lasts);
+  write(cells.sure, row.sure === null ? "" : `${row.sure} %`);
+  write(cells.from, row.trusted ? row.source : `${row.source}, in doubt`);
+  write(cells.state, row.alarm ? `${row.status}, drift alarm` : row.status);
+  write(cells.heard, row.heard);
+  write(cells.battery, row.battery);
+  write(cells.model, row.release);
+  tr.hidden = !isWanted(row);
+}
+
+function isWanted(row: Row): boolean {
+  const text = find.value.trim().toLowerCase();
+  if (look.checked && !needsLook(row)) return false;
+  return text === "" || `${row.node} ${row.behaviour} ${row.status}`.toLowerCase().includes(text);
+}
+
+function drawHerd(): void {
+  const rows = [...drawn.values()].map(({ row }) => row);
+  const shares = sharesOf(herd, rows);
+  const bar = element("shares");
+  while (bar.children.length < shares.length) bar.append(document.createElement("span"));
+  while (bar.children.length > shares.length) bar.lastElementChild?.remove();
+  shares.forEach(({ name, count }, i) => {
+    const part = bar.children[i] as HTMLElement;
+    attribute(part, "data-kind", name === "not live" ? null : String(i % 8));
+    part.style.flexGrow = String(count);
+    part.title = `${count} ${name}`;
+  });
+  if (performance.now() - summaryMs < SUMMARY_MS) return;
+  const summary = summaryOf(herd, rows);
+  if (write(element("summary"), summary)) summaryMs = performance.now();
+}
+
+function drawLoop(): void {
+  const { progress, note, ...facts } = loopOf(herd);
+  for (const [name, text] of Object.entries(facts)) write(element(`loop-${name}`), text);
+  write(element("note"), note);
+  element("progress").hidden = progress === null;
+  if (progress !== null) element<HTMLProgressElement>("bar").value = progress;
+  const top = herd.diary[0]?.number ?? 0;
+  if (top === diaryTop) return;
+  diaryTop = top;
+  element("diary").replaceChildren(
+    ...herd.diary.slice(0, 20).map(({ value }) => {
+      const item = document.createElement("li");
+      const time = document.createElement("time");
+      const at = new Date(value.time);
+      time.dateTime = at.toISOString();
+      time.textContent = at.toLocaleTimeString();
+      item.append(time, value.message);
+      return item;
+    }),
+  );
+}
+
+function write(target: HTMLElement, text: string): boolean {
+  if (target.textContent === text) return false;
+  target.textContent = text;
+  return true;
+}
+
+function attribute(target: HTMLElement, name: string, value: string | null): void {
+  if (target.getAttribute(name) === value) return;
+  if (value === null) target.removeAttribute(name);
+  else target.setAttribute(name, value);
+}
+
+function element<E extends HTMLElement = HTMLElement>(id: string): E {
+  const found = document.getElementById(id);
+  if (found === null) throw new Error(`the page has no ${id}`);
+  return found as E;
+}

@@ -1,0 +1,180 @@
+/**
+ * The gateway's HTTP listener: sockets, answers and streams. What is answered to whom is decided in
+ * `http-rules.ts`; what there is, is a table of routes.
+ *
+ * Plain on the loopback, over TLS everywhere else: a browser sends the token with each request.
+ */
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
+import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
+import { type Authentication, networkOf, type Peer } from "./authentication.ts";
+import { credentialsOf, HTTP_LIMITS, headersOf, type Route, ruleOn } from "./http-rules.ts";
+import type { Log } from "./link.ts";
+import { closeServer, listen, peerOf, urlOf } from "./listeners.ts";
+import type { ServerCertificates } from "./tls-listener.ts";
+
+export type HttpRoute = Route & {
+  /** Writes the whole answer, or opens a stream. The headers that every answer has are set. */
+  readonly answer: (response: ServerResponse) => void;
+};
+
+export type HttpAt = {
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  /** Names that people call the gateway by, besides addresses: `farm.local`. */
+  readonly names: readonly string[];
+};
+
+export type HttpListener = {
+  /** `http://127.0.0.1:8011` */
+  readonly url: string;
+  readonly close: () => Promise<void>;
+};
+
+const REALM = 'Basic realm="bellwether", charset="UTF-8"';
+
+/** Throws `EdgeError` `broker-port`. */
+export async function listenHttp(
+  at: HttpAt,
+  routes: readonly HttpRoute[],
+  parts: {
+    readonly authentication: Authentication | undefined;
+    readonly certificates: ServerCertificates | undefined;
+    readonly log: Log;
+  },
+): Promise<HttpListener> {
+  const { certificates, authentication, log } = parts;
+  const server = openServer(certificates);
+  const sockets = limitSockets(server);
+  server.on("request", (request, response) => {
+    const secure = request.socket instanceof TLSSocket;
+    for (const [name, value] of Object.entries(headersOf(secure))) response.setHeader(name, value);
+    const ruling = ruleOn(askedOf(request, secure), routes, at.names);
+    if (!ruling.ok) {
+      if (ruling.status === 405) response.setHeader("allow", "GET, HEAD");
+      if (ruling.status === 413) response.setHeader("connection", "close");
+      return say(response, ruling.status, ruling.reason);
+    }
+    const { route } = ruling;
+    if (route.for === "anyone") return route.answer(response);
+    const claim = credentialsOf(request.headers.authorization);
+    mayRead(peerOfRequest(request), claim, authentication).then(
+      (reason) => {
+        if (response.destroyed) return;
+        if (reason === undefined) return route.answer(response);
+        if (claim !== undefined) {
+          log("warning", "page refused", { peer: request.socket.remoteAddress ?? "", reason });
+        }
+        response.setHeader("www-authenticate", REALM);
+        say(response, 401, reason);
+      },
+      () => say(response, 500, "something is wrong with this gateway"),
+    );
+  });
+  const port = await listen(server, at, "http.port");
+  const unfollow =
+    certificates === undefined
+      ? undefined
+      : certificates.follow(server as ReturnType<typeof createSecureServer>);
+  return {
+    url: urlOf(certificates === undefined ? "http" : "https", at.host, port),
+    close: () => {
+      unfollow?.();
+      for (const socket of sockets) socket.destroy();
+      return closeServer(server);
+    },
+  };
+}
+
+function openServer(certificates: ServerCertificates | undefined): Server {
+  const limits = {
+    maxHeaderSize: HTTP_LIMITS.headerBytes,
+    headersTimeout: HTTP_LIMITS.requestMs,
+    requestTimeout: HTTP_LIMITS.requestMs,
+    keepAliveTimeout: HTTP_LIMITS.idleMs,
+    // Node looks only every half minute otherwise.
+    connectionsCheckingInterval: 1_000,
+  };
+  const server =
+    certificates === undefined
+      ? createServer(limits)
+      : createSecureServer({ ...limits, ...certificates.options() });
+  server.maxRequestsPerSocket = HTTP_LIMITS.requestsOfConnection;
+  server.on("tlsClientError", (_error: Error, socket: Socket) => socket.destroy());
+  // Nothing here speaks another protocol over the same port.
+  server.on("upgrade", (_request, socket) => socket.destroy());
+  return server;
+}
+
+/** Everybody who is connected; who comes when there are too many is sent away. */
+function limitSockets(server: Server): ReadonlySet<Socket> {
+  const sockets = new Set<Socket>();
+  const ofPlace = new Map<string, number>();
+  server.on("connection", (socket: Socket) => {
+    const place = networkOf(socket.remoteAddress ?? "");
+    const count = ofPlace.get(place) ?? 0;
+    const { connections, connectionsOfPlace } = HTTP_LIMITS;
+    socket.on("error", () => undefined);
+    if (sockets.size >= connections || count >= connectionsOfPlace) return socket.destroy();
+    sockets.add(socket);
+    ofPlace.set(place, count + 1);
+    socket.once("close", () => {
+      sockets.delete(socket);
+      const left = (ofPlace.get(place) ?? 1) - 1;
+      if (left > 0) ofPlace.set(place, left);
+      else ofPlace.delete(place);
+    });
+  });
+  return sockets;
+}
+
+function askedOf(request: IncomingMessage, secure: boolean) {
+  const { headers, socket } = request;
+  const length = headers["content-length"];
+  const site = headers["sec-fetch-site"];
+  return {
+    method: request.method ?? "",
+    url: request.url ?? "",
+    host: headers.host,
+    origin: headers.origin,
+    site: typeof site === "string" ? site : undefined,
+    hasBody: headers["transfer-encoding"] !== undefined || (length !== undefined && length !== "0"),
+    localAddress: socket.localAddress ?? "",
+    secure,
+  };
+}
+
+/** Undefined where they may, else why not. What a page shows is what readers may hear. */
+async function mayRead(
+  peer: Peer,
+  claim: ReturnType<typeof credentialsOf>,
+  authentication: Authentication | undefined,
+): Promise<string | undefined> {
+  if (authentication === undefined) {
+    return peer.loopback ? undefined : "without a broker of our own only this machine may look";
+  }
+  const password = claim === undefined ? undefined : Buffer.from(claim.password);
+  const claimed = authentication.claim(peer, { clientId: "", user: claim?.user, password });
+  if (!claimed.ok) return claimed.reason;
+  const session = await authentication.prove(claimed, peer, password);
+  if (!("principal" in session)) return session.reason;
+  const { role } = session.principal;
+  return role === "node" || role === "joining" ? "this is nobody who may read" : undefined;
+}
+
+/** Behind a proxy on this machine everybody seems to be on it. */
+function peerOfRequest({ socket, headers }: IncomingMessage): Peer {
+  const peer = peerOf(socket);
+  const isForwarded = ["forwarded", "x-forwarded-for", "x-real-ip", "via"].some(
+    (name) => headers[name] !== undefined,
+  );
+  return isForwarded ? { ...peer, loopback: false } : peer;
+}
+
+function say(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { "content-type": "text/plain; charset=utf-8" });
+  response.end(`${text}\n`);
+}

@@ -1,0 +1,140 @@
+/**
+ * What the gateway's HTTP listener answers to whom: every rule, every limit and every header. Pure.
+ *
+ * It reads and never changes anything, so that a page of somebody else can make nobody do anything
+ * here. Four things keep such a page from reading: no header of ours lets another origin read, the
+ * name in `Host` must be one that nobody can point here (DNS rebinding), a foreign `Origin` is
+ * refused, and beyond this machine nothing is shown without credentials.
+ */
+
+import { isIP } from "node:net";
+
+/** Every limit of the listener. */
+export const HTTP_LIMITS = {
+  /** Of one place, so that one who opens and says nothing keeps nobody out. */
+  connections: 256,
+  connectionsOfPlace: 64,
+  /** Pages that are told changes. */
+  streams: 64,
+  headerBytes: 8 * 1024,
+  urlBytes: 1_024,
+  /** To say a whole request, from the first byte. */
+  requestMs: 5_000,
+  /** An idle connection is closed. */
+  idleMs: 20_000,
+  /** Requests over one connection. */
+  requestsOfConnection: 1_000,
+  /** Changes that wait for a page that reads slowly; with more, it is sent the whole board instead. */
+  streamChanges: 2_048,
+  /** A page that takes nothing for so long is let go; it comes back by itself. */
+  streamStuckMs: 30_000,
+  /** Changes are told together so often. */
+  tellMs: 250,
+  /** Silence is broken so often, so that a page knows a dead line from a quiet herd. */
+  heartbeatMs: 5_000,
+} as const;
+
+/** What a request says, and what the connection knows. */
+export type Asked = {
+  readonly method: string;
+  readonly url: string;
+  readonly host: string | undefined;
+  readonly origin: string | undefined;
+  /** `Sec-Fetch-Site`: how the page that asks is related to us, where the browser says it. */
+  readonly site: string | undefined;
+  readonly hasBody: boolean;
+  /** The address of this machine that the connection came in on. */
+  readonly localAddress: string;
+  readonly secure: boolean;
+};
+
+export type Route = {
+  readonly path: string;
+  /** `anyone`: without credentials, from anywhere. */
+  readonly for: "anyone" | "readers";
+};
+
+export type Ruling<R extends Route> =
+  | { readonly ok: true; readonly route: R }
+  | {
+      readonly ok: false;
+      readonly status: 400 | 403 | 404 | 405 | 413 | 414 | 421;
+      readonly reason: string;
+    };
+
+/** @param names besides addresses and this machine's own: what people call the gateway */
+export function ruleOn<R extends Route>(
+  asked: Asked,
+  routes: readonly R[],
+  names: readonly string[],
+): Ruling<R> {
+  if (asked.url.length > HTTP_LIMITS.urlBytes) return refuse(414, "the address is too long");
+  if (!isOurHost(asked.host, asked.localAddress, names)) {
+    return refuse(421, "this gateway is not known by that name (http.names)");
+  }
+  if (asked.method !== "GET" && asked.method !== "HEAD") return refuse(405, "only GET and HEAD");
+  if (asked.hasBody) return refuse(413, "a question has no body here");
+  const origin = `${asked.secure ? "https" : "http"}://${asked.host}`;
+  if (asked.origin !== undefined && asked.origin !== origin) {
+    return refuse(403, "a page of another origin may not read this");
+  }
+  const path = asked.url.split("?")[0] ?? "";
+  const route = routes.find((one) => one.path === path);
+  if (route === undefined) return refuse(404, "there is nothing here");
+  // Somebody may come by a link from elsewhere, but to the page alone.
+  const isForeign = asked.site === "cross-site" || asked.site === "same-site";
+  if (isForeign && path !== "/") return refuse(403, "another page may not use this");
+  return { ok: true, route };
+}
+
+function refuse(status: 400 | 403 | 404 | 405 | 413 | 414 | 421, reason: string) {
+  return { ok: false, status, reason } as const;
+}
+
+/**
+ * Whether a `Host` is a name that nobody else can point here: the loopback's, the very address that
+ * the connection came in on, or one that the configuration names.
+ */
+export function isOurHost(
+  host: string | undefined,
+  localAddress: string,
+  names: readonly string[],
+): boolean {
+  const url = `http://${host}`;
+  if (host === undefined || !/^[A-Za-z0-9.:[\]_-]{1,255}$/.test(host) || !URL.canParse(url)) {
+    return false;
+  }
+  const name = new URL(url).hostname.replace(/^\[|\]$/g, "");
+  if (name === "localhost" || name === "127.0.0.1" || name === "::1") return true;
+  if (isIP(name) !== 0) return name === localAddress.replace(/^::ffff:/, "");
+  return names.some((known) => known.toLowerCase() === name);
+}
+
+/** On every answer, whatever it is. */
+export function headersOf(secure: boolean): Readonly<Record<string, string>> {
+  return {
+    "content-security-policy":
+      "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; " +
+      "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "permissions-policy": "accelerometer=(), camera=(), geolocation=(), microphone=()",
+    "cache-control": "no-store",
+    ...(secure && { "strict-transport-security": "max-age=31536000" }),
+  };
+}
+
+/** User and password of `Authorization: Basic` (RFC 7617); undefined where there are none. */
+export function credentialsOf(
+  header: string | undefined,
+): { readonly user: string; readonly password: string } | undefined {
+  const encoded = /^basic ([A-Za-z0-9+/=]{1,1024})$/i.exec(header ?? "")?.[1];
+  if (encoded === undefined) return undefined;
+  const text = Buffer.from(encoded, "base64").toString();
+  const colon = text.indexOf(":");
+  if (colon < 1) return undefined;
+  return { user: text.slice(0, colon), password: text.slice(colon + 1) };
+}

@@ -1,0 +1,82 @@
+/**
+ * The page for people, opened beside a running gateway: its board, its streams, its listener.
+ */
+
+import { EdgeError } from "../src/assert.ts";
+import type { Authentication } from "./authentication.ts";
+import { Board } from "./board.ts";
+import type { GatewayConfig } from "./config.ts";
+import { EventStreams } from "./http-events.ts";
+import { listenHttp } from "./http-listener.ts";
+import { boardRoutes, readPage } from "./http-routes.ts";
+import type { Log } from "./link.ts";
+import { isLoopback } from "./listeners.ts";
+import { ServerCertificates } from "./tls-listener.ts";
+
+export type OpenPage = {
+  readonly url: string;
+  /** Everything that goes out on public topics. */
+  readonly take: (topic: string, json: string) => void;
+  readonly close: () => Promise<void>;
+};
+
+/**
+ * Undefined where no page is wanted, or where its port is in use: a herd is served without one. Where
+ * it fails, the gateway's link is closed again.
+ *
+ * @throws EdgeError `http-open`, `certificate-…`
+ */
+export async function openPage(
+  config: GatewayConfig,
+  link: { readonly authentication?: Authentication; readonly close: () => Promise<void> },
+  health: () => { readonly degraded: string | null },
+  log: Log,
+): Promise<OpenPage | undefined> {
+  try {
+    return await open(config, link.authentication, health, log);
+  } catch (error) {
+    await link.close();
+    throw error;
+  }
+}
+
+async function open(
+  config: GatewayConfig,
+  authentication: Authentication | undefined,
+  health: () => { readonly degraded: string | null },
+  log: Log,
+): Promise<OpenPage | undefined> {
+  const { http, tls, dataDirectory, base } = config;
+  if (!http.enabled) return undefined;
+  const isOpen = !isLoopback(http.host);
+  if (isOpen && authentication === undefined) {
+    throw new EdgeError({
+      code: "http-open",
+      message: "an external broker knows its users, this gateway does not",
+      where: "http.host",
+      hint: "Use 127.0.0.1 here with an external broker, and a proxy that asks who somebody is.",
+    });
+  }
+  // A browser shows a choice of certificates to whom it asks for one, so nobody is asked.
+  const settings = { ...tls, clientCertificates: "off", dataDirectory } as const;
+  const certificates = isOpen ? new ServerCertificates(settings, log) : undefined;
+  const board = new Board(base);
+  const streams = new EventStreams(board);
+  try {
+    const routes = boardRoutes(readPage(), board, streams, health);
+    const listener = await listenHttp(http, routes, { authentication, certificates, log });
+    log("info", "page", { url: listener.url });
+    return {
+      url: listener.url,
+      take: (topic, json) => board.take(topic, json),
+      close: () => {
+        streams.close();
+        return listener.close();
+      },
+    };
+  } catch (error) {
+    if (!(error instanceof EdgeError) || error.code !== "broker-port") throw error;
+    log("warning", "no page", { reason: error.message, hint: "choose another http.port" });
+    return undefined;
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * What tests of the page share: public payloads of the published shapes, as a gateway tells them.
+ */
+
+import {
+  type Behaviour,
+  BehaviourSchema,
+  type BridgeInfo,
+  BridgeInfoSchema,
+  type Device,
+  DevicesSchema,
+} from "../src/wire/public.ts";
+
+const NOW = 1_700_000_000_000;
+
+export function behaviourOf(node: string, more: Partial<Behaviour> = {}): Behaviour {
+  return BehaviourSchema.parse({
+    v: 1,
+    node,
+    behaviour: "grazing",
+    confidence: 0.9,
+    source: "exit 1",
+    trusted: true,
+    model: "0123456789abcdef",
+    release: 0,
+    since: NOW - 60_000,
+    time: NOW,
+    epoch: 1,
+    sequence: 7,
+    ...more,
+  });
+}
+
+export function deviceOf(node: string, more: Partial<Device> = {}): Device {
+  const device = {
+    node,
+    state: "online",
+    cohort: "cattle/neck/10.00Hz/50x3",
+    firmware: "test 1",
+    model: "0123456789abcdef",
+    release: 0,
+    last_seen: NOW,
+    battery: 80,
+    windows: 10,
+    offloads: 1,
+    offload_ratio: 0.1,
+    agreement: null,
+    dropped: 0,
+    drift: 1,
+    alarm: false,
+    ...more,
+  };
+  const [checked] = DevicesSchema.parse({ v: 1, devices: [device] }).devices;
+  return checked as Device;
+}
+
+export function infoOf(more: Partial<BridgeInfo> = {}): BridgeInfo {
+  return BridgeInfoSchema.parse({
+    v: 1,
+    version: "0.1.0",
+    started: NOW,
+    time: NOW,
+    classes: ["grazing", "resting", "ruminating"],
+    nodes: 3,
+    teacher: { name: "teacher", trusted: true },
+    soft_labels: 5,
+    loop: { state: "idle", progress: null, note: "" },
+    release: { sequence: 0, model: null },
+    ...more,
+  });
+}

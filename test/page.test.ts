@@ -1,0 +1,194 @@
+/** The page's listener on a running gateway: what it shows, to whom, and how. */
+
+import { request } from "node:http";
+import { request as requestSecurely } from "node:https";
+import { connect } from "node:net";
+import { readFileSync } from "node:fs";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { BoardChange, BoardState } from "../gateway/board.ts";
+import { openAuthority, tlsFiles, writeServer } from "../gateway/certificate-files.ts";
+import { issueServer } from "../gateway/certificates.ts";
+import { readPage } from "../gateway/http-routes.ts";
+import { HTTP_LIMITS } from "../gateway/http-rules.ts";
+import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
+import type { RunningGateway } from "../gateway/run-gateway.ts";
+import {
+  gatewayOn,
+  HandNode,
+  type LogLine,
+  removeFolder,
+  temporaryFolder,
+  untrainedTeacher,
+  until,
+} from "./gateway-kit.ts";
+
+type Answer = { status: number; headers: Record<string, unknown>; text: string };
+
+let folder: string;
+let teacher: OpenTeacher;
+let gateway: RunningGateway & { readonly lines: readonly LogLine[] };
+
+const PLAIN = "broker: { port: 0 }\nhttp: { port: 0 }";
+
+beforeEach(async () => {
+  folder = temporaryFolder();
+  teacher = await untrainedTeacher(folder);
+});
+
+afterEach(async () => {
+  await gateway.stop();
+  await teacher.close();
+  removeFolder(folder);
+});
+
+function get(
+  path: string,
+  options: { headers?: Record<string, string>; method?: string; ca?: Buffer } = {},
+): Promise<Answer> {
+  const url = new URL(path, gateway.pageUrl);
+  const ask = url.protocol === "https:" ? requestSecurely : request;
+  return new Promise((resolve, reject) => {
+    const asked = ask(url, { agent: false, ...options }, (response) => {
+      let text = "";
+      response.on("data", (bytes: Buffer) => {
+        text += bytes.toString("latin1");
+      });
+      response.on("end", () => {
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, text });
+      });
+    });
+    asked.on("error", reject);
+    asked.end();
+  });
+}
+
+const basic = (user: string, password: string): Record<string, string> => ({
+  authorization: `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`,
+});
+
+describe("on the loopback", () => {
+  beforeEach(async () => {
+    gateway = await gatewayOn(folder, teacher, { yaml: PLAIN });
+  });
+
+  it("shows the page and its parts, each with every header, and nothing inline", async () => {
+    for (const path of ["/", "/page.css", "/page.ts", "/herd-view.ts", "/api/state", "/healthz"]) {
+      const { status, headers } = await get(path);
+      expect([path, status]).toEqual([path, 200]);
+      expect(headers["x-content-type-options"]).toBe("nosniff");
+      expect(headers["cache-control"]).toBe("no-store");
+      expect(headers["access-control-allow-origin"]).toBeUndefined();
+      const policy = String(headers["content-security-policy"]);
+      expect(policy).toContain("default-src 'none'");
+      expect(policy).toContain("frame-ancestors 'none'");
+      expect(policy).not.toContain("unsafe");
+    }
+    const html = readPage().find(({ path }) => path === "/")?.text ?? "";
+    expect(html).not.toMatch(/<script(?![^>]* src=)|<style|style=|\son[a-z]+=|https?:/);
+  });
+
+  it("is under 150 KB as it is sent, whole", () => {
+    const bytes = readPage().reduce((sum, { gzipped }) => sum + gzipped.length, 0);
+    expect(bytes).toBeGreaterThan(1_000);
+    expect(bytes).toBeLessThan(150_000);
+  });
+
+  it("refuses other names, other origins, other methods and bodies, over the wire", async () => {
+    const statusOf = async (...asked: Parameters<typeof get>) => (await get(...asked)).status;
+    expect(await statusOf("/api/state", { headers: { host: "evil.example" } })).toBe(421);
+    const origin = { origin: "http://evil.example" };
+    expect(await statusOf("/api/state", { headers: origin })).toBe(403);
+    expect(await statusOf("/api/state", { method: "POST" })).toBe(405);
+    expect(await statusOf("/api/state", { headers: { "content-length": "5" } })).toBe(413);
+    expect(await statusOf("/../../package.json")).toBe(404);
+    const forwarded = { "x-forwarded-for": "203.0.113.7" };
+    expect(await statusOf("/api/state", { headers: forwarded })).toBe(401);
+    expect(await statusOf("/api/state", { headers: basic("operator", "wrong") })).toBe(401);
+    const long = { "x-long": "x".repeat(HTTP_LIMITS.headerBytes) };
+    expect(await statusOf("/api/state", { headers: long })).toBe(431);
+  });
+
+  it("closes on who does not finish a request", { timeout: 20_000 }, async () => {
+    const socket = connect(Number(new URL(gateway.pageUrl ?? "").port), "127.0.0.1");
+    socket.on("error", () => undefined);
+    socket.resume();
+    socket.write("GET / HTTP/1.1\r\nHost: local");
+    await until("the close", () => socket.destroyed, HTTP_LIMITS.requestMs + 5_000);
+  });
+
+  it("tells what a node does, as it is told on the topics", async () => {
+    const events: string[] = [];
+    const stream = request(new URL("/api/events", gateway.pageUrl), (response) => {
+      response.on("data", (bytes: Buffer) => events.push(bytes.toString()));
+      response.on("error", () => undefined);
+    });
+    stream.on("error", () => undefined);
+    stream.end();
+    await until("the board", () => events.join("").includes("event: board"));
+    const node = await HandNode.connect(gateway.url, "collar-1");
+    await node.hello();
+    await node.report([0, 1]);
+    const told = (): BoardChange[] =>
+      [...events.join("").matchAll(/^event: changes\ndata: (.*)$/gm)].flatMap(
+        ([, json]) => (JSON.parse(json ?? "") as { changes: BoardChange[] }).changes,
+      );
+    await until("its behaviour", () => told().some(({ kind }) => kind === "behaviour"));
+    await until("its device", () => told().some(({ kind }) => kind === "device"));
+    const behaviour = told().find((change) => change.kind === "behaviour");
+    expect(behaviour).toMatchObject({ node: "collar-1", value: { sequence: 1, source: "exit 1" } });
+    stream.destroy();
+    const state = JSON.parse((await get("/api/state")).text) as BoardState;
+    expect(state.changes).toContainEqual(behaviour);
+    expect(state.changes.find(({ kind }) => kind === "info")).toBeDefined();
+    await node.close();
+  });
+});
+
+describe("elsewhere", () => {
+  beforeEach(async () => {
+    const files = tlsFiles(folder);
+    const authority = openAuthority(files, "farm", Date.now());
+    writeServer(files, issueServer(authority, ["localhost", "127.0.0.1"], Date.now()));
+    gateway = await gatewayOn(folder, teacher, {
+      yaml: "data_directory: .\nbroker: { port: 0 }\naccess: { loopback: closed }\nhttp: { host: 0.0.0.0, port: 0 }",
+    });
+  });
+
+  it("is TLS, and shows nothing without the operator's token but that it is alive", async () => {
+    const token = (await gateway.beginOperator()) ?? "";
+    const ca = readFileSync(tlsFiles(folder).ca);
+    const { port } = new URL(gateway.pageUrl ?? "");
+    const url = (path: string): string => `https://127.0.0.1:${port}${path}`;
+    for (const path of ["/", "/page.ts", "/api/state", "/api/events"]) {
+      const { status, headers, text } = await get(url(path), { ca });
+      expect([path, status]).toEqual([path, 401]);
+      expect(headers["www-authenticate"]).toMatch(/^Basic/);
+      expect(text).not.toContain("collar");
+    }
+    expect((await get(url("/healthz"), { ca })).status).toBe(200);
+    const asOperator = { ca, headers: basic("operator", token) };
+    const answer = await get(url("/api/state"), asOperator);
+    expect(answer.status).toBe(200);
+    expect(answer.headers["strict-transport-security"]).toBeDefined();
+    for (let i = 0; i < 8; i++) {
+      const wrong = { ca, headers: basic("operator", `guess ${i}`) };
+      expect((await get(url("/api/state"), wrong)).status).toBe(401);
+    }
+    // The door stays shut for a while, for the right one too.
+    expect((await get(url("/api/state"), asOperator)).status).toBe(401);
+  });
+});
+
+it("a port that is in use costs the page, not the herd", async () => {
+  gateway = await gatewayOn(folder, teacher, { yaml: PLAIN });
+  const { port } = new URL(gateway.pageUrl ?? "");
+  const other = temporaryFolder();
+  const second = await gatewayOn(other, teacher, {
+    yaml: `broker: { port: 0 }\nhttp: { port: ${port} }`,
+  });
+  expect(second.pageUrl).toBeUndefined();
+  const warned = second.lines.filter(({ level }) => level === "warning");
+  expect(warned.map(({ text }) => text).join()).toContain("no page");
+  await second.stop();
+  removeFolder(other);
+});
