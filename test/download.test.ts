@@ -22,7 +22,11 @@ afterEach(async () => {
 
 function request(change: Partial<DownloadRequest> = {}): DownloadRequest {
   const path = join(folder, "data.zip");
-  return { url: server.url, path, sha256, firstPauseMs: 1, ...change };
+  const onProgress: DownloadRequest["onProgress"] = (progress) => {
+    server.clientBytes = progress.bytes;
+    change.onProgress?.(progress);
+  };
+  return { url: server.url, path, sha256, firstPauseMs: 1, ...change, onProgress };
 }
 
 describe("download", () => {

@@ -71,7 +71,14 @@ describe("pull", () => {
   it("downloads over cut lines, unpacks the trials and imports them as people", async () => {
     server.mischief = (n) => (n === 0 ? { kind: "cut", afterBytes: 300 } : { kind: "none" });
     const steps: string[] = [];
-    const { recordings, trust } = await pull(request({ onStep: (step) => steps.push(step) }));
+    const { recordings, trust } = await pull(
+      request({
+        onStep: (step) => steps.push(step),
+        onDownload: ({ bytes }) => {
+          server.clientBytes = bytes;
+        },
+      }),
+    );
     expect(trust).toBe("first-use");
     expect(server.ranges).toEqual([null, "bytes=300-"]);
     expect(new Set(steps)).toEqual(new Set(["unpack", "import"]));

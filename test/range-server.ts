@@ -9,6 +9,8 @@ export type RangeServer = {
   readonly ranges: (string | null)[];
   content: Uint8Array;
   etag: string;
+  /** Bytes of the file that the client has told of: a line is cut once what was sent has arrived. */
+  clientBytes: number;
   /** Called per request, from 0: how to misbehave. */
   mischief: (request: number) => Mischief;
   close(): Promise<void>;
@@ -30,6 +32,7 @@ export async function startRangeServer(content: Uint8Array): Promise<RangeServer
     ranges: [],
     content,
     etag: '"one"',
+    clientBytes: 0,
     mischief: () => ({ kind: "none" }),
     close: () =>
       new Promise((resolve) => {
@@ -60,9 +63,17 @@ function answer(state: RangeServer, request: IncomingMessage, response: ServerRe
   response.writeHead(from > 0 ? 206 : 200, headers);
   if (mischief.kind === "stall") response.write(body.subarray(0, 1));
   else if (mischief.kind === "cut") {
-    response.write(body.subarray(0, mischief.afterBytes), () => {
-      // The bytes shall arrive before the line is cut.
-      setTimeout(() => response.destroy(), 20);
-    });
+    response.write(body.subarray(0, mischief.afterBytes));
+    cutOnceArrived(state, from + mischief.afterBytes, response);
   } else response.end(body);
+}
+
+/** A client that tells nothing has its line cut after two seconds. */
+function cutOnceArrived(state: RangeServer, bytes: number, response: ServerResponse): void {
+  const startMs = performance.now();
+  const timer = setInterval(() => {
+    if (state.clientBytes < bytes && performance.now() - startMs < 2_000) return;
+    clearInterval(timer);
+    response.destroy();
+  }, 5);
 }
