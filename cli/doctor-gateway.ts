@@ -173,13 +173,14 @@ function checkCertificate(
 
 /** Ports that a gateway would listen on: free, or taken by the gateway that runs here. */
 export async function checkPorts(config: GatewayConfig, runs: boolean): Promise<Finding[]> {
-  const { broker, tls, websocket } = config;
+  const { broker, tls, websocket, metrics } = config;
   const wanted = [
     ...(broker.url === undefined ? [{ setting: "broker.port", at: broker }] : []),
     ...(broker.url === undefined && tls.enabled ? [{ setting: "tls.port", at: tls }] : []),
     ...(broker.url === undefined && websocket.enabled
       ? [{ setting: "websocket.port", at: websocket }]
       : []),
+    ...(metrics.enabled ? [{ setting: "metrics.port", at: metrics }] : []),
   ];
   const findings: Finding[] = [];
   for (const { setting, at } of wanted) {

@@ -28,6 +28,12 @@ function run(line: string): { readonly status: number | null; readonly said: str
   const script = `bellwether() { ${main} "$@"; }\n${line}`;
   const { status, stdout, stderr } = spawnSync("bash", ["-c", script], {
     cwd: folder,
+    // Ports that another test, or whoever runs this, may be using.
+    env: {
+      ...process.env,
+      BELLWETHER_CONFIG_BROKER_PORT: "0",
+      BELLWETHER_CONFIG_METRICS_ENABLED: "false",
+    },
     encoding: "utf8",
   });
   return { status, said: `${stdout}${stderr}` };
