@@ -9,7 +9,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createSecureServer } from "node:https";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
-import { type Authentication, networkOf, type Peer } from "./authentication.ts";
+import { type Authentication, networkOf, type Peer, type Session } from "./authentication.ts";
 import { credentialsOf, HTTP_LIMITS, headersOf, type Route, ruleOn } from "./http-rules.ts";
 import type { Log } from "./link.ts";
 import { closeServer, listen, peerOf, urlOf } from "./listeners.ts";
@@ -61,10 +61,13 @@ export async function listenHttp(
     const { route } = ruling;
     if (route.for === "anyone") return route.answer(response);
     const claim = credentialsOf(request.headers.authorization);
-    mayRead(peerOfRequest(request), claim, authentication).then(
-      (reason) => {
+    readerOf(peerOfRequest(request), claim, authentication).then(
+      ({ reason, session }) => {
         if (response.destroyed) return;
-        if (reason === undefined) return route.answer(response);
+        if (reason === undefined) {
+          if (session !== undefined) readers.add(response, session);
+          return route.answer(response);
+        }
         if (claim !== undefined) {
           log("warning", "page refused", { peer: request.socket.remoteAddress ?? "", reason });
         }
@@ -75,6 +78,7 @@ export async function listenHttp(
     );
   });
   const port = await listen(server, at, "http.port");
+  const readers = new Readers(authentication);
   const unfollow =
     certificates === undefined
       ? undefined
@@ -82,6 +86,7 @@ export async function listenHttp(
   return {
     url: urlOf(certificates === undefined ? "http" : "https", at.host, port),
     close: () => {
+      readers.stop();
       unfollow?.();
       for (const socket of sockets) socket.destroy();
       return closeServer(server);
@@ -147,22 +152,47 @@ function askedOf(request: IncomingMessage, secure: boolean) {
   };
 }
 
-/** Undefined where they may, else why not. What a page shows is what readers may hear. */
-async function mayRead(
+/** A stream lasts for days: it ends when what it rests on is taken away, as sessions of MQTT do. */
+class Readers {
+  readonly #sessions = new Map<ServerResponse, Session>();
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(authentication: Authentication | undefined) {
+    this.#timer = setInterval(() => {
+      for (const [response, session] of this.#sessions) {
+        if (authentication?.holds(session) === false) response.destroy();
+      }
+    }, HTTP_LIMITS.holdsMs);
+  }
+
+  add(response: ServerResponse, session: Session): void {
+    this.#sessions.set(response, session);
+    response.once("close", () => this.#sessions.delete(response));
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+}
+
+/** Who asks, or why they may not. What a page shows is what readers may hear. */
+async function readerOf(
   peer: Peer,
   claim: ReturnType<typeof credentialsOf>,
   authentication: Authentication | undefined,
-): Promise<string | undefined> {
+): Promise<{ readonly reason?: string; readonly session?: Session }> {
   if (authentication === undefined) {
-    return peer.loopback ? undefined : "without a broker of our own only this machine may look";
+    const reason = "without a broker of our own only this machine may look";
+    return peer.loopback ? {} : { reason };
   }
   const password = claim === undefined ? undefined : Buffer.from(claim.password);
   const claimed = authentication.claim(peer, { clientId: "", user: claim?.user, password });
-  if (!claimed.ok) return claimed.reason;
+  if (!claimed.ok) return { reason: claimed.reason };
   const session = await authentication.prove(claimed, peer, password);
-  if (!("principal" in session)) return session.reason;
+  if (!("principal" in session)) return { reason: session.reason };
   const { role } = session.principal;
-  return role === "node" || role === "joining" ? "this is nobody who may read" : undefined;
+  if (role === "node" || role === "joining") return { reason: "this is nobody who may read" };
+  return { session };
 }
 
 /** Behind a proxy on this machine everybody seems to be on it. */

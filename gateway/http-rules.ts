@@ -30,6 +30,8 @@ export const HTTP_LIMITS = {
   streamStuckMs: 30_000,
   /** Changes are told together so often. */
   tellMs: 250,
+  /** It is looked so often whether who reads still may. */
+  holdsMs: 500,
   /** Silence is broken so often, so that a page knows a dead line from a quiet herd. */
   heartbeatMs: 5_000,
 } as const;

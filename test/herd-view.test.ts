@@ -98,7 +98,7 @@ describe("sums", () => {
     expect(loopOf(herd)).toMatchObject({
       offload: "10.0 %",
       alarms: "1 of 3 nodes",
-      rollout: "release 2 runs on 1 of 3 nodes, withheld from 1 that cannot hold it",
+      rollout: "release 2 on 1, factory on 2 of 3 nodes; withheld from 1 that cannot hold it",
     });
   });
 });

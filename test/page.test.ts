@@ -12,6 +12,7 @@ import { readPage } from "../gateway/http-routes.ts";
 import { HTTP_LIMITS } from "../gateway/http-rules.ts";
 import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
 import type { RunningGateway } from "../gateway/run-gateway.ts";
+import { bellwether } from "./access-kit.ts";
 import {
   gatewayOn,
   HandNode,
@@ -176,6 +177,29 @@ describe("elsewhere", () => {
     }
     // The door stays shut for a while, for the right one too.
     expect((await get(url("/api/state"), asOperator)).status).toBe(401);
+  });
+});
+
+it("a stream ends when its reader's credentials are taken away, and others go on", async () => {
+  gateway = await gatewayOn(folder, teacher, { yaml: `data_directory: .\n${PLAIN}` });
+  await bellwether("users", "add", "anna", "--data-dir", folder).then(async ({ password }) => {
+    const ended: string[] = [];
+    const follow = (name: string, headers: Record<string, string>): Promise<void> =>
+      new Promise((resolve) => {
+        const asked = request(new URL("/api/events", gateway.pageUrl), { headers }, (response) => {
+          expect(response.statusCode).toBe(200);
+          response.on("data", () => resolve());
+          response.on("close", () => ended.push(name));
+          response.on("error", () => undefined);
+        });
+        asked.on("error", () => undefined);
+        asked.end();
+      });
+    await follow("anna", basic("anna", String(password)));
+    await follow("neighbour", {});
+    await bellwether("users", "revoke", "anna", "--data-dir", folder);
+    await until("hers to end", () => ended.length > 0);
+    expect(ended).toEqual(["anna"]);
   });
 });
 

@@ -41,6 +41,8 @@ export type Row = {
 };
 
 const DIARY_MAX = 50;
+/** Releases that are counted apart, of those that nodes run. */
+const RELEASES_MAX = 3;
 
 export function createHerd(): Herd {
   return { nodes: new Map(), info: undefined, bridge: undefined, diary: [] };
@@ -163,7 +165,7 @@ export function loopOf(herd: Herd): Loop {
     state: info?.loop.state ?? "unknown",
     progress: info?.loop.progress ?? null,
     note: info?.loop.note ?? "",
-    rollout: rolloutText(herd, devices),
+    rollout: rolloutText(devices),
   };
 }
 
@@ -171,14 +173,16 @@ function teacherText({ teacher }: BridgeInfo): string {
   return teacher.trusted ? "trusted" : "not trusted on this signal: its answers teach nothing";
 }
 
-function rolloutText({ info }: Herd, devices: readonly Device[]): string {
-  if (info === undefined) return "-";
-  const { sequence } = info.release;
-  if (sequence === 0) return "no release yet: nodes run what they were made with";
-  const there = devices.filter(({ release }) => release === sequence).length;
+/** What nodes run, the newest first: during a canary the newest is on few. */
+function rolloutText(devices: readonly Device[]): string {
+  if (devices.length === 0) return "-";
+  const counts = new Map<number, number>();
+  for (const { release } of devices) counts.set(release, (counts.get(release) ?? 0) + 1);
+  const newestFirst = [...counts].sort(([a], [b]) => b - a);
+  const texts = newestFirst.map(([release, count]) => `${releaseText(release)} on ${count}`);
   const withheld = devices.filter((device) => device.withheld !== null).length;
-  const told = withheld === 0 ? "" : `, withheld from ${withheld} that cannot hold it`;
-  return `release ${sequence} runs on ${there} of ${devices.length} nodes${told}`;
+  const told = withheld === 0 ? "" : `; withheld from ${withheld} that cannot hold it`;
+  return `${texts.slice(0, RELEASES_MAX).join(", ")} of ${devices.length} nodes${told}`;
 }
 
 function releaseText(release: number): string {
