@@ -55,7 +55,9 @@ describe("a companded window", () => {
           const peak = Math.max(...was.map((value) => Math.abs(value - mean))) + 0.5;
           // Levels are 62/256 of the peak apart at the most, each rounded to a step.
           const bound = (31 * peak) / 256 + 1;
-          was.forEach((value, t) => expect(Math.abs(value - Number(is[t]))).toBeLessThan(bound));
+          for (const [t, value] of was.entries()) {
+            expect(Math.abs(value - Number(is[t]))).toBeLessThan(bound);
+          }
         }
       }),
       { numRuns: 500 },
@@ -91,7 +93,9 @@ describe("a companded window", () => {
   it("keeps both ends of the range, and never passes them", () => {
     const window = Int8Array.of(-128, 127, -128, 127, 127, -128, 127);
     const back = decodeCompanded(encodeCompanded(window, 1), 7, 1);
-    window.forEach((value, i) => expect(Math.abs(Number(back[i]) - value)).toBeLessThan(32));
+    for (const [i, value] of window.entries()) {
+      expect(Math.abs(Number(back[i]) - value)).toBeLessThan(32);
+    }
     // The mean is 18, so the lower end is the peak and exact; what lies beyond the upper saturates.
     expect(Math.min(...back)).toBe(-128);
     const loudest = Uint8Array.of(127, 255, 0xf0);
