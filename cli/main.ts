@@ -65,6 +65,11 @@ const COMMANDS: readonly {
     load: () => import("./config.ts"),
   },
   {
+    name: "schema",
+    summary: "the topics for machines: an AsyncAPI document, JSON Schemas of the payloads",
+    load: () => import("./schema.ts"),
+  },
+  {
     name: "doctor",
     summary: "look at everything that a gateway needs, and say what to do",
     load: () => import("./doctor.ts"),

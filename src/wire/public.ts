@@ -22,7 +22,11 @@ const nodeName = z.string().min(1).max(64);
 /** `exit 1`, counted from 1, or `teacher`. */
 const source = z.union([
   z.literal("teacher"),
-  z.templateLiteral(["exit ", z.int()]).refine((text) => /^exit [1-8]$/.test(text)),
+  z
+    .templateLiteral(["exit ", z.int()])
+    .refine((text) => /^exit [1-8]$/.test(text))
+    // A refinement is code; this is what the JSON Schema says of it.
+    .meta({ pattern: "^exit [1-8]$" }),
 ]);
 
 /** `<base>/<node>/behaviour`, retained: what the node does now, to the best of our knowledge. */
