@@ -28,27 +28,92 @@ static uint32_t variance_of(uint32_t samples, int32_t sum, uint32_t squares) {
   return (uint32_t)(spread / ((uint64_t)samples * samples));
 }
 
+typedef struct sums {
+  int32_t sum;
+  int32_t squares;
+} sums;
+
+/* And of every `step`th byte. Four at a time: counting and stepping would cost as much as the
+ * sums. */
+static inline sums sums_on(sums of, const int8_t *at, uint32_t samples, uint32_t step) {
+  uint32_t left = samples;
+  for (; left >= 4; left -= 4, at += 4 * step) {
+    const int32_t a = at[0], b = at[step], c = at[2 * step], d = at[3 * step];
+    of.sum += a + b + c + d;
+    of.squares += a * a;
+    of.squares += b * b;
+    of.squares += c * c;
+    of.squares += d * d;
+  }
+  for (; left > 0; left--, at += step) {
+    of.sum += *at;
+    of.squares += *at * *at;
+  }
+  return of;
+}
+
+#if defined(__ARM_FEATURE_DSP) && !defined(BW_PORTABLE)
+#define HAS_SUMS_OF_THREE
+#include <arm_acle.h>
+static inline uint32_t word_at(const int8_t *from) {
+  uint32_t word;
+  __builtin_memcpy(&word, from, 4);
+  return word;
+}
+/* Bytes 0 and 2, and bytes 1 and 3, as two int16. */
+static inline int16x2_t even(uint32_t word) { return __sxtb16((int8x4_t)word); }
+static inline int16x2_t odd(uint32_t word) { return __sxtb16((int8x4_t)(word >> 8)); }
+static inline int32_t low(int16x2_t pair) { return (int16_t)pair; }
+static inline int32_t high(int16x2_t pair) { return (int32_t)pair >> 16; }
+
+static inline void take(int16x2_t pair, int16x2_t *sum, int32_t *low_squares,
+                        int32_t *high_squares) {
+  *sum = __sadd16(*sum, pair);
+  *low_squares = __smlabb(pair, pair, *low_squares);
+  *high_squares = __smlatt(pair, pair, *high_squares);
+}
+
+/* Three channels at once, of fewer than 512 samples: three words are four samples of each,
+ * xyzx yzxy zxyz. Each half of a pair sums every other sample at most, which fits an int16. */
+static void sums_of_three(const int8_t *at, uint32_t samples, sums *of) {
+  const int8_t *const end = at + 3 * (samples & ~3u);
+  int16x2_t xz = 0, yx = 0, zy = 0;
+  int32_t xx = 0, yy = 0, zz = 0;
+  for (; at < end; at += 12) {
+    const uint32_t first = word_at(at), second = word_at(at + 4), third = word_at(at + 8);
+    take(even(first), &xz, &xx, &zz);
+    take(odd(first), &yx, &yy, &xx);
+    take(even(second), &yx, &yy, &xx);
+    take(odd(second), &zy, &zz, &yy);
+    take(even(third), &zy, &zz, &yy);
+    take(odd(third), &xz, &xx, &zz);
+  }
+  of[0] = sums_on((sums){low(xz) + high(yx), xx}, at, samples & 3, 3);
+  of[1] = sums_on((sums){low(yx) + high(zy), yy}, at + 1, samples & 3, 3);
+  of[2] = sums_on((sums){low(zy) + high(xz), zz}, at + 2, samples & 3, 3);
+}
+#endif
+
+static void put_statistics(sums of, uint32_t samples, int8_t *mean, int8_t *deviation) {
+  *mean = (int8_t)(of.sum / (int32_t)samples);
+  *deviation = (int8_t)integer_root(variance_of(samples, of.sum, (uint32_t)of.squares));
+}
+
 void bw_window_statistics(const int8_t *window, uint32_t samples, uint8_t channels,
                           int8_t *statistics) {
-  const uint32_t step = channels;
-  for (uint32_t channel = 0; channel < step; channel++) {
-    const int8_t *at = window + channel;
-    int32_t sum = 0;
-    int32_t squares = 0;
-    uint32_t left = samples;
-    /* Four at a time: counting and stepping would cost as much as the sums. */
-    for (; left >= 4; left -= 4, at += 4 * step) {
-      const int32_t a = at[0], b = at[step], c = at[2 * step], d = at[3 * step];
-      sum += a + b + c + d;
-      squares += a * a + b * b + c * c + d * d;
+#ifdef HAS_SUMS_OF_THREE
+  if (channels == 3 && samples < 512) {
+    sums of[3];
+    sums_of_three(window, samples, of);
+    for (uint32_t i = 0; i < 3; i++) {
+      put_statistics(of[i], samples, statistics + i, statistics + 3 + i);
     }
-    for (; left > 0; left--, at += step) {
-      sum += *at;
-      squares += *at * *at;
-    }
-    statistics[channel] = (int8_t)(sum / (int32_t)samples);
-    const uint32_t variance = variance_of(samples, sum, (uint32_t)squares);
-    statistics[channels + channel] = (int8_t)integer_root(variance);
+    return;
+  }
+#endif
+  for (uint32_t i = 0; i < channels; i++) {
+    const sums of = sums_on((sums){0, 0}, window + i, samples, channels);
+    put_statistics(of, samples, statistics + i, statistics + channels + i);
   }
 }
 

@@ -4,12 +4,10 @@
  */
 #include "bw_gate_parts.h"
 
-/* Adds one exit's probabilities, Q15, times its fusion weight, and gives that weight. */
-static uint32_t add_exit(const uint8_t *record, const int16_t *logits, uint32_t classes,
-                         int32_t *mean) {
-  uint32_t weights[BW_GATE_CLASSES];
-  uint32_t inverse_temperature = bw_get_u16(record);
-  uint32_t fusion = record[2];
+/* One exit's probabilities, not normalised: at most 65535 each. Gives their sum. */
+static uint32_t weigh(const uint8_t *record, const int16_t *logits, uint32_t classes,
+                      uint32_t *weights) {
+  const uint32_t inverse_temperature = bw_get_u16(record);
   int32_t best = -0x8000;
   uint32_t sum = 0;
   for (uint32_t c = 0; c < classes; c++) {
@@ -22,19 +20,29 @@ static uint32_t add_exit(const uint8_t *record, const int16_t *logits, uint32_t 
     weights[c] = whole > 16 ? 0 : (uint32_t)bw_exp2_q16[below & 255] >> whole;
     sum += weights[c];
   }
-  for (uint32_t c = 0; c < classes; c++) {
-    mean[c] += (int32_t)(fusion * (weights[c] * BW_ONE_Q15 / sum));
-  }
-  return fusion;
+  return sum;
 }
 
 void bw_fuse_exits(const bw_gate *gate, const bw_exit *exits, uint32_t exit_count, int32_t *mean) {
-  int32_t total = 0;
-  for (uint32_t c = 0; c < gate->classes; c++) mean[c] = 0;
-  for (uint32_t k = 0; k < exit_count; k++) {
-    total += (int32_t)add_exit(bw_exit_record(gate, k), exits[k].logits, gate->classes, mean);
+  const uint32_t classes = gate->classes;
+  uint32_t weights[BW_GATE_CLASSES];
+  uint32_t total = bw_exit_record(gate, 0)[2];
+  uint32_t sum = weigh(bw_exit_record(gate, 0), exits[0].logits, classes, weights);
+  /* Of one exit alone the mean is what it says: its weight would cancel. */
+  uint32_t fusion = exit_count == 1 ? 1 : total;
+  for (uint32_t c = 0; c < classes; c++) {
+    mean[c] = (int32_t)(fusion * (weights[c] * BW_ONE_Q15 / sum));
   }
-  for (uint32_t c = 0; c < gate->classes; c++) mean[c] /= total;
+  if (exit_count == 1) return;
+  for (uint32_t k = 1; k < exit_count; k++) {
+    fusion = bw_exit_record(gate, k)[2];
+    total += fusion;
+    sum = weigh(bw_exit_record(gate, k), exits[k].logits, classes, weights);
+    for (uint32_t c = 0; c < classes; c++) {
+      mean[c] += (int32_t)(fusion * (weights[c] * BW_ONE_Q15 / sum));
+    }
+  }
+  for (uint32_t c = 0; c < classes; c++) mean[c] = (int32_t)((uint32_t)mean[c] / total);
 }
 
 uint8_t bw_confidence_at(const bw_gate *gate, uint32_t exit, uint32_t margin_q8) {

@@ -40,36 +40,43 @@ static inline int32_t add_squares(const uint8_t *entry, const int16_t *whitened,
 }
 #endif
 
-/* Features and raw means times the lower triangle, Q4. Whether all are near zero: see NEAR_Q4. */
-static uint8_t whiten(const bw_gate *gate, const int16_t *input, int32_t *whitened) {
-  const uint8_t *entry = gate->whitening;
-  const uint32_t inputs = (uint32_t)gate->features + gate->axes;
+/* One whitened value, Q4, and what tells whether it is near zero. It takes the place of its row's
+ * input, which no row above needs. */
+static inline uint32_t keep(int32_t sum, int16_t *input, int32_t *whitened) {
+  const int32_t value = (sum + 128) >> 8;
+  *whitened = value;
+  *input = (int16_t)value; /* looked at only where all are near */
+  return (uint32_t)(value + BW_NEAR_Q4);
+}
+
+/* Features and raw means times the lower triangle, Q4, from the last row up. Whether all are near
+ * zero, see BW_NEAR_Q4; `input` then has them too. Rows go in pairs, which load an input once for
+ * both. A sum has at most 136 products of 2^7 and 2^15: below 2^30. */
+static uint8_t whiten(const bw_gate *gate, int16_t *input, int32_t *whitened) {
+  uint32_t row = (uint32_t)gate->features + gate->axes;
   uint32_t far = 0;
-  for (uint32_t row = 0; row < inputs; row++) {
-    /* At most 136 products of 2^7 and 2^15: below 2^30. */
+  if (row & 1) {
+    const uint8_t *entry = gate->whitening + row * (row - 1);
     int32_t sum = 0;
-    const int16_t *at = input;
-    uint32_t left = row + 1;
-    for (; left >= 8; left -= 8, entry += 16, at += 8) {
-      sum = add_pair(entry + 4, at + 2, add_pair(entry, at, sum));
-      sum = add_pair(entry + 12, at + 6, add_pair(entry + 8, at + 4, sum));
+    row -= 1;
+    for (uint32_t i = 0; i < row; i += 2) sum = add_pair(entry + 2 * i, input + i, sum);
+    sum += bw_get_i16(entry + 2 * row) * input[row];
+    far = keep(sum, input + row, whitened + row);
+  }
+  while (row > 0) {
+    row -= 2;
+    const uint8_t *entry = gate->whitening + row * (row + 1);
+    const uint8_t *next = entry + 2 * (row + 1);
+    int32_t sum = 0;
+    int32_t next_sum = 0;
+    for (uint32_t i = 0; i < row; i += 2) {
+      sum = add_pair(entry + 2 * i, input + i, sum);
+      next_sum = add_pair(next + 2 * i, input + i, next_sum);
     }
-    if (left & 4) {
-      sum = add_pair(entry + 4, at + 2, add_pair(entry, at, sum));
-      entry += 8;
-      at += 4;
-    }
-    if (left & 2) {
-      sum = add_pair(entry, at, sum);
-      entry += 4;
-      at += 2;
-    }
-    if (left & 1) {
-      sum += bw_get_i16(entry) * *at;
-      entry += 2;
-    }
-    whitened[row] = (sum + 128) >> 8;
-    far |= (uint32_t)(whitened[row] + BW_NEAR_Q4);
+    sum += bw_get_i16(entry + 2 * row) * input[row];
+    next_sum = add_pair(next + 2 * row, input + row, next_sum);
+    far |= keep(sum, input + row, whitened + row);
+    far |= keep(next_sum, input + row + 1, whitened + row + 1);
   }
   return far < 2 * BW_NEAR_Q4;
 }
@@ -88,12 +95,11 @@ static int32_t distance_q8(const uint8_t *entry, const int32_t *whitened, uint32
 
 /* The same where both are near zero, and no square reaches its limit. */
 static int32_t near_distance_q8(const uint8_t *entry, const int16_t *whitened, uint32_t inputs) {
+  const uint32_t even = inputs & ~1u;
   int32_t sum = 0;
-  for (; inputs >= 2; inputs -= 2, entry += 4, whitened += 2) {
-    sum = add_squares(entry, whitened, sum);
-  }
-  if (inputs > 0) {
-    const int32_t away = *whitened - bw_get_i16(entry);
+  for (uint32_t i = 0; i < even; i += 2) sum = add_squares(entry + 2 * i, whitened + i, sum);
+  if (inputs & 1) {
+    const int32_t away = whitened[even] - bw_get_i16(entry + 2 * even);
     sum += away * away;
   }
   return sum;
@@ -109,8 +115,6 @@ int32_t bw_novelty_of(const bw_gate *gate, const int8_t *features, const int8_t 
   for (uint32_t i = 0; i < gate->features; i++) input[i] = features[i];
   for (uint32_t i = gate->features; i < inputs; i++) input[i] = statistics[i - gate->features];
   const uint8_t near = whiten(gate, input, whitened) && gate->near_prototypes;
-  /* The inputs are used up. */
-  for (uint32_t i = 0; near && i < inputs; i++) input[i] = (int16_t)whitened[i];
   for (uint32_t c = 0; c < gate->classes; c++) {
     const uint8_t *prototype = gate->prototypes + 2 * c * inputs;
     int32_t distance = near ? near_distance_q8(prototype, input, inputs)
