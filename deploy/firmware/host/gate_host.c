@@ -53,6 +53,7 @@ static void window(void) {
   int16_t logits[BW_GATE_EXITS][BW_GATE_CLASSES];
   int8_t *features[BW_GATE_EXITS];
   bw_exit exits[BW_GATE_EXITS];
+  bw_answer answer;
   int8_t statistics[BW_GATE_STATISTICS];
   bw_decision decision;
   uint32_t index = get(4);
@@ -69,9 +70,9 @@ static void window(void) {
   }
   uint8_t count = 0;
   do count++;
-  while (bw_gate_exit(&gate, &state, exits, count) == BW_GATE_NEXT);
+  while (bw_gate_exit(&gate, &state, exits, count, &answer) == BW_GATE_NEXT);
   bw_window_statistics(samples_of, samples, channels, statistics);
-  bw_gate_input input = {exits, count, (uint8_t)(2 * channels), statistics, index};
+  bw_gate_input input = {exits, &answer, count, (uint8_t)(2 * channels), statistics, index};
   bw_gate_window(&gate, &state, &input, &draws, &decision);
   put(decision.exit, 1);
   put(decision.class_index, 1);

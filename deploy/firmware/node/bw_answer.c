@@ -12,16 +12,18 @@
 /* Later stages are not run when the gate is satisfied. */
 static void decide(bw_node *node, bw_decision *decision) {
   bw_exit exits[BW_GATE_EXITS];
+  bw_answer answer;
   int8_t statistics[BW_GATE_STATISTICS];
   const bw_model *model = bw_model_of(node);
   uint8_t count = 0;
   bw_begin(&node->run, node->windowing.window);
   do {
     exits[count++] = bw_next_exit(&node->run);
-  } while (bw_gate_exit(&node->gate, &node->gate_state, exits, count) == BW_GATE_NEXT);
+  } while (bw_gate_exit(&node->gate, &node->gate_state, exits, count, &answer) == BW_GATE_NEXT);
   uint8_t channels = model->channels;
   bw_window_statistics(node->windowing.window, model->window_samples, channels, statistics);
-  bw_gate_input input = {exits, count, (uint8_t)(2 * channels), statistics, node->next_window};
+  bw_gate_input input = {exits, &answer, count, (uint8_t)(2 * channels), statistics,
+                         node->next_window};
   bw_gate_window(&node->gate, &node->gate_state, &input, &node->random, decision);
   bw_update_watch(&node->update, statistics, input.statistics_count, exits[0].logits);
 }

@@ -6,22 +6,24 @@
 
 #define COUNT_LIMIT 0x7fffffffu
 
-static bw_belief answer_of(const bw_gate *gate, const bw_gate_state *state, const bw_exit *exits,
-                           uint32_t exit_count, int32_t *evidence, int32_t *joint) {
+static void think(const bw_gate *gate, const bw_gate_state *state, const bw_exit *exits,
+                  uint32_t exit_count, bw_answer *answer) {
+  int32_t evidence[BW_GATE_CLASSES];
   bw_fuse_exits(gate, exits, exit_count, evidence);
   bw_personalise(state, evidence, gate->classes);
-  return bw_believe(gate, state, evidence, joint);
+  answer->belief = bw_believe(gate, state, evidence, answer->joint);
+  answer->probability_q15 = evidence[answer->belief.class_index];
 }
 
 bw_gate_step bw_gate_exit(const bw_gate *gate, const bw_gate_state *state, const bw_exit *exits,
-                          uint8_t exit_count) {
-  int32_t evidence[BW_GATE_CLASSES];
-  int32_t joint[BW_GATE_CLASSES];
-  if (exit_count >= gate->exit_count) return BW_GATE_ANSWER;
-  uint16_t sure = bw_get_u16(bw_exit_record(gate, exit_count - 1u) + 3);
-  if (sure >= BW_NEVER_Q8 || state->drift.alarm || state->burst.left > 0) return BW_GATE_NEXT;
-  bw_belief answer = answer_of(gate, state, exits, exit_count, evidence, joint);
-  return answer.margin_q8 >= sure ? BW_GATE_ANSWER : BW_GATE_NEXT;
+                          uint8_t exit_count, bw_answer *answer) {
+  uint16_t sure = 0; /* whatever the last exit says is the answer */
+  if (exit_count < gate->exit_count) {
+    sure = bw_get_u16(bw_exit_record(gate, exit_count - 1u) + 3);
+    if (sure >= BW_NEVER_Q8 || state->drift.alarm || state->burst.left > 0) return BW_GATE_NEXT;
+  }
+  think(gate, state, exits, exit_count, answer);
+  return answer->belief.margin_q8 >= sure ? BW_GATE_ANSWER : BW_GATE_NEXT;
 }
 
 static uint8_t is_unsure(const bw_gate *gate, const bw_gate_state *state, bw_belief answer) {
@@ -94,12 +96,10 @@ static void keep_belief(bw_gate_state *state, int32_t *joint, uint32_t classes) 
 
 void bw_gate_window(const bw_gate *gate, bw_gate_state *state, const bw_gate_input *input,
                     bw_prng *random, bw_decision *decision) {
-  int32_t evidence[BW_GATE_CLASSES];
-  int32_t joint[BW_GATE_CLASSES];
+  bw_belief answer = input->answer->belief;
   uint32_t draw = bw_prng_next(random) >> 16;
   uint32_t exit = input->exit_count - 1u;
   uint32_t count = input->statistics_count;
-  bw_belief answer = answer_of(gate, state, input->exits, input->exit_count, evidence, joint);
   uint8_t alarm_before = state->drift.alarm;
   int32_t standardised = watch(gate, state, input);
   bw_follow_bout(gate, state, input->statistics, count);
@@ -117,12 +117,12 @@ void bw_gate_window(const bw_gate *gate, bw_gate_state *state, const bw_gate_inp
   if (state->windows < COUNT_LIMIT) state->windows += 1;
   state->level_q8 = offload == BW_KEPT ? level : level - gate->windows_per_token_q8;
   state->rate_offset_q23 = steer(gate, state->rate_offset_q23, want.unsure);
-  keep_belief(state, joint, gate->classes);
+  keep_belief(state, input->answer->joint, gate->classes);
   state->last_window_index = input->window_index;
   if (offload == BW_BURST) bw_burst_took(&state->burst, input->statistics, count);
   if (offload != BW_KEPT) {
     remember_offload(state, input->window_index, answer.class_index,
-                     evidence[answer.class_index]);
+                     input->answer->probability_q15);
   }
   decision->class_index = answer.class_index;
   decision->confidence_q8 = bw_confidence_at(gate, exit, answer.margin_q8);

@@ -9,7 +9,7 @@
  * compiler that we build with does them; a test fails where they are not.
  *
  *   do { exits[count++] = bw_next_exit(&run); }
- *   while (bw_gate_exit(&gate, &state, exits, count) == BW_GATE_NEXT);
+ *   while (bw_gate_exit(&gate, &state, exits, count, &answer) == BW_GATE_NEXT);
  *   bw_gate_window(&gate, &state, &input, &random, &decision);
  */
 #ifndef BW_GATE_H
@@ -131,8 +131,22 @@ typedef struct bw_gate_state {
 
 typedef enum bw_gate_step { BW_GATE_ANSWER = 0, BW_GATE_NEXT = 1 } bw_gate_step;
 
+typedef struct bw_belief {
+  uint8_t class_index;
+  uint16_t margin_q8;
+} bw_belief;
+
+/* What the exits that have run say together, with the windows before: kept from bw_gate_exit to
+ * bw_gate_window, so that it is worked out once. */
+typedef struct bw_answer {
+  bw_belief belief;
+  int32_t probability_q15;        /* of that class, by this window alone */
+  int32_t joint[BW_GATE_CLASSES]; /* the filter's state after this window, before normalising */
+} bw_answer;
+
 typedef struct bw_gate_input {
   const bw_exit *exits; /* those that have run, first to last */
+  bw_answer *answer;    /* theirs; used up */
   uint8_t exit_count;
   uint8_t statistics_count;
   const int8_t *statistics; /* of bw_window_statistics */
@@ -182,10 +196,11 @@ uint32_t bw_gate_save(const bw_gate_state *state, uint8_t *bytes);
 bw_gate_code bw_gate_restore(const bw_gate *gate, bw_gate_state *state, const uint8_t *bytes,
                              uint32_t length, uint8_t same_release);
 
-/* Whether the exit that ran last may answer. */
+/* Whether the exit that ran last may answer. Where it may, `answer` is what it says. */
 bw_gate_step bw_gate_exit(const bw_gate *gate, const bw_gate_state *state, const bw_exit *exits,
-                          uint8_t exit_count);
-/* Decides one window. Takes exactly one number from `random`. */
+                          uint8_t exit_count, bw_answer *answer);
+/* Decides one window with the answer that bw_gate_exit has just let through: nothing else may have
+ * changed the state since. Takes exactly one number from `random`. */
 void bw_gate_window(const bw_gate *gate, bw_gate_state *state, const bw_gate_input *input,
                     bw_prng *random, bw_decision *decision);
 void bw_gate_take_verdict(const bw_gate *gate, bw_gate_state *state,

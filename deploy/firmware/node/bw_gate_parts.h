@@ -40,11 +40,6 @@ static inline uint32_t bw_bits_of(uint32_t value) {
 #endif
 }
 
-typedef struct bw_belief {
-  uint8_t class_index;
-  uint16_t margin_q8;
-} bw_belief;
-
 /* bw_margins.c */
 void bw_fuse_exits(const bw_gate *gate, const bw_exit *exits, uint32_t exit_count, int32_t *mean);
 uint8_t bw_confidence_at(const bw_gate *gate, uint32_t exit, uint32_t margin_q8);

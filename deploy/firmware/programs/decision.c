@@ -59,6 +59,7 @@ static uint32_t hash_decision(uint32_t hash, const bw_decision *decided) {
 static void decide_window(const student_case *it, const bw_gate *gate, bw_gate_state *state,
                           bw_prng *random, uint32_t window, costs *sum) {
   bw_exit exits[BW_GATE_EXITS];
+  bw_answer answer;
   int8_t statistics[BW_GATE_STATISTICS];
   bw_decision decided;
   uint8_t count = 0;
@@ -72,15 +73,15 @@ static void decide_window(const student_case *it, const bw_gate *gate, bw_gate_s
     exits[count++] = next_exit(it);
     sum->student += count_from(start);
     start = counter_read();
-    step = bw_gate_exit(gate, state, exits, count);
+    step = bw_gate_exit(gate, state, exits, count, &answer);
     decision += count_from(start);
   } while (step == BW_GATE_NEXT);
   start = counter_read();
   bw_window_statistics(it->windows + window * it->window_bytes, case_model.window_samples,
                        case_model.channels, statistics);
   const uint32_t of_statistics = count_from(start);
-  const bw_gate_input input = {exits, count, (uint8_t)(2 * case_model.channels), statistics,
-                               window};
+  const bw_gate_input input = {exits, &answer, count, (uint8_t)(2 * case_model.channels),
+                               statistics, window};
   start = counter_read();
   bw_gate_window(gate, state, &input, random, &decided);
   decision += of_statistics + count_from(start);
