@@ -13,14 +13,27 @@
 
 enum { MOST_EXITS = 8 };
 
-static uint32_t case_ram[RAM_BYTES / 4];
+#ifdef RAM_SHORT_BYTES
+#include "guarded_ram.h"
+#endif
+
 static bw_model case_model;
 static bw_run case_run;
+
+static inline bw_code open_case_run(void) {
+#ifdef RAM_SHORT_BYTES
+  const uint32_t bytes = bw_ram_bytes(&case_model);
+  return bw_open(&case_run, &case_model, guarded_ram(bytes, RAM_SHORT_BYTES), bytes);
+#else
+  static uint32_t ram[RAM_BYTES / 4];
+  return bw_open(&case_run, &case_model, ram, sizeof ram);
+#endif
+}
 
 static inline bw_code open_case(const student_case *it) {
   if (it->container == 0) return BW_OK;
   const bw_code code = bw_load(&case_model, it->container, it->container_bytes);
-  return code == BW_OK ? bw_open(&case_run, &case_model, case_ram, sizeof case_ram) : code;
+  return code == BW_OK ? open_case_run() : code;
 }
 
 static inline void begin_window(const student_case *it, uint32_t window) {
