@@ -1,6 +1,5 @@
 /*
- * What a board of the node brings beyond bw_hal.h: a sensor, a clock of the day, and where it was
- * told who it is.
+ * What a board of the node brings beyond bw_hal.h: a sensor, and where it was told who it is.
  */
 #ifndef NODE_BOARD_H
 #define NODE_BOARD_H
@@ -14,9 +13,6 @@ void node_board_start(void);
 
 /* The next samples that have come. 0: none. */
 uint8_t node_board_samples(bw_samples *samples);
-
-/* Milliseconds since 1970, from the debugger's clock: these boards have none that runs on. */
-uint64_t node_board_wall_ms(uint64_t uptime_ms);
 
 /* The provisioning block, and how far it may reach. */
 extern const uint8_t *const node_board_provision;

@@ -10,7 +10,6 @@
 
 #include "../../node/bw_bytes.h"
 #include "../../node/bw_hal.h"
-#include "../board.h"
 
 #define REGISTER(address) (*(volatile uint32_t *)(address))
 
@@ -206,12 +205,6 @@ uint8_t node_board_samples(bw_samples *samples) {
     rows_taken += 1;
   }
   return 1;
-}
-
-uint64_t node_board_wall_ms(uint64_t uptime_ms) {
-  static uint64_t switched_on_ms;
-  if (switched_on_ms == 0) switched_on_ms = 1000u * (uint64_t)board_seconds() - uptime_ms;
-  return switched_on_ms + uptime_ms;
 }
 
 void node_board_start(void) {

@@ -9,7 +9,6 @@
 #include "../node_board.h"
 
 #include "../../node/bw_hal.h"
-#include "../board.h"
 
 #define REGISTER(address) (*(volatile uint32_t *)(address))
 
@@ -156,12 +155,6 @@ uint8_t node_board_samples(bw_samples *samples) {
     if (bw_bus_take(&bus, byte, samples)) return 1;
   }
   return 0;
-}
-
-uint64_t node_board_wall_ms(uint64_t uptime_ms) {
-  static uint64_t switched_on_ms;
-  if (switched_on_ms == 0) switched_on_ms = 1000u * (uint64_t)board_seconds() - uptime_ms;
-  return switched_on_ms + uptime_ms;
 }
 
 void node_board_start(void) {
