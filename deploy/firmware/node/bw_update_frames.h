@@ -11,7 +11,6 @@
 #define BW_FRAME_OFFER 0x83
 #define BW_FRAME_CHUNK 0x84
 
-#define BW_OUTCOME_FRAME_BYTES 15u
 #define BW_WANT_FRAME_HEAD_BYTES 18u
 
 /* Both point into the frame that they were read from. */

@@ -9,7 +9,7 @@
 
 #include "../node/bw_gate.h"
 #include "bench_counter.h"
-#include "board.h"
+#include "figures.h"
 #include "open_case.h"
 
 enum { NOTHING_KNOWN = 90 };
@@ -18,15 +18,6 @@ static uint32_t nothing;
 
 static uint32_t count_from(uint32_t start) {
   return counter_instructions(start, counter_read()) - nothing;
-}
-
-static void write_figure(const char *student, const char *what, uint32_t value) {
-  board_write(student);
-  board_write(" ");
-  board_write(what);
-  board_write(" ");
-  board_write_number(value);
-  board_write("\n");
 }
 
 typedef struct costs {

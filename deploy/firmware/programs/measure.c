@@ -7,20 +7,11 @@
  */
 
 #include "bench_counter.h"
-#include "board.h"
+#include "figures.h"
 #include "open_case.h"
 #include "stack_mark.h"
 
 static uint32_t nothing; /* instructions that counting alone takes */
-
-static void write_figure(const char *student, const char *what, uint32_t value) {
-  board_write(student);
-  board_write(" ");
-  board_write(what);
-  board_write(" ");
-  board_write_number(value);
-  board_write("\n");
-}
 
 static uint32_t count_from(uint32_t start) {
   return counter_instructions(start, counter_read()) - nothing;
