@@ -88,7 +88,7 @@ function testPlace(name: string, place: Place, flags: readonly string[]): void {
   });
 }
 
-/** The interpreter has other inner loops where there are DSP instructions, and rarer paths in both. */
+/** The interpreter has other inner loops where there are DSP instructions, rarer paths in both. */
 describe("students of any shape and shift", () => {
   const any = [...anyConvolutions(30), ...anyGrus(20), ...anyShifts()].map(caseOfAnyShape);
 

@@ -23,7 +23,9 @@ void *memcpy(void *restrict to, const void *restrict from, size_t count) {
   uint8_t *out = to;
   const uint8_t *in = from;
   if (is_aligned(out) && is_aligned(in)) {
-    for (; count >= 4; count -= 4, out += 4, in += 4) *(word *)(void *)out = *(const word *)(const void *)in;
+    for (; count >= 4; count -= 4, out += 4, in += 4) {
+      *(word *)(void *)out = *(const word *)(const void *)in;
+    }
   }
   for (; count > 0; count--) *out++ = *in++;
   return to;

@@ -1,5 +1,6 @@
 /*
- * How deep the stack goes: fills what is free with a pattern and looks later how much of it is left.
+ * How deep the stack goes: fills what is free with a pattern and looks later how much of it is
+ * left.
  *
  * Both are inlined, so that what they say counts from the stack pointer of the function that calls.
  * Interrupts would count as well; the programs that use this have none.
