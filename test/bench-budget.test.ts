@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { run, score } from "../bench/budget.ts";
 import { datasetFolder, findRecordings } from "../recordings/find.ts";
 import type { SeenWindow, SegmentRule } from "../src/behaviour/segment.ts";
+import { quickOptions } from "./benchmark-options.ts";
 
 const RULE: SegmentRule = {
   classes: 2,
@@ -53,20 +54,7 @@ if (folder === null) console.info("bench-budget.test.ts runs without recordings:
 
 describe.skipIf(folder === null)("the whole benchmark", () => {
   it("runs, tiny", async () => {
-    const result = await run({
-      data: undefined,
-      quick: true,
-      dataset: "cows",
-      train: [],
-      test: [],
-      shift: [],
-      seeds: undefined,
-      student: undefined,
-      rotate: undefined,
-      extra: {},
-      progress: () => undefined,
-      signal: new AbortController().signal,
-    });
+    const result = await run(quickOptions({ dataset: "cows" }));
     expect(result.ok).toBe(true);
     const scores = result.figures.scores as Record<string, { accuracy: number }>;
     expect(Object.keys(scores)).toHaveLength(8);

@@ -98,8 +98,9 @@ export function stepTrack(track: Track, event: TrackEvent, rule: TrackRule): Tra
       track.away = true;
       break;
   }
-  const effects = tell(track, rule);
-  return [...effects, ...seal(track, rule)];
+  const runs = segment(rule, track.windows, track.before);
+  const effects = tell(track, rule, runs);
+  return [...effects, ...seal(track, rule, runs)];
 }
 
 function addWindow(track: Track, window: SeenWindow): void {
@@ -149,8 +150,7 @@ function addVerdict(track: Track, verdict: Extract<TrackEvent, { kind: "verdict"
 }
 
 /** Works out the bouts anew and says what differs from what was told. */
-function tell(track: Track, rule: TrackRule): TrackEffect[] {
-  const runs = segment(rule, track.windows, track.before);
+function tell(track: Track, rule: TrackRule, runs: readonly Run[]): TrackEffect[] {
   const shapes = boutsOf(track, rule, runs);
   const told = track.bouts;
   const numbered = number(track, shapes, told);
@@ -233,7 +233,7 @@ function number(track: Track, shapes: readonly Shape[], told: readonly Bout[]): 
 }
 
 /** Takes what is older than the open time out of play. */
-function seal(track: Track, rule: TrackRule): TrackEffect[] {
+function seal(track: Track, rule: TrackRule, runs: readonly Run[]): TrackEffect[] {
   const { windows } = track;
   const newest = windows.at(-1);
   if (newest === undefined) return [];
@@ -241,7 +241,6 @@ function seal(track: Track, rule: TrackRule): TrackEffect[] {
   let count = Math.max(0, windows.length - rule.windowsMax);
   while (count < windows.length && (windows[count] as SeenWindow).timeMs <= limitMs) count++;
   if (count === 0) return [];
-  const runs = segment(rule, windows, track.before);
   const carriedOver = track.bouts.length - runs.length;
   const last = runs.findIndex((run) => run.to >= count);
   const run = runs[last] as Run;
