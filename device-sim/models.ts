@@ -7,6 +7,7 @@
  */
 
 import { EdgeError } from "../src/assert.ts";
+import { sameBytes } from "../src/bytes.ts";
 import type { Engine, LoadedStudent } from "../src/engine/engine.ts";
 import { gateOf } from "../src/gate/gate-bytes.ts";
 import type { GateParameters } from "../src/gate/gate-parameters.ts";
@@ -116,8 +117,4 @@ function misfitOf(next: Container, manifest: ReleaseManifest, now: Container): s
 
 function refused(outcome: ReleaseOutcome, reason: string): LoadOutcome {
   return { ok: false, outcome, reason };
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

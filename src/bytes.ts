@@ -184,6 +184,10 @@ export class ByteWriter {
   }
 }
 
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
 function assertRange(value: number, low: number, high: number): void {
   assert(
     Number.isInteger(value) && value >= low && value <= high,

@@ -9,6 +9,7 @@
  */
 
 import { assert } from "../assert.ts";
+import { sameBytes } from "../bytes.ts";
 import { type Container, encodeContainer } from "../model/container.ts";
 import type { QuantizedStudent } from "../model/student.ts";
 import type { Engine, ExitOutput, LoadedStudent } from "./engine.ts";
@@ -55,7 +56,7 @@ export function createWasmEngine(webAssembly: WebAssemblyGlobal = WebAssembly): 
     machines = machines.filter((reference) => reference.deref() !== undefined);
     const same = machines
       .map((reference) => reference.deref())
-      .find((machine) => machine !== undefined && equalBytes(machine.bytes, bytes));
+      .find((machine) => machine !== undefined && sameBytes(machine.bytes, bytes));
     const machine = same ?? new Machine(arena, run, container, bytes);
     if (same === undefined) {
       machines.push(new WeakRef(machine));
@@ -172,8 +173,4 @@ function loadOn(machine: Machine, container: Container): LoadedStudent {
     },
   };
   return loaded;
-}
-
-function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

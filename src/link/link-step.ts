@@ -12,6 +12,7 @@
  */
 
 import { assert } from "../assert.ts";
+import { sameBytes } from "../bytes.ts";
 import { type LoraAssembly, takeLoraPayload, toLoraPayloads } from "../wire/lora.ts";
 import type { DownKind, UpKind } from "../wire/messages.ts";
 import type { MessageCost } from "./link-cost.ts";
@@ -228,8 +229,4 @@ function addDue(state: LinkState, due: Due): void {
   const place = state.due.findIndex((other) => other.atMs > due.atMs);
   if (place === -1) state.due.push(due);
   else state.due.splice(place, 0, due);
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

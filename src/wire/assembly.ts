@@ -8,6 +8,7 @@
  * which believes only what still has the right hash.
  */
 
+import { sameBytes } from "../bytes.ts";
 import type { DownMessage } from "./messages.ts";
 import { CHUNK_HASH_BYTES, type Crypto, chunkCount, type ReleaseManifest } from "./release.ts";
 
@@ -153,8 +154,4 @@ function hashIsRight(
   const at = index * CHUNK_HASH_BYTES;
   const expected = manifest.chunkHashes.subarray(at, at + CHUNK_HASH_BYTES);
   return sameBytes(crypto.sha256(chunk).subarray(0, CHUNK_HASH_BYTES), expected);
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
