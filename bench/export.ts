@@ -6,7 +6,6 @@
  * Arm; without it they are left out, and the run says so.
  */
 
-import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -39,6 +38,7 @@ import {
   randomFloatStudent,
 } from "../test/student-samples.ts";
 import { type BenchmarkOptions, type BenchmarkResult, table } from "./benchmark.ts";
+import { sectionBytes } from "./binary-size.ts";
 import { type Agreement, onnxAgreement, someOf } from "./onnx-agreement.ts";
 
 const TARGET = TARGETS["cortex-m4"];
@@ -127,7 +127,7 @@ function interpreterSize(): number {
   const folder = mkdtempSync(join(tmpdir(), "bellwether-bench-export-"));
   try {
     return runtimeSources()
-      .map((source) => sectionBytes(source, RUNTIME_FLAGS, folder))
+      .map((source) => objectSizes(source, RUNTIME_FLAGS, folder))
       .reduce((sum, { codeBytes, constantBytes }) => sum + codeBytes + constantBytes, 0);
   } finally {
     rmSync(folder, { recursive: true });
@@ -139,7 +139,7 @@ function generatedSizes(container: Container, interpreterBytes: number): Sizes {
   try {
     const { files, figures } = exportC({ container, modelId: "00".repeat(8), name: "student" });
     for (const { name, text } of files) writeFileSync(join(folder, name), text);
-    const sizes = sectionBytes(join(folder, "student.c"), GENERATED_FLAGS, folder);
+    const sizes = objectSizes(join(folder, "student.c"), GENERATED_FLAGS, folder);
     return {
       ...sizes,
       ramBytes: figures.ramBytes,
@@ -151,17 +151,12 @@ function generatedSizes(container: Container, interpreterBytes: number): Sizes {
   }
 }
 
-function sectionBytes(source: string, optimisation: readonly string[], folder: string) {
+function objectSizes(source: string, optimisation: readonly string[], folder: string) {
   const output = join(folder, "sized.o");
   const includes = [folder, RUNTIME].map((path) => `-I${path}`);
   const flags = [...BARE_METAL_FLAGS, ...optimisation, ...includes, "-c"];
   compile({ target: TARGET.name, sources: [source], output, flags });
-  const sizeProgram = TARGET.compiler.replace(/gcc$/, "size");
-  const sections = execFileSync(sizeProgram, ["-A", output], { encoding: "utf8" });
-  const bytesOf = (pattern: RegExp): number =>
-    [...sections.matchAll(/^(\.\S+)\s+(\d+)/gm)]
-      .filter(([, section]) => pattern.test(section ?? ""))
-      .reduce((sum, [, , bytes]) => sum + Number(bytes), 0);
+  const bytesOf = sectionBytes(TARGET.name, output);
   return { codeBytes: bytesOf(/^\.text/), constantBytes: bytesOf(/^\.rodata/) };
 }
 

@@ -9,7 +9,6 @@
  * what another node costs the machine that emulates it, and nothing about a real one.
  */
 
-import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -21,7 +20,6 @@ import {
   NODE_BOARDS,
   type NodeBoardName,
 } from "../deploy/firmware/tools/node-image.ts";
-import { TARGETS } from "../deploy/firmware/tools/toolchain.ts";
 import { prng, uniform } from "../src/prng.ts";
 import { chunkOf } from "../src/wire/assembly.ts";
 import type { UpMessage } from "../src/wire/messages.ts";
@@ -29,6 +27,7 @@ import { DEFAULT_BASE, nodeId } from "../src/wire/topics.ts";
 import { type HandBroker, startHandBroker } from "../test/firmware-broker.ts";
 import { offerOf, PUBLIC_KEY, signRelease } from "../test/node-world.ts";
 import { type BenchmarkOptions, type BenchmarkResult, table } from "./benchmark.ts";
+import { segmentBytes } from "./binary-size.ts";
 
 const ID = nodeId("collar-01");
 const PROFILE = path.join(import.meta.dirname, "../profiles/cattle");
@@ -212,9 +211,7 @@ function ticksOf(pid: number): number {
 }
 
 function sizes(board: NodeBoardName, image: string): Pick<Figures, "codeBytes" | "ramBytes"> {
-  const program = TARGETS[BOARDS[board].target].compiler.replace(/gcc$/, "size");
-  const [, row = ""] = execFileSync(program, [image], { encoding: "utf8" }).split("\n");
-  const [text = 0, data = 0, bss = 0] = row.trim().split(/\s+/).map(Number);
+  const { text, data, bss } = segmentBytes(BOARDS[board].target, image);
   const played = board === "microbit" ? 2 * SIGNAL_VALUES : 0;
   return { codeBytes: text + data - statSync(FACTORY).size - played, ramBytes: data + bss };
 }

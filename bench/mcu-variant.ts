@@ -3,7 +3,6 @@
  * and reads what it wrote. Instructions are exact and the same on every run; time is not measured.
  */
 
-import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { BARE_METAL_FLAGS } from "../deploy/firmware/tools/boards.ts";
@@ -20,9 +19,10 @@ import {
   runtimeSources,
   targetOf,
 } from "../deploy/firmware/tools/runtime-program.ts";
-import { compile, TARGETS } from "../deploy/firmware/tools/toolchain.ts";
+import { compile } from "../deploy/firmware/tools/toolchain.ts";
 import type { BoardName } from "../deploy/firmware/tools/boards.ts";
 import { assert } from "../src/assert.ts";
+import { sectionBytes } from "./binary-size.ts";
 
 export type Variant = {
   readonly name: string;
@@ -126,12 +126,7 @@ export function codeSizes(variant: Variant, folder: string): readonly CodeSize[]
     const output = join(folder, `${variant.name}-${basename(source)}.o`);
     const flags = [...BARE_METAL_FLAGS, ...RUNTIME_FLAGS, ...variant.flags, "-c"];
     compile({ target, sources: [source], output, flags });
-    const size = TARGETS[target].compiler.replace(/gcc$/, "size");
-    const sections = execFileSync(size, ["-A", output], { encoding: "utf8" });
-    const bytesOf = (pattern: RegExp): number =>
-      [...sections.matchAll(/^(\.\S+)\s+(\d+)/gm)]
-        .filter(([, section]) => pattern.test(section ?? ""))
-        .reduce((sum, [, , bytes]) => sum + Number(bytes), 0);
+    const bytesOf = sectionBytes(target, output);
     return {
       file: basename(source),
       textBytes: bytesOf(/^\.text/),

@@ -5,7 +5,6 @@
  * compiler or emulator is not installed are named and left out.
  */
 
-import { execFileSync } from "node:child_process";
 import { createPrivateKey, createPublicKey, sign } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -24,21 +23,12 @@ import {
   TARGETS,
 } from "../deploy/firmware/tools/toolchain.ts";
 import { encodeDown } from "../src/wire/frames.ts";
+import { UPDATE_FILES } from "../test/firmware-update-host.ts";
 import { PUBLIC_KEY, signRelease } from "../test/node-world.ts";
 import { type BenchmarkOptions, type BenchmarkResult, table } from "./benchmark.ts";
+import { segmentBytes } from "./binary-size.ts";
 
 const CRYPTO = ["bw_sha2.c", "bw_crc32.c", "bw_field25519.c", "bw_ed25519.c"];
-const UPDATE = [
-  "bw_release.c",
-  "bw_update_frames.c",
-  "bw_slots.c",
-  "bw_assembly.c",
-  "bw_self_test.c",
-  "bw_trial.c",
-  "bw_update.c",
-  "bw_update_models.c",
-  "bw_boot_slots.c",
-];
 const RUNTIME = ["bw_load.c", "bw_check.c", "bw_run.c", "bw_gate_tables.c"];
 const OPTIMISATIONS = ["-O2", "-Os"] as const;
 /** Divides the 16 KiB that are hashed; a manifest of a 15 KiB student is about as long. */
@@ -140,7 +130,7 @@ async function measureBoard(board: BoardName, flag: string, folder: string): Pro
   const includes = ["crypto", "node", "runtime"].map((name) => `-I${join(FIRMWARE_FOLDER, name)}`);
   const program = join(FIRMWARE_FOLDER, "programs/update_cost.c");
   const flags = [flag, ...includes, `-I${folder}`];
-  const update = UPDATE.map(inFolder("node"));
+  const update = UPDATE_FILES.map(inFolder("node"));
   const sources = [
     ...crypto,
     ...update,
@@ -193,9 +183,7 @@ function codeBytes(
     output,
     flags: [...BARE_METAL_FLAGS, ...flags, "-nostdlib", "-r"],
   });
-  const size = TARGETS[target].compiler.replace(/gcc$/, "size");
-  const [, line = ""] = execFileSync(size, [output], { encoding: "utf8" }).split("\n");
-  return Number(line.trim().split(/\s+/)[0]);
+  return segmentBytes(target, output).text;
 }
 
 /** What the program works on: a header beside it. The release is the shipped student of cattle. */

@@ -16,7 +16,7 @@ import type { ReleaseManifest } from "../src/wire/release.ts";
 import { firmwareSources, SANITIZERS } from "./firmware-kit.ts";
 import { PUBLIC_KEY, type SignedRelease } from "./node-world.ts";
 
-/** What an update is made of, and what it needs of the gate. */
+/** What an update is made of. */
 export const UPDATE_FILES: readonly string[] = [
   "bw_release.c",
   "bw_update_frames.c",
@@ -27,13 +27,12 @@ export const UPDATE_FILES: readonly string[] = [
   "bw_update.c",
   "bw_update_models.c",
   "bw_boot_slots.c",
-  "bw_gate_load.c",
 ];
 
 export function buildUpdateHost(output: string): void {
   const host = join(FIRMWARE_FOLDER, "host");
-  // A window's statistics, for the trial, are the gate's.
-  const files = [...UPDATE_FILES, "bw_burst.c"];
+  // What loads a model's gate, and a window's statistics, for the trial, are the gate's.
+  const files = [...UPDATE_FILES, "bw_gate_load.c", "bw_burst.c"];
   compile({
     target: "host",
     sources: [
