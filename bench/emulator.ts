@@ -13,7 +13,7 @@ import { openDataset } from "../recordings/open.ts";
 import { EdgeError } from "../src/assert.ts";
 import { metricsOf, predictedOf, softmaxRows, subjectAccuracy } from "../src/learn/metrics.ts";
 import { predictStudent } from "../src/learn/predict.ts";
-import { quickRecipe, recipeFor } from "../src/learn/recipes.ts";
+import { recipeAsked } from "../src/learn/recipes.ts";
 import type { Runtime } from "../src/learn/runtime.ts";
 import { trainStudent } from "../src/learn/train-student.ts";
 import type { FloatStudent } from "../src/model/student-spec.ts";
@@ -97,7 +97,7 @@ function train(
   seed: number,
   quick: boolean,
 ): Promise<FloatStudent> {
-  const { student } = quick ? quickRecipe(recipeFor(profile)) : recipeFor(profile);
+  const { student } = recipeAsked(profile, { quick });
   return trainStudent(runtime, {
     spec: student.spec,
     windows,

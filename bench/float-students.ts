@@ -9,7 +9,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { onnxRuntime } from "../gateway/onnx-runtime.ts";
-import { quickRecipe, type Recipe, recipeFor, type StudentFamily } from "../src/learn/recipes.ts";
+import { type Recipe, recipeAsked, type StudentFamily } from "../src/learn/recipes.ts";
 import type { Program } from "../src/learn/runtime.ts";
 import { studentFromOnnx, studentOnnx } from "../src/learn/student-network.ts";
 import { teacherOnnx } from "../src/learn/teacher-network.ts";
@@ -39,7 +39,7 @@ export async function floatStudents(
   const made = new Map<StudentFamily, { student: FloatStudent; recipe: Recipe }>();
   let teacher: Program | undefined;
   for (const [i, family] of request.families.entries()) {
-    const recipe = familyRecipe(request, family);
+    const recipe = recipeAsked(request.profile, { quick: request.quick, family });
     const file = fileOf(request, family, recipe);
     const onProgress = (share: number): void =>
       request.onProgress((i + share) / request.families.length);
@@ -55,14 +55,6 @@ export async function floatStudents(
   }
   await teacher?.release();
   return made;
-}
-
-export function familyRecipe(
-  request: Pick<FloatStudentsRequest, "profile" | "quick">,
-  family: StudentFamily,
-): Recipe {
-  const shipped = recipeFor(request.profile, family);
-  return request.quick ? quickRecipe(shipped) : shipped;
 }
 
 async function trainedTeacher(request: FloatStudentsRequest, recipe: Recipe): Promise<Program> {

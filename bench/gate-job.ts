@@ -10,14 +10,10 @@ import { chooseEngine } from "../src/engine/choose-engine.ts";
 import { type Calibration, calibrateGate } from "../src/gate/calibrate.ts";
 import { type ExitRecords, recordExits } from "../src/gate/exit-records.ts";
 import { randomBoutOrder } from "../src/gate/bout-order.ts";
+import { containerOf } from "../src/gate/pack-student.ts";
 import { softmaxRows } from "../src/learn/metrics.ts";
 import { predictRows } from "../src/learn/predict.ts";
-import { plainRecipe, quickRecipe, type Recipe, recipeFor } from "../src/learn/recipes.ts";
-import { teacherOnnx } from "../src/learn/teacher-network.ts";
-import type { Runtime } from "../src/learn/runtime.ts";
-import type { TrainingProgress } from "../src/learn/train-network.ts";
-import { trainStudent } from "../src/learn/train-student.ts";
-import { trainTeacher } from "../src/learn/train-teacher.ts";
+import { type Recipe, recipeAsked } from "../src/learn/recipes.ts";
 import { quantizeStudent } from "../src/model/quantize.ts";
 import type { FloatStudent } from "../src/model/student-spec.ts";
 import { prng } from "../src/prng.ts";
@@ -26,7 +22,8 @@ import { hopMs, type Profile } from "../src/signal/profile.ts";
 import { profileFor } from "../src/signal/profiles.ts";
 import { parseTurn, turnRecordings } from "../src/signal/turn.ts";
 import { pickWindows, type WindowSet } from "../src/signal/window-set.ts";
-import { type FloatPair, keptPair } from "./kept-pairs.ts";
+import { keptPair } from "./kept-pairs.ts";
+import { trainPair } from "./train-pair.ts";
 
 /** What a training depends on beside its windows. */
 export type TrainingJob = {
@@ -108,26 +105,24 @@ export async function trainBoth(
   job: TrainingJob,
   onProgress: (share: number) => void,
 ): Promise<TrainedStudent> {
-  const { classes, rateHz, inputMilligPerStep } = profile;
-  const shipped = recipeFor(profile);
-  const wanted = job.student === "plain" ? plainRecipe(shipped) : shipped;
-  const recipe = job.quick ? quickRecipe(wanted) : wanted;
+  const { classes, inputMilligPerStep } = profile;
+  const recipe = recipeAsked(profile, job);
   const runtime = onnxRuntime();
   const subjects = [...new Set(train.subjects)];
   const what = { profile, subjects, windows: train.count, seed: job.seed, recipe };
-  const pair = await keptPair(job.keep, what, () =>
-    trainPair(runtime, profile, train, { recipe, seed: job.seed, onProgress }),
-  );
-  const program = await runtime.compile(pair.teacher);
-  const loaded = chooseEngine().load({
-    student: quantizeStudent(pair.student, train, inputMilligPerStep),
-    classes,
-    cohort: profile.name,
-    rateCentihertz: Math.round(rateHz * 100),
-    hopSamples: profile.hopSamples,
-    inputMilligPerStep,
-    gate: new Uint8Array(0),
+  const pair = await keptPair(job.keep, what, async () => {
+    const { teacherFile, student } = await trainPair(
+      train,
+      profile,
+      recipe,
+      job.seed,
+      (part, share) => onProgress(part === "teacher" ? 0.5 * share : 0.5 + 0.5 * share),
+    );
+    return { teacher: teacherFile, student };
   });
+  const program = await runtime.compile(pair.teacher);
+  const quantized = quantizeStudent(pair.student, train, inputMilligPerStep);
+  const loaded = chooseEngine().load(containerOf(profile, quantized));
   return {
     loaded,
     float: pair.student,
@@ -138,42 +133,4 @@ export async function trainBoth(
     },
     release: () => program.release(),
   };
-}
-
-async function trainPair(
-  runtime: Runtime,
-  profile: Profile,
-  windows: WindowSet,
-  how: {
-    readonly recipe: Recipe;
-    readonly seed: number;
-    readonly onProgress: (share: number) => void;
-  },
-): Promise<FloatPair> {
-  const { recipe, seed } = how;
-  const { classes, rateHz, inputMilligPerStep } = profile;
-  const half =
-    (from: number) =>
-    ({ step, steps }: TrainingProgress): void =>
-      how.onProgress(from + (0.5 * step) / steps);
-  const common = { windows, inputMilligPerStep, seed };
-  const float = await trainTeacher(runtime, {
-    ...common,
-    classes,
-    rateHz,
-    options: recipe.teacher,
-    onProgress: half(0),
-  });
-  const teacher = teacherOnnx(float);
-  const program = await runtime.compile(teacher);
-  const student = await trainStudent(runtime, {
-    ...common,
-    spec: recipe.student.spec,
-    objective: recipe.student[recipe.objective],
-    options: recipe.student.options,
-    ...(recipe.objective === "distilled" && { teacher: program }),
-    onProgress: half(0.5),
-  });
-  await program.release();
-  return { teacher, student };
 }

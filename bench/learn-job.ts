@@ -6,16 +6,11 @@ import { readRecordings } from "../recordings/read.ts";
 import { onnxRuntime } from "../gateway/onnx-runtime.ts";
 import type { Engine } from "../src/engine/engine.ts";
 import { chooseEngine } from "../src/engine/choose-engine.ts";
+import { containerOf } from "../src/gate/pack-student.ts";
 import { softmaxRows } from "../src/learn/metrics.ts";
 import { predictRows, predictStudent } from "../src/learn/predict.ts";
 import { plannedStudent, type QuantizationPlan } from "../src/learn/quantization-plan.ts";
-import {
-  plainRecipe,
-  quickRecipe,
-  type Recipe,
-  recipeFor,
-  type StudentFamily,
-} from "../src/learn/recipes.ts";
+import { type Recipe, recipeAsked, recipeFor, type StudentFamily } from "../src/learn/recipes.ts";
 import { teacherOnnx } from "../src/learn/teacher-network.ts";
 import type { TrainingProgress } from "../src/learn/train-network.ts";
 import { trainStudent } from "../src/learn/train-student.ts";
@@ -62,7 +57,7 @@ export async function runLearnJob(
 ): Promise<LearnAnswers> {
   const recordings = await readRecordings(job.folder);
   const profile = profileFor(recordings);
-  const recipe = recipeOf(job, profile);
+  const recipe = recipeAsked(profile, job);
   const train = makeWindows(recordings, profile, job.train);
   const test = makeWindows(recordings, profile, job.test);
   const classes = profile.classes.length;
@@ -123,12 +118,6 @@ export async function runLearnJob(
   };
 }
 
-function recipeOf(job: LearnJob, profile: Profile): Recipe {
-  const shipped = recipeFor(profile, job.family);
-  const wanted = job.student === "plain" ? plainRecipe(shipped) : shipped;
-  return job.quick ? quickRecipe(wanted) : wanted;
-}
-
 /** Which objective the profile's shipped student is trained with. */
 export function shippedObjective(profile: Profile): Recipe["objective"] {
   return recipeFor(profile).objective;
@@ -141,15 +130,7 @@ export function integerAnswers(
   profile: Profile,
   windows: WindowSet,
 ): Answers {
-  const loaded = engine.load({
-    student,
-    classes: profile.classes,
-    cohort: profile.name,
-    rateCentihertz: Math.round(profile.rateHz * 100),
-    hopSamples: profile.hopSamples,
-    inputMilligPerStep: profile.inputMilligPerStep,
-    gate: new Uint8Array(0),
-  });
+  const loaded = engine.load(containerOf(profile, student));
   const classes = profile.classes.length;
   const exits = Array.from(
     { length: loaded.exits },

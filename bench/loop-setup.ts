@@ -10,11 +10,7 @@ import { readRecordings } from "../recordings/read.ts";
 import { chooseEngine } from "../src/engine/choose-engine.ts";
 import { type PackedStudent, packStudent } from "../src/gate/pack-student.ts";
 import { predictTeacher } from "../src/learn/predict.ts";
-import { plainRecipe, quickRecipe, type Recipe, recipeFor } from "../src/learn/recipes.ts";
-import { type FloatTeacher, teacherOnnx } from "../src/learn/teacher-network.ts";
-import { trainStudent } from "../src/learn/train-student.ts";
-import { trainTeacher } from "../src/learn/train-teacher.ts";
-import type { FloatStudent } from "../src/model/student-spec.ts";
+import { type Recipe, recipeAsked } from "../src/learn/recipes.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import { profileFor } from "../src/signal/profiles.ts";
@@ -22,6 +18,7 @@ import type { Recordings } from "../src/signal/recordings.ts";
 import { parseTurn, turnRecordings } from "../src/signal/turn.ts";
 import type { WindowSet } from "../src/signal/window-set.ts";
 import { splitSegments } from "./loop-bouts.ts";
+import { type TrainedPair, trainPair } from "./train-pair.ts";
 
 export type LoopJob = {
   readonly folder: string;
@@ -34,12 +31,9 @@ export type LoopJob = {
   readonly quick: boolean;
 };
 
-export type LoopSetup = {
+export type LoopSetup = TrainedPair & {
   readonly profile: Profile;
   readonly recipe: Recipe;
-  readonly teacher: FloatTeacher;
-  readonly teacherFile: Uint8Array;
-  readonly student: FloatStudent;
   readonly packed: PackedStudent;
   readonly anchor: AnchorSet;
   /** Windows of the training animals that nothing was trained on or judged by before the end. */
@@ -71,13 +65,11 @@ export async function setUpLoop(
   const anchor = makeAnchor(makeWindows(known as Recordings, profile), profile, {
     seed: job.seed,
   });
-  const shipped = recipeFor(profile);
-  const wanted = job.student === "plain" ? plainRecipe(shipped) : shipped;
-  const recipe = job.quick ? quickRecipe(wanted) : wanted;
-  const { teacher, student } = await trainOn(anchor.replay, profile, recipe, job.seed, progress);
+  const recipe = recipeAsked(profile, job);
+  const pair = await trainPair(anchor.replay, profile, recipe, job.seed, progress);
   const packed = packStudent({
     profile,
-    student,
+    student: pair.student,
     trained: anchor.replay,
     held: anchor.heldOut,
     augmentation: recipe.student.options.augmentation,
@@ -85,13 +77,11 @@ export async function setUpLoop(
     seed: job.seed,
   });
   const test = makeWindows(tested as Recordings, profile);
-  const { logits } = await predictTeacher(onnxRuntime(), teacher, test);
+  const { logits } = await predictTeacher(onnxRuntime(), pair.teacher, test);
   return {
     profile,
     recipe,
-    teacher,
-    teacherFile: teacherOnnx(teacher),
-    student,
+    ...pair,
     packed,
     anchor,
     unshifted: makeWindows(kept as Recordings, profile),
@@ -99,34 +89,4 @@ export async function setUpLoop(
     test,
     teacherLogits: logits,
   };
-}
-
-async function trainOn(
-  windows: WindowSet,
-  profile: Profile,
-  recipe: Recipe,
-  seed: number,
-  progress: (text: string, share: number) => void,
-): Promise<{ teacher: FloatTeacher; student: FloatStudent }> {
-  const runtime = onnxRuntime();
-  const { classes, rateHz, inputMilligPerStep } = profile;
-  const common = { windows, inputMilligPerStep, seed };
-  const teacher = await trainTeacher(runtime, {
-    ...common,
-    classes,
-    rateHz,
-    options: recipe.teacher,
-    onProgress: ({ step, steps }) => progress("teacher", step / steps),
-  });
-  const program = await runtime.compile(teacherOnnx(teacher));
-  const student = await trainStudent(runtime, {
-    ...common,
-    spec: recipe.student.spec,
-    objective: recipe.student[recipe.objective],
-    options: recipe.student.options,
-    ...(recipe.objective === "distilled" && { teacher: program }),
-    onProgress: ({ step, steps }) => progress("student", step / steps),
-  });
-  await program.release();
-  return { teacher, student };
 }

@@ -9,6 +9,7 @@ import type { Engine } from "../engine/engine.ts";
 import { type Container, decodeContainer, encodeContainer } from "../model/container.ts";
 import { quantizeStudent } from "../model/quantize.ts";
 import type { QuantizeOptions } from "../model/quantize-trace.ts";
+import type { QuantizedStudent } from "../model/student.ts";
 import type { FloatStudent } from "../model/student-spec.ts";
 import type { Augmentation } from "../signal/augment.ts";
 import { cohortOf, hopMs, type Profile } from "../signal/profile.ts";
@@ -43,15 +44,9 @@ const TARGET: GateTarget = { kind: "offload-share", share: 0.05 };
 
 export function packStudent(request: PackRequest): PackedStudent {
   const { profile, student, trained, held, augmentation, engine, seed } = request;
-  const bare: Container = {
-    student: quantizeStudent(student, trained, profile.inputMilligPerStep, request.quantization),
-    classes: profile.classes,
-    cohort: cohortOf(profile),
-    rateCentihertz: Math.round(profile.rateHz * 100),
-    hopSamples: profile.hopSamples,
-    inputMilligPerStep: profile.inputMilligPerStep,
-    gate: new Uint8Array(0),
-  };
+  const { inputMilligPerStep } = profile;
+  const quantized = quantizeStudent(student, trained, inputMilligPerStep, request.quantization);
+  const bare = containerOf(profile, quantized);
   const calibration = calibrateGate({
     student: engine.load(bare),
     trained,
@@ -63,4 +58,17 @@ export function packStudent(request: PackRequest): PackedStudent {
   });
   const bytes = encodeContainer({ ...bare, gate: encodeGate(calibration.parameters) });
   return { container: decodeContainer(bytes), bytes, calibration };
+}
+
+/** A student of the profile's windows that has no gate yet. */
+export function containerOf(profile: Profile, student: QuantizedStudent): Container {
+  return {
+    student,
+    classes: profile.classes,
+    cohort: cohortOf(profile),
+    rateCentihertz: Math.round(profile.rateHz * 100),
+    hopSamples: profile.hopSamples,
+    inputMilligPerStep: profile.inputMilligPerStep,
+    gate: new Uint8Array(0),
+  };
 }

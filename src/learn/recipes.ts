@@ -215,3 +215,16 @@ export function quickRecipe(recipe: Recipe): Recipe {
     student: { ...recipe.student, options: { ...recipe.student.options, epochs: 1 } },
   };
 }
+
+/** What may be asked for beside what ships. */
+export type RecipeAsked = {
+  readonly quick: boolean;
+  readonly student?: "default" | "plain";
+  readonly family?: StudentFamily;
+};
+
+export function recipeAsked(profile: Profile, asked: RecipeAsked): Recipe {
+  const shipped = recipeFor(profile, asked.family);
+  const wanted = asked.student === "plain" ? plainRecipe(shipped) : shipped;
+  return asked.quick ? quickRecipe(wanted) : wanted;
+}
