@@ -8,7 +8,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { StudentCase } from "../deploy/firmware/tools/embed.ts";
@@ -16,6 +16,7 @@ import {
   compile,
   FIRMWARE_FOLDER,
   findProgram,
+  firmwareFiles,
   TARGETS,
 } from "../deploy/firmware/tools/toolchain.ts";
 import { assert } from "../src/assert.ts";
@@ -115,10 +116,9 @@ async function countInUserMode(
   mkdirSync(place, { recursive: true });
   const program = join(place, "count");
   const runtime = join(FIRMWARE_FOLDER, "runtime");
-  const sources = readdirSync(runtime).filter((name) => name.endsWith(".c"));
   compile({
     target: "aarch64",
-    sources: [...sources.map((name) => join(runtime, name)), PROGRAM],
+    sources: [...firmwareFiles("runtime"), PROGRAM],
     output: program,
     flags: ["-O3", `-I${runtime}`],
   });

@@ -7,7 +7,7 @@
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { readdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -15,6 +15,7 @@ import {
   compile,
   FIRMWARE_FOLDER,
   findProgram,
+  firmwareFiles,
   TARGETS,
 } from "../deploy/firmware/tools/toolchain.ts";
 import { assert } from "../src/assert.ts";
@@ -82,8 +83,7 @@ function build(kind: NativeKind, container: Container, folder: string): string {
     sources.push(join(folder, "student.c"));
     flags.push("-DGENERATED", `-I${folder}`);
   } else {
-    const names = readdirSync(runtime).filter((name) => name.endsWith(".c"));
-    sources.push(...names.map((name) => join(runtime, name)));
+    sources.push(...firmwareFiles("runtime"));
   }
   compile({ target: "host", sources, output, flags });
   return output;

@@ -4,24 +4,15 @@ import { referenceEngine } from "../src/engine/reference.ts";
 import { EdgeError } from "../src/assert.ts";
 import { type Container, decodeContainer, encodeContainer } from "../src/model/container.ts";
 import { MODEL_LIMITS } from "../src/model/limits.ts";
-import { quantizeStudent } from "../src/model/quantize.ts";
 import { selfTestHashes } from "../src/model/self-test.ts";
-import type { StudentSpec } from "../src/model/student-spec.ts";
 import { below, prng } from "../src/prng.ts";
 import {
   arbitrarySpecs,
-  containerAround,
-  noiseWindows,
-  randomFloatStudent,
+  randomContainer,
   SMALL_CNN_SPEC,
   SMALL_GRU_SPEC,
   SPECS,
 } from "./student-samples.ts";
-
-function containerOf(spec: StudentSpec, seed: number): Container {
-  const calibration = noiseWindows(spec, 4, seed);
-  return containerAround(quantizeStudent(randomFloatStudent(spec, seed), calibration, 31.25));
-}
 
 function codeOf(run: () => unknown): string | undefined {
   try {
@@ -35,7 +26,7 @@ function codeOf(run: () => unknown): string | undefined {
 
 describe("a container", () => {
   it.each(Object.entries(SPECS))("of %s decodes to what was encoded", (_, spec) => {
-    const container = containerOf(spec, 1);
+    const container = randomContainer(spec, 1);
     const decoded = decodeContainer(encodeContainer(container));
     expect(decoded).toEqual(container);
     const hashes = selfTestHashes(referenceEngine.load(container), 7);
@@ -45,7 +36,7 @@ describe("a container", () => {
   it("of any convolutional shape decodes to what was encoded", () => {
     fc.assert(
       fc.property(arbitrarySpecs, fc.integer({ min: 0, max: 1000 }), (spec, seed) => {
-        const container = containerOf(spec, seed);
+        const container = randomContainer(spec, seed);
         expect(decodeContainer(encodeContainer(container))).toEqual(container);
       }),
       { numRuns: 60 },
@@ -54,18 +45,20 @@ describe("a container", () => {
 
   it("stores a GRU's weights once, however many exits go on with it", () => {
     const weights = 3 * SMALL_GRU_SPEC.channels * 5 * 11 + 3 * 11 * 11;
-    expect(encodeContainer(containerOf(SMALL_GRU_SPEC, 1)).length).toBeLessThan(2 * weights + 900);
+    expect(encodeContainer(randomContainer(SMALL_GRU_SPEC, 1)).length).toBeLessThan(
+      2 * weights + 900,
+    );
   });
 
   it("stays what it is when the bytes it came from are overwritten", () => {
-    const bytes = encodeContainer(containerOf(SMALL_CNN_SPEC, 1));
+    const bytes = encodeContainer(randomContainer(SMALL_CNN_SPEC, 1));
     const decoded = decodeContainer(bytes);
     bytes.fill(0xff);
-    expect(decoded).toEqual(containerOf(SMALL_CNN_SPEC, 1));
+    expect(decoded).toEqual(randomContainer(SMALL_CNN_SPEC, 1));
   });
 
   it("is refused when cut short anywhere, or longer than it says", () => {
-    const bytes = encodeContainer(containerOf(SMALL_CNN_SPEC, 1));
+    const bytes = encodeContainer(randomContainer(SMALL_CNN_SPEC, 1));
     for (let length = 0; length < bytes.length; length++) {
       expect(codeOf(() => decodeContainer(bytes.subarray(0, length)))).toBeDefined();
     }
@@ -81,7 +74,7 @@ describe("a container", () => {
     ["container-length", 8],
     ["student-shape", 15],
   ])("is refused as %s when byte %i is another", (code, at) => {
-    const bytes = encodeContainer(containerOf(SMALL_CNN_SPEC, 1));
+    const bytes = encodeContainer(randomContainer(SMALL_CNN_SPEC, 1));
     bytes[at] = (bytes[at] as number) + 1;
     // A header of one class more asks for a name that is not there.
     expect([code, "truncated"]).toContain(codeOf(() => decodeContainer(bytes)));
@@ -105,7 +98,7 @@ describe("a container", () => {
     ["a step of a third", { inputMilligPerStep: 1 / 3 }],
     ["a gate that is too large", { gate: new Uint8Array(MODEL_LIMITS.gateBytes + 1) }],
   ])("is not written with %s", (_, wrong) => {
-    const container = { ...containerOf(SMALL_CNN_SPEC, 1), ...wrong };
+    const container = { ...randomContainer(SMALL_CNN_SPEC, 1), ...wrong };
     expect(codeOf(() => encodeContainer(container))).toBe("container-setting");
   });
 });
@@ -115,7 +108,7 @@ describe("mutated containers", () => {
     ["CNN", SMALL_CNN_SPEC],
     ["GRU", SMALL_GRU_SPEC],
   ])("5,000 of a %s are refused, or are containers and run", (_, spec) => {
-    const original = encodeContainer(containerOf(spec, 1));
+    const original = encodeContainer(randomContainer(spec, 1));
     const random = prng(1, `mutated-containers-${spec.classes}`);
     let accepted = 0;
     for (let round = 0; round < 5_000; round++) {

@@ -24,7 +24,8 @@ import { quantizeStudent } from "../src/model/quantize.ts";
 import { studentCost } from "../src/model/student-cost.ts";
 import type { StudentSpec } from "../src/model/student-spec.ts";
 import { windowAt } from "../src/signal/window-set.ts";
-import { GOLDEN_FOLDER, type Golden } from "./make-golden.ts";
+import { SANITIZED } from "./firmware-kit.ts";
+import { GOLDEN_STUDENTS, goldenAnswers, goldenBytes, goldenWindowsOf } from "./golden-students.ts";
 import {
   arbitrarySpecs,
   containerAround,
@@ -32,7 +33,6 @@ import {
   randomFloatStudent,
   SMALL_CNN_SPEC,
   SMALL_GRU_SPEC,
-  SPECS,
   scrambled,
 } from "./student-samples.ts";
 
@@ -40,11 +40,6 @@ const folder = mkdtempSync(join(tmpdir(), "bellwether-export-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const RUNTIME = join(FIRMWARE_FOLDER, "runtime");
-const SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
-const GOLDEN = Object.keys(SPECS).flatMap((student) => [
-  `${student}-int8`,
-  `${student}-dynamic-fixed-point`,
-]);
 const SHIPPED = ["cattle/student", "cattle/student-plain", "people/student"];
 
 const RESTLESS = ["small-cnn 1", "small-cnn 2", "small-gru 3"];
@@ -69,7 +64,7 @@ function restless(name: string): Container {
 }
 
 function golden(name: string): Container {
-  return decodeContainer(readFileSync(join(GOLDEN_FOLDER, `${name}.container.bin`)));
+  return decodeContainer(goldenBytes(name));
 }
 function shipped(name: string): Container {
   return decodeContainer(readFileSync(`profiles/${name}.bwm`));
@@ -96,7 +91,7 @@ function onHost(
     target: "host",
     sources: [join(import.meta.dirname, "firmware/exported_host.c"), join(place, "student.c")],
     output,
-    flags: ["-O1", ...SANITIZERS, ...defines, `-I${place}`, `-I${RUNTIME}`],
+    flags: [...SANITIZED, ...defines, `-I${place}`, `-I${RUNTIME}`],
   });
   const input = Buffer.concat(windows.map((window) => Buffer.from(window)));
   return execFileSync(output, { input, encoding: "utf8" }).trim().split("\n");
@@ -132,20 +127,17 @@ describe("on the host, with sanitizers", () => {
     },
   );
 
-  it.each(GOLDEN)("%s gives the golden logits at every exit", (name) => {
-    const { windows, windowBytes, logits } = JSON.parse(
-      readFileSync(join(GOLDEN_FOLDER, `${name}.json`), "utf8"),
-    ) as Golden;
-    const bytes = new Uint8Array(readFileSync(join(GOLDEN_FOLDER, `${name}.windows.bin`)));
-    const all = Array.from(
-      { length: windows },
-      (_, w) => new Int8Array(bytes.buffer, w * windowBytes, windowBytes),
-    );
+  it.each(GOLDEN_STUDENTS)("%s gives the golden logits at every exit", (name) => {
+    const all = goldenWindowsOf(name);
     const container = golden(name);
     const lines = onHost(name, container, all);
     expect(lines).toEqual(byReference(container, all));
     const found = lines.slice(0, -1).map((line) => line.split(" | ")[0]);
-    expect(found).toEqual(logits.flat().map((exit) => exit.join(" ")));
+    expect(found).toEqual(
+      goldenAnswers(name)
+        .logits.flat()
+        .map((exit) => exit.join(" ")),
+    );
   });
 
   it.each(SHIPPED)("%s, which ships, gives what the reference gives", (name) => {
@@ -194,7 +186,8 @@ for (const { name: board, target, emulator } of Object.values(BOARDS)) {
 
   describe.skipIf(!isThere(board))(`on ${board}`, () => {
     // The one processor with code of its own runs all of them, the others one of each kind.
-    const names = board === "mps2-an386" ? GOLDEN : ["small-cnn-int8", "gru-dynamic-fixed-point"];
+    const names =
+      board === "mps2-an386" ? GOLDEN_STUDENTS : ["small-cnn-int8", "gru-dynamic-fixed-point"];
     it.each(names)("%s holds its self-test", async (name) => {
       const counts = await onBoard(board, golden(name), ["-O2"]);
       expect(counts).toHaveLength(golden(name).student.stages.length);

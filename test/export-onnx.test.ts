@@ -7,7 +7,6 @@
  */
 
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type Agreement, onnxAgreement, someOf } from "../bench/onnx-agreement.ts";
 import { onnxRuntime } from "../gateway/onnx-runtime.ts";
@@ -19,8 +18,8 @@ import { type Container, decodeContainer } from "../src/model/container.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";
 import { shippedProfile } from "../src/signal/profiles.ts";
 import type { WindowSet } from "../src/signal/window-set.ts";
-import { GOLDEN_FOLDER } from "./make-golden.ts";
-import { noiseWindows, SPECS } from "./student-samples.ts";
+import { GOLDEN_STUDENTS, goldenBytes } from "./golden-students.ts";
+import { noiseWindows } from "./student-samples.ts";
 
 /** Rounding a logit to 1/256 alone makes a mean of 1/1024. */
 const CONVOLUTION = { mean: 1.5 / 1024, largest: 1, same: 0.995 };
@@ -29,10 +28,6 @@ const RECORDED = [
   ["cattle", "cows"],
   ["people", "people"],
 ] as const;
-const GOLDEN = Object.keys(SPECS).flatMap((student) => [
-  `${student}-int8`,
-  `${student}-dynamic-fixed-point`,
-]);
 
 function noise({ student }: Container, count: number): WindowSet {
   const { windowSamples, channels, classes } = student;
@@ -51,8 +46,8 @@ function expectNear(found: Agreement, bounds: typeof GRU): void {
 }
 
 describe("the exported ONNX file", () => {
-  it.each(GOLDEN)("of %s agrees on noise", async (name) => {
-    const container = decodeContainer(readFileSync(join(GOLDEN_FOLDER, `${name}.container.bin`)));
+  it.each(GOLDEN_STUDENTS)("of %s agrees on noise", async (name) => {
+    const container = decodeContainer(goldenBytes(name));
     const bounds = name.includes("gru") ? GRU : CONVOLUTION;
     expectNear(await onnxAgreement(container, noise(container, 150)), bounds);
   });

@@ -19,7 +19,7 @@ import { makeWindows } from "../src/signal/make-windows.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import { shippedProfile } from "../src/signal/profiles.ts";
 import { windowAt } from "../src/signal/window-set.ts";
-import { GOLDEN_FOLDER } from "./make-golden.ts";
+import { GOLDEN_STUDENTS, goldenBytes } from "./golden-students.ts";
 import {
   containerAround,
   noiseWindows,
@@ -88,13 +88,7 @@ function hashFeatures(hash: number, features: Int8Array): number {
 }
 
 function containers(): readonly (readonly [string, Uint8Array])[] {
-  const list: [string, Uint8Array][] = [];
-  for (const student of Object.keys(SPECS)) {
-    for (const scheme of ["int8", "dynamic-fixed-point"]) {
-      const name = `${student}-${scheme}`;
-      list.push([name, new Uint8Array(readFileSync(join(GOLDEN_FOLDER, `${name}.container.bin`)))]);
-    }
-  }
+  const list = GOLDEN_STUDENTS.map((name): [string, Uint8Array] => [name, goldenBytes(name)]);
   for (const name of ["small-cnn", "small-gru"] as const) {
     const calibration = noiseWindows(SPECS[name], 8, 1);
     const student = quantizeStudent(randomFloatStudent(SPECS[name], 1), calibration, 31.25);

@@ -8,14 +8,18 @@ import {
   copyFileSync,
   existsSync,
   mkdirSync,
-  readdirSync,
   readFileSync,
   renameSync,
   writeFileSync,
 } from "node:fs";
 import path from "node:path";
 import { hashOfSources, imageFolder } from "../deploy/firmware/tools/node-image.ts";
-import { compile, FIRMWARE_FOLDER, findProgram } from "../deploy/firmware/tools/toolchain.ts";
+import {
+  compile,
+  FIRMWARE_FOLDER,
+  findProgram,
+  firmwareFiles,
+} from "../deploy/firmware/tools/toolchain.ts";
 import { ByteReader } from "../src/bytes.ts";
 import { SANITIZERS } from "./firmware-kit.ts";
 
@@ -30,12 +34,15 @@ export function withoutCompiler(what: string): boolean {
  * it was compiled from the same sources before. */
 export function buildHost(folder: string, name: string, sources: readonly string[]): string {
   const output = path.join(folder, name);
-  const kept = path.join(imageFolder(), `${name}-${hashOfSources([name, ...sources])}`);
+  const kept = path.join(
+    imageFolder(),
+    `${name}-${hashOfSources([name, ...sources, ...SANITIZERS])}`,
+  );
   if (!existsSync(kept)) {
     mkdirSync(imageFolder(), { recursive: true, mode: 0o700 });
     compile({
       target: "host",
-      sources: [`host/${name}.c`, ...sources].map((file) => path.join(FIRMWARE_FOLDER, file)),
+      sources: [`host/${name}.c`, ...sources].map((file) => path.resolve(FIRMWARE_FOLDER, file)),
       output,
       flags: SANITIZERS,
     });
@@ -56,11 +63,7 @@ export function buildWireHost(folder: string): string {
 
 /** The whole node, over flash whose power can be cut. */
 export function buildNodeHost(folder: string): string {
-  const parts = ["node", "runtime", "crypto"].flatMap((part) =>
-    readdirSync(path.join(FIRMWARE_FOLDER, part))
-      .filter((name) => name.endsWith(".c"))
-      .map((name) => `${part}/${name}`),
-  );
+  const parts = firmwareFiles("node", "runtime", "crypto");
   return buildHost(folder, "node_host", [...parts, "host/update_flash.c"]);
 }
 

@@ -5,6 +5,7 @@ import { execFileSync } from "node:child_process";
 import path from "node:path";
 import { compile, FIRMWARE_FOLDER, type TargetName } from "../deploy/firmware/tools/toolchain.ts";
 import { ByteReader, ByteWriter } from "../src/bytes.ts";
+import { SANITIZED } from "./firmware-kit.ts";
 import { letter } from "./firmware-host.ts";
 
 /** Of one window in the pool that every student reads its own from. */
@@ -35,13 +36,6 @@ export type HostAnswer =
       /** Window by window. */
       readonly windows: readonly (readonly HostExit[])[];
     };
-
-export const SANITIZED: readonly string[] = [
-  "-O1",
-  "-g",
-  "-fsanitize=address,undefined",
-  "-fno-sanitize-recover=all",
-];
 
 export function buildRuntimeHost(
   folder: string,

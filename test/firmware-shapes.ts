@@ -10,7 +10,13 @@ import type { StudentSpec } from "../src/model/student-spec.ts";
 import { encodeContainer } from "../src/model/container.ts";
 import { below, type Prng, prng } from "../src/prng.ts";
 import { containerOf } from "./mutated-containers.ts";
-import { arbitrarySpecs, SMALL_CNN_SPEC, SMALL_GRU_SPEC, scrambled } from "./student-samples.ts";
+import {
+  arbitrarySpecs,
+  SMALL_CNN_SPEC,
+  SMALL_GRU_SPEC,
+  scrambled,
+  setShifts,
+} from "./student-samples.ts";
 
 /** Convolutions of any shape, each twice: as quantized, and with other weights and shifts. */
 export function anyConvolutions(count: number): readonly Uint8Array[] {
@@ -54,19 +60,6 @@ function anyGru(random: Prng): StudentSpec {
       exit: { hidden: 3 * s },
     })),
   };
-}
-
-function setShifts(student: QuantizedStudent, shift: () => number): void {
-  for (const { layers, exit } of student.stages) {
-    exit.poolRequantization.shifts.fill(shift());
-    for (const layer of [...layers, ...exit.layers]) {
-      const all =
-        layer.kind === "gru"
-          ? [layer.inputRequantization, layer.stateRequantization]
-          : [layer.requantization];
-      for (const { shifts } of all) for (const i of shifts.keys()) shifts[i] = shift();
-    }
-  }
 }
 
 function encoded(spec: StudentSpec, student: QuantizedStudent): Uint8Array {

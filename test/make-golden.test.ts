@@ -1,7 +1,6 @@
 /** Golden vectors: they are made by the command that they name, and every engine gives them. */
 
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { readdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { Engine } from "../src/engine/engine.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
@@ -9,33 +8,20 @@ import { createWasmEngine } from "../src/engine/wasm.ts";
 import { decodeContainer } from "../src/model/container.ts";
 import { selfTestHashes } from "../src/model/self-test.ts";
 import { oracleExits } from "./integer-oracle.ts";
-import { GOLDEN_FOLDER, type Golden, goldenFiles } from "./make-golden.ts";
+import { goldenAnswers, goldenBytes, goldenFile, goldenWindowsOf } from "./golden-students.ts";
+import { GOLDEN_FOLDER, goldenFiles } from "./make-golden.ts";
 
 const NAMES = readdirSync(GOLDEN_FOLDER)
   .filter((name) => name.endsWith(".json"))
   .map((name) => name.slice(0, -".json".length));
 const ENGINES: readonly Engine[] = [referenceEngine, createWasmEngine()];
 
-function read(name: string): Uint8Array {
-  return new Uint8Array(readFileSync(join(GOLDEN_FOLDER, name)));
-}
-function readGolden(name: string): Golden {
-  return JSON.parse(readFileSync(join(GOLDEN_FOLDER, `${name}.json`), "utf8")) as Golden;
-}
-function readWindows(name: string, golden: Golden): readonly Int8Array[] {
-  const bytes = read(`${name}.windows.bin`);
-  return Array.from(
-    { length: golden.windows },
-    (_, w) => new Int8Array(bytes.buffer, w * golden.windowBytes, golden.windowBytes),
-  );
-}
-
 describe("golden vectors", () => {
   it("are what their command makes, byte for byte", () => {
     const made = goldenFiles();
     expect(readdirSync(GOLDEN_FOLDER).sort()).toEqual(made.map(({ name }) => name).sort());
     for (const { name, bytes } of made) {
-      expect(Buffer.compare(bytes, read(name)), name).toBe(0);
+      expect(Buffer.compare(bytes, goldenFile(name)), name).toBe(0);
     }
   });
 
@@ -44,9 +30,9 @@ describe("golden vectors", () => {
   });
 
   it.each(NAMES)("%s: the oracle, which shares no code with the engines, agrees", (name) => {
-    const golden = readGolden(name);
-    const { student } = decodeContainer(read(`${name}.container.bin`));
-    const windows = readWindows(name, golden);
+    const golden = goldenAnswers(name);
+    const { student } = decodeContainer(goldenBytes(name));
+    const windows = goldenWindowsOf(name);
     // The oracle is slow: one noisy and one saturating window of the large students.
     for (const w of golden.student.startsWith("small") ? windows.keys() : [0, 8]) {
       const exits = oracleExits(student, windows[w] as Int8Array);
@@ -56,9 +42,9 @@ describe("golden vectors", () => {
 
   describe.each(ENGINES)("by the $name engine", (engine) => {
     it.each(NAMES)("%s", (name) => {
-      const golden = readGolden(name);
-      const loaded = engine.load(decodeContainer(read(`${name}.container.bin`)));
-      readWindows(name, golden).forEach((window, w) => {
+      const golden = goldenAnswers(name);
+      const loaded = engine.load(decodeContainer(goldenBytes(name)));
+      goldenWindowsOf(name).forEach((window, w) => {
         loaded.begin(window);
         for (let exit = 0; exit < loaded.exits; exit++) {
           const { logits, features } = loaded.nextExit();

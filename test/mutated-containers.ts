@@ -11,18 +11,10 @@ import {
   SECTION_ENTRY_BYTES,
 } from "../src/model/container-layout.ts";
 import { type Container, encodeContainer } from "../src/model/container.ts";
-import { quantizeStudent } from "../src/model/quantize.ts";
 import type { QuantizedStudent, Requantization } from "../src/model/student.ts";
 import type { StudentSpec } from "../src/model/student-spec.ts";
 import { below, chance, type Prng, prng } from "../src/prng.ts";
-import {
-  containerAround,
-  noiseWindows,
-  randomFloatStudent,
-  SMALL_CNN_SPEC,
-  SMALL_GRU_SPEC,
-  scrambled,
-} from "./student-samples.ts";
+import { randomContainer, SMALL_CNN_SPEC, SMALL_GRU_SPEC, scrambled } from "./student-samples.ts";
 
 /** One sample wide and one long, with two hidden layers' worth of heads: the smallest shapes. */
 export const TINY_SPEC: StudentSpec = {
@@ -39,8 +31,7 @@ type Base = { readonly container: Container; readonly bytes: Uint8Array };
 type Mutation = (base: Base, random: Prng, other: Base) => Uint8Array;
 
 export function containerOf(spec: StudentSpec, scheme: "int8" | "dynamic-fixed-point"): Container {
-  const student = randomFloatStudent(spec, 3);
-  return containerAround(quantizeStudent(student, noiseWindows(spec, 3, 3), 31.25, { scheme }));
+  return randomContainer(spec, 3, { scheme });
 }
 
 /** Without end; the caller takes as many as it likes. */

@@ -4,6 +4,8 @@ import fc from "fast-check";
 import { normal, prng, uniform } from "../src/prng.ts";
 import type { WindowSet } from "../src/signal/window-set.ts";
 import type { Container } from "../src/model/container.ts";
+import { quantizeStudent } from "../src/model/quantize.ts";
+import type { QuantizeOptions } from "../src/model/quantize-trace.ts";
 import type { QuantizedStudent, Requantization } from "../src/model/student.ts";
 import type { FloatStudent, StudentSpec, Tensor } from "../src/model/student-spec.ts";
 
@@ -189,6 +191,18 @@ export function containerAround(student: QuantizedStudent): Container {
   };
 }
 
+/** Random weights in integers, calibrated on noise. */
+export function randomContainer(
+  spec: StudentSpec,
+  seed: number,
+  options: Partial<QuantizeOptions> = {},
+): Container {
+  const calibration = noiseWindows(spec, 3, seed);
+  return containerAround(
+    quantizeStudent(randomFloatStudent(spec, seed), calibration, 31.25, options),
+  );
+}
+
 /** The same shapes with other weights, multipliers and shifts: sums that saturate and that vanish. */
 export function scrambled(student: QuantizedStudent, seed: number): QuantizedStudent {
   const copy = structuredClone(student);
@@ -216,4 +230,18 @@ export function scrambled(student: QuantizedStudent, seed: number): QuantizedStu
     }
   }
   return copy;
+}
+
+/** Draws a shift for every row. */
+export function setShifts(student: QuantizedStudent, shift: () => number): void {
+  for (const { layers, exit } of student.stages) {
+    exit.poolRequantization.shifts.fill(shift());
+    for (const layer of [...layers, ...exit.layers]) {
+      const all =
+        layer.kind === "gru"
+          ? [layer.inputRequantization, layer.stateRequantization]
+          : [layer.requantization];
+      for (const { shifts } of all) for (const i of shifts.keys()) shifts[i] = shift();
+    }
+  }
 }

@@ -9,18 +9,17 @@ import type { LoadedStudent } from "../src/engine/engine.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
 import { createWasmEngine, type WebAssemblyGlobal } from "../src/engine/wasm.ts";
 import { type Container, decodeContainer, encodeContainer } from "../src/model/container.ts";
-import { quantizeStudent } from "../src/model/quantize.ts";
 import type { StudentSpec } from "../src/model/student-spec.ts";
 import { below, prng } from "../src/prng.ts";
 import { windowAt } from "../src/signal/window-set.ts";
 import {
   arbitrarySpecs,
-  containerAround,
   noiseWindows,
-  randomFloatStudent,
+  randomContainer,
   SMALL_CNN_SPEC,
   SMALL_GRU_SPEC,
   scrambled,
+  setShifts,
 } from "./student-samples.ts";
 
 const engine = createWasmEngine();
@@ -52,10 +51,7 @@ function countedEngine() {
   return { engine: counted, counts };
 }
 
-function containerOf(spec: StudentSpec, seed = 1): Container {
-  const calibration = noiseWindows(spec, 3, seed);
-  return containerAround(quantizeStudent(randomFloatStudent(spec, seed), calibration, 31.25));
-}
+const containerOf = (spec: StudentSpec, seed = 1): Container => randomContainer(spec, seed);
 
 function exitsOf(loaded: LoadedStudent, window: Int8Array) {
   loaded.begin(window);
@@ -156,16 +152,7 @@ describe("the WebAssembly engine gives the reference engine's bits", () => {
         const student = structuredClone(container.student);
         const random = prng(round, "shifts");
         const shift = () => (round < 46 ? round + 1 : 8 + below(random, 26));
-        for (const { layers, exit } of student.stages) {
-          exit.poolRequantization.shifts.fill(shift());
-          for (const layer of [...layers, ...exit.layers]) {
-            const all =
-              layer.kind === "gru"
-                ? [layer.inputRequantization, layer.stateRequantization]
-                : [layer.requantization];
-            for (const { shifts } of all) for (const i of shifts.keys()) shifts[i] = shift();
-          }
-        }
+        setShifts(student, shift);
         expectSameBits({ ...container, student }, windowsFor(spec, round));
       }
     }

@@ -18,7 +18,7 @@ import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { type BoardName, BOARDS, buildImage } from "./boards.ts";
 import { canEmulate } from "./emulator.ts";
-import { FIRMWARE_FOLDER, findProgram, TARGETS } from "./toolchain.ts";
+import { FIRMWARE_FOLDER, findProgram, firmwareFiles, TARGETS } from "./toolchain.ts";
 
 export type NodeBoardName = Extract<BoardName, "mps2-an386" | "microbit">;
 
@@ -48,7 +48,6 @@ export const NODE_BOARDS: Readonly<Record<NodeBoardName, NodeBoard>> = {
   },
 };
 
-const PARTS = ["node", "runtime", "crypto"];
 const SILENCE = { millig: new Int16Array(0), rateHz: 1, speed: 1 };
 
 /** What is missing on this machine to run a firmware node, as a hint; undefined where nothing is. */
@@ -86,11 +85,7 @@ export function buildNodeImage(asked: NodeImage): string {
     signal.millig.byteLength,
   );
   const sources = [
-    ...PARTS.flatMap((part) =>
-      readdirSync(join(FIRMWARE_FOLDER, part))
-        .filter((name) => name.endsWith(".c"))
-        .map((name) => join(FIRMWARE_FOLDER, part, name)),
-    ),
+    ...firmwareFiles("node", "runtime", "crypto"),
     ...["node_main.c", "factory.S", ...own].map((name) => join(FIRMWARE_FOLDER, "boards", name)),
   ];
   const flags = [

@@ -6,12 +6,18 @@
  */
 
 import { execFile } from "node:child_process";
-import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { BOARDS, type BoardName, buildImage } from "./boards.ts";
 import { canEmulate, emulate, type Finished } from "./emulator.ts";
-import { compile, findProgram, FIRMWARE_FOLDER, TARGETS, type TargetName } from "./toolchain.ts";
+import {
+  compile,
+  findProgram,
+  FIRMWARE_FOLDER,
+  firmwareFiles,
+  TARGETS,
+  type TargetName,
+} from "./toolchain.ts";
 
 export type Place = BoardName | "host" | "aarch64";
 
@@ -27,10 +33,7 @@ const BOARDS_FOLDER = join(FIRMWARE_FOLDER, "boards");
 
 /** The runtime's C files. */
 export function runtimeSources(): readonly string[] {
-  return readdirSync(RUNTIME)
-    .filter((name) => name.endsWith(".c"))
-    .sort()
-    .map((name) => join(RUNTIME, name));
+  return firmwareFiles("runtime");
 }
 
 /** The gate's C files, of the folder `node`. */

@@ -6,7 +6,7 @@
  */
 
 import { execFileSync } from "node:child_process";
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, readdirSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { EdgeError } from "../../../src/assert.ts";
@@ -62,6 +62,16 @@ export const C_FLAGS: readonly string[] = [
 ];
 
 export const FIRMWARE_FOLDER = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** The C files of the named folders of the firmware. */
+export function firmwareFiles(...folders: readonly string[]): string[] {
+  return folders.flatMap((folder) =>
+    readdirSync(join(FIRMWARE_FOLDER, folder))
+      .filter((name) => name.endsWith(".c"))
+      .sort()
+      .map((name) => join(FIRMWARE_FOLDER, folder, name)),
+  );
+}
 
 /** The compiler's path, or undefined where it is not installed. */
 export function findProgram(name: string): string | undefined {
