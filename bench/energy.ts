@@ -13,7 +13,7 @@ import { TARGETS } from "../src/cost/targets.ts";
 import { estimateOn } from "../src/cost/student-on-target.ts";
 import { type DayEnergy, type DayTraffic, energyOfDay } from "../src/link/energy-day.ts";
 import {
-  ACCELEROMETER_MILLIAMPERE,
+  accelerometerMicrowatts,
   type LinkProfile,
   linkProfile,
 } from "../src/link/link-profile.ts";
@@ -72,7 +72,8 @@ const CARRIERS: readonly Carrier[] = [
     name: "Wi-Fi, joining",
     profile: {
       ...WIFI,
-      restMicrowatts: wifiLightSleepMicrowatts() + accelerometerMicrowatts(),
+      restMicrowatts:
+        wifiLightSleepMicrowatts() + accelerometerMicrowatts(WIFI_RADIO.supplyVolt.value),
       uplink: wifiBundled,
       // Heard while the radio is on for the joining anyway.
       downlink: () => wifiBundled(0),
@@ -226,10 +227,6 @@ function shareOf({ extra }: BenchmarkOptions): number {
     where: "bench",
     hint: "Give the percentage of windows to offload, above 0 and at most 100.",
   });
-}
-
-function accelerometerMicrowatts(): number {
-  return 1000 * ACCELEROMETER_MILLIAMPERE.value * WIFI_RADIO.supplyVolt.value;
 }
 
 function profileOf(dataset: string): string {

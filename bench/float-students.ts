@@ -6,7 +6,7 @@
  * that was trained there before from the same subjects, seed and recipe is read instead.
  */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { onnxRuntime } from "../gateway/onnx-runtime.ts";
 import { type Recipe, recipeAsked, type StudentFamily } from "../src/learn/recipes.ts";
@@ -18,6 +18,7 @@ import { trainTeacher } from "../src/learn/train-teacher.ts";
 import type { FloatStudent } from "../src/model/student-spec.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import type { WindowSet } from "../src/signal/window-set.ts";
+import { keepFile } from "./kept-pairs.ts";
 
 export type FloatStudentsRequest = {
   readonly profile: Profile;
@@ -48,7 +49,7 @@ export async function floatStudents(
     if (student === undefined) {
       if (recipe.objective === "distilled") teacher ??= await trainedTeacher(request, recipe);
       student = await trainedStudent(request, recipe, teacher, onProgress);
-      if (file !== undefined) keep(file, studentOnnx(student));
+      if (file !== undefined) keepFile(file, studentOnnx(student));
     }
     made.set(family, { student, recipe });
     onProgress(1);
@@ -97,12 +98,4 @@ function fileOf(
   hash.update(windows.samples);
   const digest = hash.digest("hex").slice(0, 12);
   return join(keptIn, `${profile.name}-${family}-seed${seed}-${digest}.onnx`);
-}
-
-/** Whole or not at all: another worker may look for it meanwhile. */
-function keep(file: string, bytes: Uint8Array): void {
-  mkdirSync(join(file, ".."), { recursive: true });
-  const partial = `${file}.${process.pid}.partial`;
-  writeFileSync(partial, bytes);
-  renameSync(partial, file);
 }

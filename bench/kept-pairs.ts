@@ -8,7 +8,7 @@
  */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { studentFromOnnx, studentOnnx } from "../src/learn/student-network.ts";
 import type { FloatStudent } from "../src/model/student-spec.ts";
 
@@ -33,13 +33,15 @@ export async function keptPair(
     if (student !== undefined) return { teacher: readFileSync(teacherFile), student };
   }
   const pair = await train();
-  mkdirSync(folder, { recursive: true });
-  for (const [file, bytes] of [
-    [teacherFile, pair.teacher],
-    [studentFile, studentOnnx(pair.student)],
-  ] as const) {
-    writeFileSync(`${file}.new`, bytes);
-    renameSync(`${file}.new`, file);
-  }
+  keepFile(teacherFile, pair.teacher);
+  keepFile(studentFile, studentOnnx(pair.student));
   return pair;
+}
+
+/** Whole or not at all: another worker may look for it meanwhile. */
+export function keepFile(file: string, bytes: Uint8Array): void {
+  mkdirSync(dirname(file), { recursive: true });
+  const partial = `${file}.${process.pid}.partial`;
+  writeFileSync(partial, bytes);
+  renameSync(partial, file);
 }

@@ -2,6 +2,7 @@
  * windows that came in few bytes. */
 import { readRecordings } from "../recordings/read.ts";
 import { recordExits } from "../src/gate/exit-records.ts";
+import { largestIndex } from "../src/learn/metrics.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";
 import { profileFor } from "../src/signal/profiles.ts";
 import { type WindowSet, windowAt } from "../src/signal/window-set.ts";
@@ -35,7 +36,7 @@ export async function runSplitJob(
   const trained = await trainBoth(profile, train, job, onProgress);
   const classes = profile.classes.length;
   const { exits } = recordExits(trained.loaded, test);
-  const student = rightOf(test, exits.at(-1)?.logits ?? [], classes);
+  const student = rightOf(test, exits.at(-1)?.logits ?? new Int16Array(0), classes);
   const forms: Uint8Array[] = [];
   for (const form of payloadForms(profile)) {
     const samples = new Int8Array(test.samples.length);
@@ -59,12 +60,13 @@ export async function runSplitJob(
 }
 
 /** 1 where the largest of a row is the label. */
-function rightOf(test: WindowSet, rows: ArrayLike<number>, classes: number): Uint8Array {
-  return Uint8Array.from({ length: test.count }, (_, i) => {
-    let best = 0;
-    for (let c = 1; c < classes; c++) {
-      if (Number(rows[i * classes + c]) > Number(rows[i * classes + best])) best = c;
-    }
-    return best === test.labels[i] ? 1 : 0;
+function rightOf(
+  { labels }: WindowSet,
+  rows: Float32Array | Int16Array,
+  classes: number,
+): Uint8Array {
+  return labels.map((label, i) => {
+    const row = rows.subarray(i * classes, (i + 1) * classes);
+    return largestIndex(row) === label ? 1 : 0;
   });
 }

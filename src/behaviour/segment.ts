@@ -12,6 +12,8 @@
  * Where nothing was reported for longer than `gapMs` the sequence ends and begins anew.
  */
 
+import { largestIndex } from "../learn/metrics.ts";
+
 /** Parts of a natural logarithm's unit. */
 const NAT = 1_024;
 /** The chance of a class is kept this far from 0 and 1: no single window is proof. */
@@ -115,7 +117,7 @@ function likeliest(
     before === null || before.classIndex === c ? 0 : -(entry[c] as number),
   );
   windows.forEach((window, t) => {
-    const best = largest(scores);
+    const best = largestIndex(scores);
     const next = new Float64Array(classes);
     for (let c = 0; c < classes; c++) {
       const stay = scores[c] as number;
@@ -128,21 +130,13 @@ function likeliest(
     scores = next;
   });
   const path = new Uint8Array(windows.length);
-  let at = largest(scores);
+  // The first of equals, so that the same windows always give the same runs.
+  let at = largestIndex(scores);
   for (let t = windows.length - 1; t >= 0; t--) {
     path[t] = at;
     at = cameFrom[t * classes + at] as number;
   }
   return path;
-}
-
-/** The first of equals, so that the same windows always give the same runs. */
-function largest(values: Float64Array): number {
-  let best = 0;
-  for (let c = 1; c < values.length; c++) {
-    if ((values[c] as number) > (values[best] as number)) best = c;
-  }
-  return best;
 }
 
 function runsOf(

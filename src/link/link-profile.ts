@@ -3,8 +3,7 @@
  * costs, and when the node can be spoken to.
  */
 
-import { type TargetName, TARGETS } from "../cost/targets.ts";
-import { assumed } from "../cost/targets.ts";
+import { assumed, type TargetName, TARGETS } from "../cost/targets.ts";
 import { bleDownlink, bleDownlinkWaitMs, bleIdleMicrowatts, bleUplink } from "./ble.ts";
 import type { LinkName, MessageCost } from "./link-cost.ts";
 import {
@@ -36,7 +35,7 @@ export type LinkProfile = {
   readonly packets: { readonly payloadBytes: number; readonly piecesMax: number } | undefined;
 };
 
-export const ACCELEROMETER_MILLIAMPERE = assumed(
+const ACCELEROMETER_MILLIAMPERE = assumed(
   0.006,
   "mA",
   "LIS2DW12 or ADXL362 class at 10 to 50 Hz: 2 to 10 uA",
@@ -95,6 +94,6 @@ export function nodeRestMicrowatts(): number {
   return 1000 * BLE.sleepMilliampere.value * volt + accelerometerMicrowatts(volt);
 }
 
-function accelerometerMicrowatts(volt: number): number {
+export function accelerometerMicrowatts(volt: number): number {
   return 1000 * ACCELEROMETER_MILLIAMPERE.value * volt;
 }
