@@ -39,14 +39,12 @@ export type Target = {
 export const TARGET_NAMES = ["nrf52840", "stm32l4", "esp32c3", "pi4"] as const;
 export type TargetName = (typeof TARGET_NAMES)[number];
 
-const M4_CYCLES: Constant = {
-  value: 1.2,
-  unit: "cycles",
-  status: "derived",
-  source:
-    "instruction traces of a CNN in QEMU with the Cortex-M4 manual's timing (load +1 unless paired, " +
+const M4_CYCLES = derived(
+  1.2,
+  "cycles",
+  "instruction traces of a CNN in QEMU with the Cortex-M4 manual's timing (load +1 unless paired, " +
     "taken branch +2): 674 k cycles for 563 k instructions, no wait states",
-};
+);
 
 const KIB = 1024;
 
@@ -59,14 +57,12 @@ export const TARGETS: Readonly<Record<TargetName, Target>> = {
     cyclesPerInstruction: M4_CYCLES,
     waitFactor: assumed(1.15, "x", "flash with its cache on; +10 to +30 % is usual"),
     supplyVolt: assumed(3, "V", "a lithium cell behind the DC/DC regulator"),
-    currentMilliampere: {
-      value: 3.3,
-      unit: "mA",
-      status: "derived",
-      source:
-        "Nordic nRF52840 Product Specification, compounded: CPU and radio at 0 dBm 8.1 mA (IS0, " +
+    currentMilliampere: derived(
+      3.3,
+      "mA",
+      "Nordic nRF52840 Product Specification, compounded: CPU and radio at 0 dBm 8.1 mA (IS0, " +
         "DC/DC, 3 V) less the radio's 4.8 mA",
-    },
+    ),
     ramBytes: datasheet(256 * KIB, "bytes", "Nordic nRF52840 Product Specification, Memory"),
     flashBytes: datasheet(1024 * KIB, "bytes", "Nordic nRF52840 Product Specification, Memory"),
     uncertainty: 0.3,
@@ -79,14 +75,12 @@ export const TARGETS: Readonly<Record<TargetName, Target>> = {
     cyclesPerInstruction: M4_CYCLES,
     waitFactor: assumed(1.1, "x", "flash behind the ART accelerator"),
     supplyVolt: published(1.8, "V", "MLPerf Tiny v1.1, NUCLEO-L4R5ZI, energy mode"),
-    currentMilliampere: {
-      value: 25,
-      unit: "mA",
-      status: "derived",
-      source:
-        "MLPerf Tiny v1.1, NUCLEO-L4R5ZI, keyword spotting: 2,833 uJ at 15.88 inferences a second " +
+    currentMilliampere: derived(
+      25,
+      "mA",
+      "MLPerf Tiny v1.1, NUCLEO-L4R5ZI, keyword spotting: 2,833 uJ at 15.88 inferences a second " +
         "are 45.0 mW at 1.8 V, an int8 network at 120 MHz",
-    },
+    ),
     ramBytes: datasheet(640 * KIB, "bytes", "ST DS12023, STM32L4R5xx"),
     flashBytes: datasheet(2048 * KIB, "bytes", "ST DS12023, STM32L4R5xx"),
     uncertainty: 0.3,

@@ -112,15 +112,14 @@ export async function fineTuneQuantized(
     const next = batchesOf(windows, { ...options, seed, inputMilligPerStep });
     const judges = await judgingBatches(request, float);
     const weights = flatten(network.parameters, start.tensors);
-    const run = (batch: Inputs): Promise<Inputs> =>
-      program.run({
-        ...batch,
-        parameters: { shape: [weights.length], data: weights },
-        steps: weightSteps(request, tunedStudent(network, student, weights), scales).values,
-      });
+    const weightInputs = (): Inputs => ({
+      parameters: { shape: [weights.length], data: weights },
+      steps: weightSteps(request, tunedStudent(network, student, weights), scales).values,
+    });
     const judged = async (): Promise<Judged> => {
       let loss = 0;
-      for (const batch of judges) loss += lossOf(await run(batch));
+      const fixed = weightInputs();
+      for (const batch of judges) loss += lossOf(await program.run({ ...batch, ...fixed }));
       return { loss, weights: weights.slice() };
     };
     let best = await judged();
@@ -128,7 +127,8 @@ export async function fineTuneQuantized(
     const steps = Math.max(1, Math.round((options.epochs * windows.count) / options.batchSize));
     for (let step = 0; step < steps; step++) {
       if (request.shouldStop?.() === true) break;
-      const result = await run(await batchOf(request, next(), float));
+      const batch = await batchOf(request, next(), float);
+      const result = await program.run({ ...batch, ...weightInputs() });
       const rate = learningRateAt(step, steps, options.learningRate);
       optimiser.step(weights, result.gradients?.data ?? new Float32Array(0), rate);
       request.onProgress?.({ step: step + 1, steps, loss: lossOf(result) });
