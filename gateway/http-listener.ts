@@ -5,14 +5,14 @@
  * Plain on the loopback, over TLS everywhere else: a browser sends the token with each request.
  */
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { createServer as createSecureServer } from "node:https";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { type Authentication, networkOf, type Peer, type Session } from "./authentication.ts";
 import { credentialsOf, HTTP_LIMITS, headersOf, type Route, ruleOn } from "./http-rules.ts";
+import { listenForRequests, openHttpServer, peerOfRequest } from "./http-server.ts";
 import type { Log } from "./link.ts";
-import { closeServer, listen, peerOf, urlOf } from "./listeners.ts";
+import { urlOf } from "./listeners.ts";
 import type { ServerCertificates } from "./tls-listener.ts";
 
 export type HttpRoute = Route & {
@@ -77,38 +77,22 @@ export async function listenHttp(
       () => say(response, 500, "something is wrong with this gateway"),
     );
   });
-  const port = await listen(server, at, "http.port");
+  const door = await listenForRequests(server, at, "http.port", certificates);
   const readers = new Readers(authentication);
-  const unfollow =
-    certificates === undefined
-      ? undefined
-      : certificates.follow(server as ReturnType<typeof createSecureServer>);
   return {
-    url: urlOf(certificates === undefined ? "http" : "https", at.host, port),
+    url: urlOf(certificates === undefined ? "http" : "https", at.host, door.port),
     close: () => {
       readers.stop();
-      unfollow?.();
       for (const socket of sockets) socket.destroy();
-      return closeServer(server);
+      return door.close();
     },
   };
 }
 
 function openServer(certificates: ServerCertificates | undefined): Server {
-  const limits = {
-    maxHeaderSize: HTTP_LIMITS.headerBytes,
-    headersTimeout: HTTP_LIMITS.requestMs,
-    requestTimeout: HTTP_LIMITS.requestMs,
-    keepAliveTimeout: HTTP_LIMITS.idleMs,
-    // Node looks only every half minute otherwise.
-    connectionsCheckingInterval: 1_000,
-  };
-  const server =
-    certificates === undefined
-      ? createServer(limits)
-      : createSecureServer({ ...limits, ...certificates.options() });
+  const server = openHttpServer(certificates);
+  server.keepAliveTimeout = HTTP_LIMITS.idleMs;
   server.maxRequestsPerSocket = HTTP_LIMITS.requestsOfConnection;
-  server.on("tlsClientError", (_error: Error, socket: Socket) => socket.destroy());
   // Nothing here speaks another protocol over the same port.
   server.on("upgrade", (_request, socket) => socket.destroy());
   return server;
@@ -193,15 +177,6 @@ async function readerOf(
   const { role } = session.principal;
   if (role === "node" || role === "joining") return { reason: "this is nobody who may read" };
   return { session };
-}
-
-/** Behind a proxy on this machine everybody seems to be on it. */
-function peerOfRequest({ socket, headers }: IncomingMessage): Peer {
-  const peer = peerOf(socket);
-  const isForwarded = ["forwarded", "x-forwarded-for", "x-real-ip", "via"].some(
-    (name) => headers[name] !== undefined,
-  );
-  return isForwarded ? { ...peer, loopback: false } : peer;
 }
 
 function say(response: ServerResponse, status: number, text: string): void {

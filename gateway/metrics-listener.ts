@@ -6,10 +6,11 @@
  * machine cannot read it by a name of its own that leads here.
  */
 
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { EdgeError } from "../src/assert.ts";
+import { isOurHost } from "./http-rules.ts";
+import { listenForRequests, openHttpServer } from "./http-server.ts";
 import type { Log } from "./link.ts";
-import { isLoopback } from "./listeners.ts";
+import { isLoopback, urlOf } from "./listeners.ts";
 
 export type MetricsConfig = {
   readonly enabled: boolean;
@@ -24,7 +25,6 @@ export type MetricsListener = {
 };
 
 const CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
-const REQUEST_MS = 5_000;
 const CONNECTIONS_MAX = 16;
 
 /** A port that is taken is said in the log: figures are not worth a gateway that does not start. */
@@ -34,35 +34,31 @@ export async function listenForMetrics(
   log: Log,
 ): Promise<MetricsListener> {
   if (!enabled) return { url: undefined, close: () => Promise.resolve() };
-  const server = createServer({ requestTimeout: REQUEST_MS }, (request, response) => {
-    const asked = new URL(request.url ?? "/", "http://here").pathname;
-    const named = (request.headers.host ?? "").replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
-    if (isLoopback(host) && !isLoopback(named)) response.writeHead(403).end();
+  const server = openHttpServer(undefined);
+  server.on("request", ({ url, headers, method, socket }, response) => {
+    // What is asked for is compared and never parsed: `//` is no address, and no end of a gateway.
+    const asked = url?.split("?")[0];
+    const isNamed = isOurHost(headers.host, socket.localAddress ?? "", []);
+    if (isLoopback(host) && !isNamed) response.writeHead(403).end();
     else if (asked !== "/metrics") response.writeHead(404).end("see /metrics\n");
-    else if (request.method !== "GET") response.writeHead(405, { allow: "GET" }).end();
+    else if (method !== "GET") response.writeHead(405, { allow: "GET" }).end();
     else response.writeHead(200, { "content-type": CONTENT_TYPE }).end(text());
   });
   server.maxConnections = CONNECTIONS_MAX;
-  const problem = await listen(server, host, port);
-  if (problem !== undefined) {
+  try {
+    const door = await listenForRequests(server, { host, port }, "metrics.port", undefined);
+    return {
+      url: `${urlOf("http", host, door.port)}/metrics`,
+      close: () => {
+        const closed = door.close();
+        server.closeAllConnections();
+        return closed;
+      },
+    };
+  } catch (error) {
+    if (!(error instanceof EdgeError)) throw error;
     const hint = "set metrics.port to a free one, or metrics.enabled to false";
-    log("warning", "no metrics", { host, port, reason: problem, hint });
+    log("warning", "no metrics", { host, port, reason: error.message, hint });
     return { url: undefined, close: () => Promise.resolve() };
   }
-  const shown = host.includes(":") ? `[${host}]` : host;
-  return {
-    url: `http://${shown}:${(server.address() as AddressInfo).port}/metrics`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
-}
-
-function listen(server: Server, host: string, port: number): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    server.once("error", (error) => resolve(error.message));
-    server.listen(port, host, () => resolve(undefined));
-  });
 }

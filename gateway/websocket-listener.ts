@@ -8,24 +8,14 @@
  * browser send no origin; they need credentials like everybody.
  */
 
-import { createServer, type IncomingMessage, type Server } from "node:http";
-import { createServer as createSecureServer } from "node:https";
-import { isIP, type Socket } from "node:net";
+import type { IncomingMessage } from "node:http";
+import { isIP } from "node:net";
 import type { Duplex } from "node:stream";
-import { TLSSocket } from "node:tls";
 import { createWebSocketStream, WebSocketServer } from "ws";
-import type { Peer } from "./authentication.ts";
+import { listenForRequests, openHttpServer, peerOfRequest } from "./http-server.ts";
 import type { Log } from "./link.ts";
-import {
-  closeServer,
-  type Hall,
-  isLoopback,
-  type Listener,
-  listen,
-  peerOf,
-  urlOf,
-} from "./listeners.ts";
-import { type ServerCertificates, securePeer, Visitors } from "./tls-listener.ts";
+import { type Hall, isLoopback, type Listener, urlOf } from "./listeners.ts";
+import { type ServerCertificates, Visitors } from "./tls-listener.ts";
 
 export type WebSocketAt = {
   readonly host: string;
@@ -37,8 +27,6 @@ export type WebSocketAt = {
 const PATHS = ["/", "/mqtt"];
 /** MQTT over WebSocket, section 6.0 of MQTT 3.1.1; the second is what MQTT 3.1 clients ask for. */
 const PROTOCOLS = ["mqtt", "mqttv3.1"];
-const REQUEST_MS = 5_000;
-const HEADER_BYTES_MAX = 8 * 1024;
 /** ws keeps a message until it is whole, a stranger's too, so it may be no larger than it must: a few
  * frames. A packet may come in several. */
 const MESSAGE_BYTES_MAX = 64 * 1024;
@@ -50,22 +38,11 @@ export async function listenWebSocket(
   hall: Hall,
   log: Log,
 ): Promise<Listener> {
-  const limits = {
-    maxHeaderSize: HEADER_BYTES_MAX,
-    headersTimeout: REQUEST_MS,
-    requestTimeout: REQUEST_MS,
-    // Node looks only every half minute otherwise.
-    connectionsCheckingInterval: 1_000,
-  };
-  const server: Server =
-    certificates === undefined
-      ? createServer(limits)
-      : createSecureServer({ ...limits, ...certificates.options() });
+  const server = openHttpServer(certificates);
   server.on("request", (_request, response) => {
     response.writeHead(426, { connection: "close", "content-type": "text/plain" });
     response.end("This port speaks MQTT over WebSocket.\n");
   });
-  server.on("tlsClientError", (_error: Error, socket: Socket) => socket.destroy());
   const visitors = new Visitors(server, hall);
   const sockets = new WebSocketServer({
     noServer: true,
@@ -92,17 +69,12 @@ export async function listenWebSocket(
       hall.greet(createWebSocketStream(webSocket), peerOfRequest(request), visitor);
     });
   });
-  const port = await listen(server, at, "websocket.port");
-  const unfollow =
-    certificates === undefined
-      ? undefined
-      : certificates.follow(server as ReturnType<typeof createSecureServer>);
+  const door = await listenForRequests(server, at, "websocket.port", certificates);
   return {
-    url: urlOf(certificates === undefined ? "ws" : "wss", at.host, port),
+    url: urlOf(certificates === undefined ? "ws" : "wss", at.host, door.port),
     close: () => {
-      unfollow?.();
       server.closeIdleConnections();
-      return closeServer(server);
+      return door.close();
     },
   };
 }
@@ -139,16 +111,6 @@ export function isOurs(
 function hostOf(host: string): string | undefined {
   const url = `http://${host}`;
   return URL.canParse(url) ? new URL(url).hostname : undefined;
-}
-
-/** Behind a proxy on this machine everybody seems to be on it. */
-function peerOfRequest(request: IncomingMessage): Peer {
-  const { socket, headers } = request;
-  const peer = socket instanceof TLSSocket ? securePeer(socket) : peerOf(socket);
-  const isForwarded = ["forwarded", "x-forwarded-for", "x-real-ip", "via"].some(
-    (name) => headers[name] !== undefined,
-  );
-  return isForwarded ? { ...peer, loopback: false } : peer;
 }
 
 function refuse(socket: Duplex): void {

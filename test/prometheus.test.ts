@@ -32,9 +32,15 @@ afterAll(async () => {
 
 type Answer = { readonly status: number; readonly text: string; readonly type: string };
 
-function get(url: string, headers: Record<string, string> = {}, method = "GET"): Promise<Answer> {
+function get(
+  url: string,
+  headers: Record<string, string> = {},
+  method = "GET",
+  path?: string,
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const asking = request(url, { headers, method }, (response) => {
+    const asked = { headers, method, ...(path !== undefined && { path }) };
+    const asking = request(url, asked, (response) => {
       let text = "";
       response.on("data", (bytes: Buffer) => (text += bytes.toString()));
       response.on("end", () => {
@@ -118,6 +124,11 @@ describe("metrics", () => {
     expect((await get(url, { host: "farm.example:9464" })).status).toBe(403);
     expect((await get(url.replace("/metrics", "/"))).status).toBe(404);
     expect((await get(url, {}, "POST")).status).toBe(405);
+    // Addresses that are none end nothing: the gateway answers on.
+    for (const odd of ["//", "http://[", "/metrics/../"]) {
+      expect((await get(url, {}, "GET", odd)).status, odd).toBe(404);
+    }
+    expect((await get(`${url}?all`)).status).toBe(200);
     await gateway.stop();
     await expect(get(url)).rejects.toMatchObject({ code: "ECONNREFUSED" });
 
