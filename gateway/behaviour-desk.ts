@@ -100,10 +100,19 @@ export function tellBudgets(state: GatewayState, nowMs: number): GatewayEffect[]
 }
 
 /** Until now, or until the end of its newest window where its clock is ahead. */
-export function spansOf(desk: BehaviourDesk, node: NodeBehaviours, nowMs: number): Spans {
+function timesOf(
+  desk: BehaviourDesk,
+  node: NodeBehaviours,
+  nowMs: number,
+): Pick<Spans, "startMs" | "endMs"> {
   const endMs = Math.max(nowMs, node.track.bouts.at(-1)?.endMs ?? 0);
   const day = dayStart(endMs, desk.config.utcOffsetMs);
-  const startMs = { hour: hourStart(endMs), day, yesterday: day - DAY_MS };
+  return { startMs: { hour: hourStart(endMs), day, yesterday: day - DAY_MS }, endMs };
+}
+
+export function spansOf(desk: BehaviourDesk, node: NodeBehaviours, nowMs: number): Spans {
+  const { startMs, endMs } = timesOf(desk, node, nowMs);
+  const { day } = startMs;
   const of = (start: number, end: number): Budget =>
     spanBudget(node.cells, node.track.bouts, desk.rule.classes, { startMs: start, endMs: end });
   return {
@@ -177,7 +186,7 @@ function judgeDay(
   nowMs: number,
 ): GatewayEffect[] {
   const { config, rule } = state.behaviours;
-  const { day, yesterday } = spansOf(state.behaviours, behaviours, nowMs).startMs;
+  const { day, yesterday } = timesOf(state.behaviours, behaviours, nowMs).startMs;
   const isOver = nowMs >= day + config.openMs;
   const isJudged = behaviours.days.some(({ startMs }) => startMs >= yesterday);
   if (!isOver || isJudged) return [];

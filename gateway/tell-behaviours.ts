@@ -117,10 +117,11 @@ export function tellAlert(
     change_percent: rounded(change.changePercent),
     deviations: rounded(change.deviations),
     days: change.days,
-    message:
+    message: (
       `${node}: ${behaviours.join(" and ")} ${way} ${Math.abs(change.changePercent).toFixed(0)} %, ` +
       `${change.minutes.toFixed(0)} minutes a day where the median of ${change.days} days is ` +
-      `${change.baselineMinutes.toFixed(0)}`.slice(0, TEXT_MAX),
+      change.baselineMinutes.toFixed(0)
+    ).slice(0, TEXT_MAX),
   };
   return tell(nodeTopic(base, node, "alert"), alert, false);
 }
