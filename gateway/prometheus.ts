@@ -20,7 +20,8 @@ const TIMED_MAX = 4_096;
 
 export type Metrics = {
   readonly frames: Map<string, number>;
-  readonly windows: Map<string, number>;
+  /** By class, and in it by exit. */
+  readonly windows: Map<string, number[]>;
   readonly offloads: Map<string, number>;
   readonly outcomes: Map<string, number>;
   readonly updates: Map<string, number>;
@@ -91,7 +92,9 @@ function countRow(
       const fresh = row.report.entries.slice(row.report.entries.length - stored.freshEntries);
       for (const { exit, classIndex } of fresh) {
         const name = state.settings.classes[classIndex] ?? "unknown";
-        add(metrics.windows, labels({ exit: String(exit + 1), class: name }), 1);
+        const byExit = metrics.windows.get(name) ?? [];
+        byExit[exit] = (byExit[exit] ?? 0) + 1;
+        metrics.windows.set(name, byExit);
       }
       return;
     }
@@ -130,52 +133,55 @@ function countAnswer(metrics: Metrics, offloadId: number, uptimeMs: number): voi
 /** @param queued windows in memory that wait for the teacher */
 export function metricsText(metrics: Metrics, state: GatewayState, queued: number): string {
   const nodes = [...state.nodes.values()];
-  const online = nodes.filter((node) => node.online).length;
-  const of = (map: ReadonlyMap<string, number>, label: string): Sample[] =>
-    [...map].map(([value, count]) => [labels({ [label]: value }), count]);
+  const online = nodes.filter((node) => node.online);
+  const nodesBy = new Map([
+    ["online", online.length],
+    ["offline", nodes.length - online.length],
+  ]);
+  const alarmed = online.filter(({ row }) => row.alarm).length;
   const { windowCount, offloadCount } = metrics;
+  const ratio = windowCount === 0 ? 0 : offloadCount / windowCount;
   const late = [...state.behaviours.nodes.values()].reduce((sum, { track }) => sum + track.late, 0);
+  const { version } = state.settings;
   const families = [
-    family("build_info", "gauge", "The gateway's version.", [
-      [labels({ version: state.settings.version }), 1],
-    ]),
-    family("nodes", "gauge", "Nodes that have been heard.", [
-      [labels({ state: "online" }), online],
-      [labels({ state: "offline" }), nodes.length - online],
-    ]),
+    family("build_info", "gauge", "The gateway's version.", [[labels({ version }), 1]]),
+    family("nodes", "gauge", "Nodes that have been heard.", by("state", nodesBy)),
+    family("nodes_alarmed", "gauge", "Nodes online whose drift alarm is up.", alarmed),
     family(
       "frames_total",
       "counter",
       "Frames from nodes, repetitions too.",
-      of(metrics.frames, "kind"),
+      by("kind", metrics.frames),
     ),
-    family("frames_refused_total", "counter", "Frames that could not be read.", [
-      ["", state.refused],
-    ]),
-    family("inferences_total", "counter", "Windows stored, by the exit that answered.", [
-      ...metrics.windows,
-    ]),
+    family("frames_refused_total", "counter", "Frames that could not be read.", state.refused),
+    family(
+      "inferences_total",
+      "counter",
+      "Windows stored, by the exit that answered.",
+      windowsByExit(metrics),
+    ),
     family(
       "offloads_received_total",
       "counter",
       "Offloads stored.",
-      of(metrics.offloads, "reason"),
+      by("reason", metrics.offloads),
     ),
     family(
       "offloads_total",
       "counter",
       "Offloads that the teacher answered.",
-      of(metrics.outcomes, "outcome"),
+      by("outcome", metrics.outcomes),
     ),
-    family("offload_bytes_total", "counter", "Bytes of offload frames, repetitions too.", [
-      ["", metrics.offloadBytes],
-    ]),
-    family("offload_ratio", "gauge", "Offloads by windows, both stored since the start.", [
-      ["", windowCount === 0 ? 0 : offloadCount / windowCount],
-    ]),
+    family(
+      "offload_bytes_total",
+      "counter",
+      "Bytes of offload frames, repetitions too.",
+      metrics.offloadBytes,
+    ),
+    family("offload_ratio", "gauge", "Offloads by windows, both stored since the start.", ratio),
     answers(metrics),
-    family("teacher_queue_depth", "gauge", "Windows in memory that wait.", [["", queued]]),
-    family("softlabels_total", "counter", "Soft labels in the store.", [["", state.softLabels]]),
+    family("teacher_queue_depth", "gauge", "Windows in memory that wait.", queued),
+    family("softlabels_total", "counter", "Soft labels in the store.", state.softLabels),
     family(
       "teacher_agreement_ratio",
       "gauge",
@@ -186,15 +192,16 @@ export function metricsText(metrics: Metrics, state: GatewayState, queued: numbe
       "ota_updates_total",
       "counter",
       "What nodes said of releases.",
-      of(metrics.updates, "result"),
+      by("result", metrics.updates),
     ),
     family("model_info", "gauge", "Models that nodes run.", models(state)),
-    family("bout_late_windows_total", "counter", "Windows and verdicts too late for a bout.", [
-      ["", late],
-    ]),
-    family("store_degraded", "gauge", "1 while nothing is stored.", [
-      ["", state.degraded === null ? 0 : 1],
-    ]),
+    family("bout_late_windows_total", "counter", "Windows and verdicts too late for a bout.", late),
+    family(
+      "store_degraded",
+      "gauge",
+      "1 while nothing is stored.",
+      state.degraded === null ? 0 : 1,
+    ),
   ];
   return families.join("");
 }
@@ -205,11 +212,16 @@ function family(
   name: string,
   type: "counter" | "gauge",
   help: string,
-  samples: readonly Sample[],
+  values: number | readonly Sample[],
 ): string {
   const full = `bellwether_${name}`;
+  const samples: readonly Sample[] = typeof values === "number" ? [["", values]] : values;
   const lines = samples.map(([inside, value]) => `${full}${inside} ${value}\n`);
   return `# HELP ${full} ${help}\n# TYPE ${full} ${type}\n${lines.join("")}`;
+}
+
+function by(label: string, counts: ReadonlyMap<string, number>): Sample[] {
+  return [...counts].map(([value, count]) => [labels({ [label]: value }), count]);
 }
 
 /** From the commit of an offload to its verdict: what the gateway adds to a round trip. */
@@ -223,6 +235,15 @@ function answers({ answerBuckets, answerSeconds }: Metrics): string {
   return (
     `# HELP ${name} From an offload's commit to its verdict.\n# TYPE ${name} histogram\n` +
     `${lines.join("")}${name}_sum ${answerSeconds}\n${name}_count ${sum}\n`
+  );
+}
+
+function windowsByExit({ windows }: Metrics): Sample[] {
+  // An exit that answered nothing is a hole in its list, and no sample.
+  return [...windows].flatMap(([name, byExit]) =>
+    byExit.flatMap((count, exit): Sample[] => [
+      [labels({ exit: String(exit + 1), class: name }), count],
+    ]),
   );
 }
 

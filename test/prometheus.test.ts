@@ -111,6 +111,11 @@ describe("metrics", () => {
     expect(samples.get("bellwether_offload_answer_seconds_count")).toBe(own);
     expect(samples.get('bellwether_offload_answer_seconds_bucket{le="+Inf"}')).toBe(own);
     expect(samples.get('bellwether_nodes{state="online"}')).toBe(1);
+    expect(samples.get("bellwether_nodes_alarmed")).toBe(0);
+    await collar.report([13], { alarm: true });
+    await until("an alarm", async () =>
+      (await get(gateway.metricsUrl ?? "")).text.includes("\nbellwether_nodes_alarmed 1\n"),
+    );
     expect(samples.get('bellwether_offloads_received_total{reason="audit"}')).toBe(1);
     await collar.close();
     await tap.close();
