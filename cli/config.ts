@@ -11,7 +11,7 @@ import {
   parseSettings,
   type Settings,
 } from "../gateway/config.ts";
-import { refuseOpen } from "../gateway/open-listeners.ts";
+import { encryptedListeners, refuseOpen } from "../gateway/open-listeners.ts";
 import { EdgeError } from "../src/assert.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
 
@@ -94,7 +94,7 @@ function readText(input: CommandInput): { readonly text: string; readonly file: 
 function checkListeners(config: GatewayConfig, warn: (message: string) => void): void {
   const { broker, websocket } = config;
   if (broker.url !== undefined) return;
-  const isBare = websocket.enabled && websocket.tls === "off";
+  const isBare = websocket.enabled && !encryptedListeners(config).websocket;
   refuseOpen(
     { ...broker, ...(isBare && { websocket: { ...websocket, certificates: undefined } }) },
     (_level, message) => warn(message),
@@ -102,12 +102,14 @@ function checkListeners(config: GatewayConfig, warn: (message: string) => void):
 }
 
 /** Throws `EdgeError` `config-file-missing`, naming every file that is not there. */
-function checkFiles({ broker, tls, teacherFile, dataDirectory }: GatewayConfig): void {
+function checkFiles(config: GatewayConfig): void {
+  const { broker, tls, teacherFile, dataDirectory } = config;
+  const isShown = Object.values(encryptedListeners(config)).includes(true);
   const wanted = {
     "broker.password_file": broker.passwordFile,
     "broker.ca_file": broker.caFile,
     "teacher.file": teacherFile,
-    "tls.certificate_file": tls.enabled
+    "tls.certificate_file": isShown
       ? (tls.certificateFile ?? path.join(dataDirectory, "tls", "server.pem"))
       : tls.certificateFile,
     "tls.key_file": tls.keyFile,

@@ -17,6 +17,7 @@ import { readIfThere } from "../gateway/durable-file.ts";
 import { connectBroker } from "../gateway/external-broker.ts";
 import { LABEL_LOG_FILE } from "../gateway/label-log.ts";
 import { closeServer, listen } from "../gateway/listeners.ts";
+import { encryptedListeners } from "../gateway/open-listeners.ts";
 import { EdgeError } from "../src/assert.ts";
 import { problemOf } from "./doctor-machine.ts";
 import { type Finding, note, ok, problem, warning } from "./finding.ts";
@@ -123,8 +124,9 @@ function checkDatabases(dataDirectory: string): Finding[] {
 }
 
 /** The certificate that clients would be shown, and who signed it. */
-export function checkCertificates({ tls, websocket, dataDirectory }: GatewayConfig): Finding[] {
-  const wanted = tls.enabled || (websocket.enabled && websocket.tls === "on");
+export function checkCertificates(config: GatewayConfig): Finding[] {
+  const { tls, dataDirectory } = config;
+  const wanted = Object.values(encryptedListeners(config)).includes(true);
   const own = tlsFiles(dataDirectory);
   const file = tls.certificateFile ?? own.server;
   if (!wanted && !existsSync(file)) return [];
@@ -171,19 +173,23 @@ function checkCertificate(
   return days < EXPIRY_NEAR_DAYS ? warning(check, found, todo) : ok(check, found);
 }
 
-/** Ports that a gateway would listen on: free, or taken by the gateway that runs here. */
+/** Ports that a gateway would listen on: free, or taken by the gateway that runs here. It does without
+ * the page and the figures where theirs are taken. */
 export async function checkPorts(config: GatewayConfig, runs: boolean): Promise<Finding[]> {
-  const { broker, tls, websocket, metrics } = config;
+  const { broker, tls, websocket, http, metrics } = config;
   const wanted = [
-    ...(broker.url === undefined ? [{ setting: "broker.port", at: broker }] : []),
-    ...(broker.url === undefined && tls.enabled ? [{ setting: "tls.port", at: tls }] : []),
-    ...(broker.url === undefined && websocket.enabled
-      ? [{ setting: "websocket.port", at: websocket }]
+    ...(broker.url === undefined ? [{ setting: "broker.port", at: broker, spared: false }] : []),
+    ...(broker.url === undefined && tls.enabled
+      ? [{ setting: "tls.port", at: tls, spared: false }]
       : []),
-    ...(metrics.enabled ? [{ setting: "metrics.port", at: metrics }] : []),
+    ...(broker.url === undefined && websocket.enabled
+      ? [{ setting: "websocket.port", at: websocket, spared: false }]
+      : []),
+    ...(http.enabled ? [{ setting: "http.port", at: http, spared: true }] : []),
+    ...(metrics.enabled ? [{ setting: "metrics.port", at: metrics, spared: true }] : []),
   ];
   const findings: Finding[] = [];
-  for (const { setting, at } of wanted) {
+  for (const { setting, at, spared } of wanted) {
     const check = `port ${at.port}`;
     const server = createServer();
     try {
@@ -191,7 +197,9 @@ export async function checkPorts(config: GatewayConfig, runs: boolean): Promise<
       await closeServer(server);
       findings.push(ok(check, `free on ${at.host}`));
     } catch (error) {
-      findings.push(runs ? ok(check, "taken, while a gateway runs here") : problemOf(check, error));
+      const found = problemOf(check, error);
+      if (runs) findings.push(ok(check, "taken, while a gateway runs here"));
+      else findings.push(spared ? { ...found, status: "warning" } : found);
     }
   }
   return findings;

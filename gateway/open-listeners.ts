@@ -6,6 +6,7 @@
  */
 
 import { EdgeError } from "../src/assert.ts";
+import type { GatewayConfig } from "./config.ts";
 import type { Log } from "./link.ts";
 import { type Hall, isLoopback, type Listener, listenPlain } from "./listeners.ts";
 import { listenTls, type ServerCertificates } from "./tls-listener.ts";
@@ -24,6 +25,26 @@ export type ListenOptions = {
   /** MQTT over WebSocket, over TLS where it has certificates. */
   readonly websocket?: WebSocketAt & { readonly certificates: ServerCertificates | undefined };
 };
+
+/** Which listeners show a certificate. Browsers are spoken to plainly on this machine only, unless
+ * somebody has said otherwise. */
+export function encryptedListeners({
+  tls,
+  websocket,
+  http,
+}: Pick<GatewayConfig, "tls" | "websocket" | "http">): {
+  readonly tls: boolean;
+  readonly websocket: boolean;
+  readonly http: boolean;
+} {
+  const isWanted =
+    websocket.tls === "on" || (websocket.tls === "auto" && !isLoopback(websocket.host));
+  return {
+    tls: tls.enabled,
+    websocket: websocket.enabled && isWanted,
+    http: http.enabled && !isLoopback(http.host),
+  };
+}
 
 /** Plain text beyond this machine needs a word, and is worth one at every start. Throws `EdgeError`
  * `broker-open`. */

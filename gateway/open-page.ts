@@ -10,7 +10,7 @@ import { EventStreams } from "./http-events.ts";
 import { listenHttp } from "./http-listener.ts";
 import { boardRoutes, readPage } from "./http-routes.ts";
 import type { Log } from "./link.ts";
-import { isLoopback } from "./listeners.ts";
+import { encryptedListeners } from "./open-listeners.ts";
 import { ServerCertificates } from "./tls-listener.ts";
 
 export type OpenPage = {
@@ -48,7 +48,7 @@ async function open(
 ): Promise<OpenPage | undefined> {
   const { http, tls, dataDirectory, base } = config;
   if (!http.enabled) return undefined;
-  const isOpen = !isLoopback(http.host);
+  const isOpen = encryptedListeners(config).http;
   if (isOpen && authentication === undefined) {
     throw new EdgeError({
       code: "http-open",

@@ -25,9 +25,9 @@ import {
 import type { LabelReader } from "./label-reader.ts";
 import type { NodeRow } from "./label-rows.ts";
 import type { Link, LinkEvents, Log } from "./link.ts";
-import { isLoopback } from "./listeners.ts";
 import { withLorawan } from "./lorawan-link.ts";
 import { listenForMetrics } from "./metrics-listener.ts";
+import { encryptedListeners } from "./open-listeners.ts";
 import { Performer } from "./performer.ts";
 import type { Rollout } from "./rollout.ts";
 import { openPage } from "./open-page.ts";
@@ -234,7 +234,7 @@ async function openLink(config: GatewayConfig, events: LinkEvents): Promise<Open
     const link = await startBroker(
       {
         ...options,
-        ...encryptedListeners(config, events.log),
+        ...furtherListeners(config, events.log),
         authentication: access.authentication,
       },
       events,
@@ -256,20 +256,20 @@ async function openLink(config: GatewayConfig, events: LinkEvents): Promise<Open
 }
 
 /** What is listened on besides plain MQTT; certificates are opened where something needs them. */
-function encryptedListeners(
+function furtherListeners(
   config: GatewayConfig,
   log: Log,
 ): Pick<BrokerOptions, "tls" | "websocket"> {
   const { tls, websocket, dataDirectory } = config;
-  const isSecure =
-    websocket.tls === "on" || (websocket.tls === "auto" && !isLoopback(websocket.host));
-  if (!tls.enabled && !websocket.enabled) return {};
+  const encrypted = encryptedListeners(config);
   const certificates =
-    tls.enabled || isSecure ? new ServerCertificates({ ...tls, dataDirectory }, log) : undefined;
+    encrypted.tls || encrypted.websocket
+      ? new ServerCertificates({ ...tls, dataDirectory }, log)
+      : undefined;
   return {
     ...(tls.enabled && certificates !== undefined && { tls: { ...tls, certificates } }),
     ...(websocket.enabled && {
-      websocket: { ...websocket, certificates: isSecure ? certificates : undefined },
+      websocket: { ...websocket, certificates: encrypted.websocket ? certificates : undefined },
     }),
   };
 }

@@ -15,7 +15,12 @@ import { createServer } from "node:net";
 import path from "node:path";
 import { Aedes } from "aedes";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { checkBroker, checkDataDirectory } from "../cli/doctor-gateway.ts";
+import {
+  checkBroker,
+  checkCertificates,
+  checkDataDirectory,
+  checkPorts,
+} from "../cli/doctor-gateway.ts";
 import { checkClock, checkDisk, checkMemory, checkNode } from "../cli/doctor-machine.ts";
 import type { Finding } from "../cli/finding.ts";
 import { AccessStore } from "../gateway/access-store.ts";
@@ -56,8 +61,8 @@ type Report = {
 /** The command itself, on settings. */
 function doctor(settings: string): Promise<Report> {
   const file = path.join(folder, "gateway.yaml");
-  // A gateway of another test may have that port just now.
-  writeFileSync(file, `${settings}\nmetrics: { enabled: false }\n`);
+  // A gateway of another test may have those ports just now.
+  writeFileSync(file, `${settings}\nmetrics: { enabled: false }\nhttp: { enabled: false }\n`);
   const args = ["cli/main.ts", "doctor", "--config", file, "--data-dir", data, "--json"];
   return new Promise((resolve, reject) => {
     execFile(process.execPath, args, (error, out, err) => {
@@ -128,6 +133,36 @@ tls: { enabled: true, port: 0, certificate_file: brought.pem, key_file: brought-
     expect((await doctor("broker: { prot: 1 }")).findings).toContainEqual(
       expect.objectContaining({ check: "settings", status: "problem" }),
     );
+  });
+
+  it("is no port of the page or of the figures: a gateway does without, and is told so", async () => {
+    const server = createServer();
+    const port = await listen(server, { host: "127.0.0.1", port: 0 }, "test");
+    const at = (where: string): string => `broker: { port: 0 }\n${where}: { port: ${port} }`;
+    for (const [where, other] of [
+      ["http", "metrics"],
+      ["metrics", "http"],
+    ]) {
+      const yaml = `${at(where ?? "")}\n${other}: { enabled: false }`;
+      const config = parseConfig(yaml, "gateway.yaml", {});
+      const found = finding(await checkPorts(config, false), `port ${port}`);
+      expect(found, where).toMatchObject({ status: "warning" });
+      expect(found?.todo).toContain(`${where}.port`);
+      expect(finding(await checkPorts(config, true), `port ${port}`)?.status).toBe("ok");
+    }
+    await closeServer(server);
+  });
+
+  it.each([
+    ["tls: { enabled: true }", 1],
+    ["http: { host: 0.0.0.0 }", 1],
+    ["websocket: { enabled: true, host: 0.0.0.0 }", 1],
+    ["websocket: { enabled: true, tls: on }", 1],
+    ["websocket: { enabled: true }", 0],
+  ])("is a certificate that %s wants and that is not there: %i", (yaml, count) => {
+    const config = parseConfig(`data_directory: ${data}\n${yaml}`, "gateway.yaml", {});
+    const problems = checkCertificates(config).filter(({ status }) => status === "problem");
+    expect(problems.map(({ check }) => check)).toEqual(Array(count).fill("certificate"));
   });
 
   it("is a log of no bytes, and a key of another certificate", async () => {
