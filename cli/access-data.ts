@@ -34,11 +34,17 @@ export async function withAccess<T>(
   }
 }
 
-export function dataDirectory(input: CommandInput): string {
+/** What `DATA_OPTIONS` say, whether it is there or not. */
+export function namedDirectory(input: CommandInput): string {
   const config = input.text("config");
   const configured =
     config === undefined ? "bellwether-data" : readConfig(config, process.env).dataDirectory;
-  const directory = path.resolve(input.text("data-dir") ?? configured);
+  return path.resolve(input.text("data-dir") ?? configured);
+}
+
+/** Throws `EdgeError` `data-directory-missing`. */
+export function dataDirectory(input: CommandInput): string {
+  const directory = namedDirectory(input);
   if (existsSync(directory)) return directory;
   throw new EdgeError({
     code: "data-directory-missing",

@@ -4,10 +4,7 @@
  * It reads the store of a gateway, running or not, and changes nothing.
  */
 
-import { existsSync, writeFileSync } from "node:fs";
-import path from "node:path";
-import { LABEL_LOG_FILE } from "../gateway/label-log.ts";
-import { openLabelReader } from "../gateway/label-reader.ts";
+import { writeFileSync } from "node:fs";
 import { publicBout, publicSpan } from "../gateway/tell-behaviours.ts";
 import { EdgeError } from "../src/assert.ts";
 import { budgetOf, DAY_MS, dayStart, HOUR_MS } from "../src/behaviour/budget.ts";
@@ -15,6 +12,7 @@ import type { Bout } from "../src/behaviour/track.ts";
 import { shippedProfile } from "../src/signal/profiles.ts";
 import type { BudgetSpan, PublicBout } from "../src/wire/public.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
+import { readStore, STORE_OPTION } from "./label-store.ts";
 
 export const command: CommandSpec = {
   name: "history",
@@ -24,12 +22,7 @@ export const command: CommandSpec = {
     "which may run meanwhile. What goes on now is a minute behind. Times are those of the node's clock.",
   arguments: [{ name: "<node>", description: "the node's name" }],
   options: [
-    {
-      flags: "--data-dir <dir>",
-      description: "the gateway's data directory",
-      kind: "text",
-      default: "bellwether-data",
-    },
+    STORE_OPTION,
     {
       flags: "--day <day>",
       description: "such as 2026-03-14; the newest without it",
@@ -80,17 +73,7 @@ async function run(input: CommandInput, io: CommandIo): Promise<number> {
 }
 
 function readBouts(directory: string, node: string): Bout[] {
-  const file = path.join(directory, LABEL_LOG_FILE);
-  if (!existsSync(file)) {
-    throw new EdgeError({
-      code: "no-label-log",
-      message: "there is no store of a gateway",
-      where: file,
-      hint: "Name the data directory of a gateway that has run: --data-dir DIR.",
-    });
-  }
-  const reader = openLabelReader(file);
-  try {
+  return readStore(directory, (reader, file) => {
     const names = reader.nodes().map((row) => row.node as string);
     if (!names.includes(node)) {
       throw new EdgeError({
@@ -101,9 +84,7 @@ function readBouts(directory: string, node: string): Bout[] {
       });
     }
     return reader.bouts(node, 0, Number.MAX_SAFE_INTEGER);
-  } finally {
-    reader.close();
-  }
+  });
 }
 
 function dayOf(text: string | undefined, offsetMs: number): number | undefined {

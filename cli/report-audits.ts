@@ -5,15 +5,10 @@
  * It reads the store of a gateway, running or not, and changes nothing.
  */
 
-import { existsSync } from "node:fs";
-import path from "node:path";
-import { LABEL_LOG_FILE } from "../gateway/label-log.ts";
-import { openLabelReader } from "../gateway/label-reader.ts";
-import type { NodeRow } from "../gateway/label-rows.ts";
 import { auditOf, cohortAudits } from "../gateway/tell-audits.ts";
-import { EdgeError } from "../src/assert.ts";
 import type { Audit } from "../src/wire/public.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
+import { readStore, STORE_OPTION } from "./label-store.ts";
 
 export const AUDITS_COMMAND: CommandSpec = {
   name: "audits",
@@ -23,20 +18,13 @@ export const AUDITS_COMMAND: CommandSpec = {
     "intervals: how often the student agrees with the teacher, what offloads mended, what is left\n" +
     "wrong, and how many times better than chance the gate finds what to mend. The same figures are\n" +
     "in the topics bridge/devices and bridge/info. The gateway may run meanwhile.",
-  options: [
-    {
-      flags: "--data-dir <dir>",
-      description: "the gateway's data directory",
-      kind: "text",
-      default: "bellwether-data",
-    },
-  ],
+  options: [STORE_OPTION],
   examples: ["bellwether report audits", "bellwether report audits --data-dir /var/lib/b --json"],
   run,
 };
 
 async function run(input: CommandInput, io: CommandIo): Promise<number> {
-  const nodes = readNodes(input.text("data-dir") ?? "bellwether-data");
+  const nodes = readStore(input.text("data-dir") ?? "bellwether-data", (reader) => reader.nodes());
   const cohorts = cohortAudits(nodes);
   const rows = nodes.map(({ node, cohort, modelId, counts }) => {
     return { node, cohort, model: modelId, audit: auditOf(counts) };
@@ -54,24 +42,6 @@ async function run(input: CommandInput, io: CommandIo): Promise<number> {
   const width = Math.max(0, ...named.map(({ name }) => name.length));
   for (const { name, audit } of named) io.print(`${name.padEnd(width)}  ${auditText(audit)}`);
   return EXIT.ok;
-}
-
-function readNodes(directory: string): readonly NodeRow[] {
-  const file = path.join(directory, LABEL_LOG_FILE);
-  if (!existsSync(file)) {
-    throw new EdgeError({
-      code: "no-label-log",
-      message: "there is no store of a gateway",
-      where: file,
-      hint: "Name the data directory of a gateway that has run: --data-dir DIR.",
-    });
-  }
-  const reader = openLabelReader(file);
-  try {
-    return reader.nodes();
-  } finally {
-    reader.close();
-  }
 }
 
 function auditText(audit: Audit | null): string {

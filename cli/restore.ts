@@ -2,8 +2,7 @@
 
 import path from "node:path";
 import { restoreBackup } from "../gateway/backup.ts";
-import { readConfig } from "../gateway/config.ts";
-import { DATA_OPTIONS } from "./access-data.ts";
+import { DATA_OPTIONS, namedDirectory } from "./access-data.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
 
 export const command: CommandSpec = {
@@ -21,10 +20,7 @@ export const command: CommandSpec = {
 
 async function run(input: CommandInput, io: CommandIo): Promise<number> {
   const file = path.resolve(input.arguments[0] ?? "");
-  const config = input.text("config");
-  const configured =
-    config === undefined ? "bellwether-data" : readConfig(config, process.env).dataDirectory;
-  const directory = path.resolve(input.text("data-dir") ?? configured);
+  const directory = namedDirectory(input);
   const { made, files } = await restoreBackup(file, directory);
   if (io.json) io.printJson({ data_directory: directory, made, files: files.length });
   else io.print(`${directory}: ${files.length} files as they were at ${made}`);
