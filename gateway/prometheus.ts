@@ -139,8 +139,6 @@ export function metricsText(metrics: Metrics, state: GatewayState, queued: numbe
     ["offline", nodes.length - online.length],
   ]);
   const alarmed = online.filter(({ row }) => row.alarm).length;
-  const { windowCount, offloadCount } = metrics;
-  const ratio = windowCount === 0 ? 0 : offloadCount / windowCount;
   const late = [...state.behaviours.nodes.values()].reduce((sum, { track }) => sum + track.late, 0);
   const { version } = state.settings;
   const families = [
@@ -160,26 +158,7 @@ export function metricsText(metrics: Metrics, state: GatewayState, queued: numbe
       "Windows stored, by the exit that answered.",
       windowsByExit(metrics),
     ),
-    family(
-      "offloads_received_total",
-      "counter",
-      "Offloads stored.",
-      by("reason", metrics.offloads),
-    ),
-    family(
-      "offloads_total",
-      "counter",
-      "Offloads that the teacher answered.",
-      by("outcome", metrics.outcomes),
-    ),
-    family(
-      "offload_bytes_total",
-      "counter",
-      "Bytes of offload frames, repetitions too.",
-      metrics.offloadBytes,
-    ),
-    family("offload_ratio", "gauge", "Offloads by windows, both stored since the start.", ratio),
-    answers(metrics),
+    ...offloadFamilies(metrics),
     family("teacher_queue_depth", "gauge", "Windows in memory that wait.", queued),
     family("softlabels_total", "counter", "Soft labels in the store.", state.softLabels),
     family(
@@ -204,6 +183,33 @@ export function metricsText(metrics: Metrics, state: GatewayState, queued: numbe
     ),
   ];
   return families.join("");
+}
+
+function offloadFamilies(metrics: Metrics): string[] {
+  const { windowCount, offloadCount } = metrics;
+  const ratio = windowCount === 0 ? 0 : offloadCount / windowCount;
+  return [
+    family(
+      "offloads_received_total",
+      "counter",
+      "Offloads stored.",
+      by("reason", metrics.offloads),
+    ),
+    family(
+      "offloads_total",
+      "counter",
+      "Offloads that the teacher answered.",
+      by("outcome", metrics.outcomes),
+    ),
+    family(
+      "offload_bytes_total",
+      "counter",
+      "Bytes of offload frames, repetitions too.",
+      metrics.offloadBytes,
+    ),
+    family("offload_ratio", "gauge", "Offloads by windows, both stored since the start.", ratio),
+    answers(metrics),
+  ];
 }
 
 type Sample = readonly [labels: string, value: number];
