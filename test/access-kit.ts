@@ -173,6 +173,22 @@ export function tryConnect(url: string, options: IClientOptions): Promise<MqttCl
   });
 }
 
+/** Clients of one test, ended together. */
+export class Clients {
+  readonly #all: MqttClient[] = [];
+
+  async connect(...args: Parameters<typeof tryConnect>): Promise<MqttClient> {
+    const client = await tryConnect(...args);
+    client.on("error", () => undefined);
+    this.#all.push(client);
+    return client;
+  }
+
+  async end(): Promise<void> {
+    for (const client of this.#all.splice(0)) await client.endAsync(true);
+  }
+}
+
 /** The granted quality of service, 128 where it was refused. */
 export async function subscribeTo(client: MqttClient, filter: string): Promise<number> {
   try {

@@ -7,6 +7,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, it } from "vitest";
 import { missingForNode } from "../deploy/firmware/tools/node-image.ts";
+import { gatewayEnvironment } from "./gateway-kit.ts";
 
 const missing = missingForNode("mps2-an386");
 if (missing !== undefined) console.log(`the demonstration's firmware is skipped: ${missing}`);
@@ -21,7 +22,10 @@ type Ended = { readonly code: number | null; readonly output: string; readonly n
 /** Runs until a line matches, then presses Ctrl-C. */
 function demoUntil(pattern: RegExp, ...options: string[]): Promise<Ended> {
   const argv = [MAIN, "demo", "--port", "0", "--data", folder, "--data-dir", store, ...options];
-  const child = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, argv, {
+    env: gatewayEnvironment(),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let output = "";
   let news = "";
   // A second Ctrl-C ends a program at once, as it should.

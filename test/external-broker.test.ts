@@ -2,7 +2,6 @@
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { connectAsync } from "mqtt";
@@ -13,6 +12,8 @@ import { downKindOf, toLoraPayloads } from "../src/wire/lora.ts";
 import type { DownKind } from "../src/wire/messages.ts";
 import {
   base,
+  freePort,
+  gatewayEnvironment,
   gatewayOn,
   HandNode,
   helloOf,
@@ -23,11 +24,8 @@ import {
   untrainedTeacher,
   until,
 } from "./gateway-kit.ts";
+import { MOSQUITTO } from "./mosquitto.ts";
 
-// Not in everybody's path: Debian keeps it among the system's programs.
-const MOSQUITTO = ["mosquitto", "/usr/sbin/mosquitto"].find(
-  (program) => spawnSync(program, ["-h"]).error === undefined,
-);
 if (MOSQUITTO === undefined) {
   console.info("mosquitto is not installed (Debian: mosquitto): its tests are skipped");
 }
@@ -110,7 +108,7 @@ describe.skipIf(MOSQUITTO === undefined)("an external broker", () => {
         ...["--data-dir", path.join(folder, "killed")],
         ...["--teacher", path.join(folder, "untrained.onnx")],
       ],
-      { stdio: "ignore" },
+      { env: gatewayEnvironment(), stdio: "ignore" },
     );
     await until("online", () => states.at(-1) === "online", 20_000);
     child.kill("SIGKILL");
@@ -221,14 +219,4 @@ async function stopBroker(): Promise<void> {
   if (running === undefined || running.exitCode !== null) return;
   running.kill("SIGTERM");
   await once(running, "exit");
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  return typeof address === "object" && address !== null ? address.port : 0;
 }

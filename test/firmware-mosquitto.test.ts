@@ -3,7 +3,6 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import path from "node:path";
 import { connectAsync, type MqttClient } from "mqtt";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -12,12 +11,10 @@ import { buildNodeImage, missingForNode } from "../deploy/firmware/tools/node-im
 import { decodeUp } from "../src/wire/frames.ts";
 import { nodeTopic, upTopic, nodeId } from "../src/wire/topics.ts";
 import { SCRIPT_FACTORY } from "./firmware-node-script.ts";
-import { base, removeFolder, temporaryFolder, until } from "./gateway-kit.ts";
+import { base, freePort, removeFolder, temporaryFolder, until } from "./gateway-kit.ts";
+import { MOSQUITTO } from "./mosquitto.ts";
 
 const BOARD = "mps2-an386";
-const MOSQUITTO = ["mosquitto", "/usr/sbin/mosquitto"].find(
-  (program) => spawnSync(program, ["-h"]).error === undefined,
-);
 const missing = MOSQUITTO === undefined ? "apt-get install mosquitto" : missingForNode(BOARD);
 if (missing !== undefined) console.log(`the firmware on mosquitto is skipped: ${missing}`);
 
@@ -58,14 +55,6 @@ afterAll(async () => {
   await once(broker, "exit");
   removeFolder(folder);
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
 
 function startNode(password: string): Promise<FirmwareNode> {
   return startFirmwareNode({

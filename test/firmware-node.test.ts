@@ -4,9 +4,7 @@
  * releases that the gateway never signed.
  */
 
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { createServer } from "node:net";
 import path from "node:path";
 import { connectAsync, type MqttClient } from "mqtt";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -29,6 +27,7 @@ import { nodeId } from "../src/wire/topics.ts";
 import { startTap, type Tap } from "./firmware-tap.ts";
 import {
   base,
+  freePort,
   cattle,
   gatewayOn,
   removeFolder,
@@ -108,14 +107,6 @@ afterAll(async () => {
   await teacher.close();
   removeFolder(folder);
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
 
 async function startGateway(): Promise<void> {
   registry = new Registry({

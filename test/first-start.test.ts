@@ -6,7 +6,14 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { bellwether, subscribeTo, tryConnect } from "./access-kit.ts";
-import { base, removeFolder, temporaryFolder, untrainedTeacher, until } from "./gateway-kit.ts";
+import {
+  gatewayEnvironment,
+  base,
+  removeFolder,
+  temporaryFolder,
+  untrainedTeacher,
+  until,
+} from "./gateway-kit.ts";
 
 let folder: string;
 let running: ChildProcess | undefined;
@@ -41,7 +48,7 @@ async function start(
       ...["gateway", "--serve-only", "--json", "--config", path.join(folder, "farm.yaml")],
       ...["--teacher", path.join(folder, "untrained.onnx"), ...more],
     ],
-    { stdio: ["ignore", "pipe", "pipe"] },
+    { env: gatewayEnvironment(), stdio: ["ignore", "pipe", "pipe"] },
   );
   running = child;
   let out = "";

@@ -6,7 +6,6 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
 import path from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -23,6 +22,8 @@ import { cohortOf } from "../src/signal/profile.ts";
 import {
   base,
   cattle,
+  freePort,
+  gatewayEnvironment,
   removeFolder,
   temporaryFolder,
   untrainedTeacher,
@@ -40,11 +41,7 @@ let port: number;
 beforeAll(async () => {
   folder = temporaryFolder();
   await (await untrainedTeacher(folder)).close();
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  port = typeof address === "object" && address !== null ? address.port : 0;
-  server.close();
+  port = await freePort();
 });
 afterAll(() => removeFolder(folder));
 
@@ -57,7 +54,7 @@ async function startGatewayProcess(): Promise<ChildProcess> {
       ...["--data-dir", path.join(folder, "data"), "--port", String(port)],
       ...["--teacher", path.join(folder, "untrained.onnx"), "--serve-only", "--quiet"],
     ],
-    { stdio: ["ignore", "pipe", "inherit"] },
+    { env: gatewayEnvironment(), stdio: ["ignore", "pipe", "inherit"] },
   );
   let said = "";
   child.stdout?.on("data", (chunk: Buffer) => {

@@ -5,7 +5,6 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
 import path from "node:path";
 import { connect, type MqttClient } from "mqtt";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -16,6 +15,8 @@ import { decodeDown, encodeUp } from "../src/wire/frames.ts";
 import { downFilter, nodeId, parseDownTopic, upTopic } from "../src/wire/topics.ts";
 import {
   base,
+  freePort,
+  gatewayEnvironment,
   helloOf,
   offloadOf,
   removeFolder,
@@ -163,7 +164,7 @@ async function startProcess(): Promise<ChildProcess> {
       ...["--port", String(port)],
       ...["--teacher", path.join(folder, "untrained.onnx"), "--serve-only"],
     ],
-    { stdio: ["ignore", "pipe", "pipe"] },
+    { env: gatewayEnvironment(), stdio: ["ignore", "pipe", "pipe"] },
   );
   let said = "";
   child.stderr?.on("data", (chunk) => {
@@ -216,14 +217,4 @@ function storedKeys(): Set<string> {
   } finally {
     reader.close();
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  return typeof address === "object" && address !== null ? address.port : 0;
 }

@@ -3,7 +3,9 @@
  * a node driven by hand over a real MQTT connection.
  */
 
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { connectAsync, type IClientOptions, type MqttClient } from "mqtt";
@@ -35,6 +37,26 @@ export async function untrainedTeacher(folder: string): Promise<OpenTeacher> {
   const shape = { widths: [8, 16], strides: [2, 2], kernels: [7, 5, 3] };
   writeFileSync(file, untrainedTeacherOnnx(cattle, shape));
   return openOnnxTeacher(file, cattle);
+}
+
+/** For a gateway in a process of its own: gateways that run meanwhile would all want the one port of
+ * the page and the one of the figures. */
+export function gatewayEnvironment(): NodeJS.ProcessEnv {
+  return {
+    ...process.env,
+    BELLWETHER_CONFIG_HTTP_ENABLED: "false",
+    BELLWETHER_CONFIG_METRICS_ENABLED: "false",
+  };
+}
+
+/** A port that was free a moment ago, for what has to be told one. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  return typeof address === "object" && address !== null ? address.port : 0;
 }
 
 export type LogLine = { readonly level: string; readonly text: string };

@@ -11,6 +11,7 @@ import {
   type AccessBroker,
   accessBroker,
   bellwether,
+  Clients,
   ended,
   subscribeTo,
   tryConnect,
@@ -22,7 +23,7 @@ const COLLAR = nodeId("collar-1");
 const OTHER = nodeId("collar-2");
 let folder: string;
 let broker: AccessBroker;
-const clients: MqttClient[] = [];
+const clients = new Clients();
 
 beforeEach(async () => {
   folder = temporaryFolder();
@@ -30,19 +31,14 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  for (const client of clients.splice(0)) await client.endAsync(true);
+  await clients.end();
   await broker.close();
   removeFolder(folder);
 });
 
 const cli = (...words: readonly string[]) => bellwether(...words, "--data-dir", folder);
-
-async function connected(options: Parameters<typeof tryConnect>[1]): Promise<MqttClient> {
-  const client = await tryConnect(broker.url, options);
-  client.on("error", () => undefined);
-  clients.push(client);
-  return client;
-}
+const connected = (options: Parameters<typeof tryConnect>[1]) =>
+  clients.connect(broker.url, options);
 
 async function codeFor(...words: readonly string[]): Promise<string> {
   return String((await cli("nodes", "add", ...words)).code);

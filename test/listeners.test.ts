@@ -6,7 +6,6 @@ import { once } from "node:events";
 import { createConnection, type Socket } from "node:net";
 import path from "node:path";
 import { connect as connectTls } from "node:tls";
-import type { MqttClient } from "mqtt";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import WebSocket from "ws";
 import { openAuthority, tlsFiles } from "../gateway/certificate-files.ts";
@@ -14,6 +13,7 @@ import { downFilter, nodeId, upTopic } from "../src/wire/topics.ts";
 import {
   type AccessBroker,
   bellwether,
+  Clients,
   portOfScheme,
   run,
   secureBroker,
@@ -26,7 +26,7 @@ import { connectPacket, publishPacket } from "./mqtt-bytes.ts";
 const COLLAR = nodeId("collar-1");
 let folder: string;
 let broker: AccessBroker;
-const clients: MqttClient[] = [];
+const clients = new Clients();
 
 const hasMosquitto = spawnSync("mosquitto_sub", ["--help"]).error === undefined;
 if (!hasMosquitto) {
@@ -39,7 +39,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  for (const client of clients.splice(0)) await client.endAsync(true);
+  await clients.end();
   await broker.close();
   removeFolder(folder);
 });
@@ -47,16 +47,10 @@ afterEach(async () => {
 const portOf = (scheme: string): number => portOfScheme(broker, scheme);
 const ca = (): Buffer => readFileSync(tlsFiles(folder).ca);
 const cli = (...words: readonly string[]) => bellwether(...words, "--data-dir", folder);
+const connected = (...args: Parameters<typeof tryConnect>) => clients.connect(...args);
 
 async function passwordOf(name: string): Promise<string> {
   return String((await cli("users", "add", name)).password);
-}
-
-async function connected(...args: Parameters<typeof tryConnect>): Promise<MqttClient> {
-  const client = await tryConnect(...args);
-  client.on("error", () => undefined);
-  clients.push(client);
-  return client;
 }
 
 function overTls(): Socket {

@@ -1,20 +1,16 @@
 /** Credentials of ours on a Mosquitto that is not: the same passwords, the same rights. */
 
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { connectBroker } from "../gateway/external-broker.ts";
 import { downFilter, downTopic, nodeId, nodeTopic, upTopic } from "../src/wire/topics.ts";
 import { bellwether, tryConnect } from "./access-kit.ts";
-import { base, removeFolder, temporaryFolder, until } from "./gateway-kit.ts";
+import { base, freePort, removeFolder, temporaryFolder, until } from "./gateway-kit.ts";
+import { MOSQUITTO } from "./mosquitto.ts";
 
-// Not in everybody's path: Debian keeps it among the system's programs.
-const MOSQUITTO = ["mosquitto", "/usr/sbin/mosquitto"].find(
-  (program) => spawnSync(program, ["-h"]).error === undefined,
-);
 if (MOSQUITTO === undefined) {
   console.info("mosquitto is not installed (Debian: mosquitto): its tests are skipped");
 }
@@ -146,13 +142,3 @@ describe.skipIf(MOSQUITTO === undefined)("an exported Mosquitto", () => {
     await Promise.all([one.endAsync(), anna.endAsync()]);
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  return typeof address === "object" && address !== null ? address.port : 0;
-}

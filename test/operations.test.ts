@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { AccessStore } from "../gateway/access-store.ts";
 import { LabelLog } from "../gateway/label-log.ts";
 import { openReleaseKeys } from "../gateway/release-keys.ts";
-import { removeFolder, temporaryFolder } from "./gateway-kit.ts";
+import { gatewayEnvironment, removeFolder, temporaryFolder } from "./gateway-kit.ts";
 
 const ROOT = path.join(import.meta.dirname, "..");
 const COMMANDS = [
@@ -30,9 +30,8 @@ function run(line: string): { readonly status: number | null; readonly said: str
     cwd: folder,
     // Ports that another test, or whoever runs this, may be using.
     env: {
-      ...process.env,
+      ...gatewayEnvironment(),
       BELLWETHER_CONFIG_BROKER_PORT: "0",
-      BELLWETHER_CONFIG_METRICS_ENABLED: "false",
     },
     encoding: "utf8",
   });

@@ -60,6 +60,7 @@ describe("systemd", () => {
           env: {
             ...{ PATH: process.env.PATH, HOME: folder },
             ...{ NOTIFY_SOCKET: socket, WATCHDOG_USEC: "900000" },
+            BELLWETHER_CONFIG_HTTP_ENABLED: "false",
             BELLWETHER_CONFIG_METRICS_ENABLED: "false",
           },
         },

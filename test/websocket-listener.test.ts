@@ -2,7 +2,6 @@
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import type { MqttClient } from "mqtt";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import WebSocket from "ws";
 import { joinGateway } from "../device-sim/mqtt-join.ts";
@@ -13,6 +12,7 @@ import {
   type AccessBroker,
   accessBroker,
   bellwether,
+  Clients,
   ended,
   portOfScheme,
   secureBroker,
@@ -24,7 +24,7 @@ import { base, removeFolder, temporaryFolder, until } from "./gateway-kit.ts";
 const COLLAR = nodeId("collar-1");
 let folder: string;
 let broker: AccessBroker;
-const clients: MqttClient[] = [];
+const clients = new Clients();
 
 beforeEach(async () => {
   folder = temporaryFolder();
@@ -32,7 +32,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  for (const client of clients.splice(0)) await client.endAsync(true);
+  await clients.end();
   await broker.close();
   removeFolder(folder);
 });
@@ -40,13 +40,7 @@ afterEach(async () => {
 const portOf = (scheme: string): number => portOfScheme(broker, scheme);
 const ca = (): Buffer => readFileSync(tlsFiles(folder).ca);
 const cli = (...words: readonly string[]) => bellwether(...words, "--data-dir", folder);
-
-async function connected(...args: Parameters<typeof tryConnect>): Promise<MqttClient> {
-  const client = await tryConnect(...args);
-  client.on("error", () => undefined);
-  clients.push(client);
-  return client;
-}
+const connected = (...args: Parameters<typeof tryConnect>) => clients.connect(...args);
 
 function webSocket(
   options: { readonly origin?: string; readonly headers?: Record<string, string> } = {},
