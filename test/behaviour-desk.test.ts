@@ -18,6 +18,7 @@ import {
 import { LabelLog } from "../gateway/label-log.ts";
 import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
 import { DEFAULT_ROLLOUT_POLICY } from "../gateway/rollout.ts";
+import { tellAlert } from "../gateway/tell-behaviours.ts";
 import { DAY_MS, HOUR_MS } from "../src/behaviour/budget.ts";
 import {
   AlertSchema,
@@ -138,6 +139,14 @@ describe("days", () => {
     expect(groups.at(-1)).toMatchObject({ group: "heifers", nodes: 1 });
     for (const { hour, day, yesterday } of groups) [hour, day, yesterday].forEach(sumOf);
   });
+});
+
+it("an alert of many behaviours is no longer than a payload's message may be", () => {
+  const rule = { name: "all", classIndices: Array<number>(200).fill(0), changePercent: -20 };
+  const change = { minutes: 1, baselineMinutes: 2, changePercent: -50, deviations: 3, days: 4 };
+  const effect = tellAlert(made(), node, rule, 0, { ...change, alarm: true });
+  const json: unknown = effect.kind === "tell" ? JSON.parse(effect.json) : undefined;
+  expect((json as { message: string }).message).toHaveLength(400);
 });
 
 describe("over MQTT", () => {

@@ -34,6 +34,9 @@ describe("config validate", () => {
     await expect(validate("tls: {enabled: true}")).rejects.toThrow(
       "tls.certificate_file: there is no",
     );
+    for (const shown of ["http: {host: 0.0.0.0}", "websocket: {enabled: true, host: 0.0.0.0}"]) {
+      await expect(validate(shown), shown).rejects.toThrow("tls.certificate_file");
+    }
     await expect(validate("teacher: {file: mine.onnx}")).rejects.toThrow("teacher.file");
     await expect(validate("broker: {host: 0.0.0.0}")).rejects.toThrow("broker-open");
     await expect(validate("websocket: {enabled: true, host: 0.0.0.0, tls: off}")).rejects.toThrow(
