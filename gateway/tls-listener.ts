@@ -43,7 +43,7 @@ export class ServerCertificates {
   readonly #log: Log;
   readonly #files: { readonly certificate: string; readonly key: string; readonly ca: string };
   readonly #isOurs: boolean;
-  #stamp: string;
+  readonly #stamp: string;
   #renewedMs = Number.NEGATIVE_INFINITY;
 
   /** Throws `EdgeError` `certificate-missing`, `certificate-unusable`, `key-readable-by-others`. */
@@ -75,13 +75,15 @@ export class ServerCertificates {
 
   /** Shows new files to a server as they come. Returns the function that ends it. */
   follow(server: { setSecureContext(options: TlsOptions): void }): () => void {
+    // Each server's own: what one has been shown the others may not have.
+    let shown = this.#stamp;
     const timer = setInterval(() => {
       this.#renew();
       const stamp = this.#stampNow();
-      if (stamp === this.#stamp) return;
+      if (stamp === shown) return;
       try {
         server.setSecureContext({ ...this.#context(), minVersion: "TLSv1.2" });
-        this.#stamp = stamp;
+        shown = stamp;
         this.#log("info", "certificate read again", { file: this.#files.certificate });
       } catch (error) {
         // A certificate and its key are two files: the other may still be on its way.

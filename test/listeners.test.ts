@@ -202,20 +202,24 @@ describe("certificates of clients", () => {
 });
 
 describe("the gateway's certificate", () => {
-  it("is read again while it runs, and connections from before go on", async () => {
+  it("is read again on every listener while it runs, and connections from before go on", async () => {
     const url = `mqtts://127.0.0.1:${portOf("mqtts")}`;
     const as = { username: "operator", password: broker.operatorToken ?? "", ca: ca() };
     const before = await connected(url, as);
-    const shown = async (): Promise<string> => {
-      const socket = connectTls({ port: portOf("mqtts"), host: "127.0.0.1", ca: ca() });
+    const shown = async (scheme: string): Promise<string> => {
+      const socket = connectTls({ port: portOf(scheme), host: "127.0.0.1", ca: ca() });
       await new Promise((resolve) => socket.once("secureConnect", resolve));
       const { fingerprint256 } = socket.getPeerCertificate();
       socket.destroy();
       return fingerprint256;
     };
-    const old = await shown();
+    const old = await shown("mqtts");
+    expect(await shown("wss")).toBe(old);
     await cli("certs", "make", "--names", "127.0.0.1");
-    await until("another certificate", async () => (await shown()) !== old, 8_000);
+    for (const scheme of ["mqtts", "wss"]) {
+      const isOther = async (): Promise<boolean> => (await shown(scheme)) !== old;
+      await until(`another certificate on ${scheme}`, isOther, 8_000);
+    }
     expect(before.connected).toBe(true);
     await connected(url, as);
   }, 20_000);
