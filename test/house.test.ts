@@ -43,7 +43,7 @@ const KNOWN_BY: Readonly<Record<string, RegExp>> = {
   mqtt: /^(device-sim\/mqtt-(link|join)|cli\/mqtt-client|gateway\/external-broker)\.ts$/,
   "onnxruntime-node": /^gateway\/onnx-runtime\.ts$/,
   commander: /^cli\/main\.ts$/,
-  yaml: /^(gateway\/config|cli\/config-file)\.ts$/,
+  yaml: /^gateway\/config\.ts$/,
   fflate: /^recordings\/unzip\.ts$/,
   ws: /^gateway\/websocket-listener\.ts$/,
   zod: /^(src|gateway|recordings|cli)\//,
