@@ -7,7 +7,7 @@ import { execFile } from "node:child_process";
 import path from "node:path";
 import { connect, type IClientOptions, type MqttClient } from "mqtt";
 import { command as certs } from "../cli/certs.ts";
-import { type CommandIo, type CommandSpec, commandInput, parseOption } from "../cli/command.ts";
+import { type CommandSpec, commandInput, parseOption } from "../cli/command.ts";
 import { command as config } from "../cli/config.ts";
 import { command as nodes } from "../cli/nodes.ts";
 import { command as users } from "../cli/users.ts";
@@ -18,6 +18,7 @@ import { issueServer } from "../gateway/certificates.ts";
 import type { Link } from "../gateway/link.ts";
 import { openAccess } from "../gateway/open-access.ts";
 import { ServerCertificates, type TlsSettings } from "../gateway/tls-listener.ts";
+import { silentIo } from "./command-io.ts";
 import { base } from "./gateway-kit.ts";
 
 export type AccessBroker = Link & {
@@ -137,12 +138,13 @@ async function runHere(
     else values[name] = parseOption(option, words[++i] ?? "");
   }
   let printed: unknown;
-  const io = {
-    printJson: (value: unknown) => (printed = value),
-    note: () => undefined,
+  const io = silentIo({
+    printJson: (value) => {
+      printed = value;
+    },
     json: true,
-  };
-  const code = await command.run(commandInput(values, args), io as unknown as CommandIo);
+  });
+  const code = await command.run(commandInput(values, args), io);
   if (code !== 0) throw new Error(`bellwether ${group.name} ${words.join(" ")}: ${code}`);
   return printed as Record<string, unknown>;
 }

@@ -2,6 +2,7 @@
 
 import { expect, it } from "vitest";
 import { run } from "../bench/export.ts";
+import { findProgram, TARGETS } from "../deploy/firmware/tools/toolchain.ts";
 import { quickOptions } from "./benchmark-options.ts";
 
 it("compares ONNX files with the node, and sizes generated C where there is a compiler", async () => {
@@ -13,6 +14,8 @@ it("compares ONNX files with the node, and sizes generated C where there is a co
   };
   expect(Object.keys(onnx)).toHaveLength(6);
   for (const { answers } of Object.values(onnx)) expect(answers).toBeGreaterThanOrEqual(40);
+  const hasCompiler = findProgram(TARGETS["cortex-m4"].compiler) !== undefined;
+  expect(Object.keys(c)).toEqual(hasCompiler ? Object.keys(onnx) : []);
   for (const { codeBytes, constantBytes } of Object.values(c)) {
     expect(codeBytes).toBeGreaterThan(1000);
     expect(constantBytes).toBeGreaterThan(1000);

@@ -6,25 +6,18 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { run } from "../bench/learn.ts";
 import { command } from "../cli/train.ts";
 import { commandInput } from "../cli/command.ts";
-import type { CommandIo } from "../cli/command.ts";
 import { studentFromOnnx } from "../src/learn/student-network.ts";
 import { decodeContainer } from "../src/model/container.ts";
 import { quickOptions } from "./benchmark-options.ts";
+import { silentIo } from "./command-io.ts";
 import { writeSwingingHerd } from "./swinging-herd.ts";
 
 const data = mkdtempSync(join(tmpdir(), "swinging-herd-"));
 beforeAll(() => writeSwingingHerd(join(data, "cows"), "cows", ["1", "2", "3", "4"]));
 afterAll(() => rmSync(data, { recursive: true }));
 
-const IO = {
-  print: (line: string) => printed.push(line),
-  printJson: () => undefined,
-  note: () => undefined,
-  progress: () => ({ update: () => undefined, done: () => undefined }),
-  json: false,
-  signal: new AbortController().signal,
-} as unknown as CommandIo;
 const printed: string[] = [];
+const IO = silentIo({ print: (line) => void printed.push(line) });
 
 const OPTIONS = quickOptions({ data, dataset: "cows" });
 

@@ -4,17 +4,12 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import {
-  type CommandIo,
-  type CommandSpec,
-  commandInput,
-  EXIT,
-  parseOption,
-} from "../cli/command.ts";
+import { type CommandSpec, commandInput, EXIT, parseOption } from "../cli/command.ts";
 import { command } from "../cli/data.ts";
 import { readRecordings } from "../recordings/read.ts";
 import { assert } from "../src/assert.ts";
 import { parseEmulatorParameters } from "../src/signal/emulator-parameters.ts";
+import { silentIo } from "./command-io.ts";
 
 let folder = "";
 beforeAll(async () => {
@@ -58,19 +53,12 @@ async function run(
   const lines: string[] = [];
   const notes: string[] = [];
   const printed: unknown[] = [];
-  const io: CommandIo = {
+  const io = silentIo({
     print: (line) => void lines.push(line),
     printJson: (value) => void printed.push(value),
     note: (line) => void notes.push(line),
-    progress: () => ({ update: () => undefined, done: () => undefined }),
     json,
-    quiet: false,
-    color: false,
-    interactive: false,
-    columns: () => 100,
-    rows: () => 40,
-    signal: new AbortController().signal,
-  };
+  });
   const code = await spec.run(commandInput(values, args), io);
   return { code, lines, json: printed.at(-1), notes };
 }

@@ -22,6 +22,7 @@ const ID = nodeId("collar-01");
 let folder: string;
 let port: number;
 let broker: ChildProcess;
+let brokerSaid = "";
 let reader: MqttClient;
 const seen = new Map<string, Uint8Array>();
 
@@ -38,7 +39,10 @@ beforeAll(async () => {
     `listener ${port} 127.0.0.1\nallow_anonymous false\npassword_file ${passwords}\n` +
       (process.getuid?.() === 0 ? "user root\n" : ""),
   );
-  broker = spawn(MOSQUITTO as string, ["-c", file], { stdio: "ignore" });
+  broker = spawn(MOSQUITTO as string, ["-c", file], { stdio: ["ignore", "ignore", "pipe"] });
+  broker.stderr?.on("data", (text) => {
+    brokerSaid += String(text);
+  });
   await until("mosquitto to listen", async () => {
     const options = { username: "reader", password: "reads", reconnectPeriod: 0 };
     reader = await connectAsync(`mqtt://127.0.0.1:${port}`, options).catch(() => reader);
@@ -80,7 +84,9 @@ describe.skipIf(missing !== undefined)("the firmware on mosquitto", () => {
 
   it("stays outside with a wrong password", async () => {
     const node = await startNode("straw");
-    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    // A node that never came up would be outside as well.
+    await until("mosquitto to refuse it", () => /not authorised/.test(brokerSaid), 20_000);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
     expect(seen.has(hello)).toBe(false);
     await node.stop();
   }, 30_000);

@@ -1,3 +1,5 @@
+/** What the page shows, worked out from the board's changes: rows, the loop, and who needs a look. */
+
 import { describe, expect, it } from "vitest";
 import { Board, type BoardChange } from "../gateway/board.ts";
 import {

@@ -1,3 +1,5 @@
+/** Who may ask the page's listener for what: forged names, origins, methods, paths and credentials. */
+
 import { describe, expect, it } from "vitest";
 import {
   type Asked,

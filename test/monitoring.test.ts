@@ -85,7 +85,8 @@ function get(url: string, host: string): Promise<string> {
   });
 }
 
-const families = (): string[] => [...exposed.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name!);
+const families = (): string[] =>
+  [...exposed.matchAll(/^# TYPE (\S+)/gm)].map(([, name = ""]) => name);
 
 /** Values of each label, by the name of a sample. */
 function samples(): Map<string, Map<string, Set<string>>> {

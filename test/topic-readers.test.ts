@@ -107,8 +107,10 @@ describe("deploy/telegraf/telegraf.conf", () => {
       if (line === "" || line.startsWith("#")) continue;
       const name = /^\[{1,2}([a-z0-9_.]+)\]{1,2}$/.exec(line)?.[1];
       const pair = /^([a-z_]+) = (.+)$/.exec(line);
+      const last = found.at(-1);
       if (name !== undefined) found.push({ name, keys: {} });
-      else found.at(-1)!.keys[pair?.[1] ?? "none"] = JSON.parse(pair?.[2] ?? line);
+      else if (last === undefined) throw new Error(`outside of a table: ${line}`);
+      else last.keys[pair?.[1] ?? "none"] = JSON.parse(pair?.[2] ?? line);
     }
     return found;
   }
