@@ -173,6 +173,7 @@ describe("a restore", () => {
       "a byte of the manifest": changed(tar.indexOf('"sha256"') + 20),
       "a byte of a header": changed(tar.lastIndexOf("registry/models/0123")),
       "a byte of a file": changed(inContent),
+      "goes on after its end": gzipSync(Buffer.concat([tar, Buffer.alloc(512, "more")])),
       "ends without its last file": gzipSync(
         Buffer.concat([tar.subarray(0, tar.lastIndexOf("access.db")), Buffer.alloc(1024)]),
       ),

@@ -42,8 +42,8 @@ function reader(port: number, onText?: (text: string) => void): Socket {
   return socket;
 }
 
-function tellAll(board: Board, sequence: number): void {
-  for (let i = 0; i < NODES; i++) {
+function tellAll(board: Board, sequence: number, nodes = NODES): void {
+  for (let i = 0; i < nodes; i++) {
     const node = `collar-${i}`;
     const value = behaviourOf(node, { sequence, behaviour: sequence % 2 ? "grazing" : "resting" });
     board.take(nodeTopic(base, nodeId(node), "behaviour"), JSON.stringify(value));
@@ -101,6 +101,25 @@ it("one who reads gets the whole board, then only what has changed, then heartbe
   nowMs += HTTP_LIMITS.heartbeatMs;
   streams.tell();
   await until("a heartbeat", () => text.includes("event: heartbeat"));
+});
+
+it("one who is behind by more than may wait starts from the whole board again", async () => {
+  const nodes = HTTP_LIMITS.streamChanges + 1;
+  const { board, streams, port } = await open();
+  const devices = Array.from({ length: nodes }, (_, i) => deviceOf(`collar-${i}`));
+  board.take(bridgeTopic(base, "devices"), JSON.stringify({ v: 1, devices }));
+  let text = "";
+  reader(port, (more) => {
+    text += more;
+  });
+  // Whole, with the end of its chunk.
+  await until("the board", () => text.includes("event: board") && text.endsWith("\n\n\r\n"));
+  text = "";
+  tellAll(board, 1, nodes);
+  streams.tell();
+  expect(streams.waiting).toBe(0);
+  await until("an event", () => text.includes("event: "));
+  expect(/^event: (\w+)/m.exec(text)?.[1]).toBe("board");
 });
 
 it("has room for so many, and tells the next to come back later", async () => {

@@ -104,6 +104,16 @@ describe("LoRaWAN's band", () => {
     expect(order).toEqual(["report", "hello", "report", "offload"]);
   });
 
+  it("goes on with what is sent in part, whatever comes meanwhile", () => {
+    const state = createLinkState(SLOWEST);
+    stepLink(state, { kind: "send", topic: "offload", frame: offload(47) }, 0);
+    stepLink(state, { kind: "send", topic: "report", frame: report(1) }, 0);
+    const order = pass(state, 0, 1_500_000).flatMap(([, effect]) =>
+      effect.kind === "up" ? [effect.topic] : [],
+    );
+    expect(order).toEqual(["offload", "report"]);
+  });
+
   it("takes what is sent again while it waits for one message", () => {
     const state = createLinkState(SLOWEST);
     for (let i = 0; i < 10; i++) {
