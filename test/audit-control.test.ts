@@ -79,6 +79,8 @@ describe("audit control", () => {
     const off = stepAudit(control, 1_000_000, 0, RULE);
     expect(off.changed).toBe(false);
     expect(auditChance(off.control, 0)).toBe(0);
+    expect(auditChance(control, 0.9 / RULE.most)).toBeCloseTo(0.9, 12);
+    expect(auditChance(control, 1.1 / RULE.most)).toBe(1);
   });
 
   it("changes nothing between its two widths, and nothing before audits could have come", () => {

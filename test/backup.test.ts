@@ -193,5 +193,8 @@ describe("a restore", () => {
     }
     expect(isArchiveName(`registry/cohorts/${"a".repeat(99)}`)).toBe(true);
     expect(isArchiveName("a".repeat(101))).toBe(false);
+    // A length has eleven octal digits.
+    expect(tarHeader({ name: "a", bytes: 8 ** 11 - 1 }, 0o600, 0)).toHaveLength(512);
+    expect(() => tarHeader({ name: "a", bytes: 8 ** 11 }, 0o600, 0)).toThrow("archive-name");
   });
 });

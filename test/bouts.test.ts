@@ -344,6 +344,14 @@ describe("a change against an animal's own days", () => {
     expect(changeOf(rule, baseline, day(6), restless)?.alarm).toBe(false);
   });
 
+  it("is not told of a minute where days before were alike to the minute", () => {
+    const alike = Array.from({ length: 5 }, () => day(5 / 60));
+    const change = changeOf(rule, baseline, day(4 / 60), alike);
+    expect(change?.changePercent).toBeCloseTo(-20);
+    expect(change?.deviations).toBeCloseTo(-1);
+    expect(change?.alarm).toBe(false);
+  });
+
   it("is not moved by one odd day among those before", () => {
     const odd = changeOf(rule, baseline, day(6), [...usual, day(23)]);
     expect(odd?.baselineMinutes).toBeCloseTo(483);
