@@ -6,9 +6,10 @@ import { connect } from "node:net";
 import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { BoardChange, BoardState } from "../gateway/board.ts";
+import { PAGES } from "../gateway/dashboard/pages.ts";
 import { openAuthority, tlsFiles, writeServer } from "../gateway/certificate-files.ts";
 import { issueServer } from "../gateway/certificates.ts";
-import { readPage } from "../gateway/http-routes.ts";
+import { readPage } from "../gateway/page-files.ts";
 import { HTTP_LIMITS } from "../gateway/http-rules.ts";
 import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
 import type { RunningGateway } from "../gateway/run-gateway.ts";
@@ -73,7 +74,14 @@ describe("on the loopback", () => {
   });
 
   it("shows the page and its parts, each with every header, and nothing inline", async () => {
-    for (const path of ["/", "/page.css", "/page.ts", "/herd-view.ts", "/api/state", "/healthz"]) {
+    for (const path of [
+      "/",
+      "/page.css",
+      "/herd-page.ts",
+      "/herd-view.ts",
+      "/api/state",
+      "/healthz",
+    ]) {
       const { status, headers } = await get(path);
       expect([path, status]).toEqual([path, 200]);
       expect(headers["x-content-type-options"]).toBe("nosniff");
@@ -84,8 +92,27 @@ describe("on the loopback", () => {
       expect(policy).toContain("frame-ancestors 'none'");
       expect(policy).not.toContain("unsafe");
     }
-    const html = readPage().find(({ path }) => path === "/")?.text ?? "";
-    expect(html).not.toMatch(/<script(?![^>]* src=)|<style|style=|\son[a-z]+=|https?:/);
+  });
+
+  it("is laid out whole: every page linked, nothing inline, every module that is asked for there", () => {
+    const files = new Map(readPage().map((file) => [file.path, file.text]));
+    for (const { path, title, script } of PAGES) {
+      const html = files.get(path) ?? "";
+      expect(html).toContain(`<h1 id="title">${title}</h1>`);
+      expect(html).toContain(`src="/${script}"`);
+      for (const one of PAGES) {
+        if (one.link !== undefined) expect(html).toContain(`<a href="${one.path}"`);
+      }
+      expect(html).not.toMatch(/<script(?![^>]* src=)|<style|style=|\son[a-z]+=|https?:|\$\w/);
+      for (const [, part] of html.matchAll(/(?:src|href)="(\/[^"]*\.[a-z]+)"/g)) {
+        expect([path, part, files.has(part ?? "")]).toEqual([path, part, true]);
+      }
+    }
+    for (const [path, text] of files) {
+      for (const [, part] of text.matchAll(/^(?:import|\} from) .*"\.(\/[^"]+)";$/gm)) {
+        expect([path, part, files.has(part ?? "")]).toEqual([path, part, true]);
+      }
+    }
   });
 
   it("is under 150 KB as it is sent, whole", () => {
@@ -160,7 +187,7 @@ describe("elsewhere", () => {
     const ca = readFileSync(tlsFiles(folder).ca);
     const { port } = new URL(gateway.pageUrl ?? "");
     const url = (path: string): string => `https://127.0.0.1:${port}${path}`;
-    for (const path of ["/", "/page.ts", "/api/state", "/api/events"]) {
+    for (const path of ["/", "/herd-page.ts", "/api/state", "/api/events"]) {
       const { status, headers, text } = await get(url(path), { ca });
       expect([path, status]).toEqual([path, 401]);
       expect(headers["www-authenticate"]).toMatch(/^Basic/);

@@ -1,11 +1,12 @@
 /**
- * The page's script: listens to the gateway, and writes what `herd-view.ts` works out into the page.
+ * The herd's page: listens to the gateway, and writes what `herd-view.ts` works out into the page.
  *
  * Plain DOM, no framework. Everything from outside is written as text, never as markup. Rows are
  * written once an animation frame, and only cells that say something else than before.
  */
 
-import type { BoardChange, BoardState } from "../board.ts";
+import type { BoardChange } from "../board.ts";
+import { attribute, element, make, write } from "./elements.ts";
 import {
   applyChange,
   createHerd,
@@ -16,9 +17,8 @@ import {
   sharesOf,
   summaryOf,
 } from "./herd-view.ts";
+import { openLine } from "./line.ts";
 
-/** Two heartbeats and some: after that nobody knows whether anything on the page is still so. */
-const LINE_LOST_MS = 12_000;
 /** Those who listen are not told more often. */
 const SUMMARY_MS = 10_000;
 const CELLS = ["does", "for", "sure", "from", "state", "heard", "battery", "model"] as const;
@@ -40,10 +40,6 @@ type Drawn = {
 let herd = createHerd();
 const drawn = new Map<string, Drawn>();
 const dirty = new Set<string>();
-/** The gateway's clock less ours. */
-let clockMs = 0;
-let heardMs = Number.NEGATIVE_INFINITY;
-let lineIsLive = false;
 let everythingIsDirty = false;
 let frame = 0;
 let isDrawn = false;
@@ -55,9 +51,8 @@ const look = element<HTMLInputElement>("look");
 find.addEventListener("input", drawAll);
 look.addEventListener("change", drawAll);
 keepRoles();
-setInterval(checkLine, 1_000);
+const line = openLine({ onBoard: begin, onChanges: take, onLive: drawAll });
 setInterval(drawAll, 10_000);
-listen();
 
 /** On a phone the table is not laid out as one, and browsers then forget that it is one. */
 function keepRoles(): void {
@@ -67,59 +62,24 @@ function keepRoles(): void {
   }
 }
 
-function listen(): void {
-  const source = new EventSource("/api/events");
-  source.addEventListener("board", ({ data }: MessageEvent<string>) => {
-    const state = JSON.parse(data) as BoardState;
-    herd = createHerd();
-    take(state.time, state.changes);
-    for (const [name, { element: row }] of drawn) {
-      if (herd.nodes.has(name)) continue;
-      row.remove();
-      drawn.delete(name);
-    }
-    drawAll();
-  });
-  source.addEventListener("changes", ({ data }: MessageEvent<string>) => {
-    const { time, changes } = JSON.parse(data) as { time: number; changes: BoardChange[] };
-    take(time, changes);
-  });
-  source.addEventListener("heartbeat", ({ data }: MessageEvent<string>) => {
-    take((JSON.parse(data) as { time: number }).time, []);
-  });
-  source.addEventListener("error", () => {
-    // A browser comes back by itself, but not where it was answered with a refusal.
-    if (source.readyState === EventSource.CLOSED) setTimeout(listen, 5_000);
-  });
-}
-
-function take(timeMs: number, changes: readonly BoardChange[]): void {
-  clockMs = timeMs - Date.now();
-  heardMs = performance.now();
+function take(changes: readonly BoardChange[]): void {
   for (const change of changes) {
     const name = applyChange(herd, change);
     if (name !== undefined) dirty.add(name);
   }
-  checkLine();
   draw();
 }
 
-function checkLine(): void {
-  const isLive = performance.now() - heardMs < LINE_LOST_MS;
-  const isOnline = isLive && herd.bridge?.state !== "offline";
-  const line = element("line");
-  const detail = herd.bridge?.detail;
-  const text = isOnline
-    ? `live${detail === undefined ? "" : `, but ${detail}`}`
-    : "no word from the gateway: what is shown is what was known last";
-  if (heardMs > 0) {
-    line.dataset.line = isOnline ? "live" : "lost";
-    write(line, text);
+/** The whole board: who is no longer on it has no row. */
+function begin(changes: readonly BoardChange[]): void {
+  herd = createHerd();
+  take(changes);
+  for (const [name, { element: row }] of drawn) {
+    if (herd.nodes.has(name)) continue;
+    row.remove();
+    drawn.delete(name);
   }
-  if (isOnline !== lineIsLive) {
-    lineIsLive = isOnline;
-    drawAll();
-  }
+  drawAll();
 }
 
 function drawAll(): void {
@@ -144,10 +104,10 @@ function draw(): void {
 
 function drawRows(): void {
   const names = everythingIsDirty ? herd.nodes.keys() : dirty;
-  const nowMs = Date.now() + clockMs;
+  const nowMs = line.nowMs();
   const added: Drawn[] = [];
   for (const name of names) {
-    const row = rowOf(herd, name, nowMs, lineIsLive);
+    const row = rowOf(herd, name, nowMs, line.isLive());
     let known = drawn.get(name);
     if (known === undefined) {
       known = createRow(row);
@@ -169,18 +129,11 @@ function placeRows(): void {
 }
 
 function createRow(row: Row): Drawn {
-  const tr = document.createElement("tr");
-  tr.setAttribute("role", "row");
-  const name = document.createElement("th");
-  name.scope = "row";
-  name.setAttribute("role", "rowheader");
-  name.textContent = row.node;
+  const name = make("th", { scope: "row", role: "rowheader" }, row.node);
+  const tr = make("tr", { role: "row" }, name);
   const cells = {} as Drawn["cells"];
-  tr.append(name);
   for (const what of CELLS) {
-    const cell = document.createElement("td");
-    cell.className = what;
-    cell.setAttribute("role", "cell");
+    const cell = make("td", { class: what, role: "cell" });
     const word = WORDS[what];
     if (word !== undefined) cell.dataset.what = word;
     cells[what] = cell;
@@ -243,31 +196,9 @@ function drawLoop(): void {
   diaryTop = top;
   element("diary").replaceChildren(
     ...herd.diary.slice(0, 20).map(({ value }) => {
-      const item = document.createElement("li");
-      const time = document.createElement("time");
       const at = new Date(value.time);
-      time.dateTime = at.toISOString();
-      time.textContent = at.toLocaleTimeString();
-      item.append(time, value.message);
-      return item;
+      const time = make("time", { datetime: at.toISOString() }, at.toLocaleTimeString());
+      return make("li", {}, time, value.message);
     }),
   );
-}
-
-function write(target: HTMLElement, text: string): boolean {
-  if (target.textContent === text) return false;
-  target.textContent = text;
-  return true;
-}
-
-function attribute(target: HTMLElement, name: string, value: string | null): void {
-  if (target.getAttribute(name) === value) return;
-  if (value === null) target.removeAttribute(name);
-  else target.setAttribute(name, value);
-}
-
-function element<E extends HTMLElement = HTMLElement>(id: string): E {
-  const found = document.getElementById(id);
-  if (found === null) throw new Error(`the page has no ${id}`);
-  return found as E;
 }

@@ -1,0 +1,43 @@
+/**
+ * Finds, makes and writes elements. Whatever comes from outside becomes text or the value of an
+ * attribute here and never markup: the policy of the gateway (`require-trusted-types-for`) refuses
+ * `innerHTML` and its like, and this is what pages use instead.
+ */
+
+/** An element that the page's HTML has: without it page and script do not belong together. */
+export function element<E extends HTMLElement = HTMLElement>(id: string): E {
+  const found = document.getElementById(id);
+  if (found === null) throw new Error(`the page has no ${id}`);
+  return found as E;
+}
+
+/**
+ * `make("td", { class: "sure" }, "90 %")`: strings are text whatever is in them.
+ *
+ * Attributes that could run something, those of events and `style`, are not for this; the policy
+ * would refuse them as well.
+ */
+export function make<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  attributes: Readonly<Record<string, string>> = {},
+  ...children: readonly (Node | string)[]
+): HTMLElementTagNameMap[K] {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+/** Returns whether it said something else before; what says the same is not touched. */
+export function write(target: Element, text: string): boolean {
+  if (target.textContent === text) return false;
+  target.textContent = text;
+  return true;
+}
+
+/** Null takes the attribute away. */
+export function attribute(target: Element, name: string, value: string | null): void {
+  if (target.getAttribute(name) === value) return;
+  if (value === null) target.removeAttribute(name);
+  else target.setAttribute(name, value);
+}

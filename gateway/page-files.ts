@@ -1,0 +1,87 @@
+/**
+ * The files of the pages, as browsers are sent them: each page put into the layout that all share,
+ * and every module and style sheet of `dashboard/`.
+ *
+ * The scripts are TypeScript like everything here; their types are stripped when the gateway starts,
+ * so that there is no build and nothing built in the repository.
+ */
+
+import { readdirSync, readFileSync } from "node:fs";
+import { stripTypeScriptTypes } from "node:module";
+import { gzipSync } from "node:zlib";
+import { assert } from "../src/assert.ts";
+import { PAGES, type Page } from "./dashboard/pages.ts";
+
+const FOLDER = new URL("dashboard/", import.meta.url);
+
+const TYPES = {
+  html: "text/html; charset=utf-8",
+  css: "text/css; charset=utf-8",
+  ts: "text/javascript; charset=utf-8",
+} as const;
+
+export type PageFile = {
+  readonly path: string;
+  readonly type: string;
+  readonly text: string;
+  readonly gzipped: Buffer;
+};
+
+/** Every page by its path, every module and style sheet of the folder by its name. */
+export function readPage(): readonly PageFile[] {
+  const layout = readDashboard("layout.html");
+  const pages = PAGES.map((page) => fileOf(page.path, TYPES.html, laidOut(layout, page)));
+  const parts = readdirSync(FOLDER)
+    .sort()
+    .flatMap((name) => {
+      if (name.endsWith(".css")) return fileOf(`/${name}`, TYPES.css, readDashboard(name));
+      if (!name.endsWith(".ts")) return [];
+      return fileOf(`/${name}`, TYPES.ts, withoutTypes(readDashboard(name)));
+    });
+  return [...pages, ...parts];
+}
+
+function fileOf(path: string, type: string, text: string): PageFile {
+  return { path, type, text, gzipped: gzipSync(text) };
+}
+
+function readDashboard(name: string): string {
+  return readFileSync(new URL(name, FOLDER), "utf8");
+}
+
+/** What is put in is ours and plain: nobody's name and nothing that was received. */
+function laidOut(layout: string, page: Page): string {
+  const { title, style, script } = page;
+  const parts = {
+    title: title === "Bellwether" ? title : `${title} - Bellwether`,
+    heading: title,
+    parts: [
+      ...(style === undefined ? [] : [`<link rel="stylesheet" href="/${style}" />`]),
+      `<script type="module" src="/${script}"></script>`,
+    ].join("\n    "),
+    links: PAGES.flatMap((one) => (one.link === undefined ? [] : linkTo(one, one === page))).join(
+      " ",
+    ),
+    content: readDashboard(page.content).trimEnd(),
+  };
+  return layout.replaceAll(/\$(\w+)/g, (mark, name: string) => {
+    const text = parts[name as keyof typeof parts];
+    assert(text !== undefined, `the layout has no ${mark}`);
+    return text;
+  });
+}
+
+function linkTo({ path, link = "" }: Page, isThis: boolean): string {
+  return `<a href="${path}"${isThis ? ' aria-current="page"' : ""}>${link}</a>`;
+}
+
+/** Node says at the first call that this may change; the version that runs us is pinned. */
+function withoutTypes(source: string): string {
+  const emitWarning = process.emitWarning.bind(process);
+  process.emitWarning = () => undefined;
+  try {
+    return stripTypeScriptTypes(source);
+  } finally {
+    process.emitWarning = emitWarning;
+  }
+}
