@@ -24,9 +24,9 @@ import {
   wifiLightSleepMicrowatts,
   wifiReconnect,
 } from "../src/link/wifi.ts";
-import { offloadBytes } from "../src/wire/frames.ts";
+import { offloadBytes } from "../src/wire/offload-frame.ts";
 import { toLoraPayloads } from "../src/wire/lora.ts";
-import type { OffloadEncoding } from "../src/wire/messages.ts";
+import type { WindowEncoding } from "../src/wire/messages.ts";
 import { type BenchmarkOptions, type BenchmarkResult, table } from "./benchmark.ts";
 import { type ExitMix, measureExits } from "./energy-exits.ts";
 
@@ -39,7 +39,7 @@ type Strategy = {
   readonly name: string;
   readonly runsStudent: boolean;
   readonly share: (asked: number) => number;
-  readonly encoding: OffloadEncoding | undefined;
+  readonly encoding: WindowEncoding | undefined;
 };
 
 const STRATEGIES: readonly Strategy[] = [

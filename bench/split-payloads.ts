@@ -8,14 +8,14 @@
  */
 import type { Profile } from "../src/signal/profile.ts";
 import { compandedBytes, decodeCompanded, encodeCompanded } from "../src/wire/companded.ts";
-import type { OffloadEncoding } from "../src/wire/messages.ts";
+import type { WindowEncoding } from "../src/wire/messages.ts";
 
 export const BUDGETS_BYTES = [12, 24, 40, 51, 96, 192, 384] as const;
 
 export type Reduction = "none" | "means" | "middles";
 
 export type PayloadForm = {
-  readonly encoding: OffloadEncoding;
+  readonly encoding: WindowEncoding;
   readonly reduction: Reduction;
   /** Samples a channel. */
   readonly samples: number;

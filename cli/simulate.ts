@@ -19,7 +19,7 @@ import { prng } from "../src/prng.ts";
 import type { Fault } from "../src/signal/faults.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import { shippedProfile } from "../src/signal/profiles.ts";
-import { OFFLOAD_ENCODINGS, type OffloadEncoding } from "../src/wire/messages.ts";
+import { WINDOW_ENCODINGS, type WindowEncoding } from "../src/wire/messages.ts";
 import { topicBase } from "../src/wire/topics.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
 import { ENGINE_OPTION, engineOf } from "./engine-option.ts";
@@ -97,7 +97,7 @@ export const command: CommandSpec = {
       flags: "--offload-encoding <name>",
       description: "how windows travel; companded4 is half the bytes, for gateways that read it",
       kind: "text",
-      choices: OFFLOAD_ENCODINGS,
+      choices: WINDOW_ENCODINGS,
       default: "int8",
     },
     { flags: "--subjects <list>", description: "replay only these", kind: "list" },
@@ -283,8 +283,8 @@ function narrator(io: CommandIo): NodeObserver {
   };
 }
 
-function encodingOf(input: CommandInput): OffloadEncoding {
-  return OFFLOAD_ENCODINGS.find((known) => known === input.text("offload-encoding")) ?? "int8";
+function encodingOf(input: CommandInput): WindowEncoding {
+  return WINDOW_ENCODINGS.find((known) => known === input.text("offload-encoding")) ?? "int8";
 }
 
 function faultsOf(input: CommandInput, profile: Profile): readonly Fault[] {

@@ -2,7 +2,8 @@
  * A window that is complete: answered, reported, and offloaded when the gate says so.
  */
 
-import { encodeUp, offloadBytes } from "../src/wire/frames.ts";
+import { encodeUp } from "../src/wire/frames.ts";
+import { offloadBytes } from "../src/wire/offload-frame.ts";
 import { type Answer, decideWindow } from "./deciding.ts";
 import type { NodeEffect, Now } from "./node-types.ts";
 import { type Node, saveGate } from "./node-state.ts";

@@ -9,10 +9,10 @@ import type { Prng } from "../src/prng.ts";
 import type {
   DownKind,
   ModelId,
-  OffloadEncoding,
   OffloadReason,
   ReleaseOutcome,
   UpKind,
+  WindowEncoding,
 } from "../src/wire/messages.ts";
 import type { ModelTools } from "./models.ts";
 import type { OutboxLimits } from "./outbox.ts";
@@ -51,7 +51,7 @@ export type NodeSettings = {
   readonly offloadBytesMax: number;
   /** How windows travel. A gateway of before `companded4` refuses and never acknowledges it, so a
    * node uses it only where whoever set it up knows its gateways. */
-  readonly offloadEncoding: OffloadEncoding;
+  readonly offloadEncoding: WindowEncoding;
   /** Nor while so many offloads are owed: on a slow link they would hold up the reports. */
   readonly offloadsOwedMax: number;
 };

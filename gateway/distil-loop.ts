@@ -73,7 +73,9 @@ export class DistilLoop {
   }
 
   /** What `startGateway` is to be given beside the log. */
-  get dependencies(): Required<Omit<GatewayDependencies, "hopMs" | "log" | "unlock">> {
+  get dependencies(): Required<
+    Omit<GatewayDependencies, "hopMs" | "log" | "unlock" | "tail" | "tailTrust">
+  > {
     return {
       teacher: this.#parts.teacher,
       trust: this.#parts.trust,
@@ -113,6 +115,8 @@ export class DistilLoop {
     if (asked !== undefined && !isSpreading) this.#set(asked, this.#auditChance(asked), 0);
     if (news.kind === "label") {
       const { item, trusted } = news;
+      // Of codes there is no window to learn from.
+      if (item.offload.encoding === "features") return;
       const { offloadId, node } = item;
       this.#fresh.push({ offloadId, node, trusted, answeredMs: Date.now() });
     } else if (news.kind === "drift" && news.alarm && !this.#alarms.has(news.node)) {

@@ -4,11 +4,14 @@ import type { GatewayNews } from "./gateway-state.ts";
 import type { Log } from "./link.ts";
 import type { Registry } from "./registry.ts";
 import type { Rollout } from "./rollout.ts";
-import type { Teacher, TeacherTrust } from "./teacher.ts";
+import type { Tail, Teacher, TeacherTrust } from "./teacher.ts";
 
 export type GatewayDependencies = {
   readonly teacher: Teacher;
   readonly trust: TeacherTrust;
+  /** Without one, codes are kept and not answered. */
+  readonly tail?: Tail | undefined;
+  readonly tailTrust?: TeacherTrust | undefined;
   /** From one window of a node to the next, where the profile says it. */
   readonly hopMs?: number;
   /** Without one, no releases are served. */

@@ -7,23 +7,18 @@ import { NO_COUNTS } from "../src/gate/audit-counts.ts";
 import type { DownMessage, ModelId, NodeId, ReleaseOutcome } from "../src/wire/messages.ts";
 import type { Behaviour, BridgeEvent, BridgeInfo } from "../src/wire/public.ts";
 import type { TopicBase } from "../src/wire/topics.ts";
+import type { Answerers } from "./answerable.ts";
 import type { BehaviourDesk } from "./behaviour-state.ts";
 import type { NodeRow, StoredRow, StoreRow, WaitingOffload } from "./label-rows.ts";
 import type { LogLevel } from "./link.ts";
 import type { ReleaseNeeds } from "./release-fit.ts";
 import type { Rollout, RolloutPolicy } from "./rollout.ts";
 
-export type GatewaySettings = {
+/** With what can be answered: other offloads are kept and nobody waits for them. */
+export type GatewaySettings = Answerers & {
   readonly base: TopicBase;
   /** Behaviour names in the order of the class index. */
   readonly classes: readonly string[];
-  /** What the teacher can be asked; other windows are kept and not answered. */
-  readonly teacher: {
-    readonly id: string;
-    readonly windowSamples: number;
-    readonly channels: number;
-    readonly rateHz: number;
-  };
   readonly version: string;
   readonly startedMs: number;
   readonly rolloutPolicy: RolloutPolicy;

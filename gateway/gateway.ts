@@ -11,7 +11,7 @@ import { EdgeError, unreachable } from "../src/assert.ts";
 import { NO_COUNTS, offloadCount, verdictCount } from "../src/gate/audit-counts.ts";
 import { decodeUp } from "../src/wire/frames.ts";
 import { LIMITS } from "../src/wire/limits.ts";
-import type { NodeId, UpMessage } from "../src/wire/messages.ts";
+import { type NodeId, NO_MODEL, type UpMessage } from "../src/wire/messages.ts";
 import { parseUpTopic } from "../src/wire/topics.ts";
 import { onBehavioursTick, onReportedWindows, onVerdict, tellBudgets } from "./behaviour-desk.ts";
 import { HOME_ASSISTANT_STATUS } from "./access.ts";
@@ -24,7 +24,8 @@ import {
   nodeOf,
 } from "./gateway-state.ts";
 import { discover, discoverAll, onDiscoveryTick, onHomeAssistant } from "./home-assistant.ts";
-import { chosenOf, type Hello, type Offload, type Report } from "./label-rows.ts";
+import { answererOf, whyUnanswerable } from "./answerable.ts";
+import { chosenOf, type Hello, type Report } from "./label-rows.ts";
 import type { StoredRow, StoreRow } from "./label-rows.ts";
 import { heard, onAvailability, onPresenceTick } from "./presence.ts";
 import {
@@ -133,9 +134,12 @@ function onUp(state: GatewayState, id: NodeId, message: UpMessage, nowMs: number
       effects.push(store({ kind: "report", node: id, nowMs, report: message }));
       break;
     case "offload": {
-      const teachable = canTeach(state, message);
-      effects.push(store({ kind: "offload", node: id, nowMs, offload: message, teachable }));
-      if (!teachable) effects.push(cannotTeach(state, id, message));
+      const { modelId } = message.modelId === NO_MODEL ? node.row : message;
+      const offload = { ...message, modelId };
+      const unanswerable = whyUnanswerable(state.settings, offload);
+      const teachable = unanswerable === undefined;
+      effects.push(store({ kind: "offload", node: id, nowMs, offload, teachable }));
+      if (!teachable) effects.push(cannotTeach(id, unanswerable));
       break;
     }
     case "want":
@@ -176,22 +180,8 @@ function joined(
   return [...effects, ...onHello(state, node, nowMs)];
 }
 
-function canTeach(state: GatewayState, offload: Offload): boolean {
-  const { teacher } = state.settings;
-  return (
-    offload.windowSamples === teacher.windowSamples &&
-    offload.channels === teacher.channels &&
-    offload.rateCentihertz === Math.round(100 * teacher.rateHz)
-  );
-}
-
-function cannotTeach(state: GatewayState, node: NodeId, offload: Offload): GatewayEffect {
-  const { teacher } = state.settings;
-  const shape = `${offload.windowSamples}x${offload.channels} at ${offload.rateCentihertz / 100} Hz`;
-  return log("warning", "window kept but not answered", {
-    node,
-    reason: `it is ${shape}, the teacher takes ${teacher.windowSamples}x${teacher.channels} at ${teacher.rateHz} Hz`,
-  });
+function cannotTeach(node: NodeId, reason: string): GatewayEffect {
+  return log("warning", "window kept but not answered", { node, reason });
 }
 
 /** A frame that cannot be read cannot be acknowledged either: its number is not known. */
@@ -312,11 +302,13 @@ function onAnswered(
   event: Extract<GatewayEvent, { kind: "answered" }>,
   nowMs: number,
 ): GatewayEffect[] {
-  const { item, probabilities, trusted } = event;
+  const { item, probabilities } = event;
   const { offload } = item;
   const classIndex = indexOfLargest(probabilities);
   const agrees = classIndex === offload.classIndex;
   const node = nodeOf(state, item.node);
+  // A tail sees only what the node's own encoder let through: no witness while that node drifts.
+  const trusted = event.trusted && !(offload.encoding === "features" && node.row.alarm);
   const verdict = { classIndex, confidence: probabilities[classIndex] as number, trusted };
   return [
     {
@@ -339,7 +331,7 @@ function onAnswered(
       offloadId: item.offloadId,
       modelId: offload.modelId,
       chosen: chosenOf(offload),
-      teacherId: state.settings.teacher.id,
+      teacherId: answererOf(state.settings, offload),
       trusted,
       agrees,
       probabilities,

@@ -25,8 +25,22 @@ import {
 import type { ModelId } from "../src/wire/messages.ts";
 import { storeBouts, storeDay } from "./label-bouts.ts";
 import { LabelReader } from "./label-reader.ts";
-import { chosenOf, type CommitResult, type StoredRow, type StoreRow } from "./label-rows.ts";
-import { ADD_ENCODING, INSERT, SCHEMA, SCHEMA_VERSION, SELECT } from "./label-schema.ts";
+import {
+  chosenOf,
+  type CommitResult,
+  type Offload,
+  type StoredRow,
+  type StoreRow,
+} from "./label-rows.ts";
+import {
+  ADD_ENCODER,
+  ADD_ENCODING,
+  INSERT,
+  SCHEMA,
+  SCHEMA_VERSION,
+  SCHEMA_VERSION_WITHOUT_CODES,
+  SELECT,
+} from "./label-schema.ts";
 
 export const LABEL_LOG_FILE = "labels.db";
 
@@ -219,18 +233,16 @@ export class LabelLog {
       offload.classIndex,
       offload.confidenceQ8,
       offload.exit,
-      offload.windowSamples,
-      offload.channels,
-      offload.inputMilligPerStep,
-      offload.rateCentihertz,
-      OFFLOAD_ENCODINGS.indexOf(offload.encoding),
-      new Uint8Array(offload.window.buffer, offload.window.byteOffset, offload.window.byteLength),
+      ...payloadColumns(offload),
     );
     if (changes === 0) {
       const old = this.#statements.offloadId.get(node, offload.epoch, offload.seq) as {
         id: number;
       };
       return { fresh: false, offloadId: old.id, freshEntries: 0 };
+    }
+    if (offload.encoding === "features") {
+      this.#database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
     }
     const offloadId = Number(lastInsertRowid);
     if (row.teachable) this.#statements.waiting.run(node, offloadId);
@@ -263,6 +275,17 @@ export class LabelLog {
   }
 }
 
+/** Samples, channels, step, rate, encoding, encoder, window; of codes only their number of bytes. */
+function payloadColumns(offload: Offload): (number | string | Uint8Array)[] {
+  const encoding = OFFLOAD_ENCODINGS.indexOf(offload.encoding);
+  if (offload.encoding === "features") {
+    return [offload.codes.length, 0, 0, 0, encoding, offload.encoder, offload.codes];
+  }
+  const { windowSamples, channels, inputMilligPerStep, rateCentihertz, window } = offload;
+  const bytes = new Uint8Array(window.buffer, window.byteOffset, window.byteLength);
+  return [windowSamples, channels, inputMilligPerStep, rateCentihertz, encoding, "", bytes];
+}
+
 function open(file: string, options: LabelLogOptions): DatabaseSync {
   const database = new DatabaseSync(file, { timeout: 5_000 });
   database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
@@ -278,9 +301,11 @@ function open(file: string, options: LabelLogOptions): DatabaseSync {
       hint: "Run the newer gateway, or give this one another data directory.",
     });
   }
-  database.exec(`${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION};`);
-  // A log of before the column, all of whose windows are int8.
+  const written = Math.max(version, SCHEMA_VERSION_WITHOUT_CODES);
+  database.exec(`${SCHEMA} PRAGMA user_version = ${written};`);
+  // A log of before the columns, all of whose windows are int8.
   if (database.prepare(SELECT.hasEncoding).get() === undefined) database.exec(ADD_ENCODING);
+  if (database.prepare(SELECT.hasEncoder).get() === undefined) database.exec(ADD_ENCODER);
   if (options.pagesMax !== undefined) database.exec(`PRAGMA max_page_count = ${options.pagesMax}`);
   return database;
 }

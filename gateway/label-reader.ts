@@ -6,9 +6,18 @@
  */
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { EdgeError } from "../src/assert.ts";
+import { assert, EdgeError } from "../src/assert.ts";
 import { type AuditCounts, COUNT_NAMES, NO_COUNTS } from "../src/gate/audit-counts.ts";
-import { type ModelId, OFFLOAD_ENCODINGS, OFFLOAD_REASONS } from "../src/wire/messages.ts";
+import {
+  type EncoderId,
+  type ModelId,
+  NO_MODEL,
+  OFFLOAD_ENCODINGS,
+  OFFLOAD_REASONS,
+  type OffloadHead,
+  type WindowEncoding,
+  type WindowOffload,
+} from "../src/wire/messages.ts";
 import { modelId, nodeId } from "../src/wire/topics.ts";
 import type { Bout } from "../src/behaviour/track.ts";
 import { readBehaviours, readBouts } from "./label-bouts.ts";
@@ -22,8 +31,6 @@ import type {
   WaitingOffload,
 } from "./label-rows.ts";
 import { AUDIT_COLUMNS, SELECT } from "./label-schema.ts";
-
-const NO_MODEL = "0000000000000000" as ModelId;
 
 type Row = Record<string, number | string | Uint8Array | null>;
 
@@ -49,7 +56,7 @@ export class LabelReader {
 
   /** A node's unanswered offloads above an id, oldest first. */
   waiting(node: string, afterId: number, limit: number): WaitingOffload[] {
-    return this.#all(SELECT.waiting(this.#encodingColumn()), node, afterId, limit).map((row) => ({
+    return this.#all(SELECT.waiting(this.#encodingColumns()), node, afterId, limit).map((row) => ({
       offloadId: Number(row.id),
       node: nodeId(String(row.name), "label log"),
       offload: offloadOf(row),
@@ -59,7 +66,7 @@ export class LabelReader {
   /** What a teacher has answered, with its windows. */
   softLabels(query: SoftLabelQuery = {}): SoftLabel[] {
     return this.#all(
-      SELECT.softLabels(this.#encodingColumn(), query.newestFirst ?? false),
+      SELECT.softLabels(this.#encodingColumns(), query.newestFirst ?? false),
       query.afterId ?? 0,
       query.sinceMs ?? 0,
       query.trustedOnly ? 1 : 0,
@@ -121,9 +128,11 @@ export class LabelReader {
     return Object.fromEntries(pairs) as AuditCounts;
   }
 
-  /** A log of before the column, read without a gateway that would add it, holds int8 alone. */
-  #encodingColumn(): string {
-    return this.#all(SELECT.hasEncoding).length > 0 ? "o.encoding" : "0 AS encoding";
+  /** A log of before the columns, read without a gateway that would add them, holds int8 alone. */
+  #encodingColumns(): string {
+    const encoding = this.#all(SELECT.hasEncoding).length > 0 ? "o.encoding" : "0 AS encoding";
+    const encoder = this.#all(SELECT.hasEncoder).length > 0 ? "o.encoder" : "'' AS encoder";
+    return `${encoding}, ${encoder}`;
   }
 
   #all(sql: string, ...values: (number | string)[]): Row[] {
@@ -148,7 +157,13 @@ function modelNamed(text: Row[string] | undefined): ModelId {
 }
 
 function offloadOf(row: Row): Offload {
-  const window = row.window as Uint8Array;
+  const encoding = OFFLOAD_ENCODINGS[Number(row.encoding)] ?? "int8";
+  if (encoding !== "features") return windowOf(row, encoding);
+  const codes = row.window as Uint8Array;
+  return { ...headOf(row), encoding, encoder: String(row.encoder) as EncoderId, codes };
+}
+
+function headOf(row: Row): OffloadHead {
   return {
     kind: "offload",
     epoch: Number(row.epoch),
@@ -161,17 +176,25 @@ function offloadOf(row: Row): Offload {
     classIndex: Number(row.class),
     confidenceQ8: Number(row.confidence_q8),
     exit: Number(row.exit),
+  };
+}
+
+function windowOf(row: Row, encoding: WindowEncoding): WindowOffload {
+  const window = row.window as Uint8Array;
+  return {
+    ...headOf(row),
     windowSamples: Number(row.samples),
     channels: Number(row.channels),
     inputMilligPerStep: Number(row.millig_per_step),
     rateCentihertz: Number(row.rate_chz),
-    encoding: OFFLOAD_ENCODINGS[Number(row.encoding)] ?? "int8",
+    encoding,
     window: new Int8Array(window.buffer, window.byteOffset, window.byteLength),
   };
 }
 
 function softLabelOf(row: Row): SoftLabel {
   const { kind: _kind, ...offload } = offloadOf(row);
+  assert(offload.encoding !== "features", "soft labels are read of windows only");
   // A copy, since a float view needs an offset that is a multiple of four.
   const probabilities = (row.probabilities as Uint8Array).slice();
   return {

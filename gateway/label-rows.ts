@@ -6,7 +6,13 @@ import type { Budget } from "../src/behaviour/budget.ts";
 import type { SeenWindow } from "../src/behaviour/segment.ts";
 import type { Bout, Remembered } from "../src/behaviour/track.ts";
 import type { AuditCounts, Chosen } from "../src/gate/audit-counts.ts";
-import type { ModelId, NodeId, ReleaseOutcome, UpMessage } from "../src/wire/messages.ts";
+import type {
+  ModelId,
+  NodeId,
+  ReleaseOutcome,
+  UpMessage,
+  WindowOffload,
+} from "../src/wire/messages.ts";
 
 export type Hello = Extract<UpMessage, { kind: "hello" }>;
 export type Report = Extract<UpMessage, { kind: "report" }>;
@@ -102,7 +108,8 @@ export type WaitingOffload = {
   readonly offload: Offload;
 };
 
-/** A window that a teacher has answered. */
+/** A window that a teacher has answered. What came as codes is none: there is no window to learn
+ * from. */
 export type SoftLabel = {
   readonly offloadId: number;
   readonly node: NodeId;
@@ -122,7 +129,7 @@ export type SoftLabel = {
   /** One per class, sums to 1. */
   readonly probabilities: Float32Array;
   /** How it came: what is not `int8` has lost something on the way. */
-  readonly encoding: Offload["encoding"];
+  readonly encoding: WindowOffload["encoding"];
   /** Int8 `[time][channel]`. */
   readonly window: Int8Array;
   readonly windowSamples: number;

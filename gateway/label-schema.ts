@@ -12,8 +12,10 @@
 import { BOUT_INSERT, BOUT_TABLES } from "./label-bouts.ts";
 import { COUNT_NAMES } from "../src/gate/audit-counts.ts";
 
-/** Rises when an older gateway could not read the file. */
-export const SCHEMA_VERSION = 1;
+/** Rises when an older gateway could not read the file. 2 is a log with codes in it, which one of
+ * before would take for windows: it becomes so with the first of them, and is 1 until then. */
+export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION_WITHOUT_CODES = 1;
 
 export const SCHEMA = `
 CREATE TABLE IF NOT EXISTS nodes (
@@ -58,6 +60,7 @@ CREATE TABLE IF NOT EXISTS offloads (
   rate_chz INTEGER NOT NULL,
   window BLOB NOT NULL,
   encoding INTEGER NOT NULL DEFAULT 0,
+  encoder TEXT NOT NULL DEFAULT '',
   UNIQUE (node, epoch, seq)
 );
 CREATE TABLE IF NOT EXISTS waiting (
@@ -119,8 +122,9 @@ CREATE TABLE IF NOT EXISTS outcomes (
 );
 ${BOUT_TABLES}`;
 
-/** For a log of before windows came in more than one encoding. */
+/** For a log of before windows came in more than one encoding, and of before there were encoders. */
 export const ADD_ENCODING = "ALTER TABLE offloads ADD COLUMN encoding INTEGER NOT NULL DEFAULT 0";
+export const ADD_ENCODER = "ALTER TABLE offloads ADD COLUMN encoder TEXT NOT NULL DEFAULT ''";
 
 /** In the order of `COUNT_NAMES`. */
 export const AUDIT_COLUMNS = COUNT_NAMES.map((name) =>
@@ -135,7 +139,7 @@ export const INSERT = {
     slot_bytes = ?, ram_bytes = ?, wake_ms = ?, last_seen_ms = ? WHERE id = ?`,
   offload: `INSERT OR IGNORE INTO offloads (node, epoch, seq, received_ms, model, window_index,
     time_ms, reason, chance_q16, class, confidence_q8, exit, samples, channels, millig_per_step,
-    rate_chz, encoding, window) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+    rate_chz, encoding, encoder, window) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
   offloadId: "SELECT id FROM offloads WHERE node = ? AND epoch = ? AND seq = ?",
   waiting: "INSERT OR IGNORE INTO waiting (node, offload) VALUES (?, ?)",
   countOffload: "UPDATE nodes SET offloads = offloads + 1, last_seen_ms = ? WHERE id = ?",
@@ -155,6 +159,10 @@ export const INSERT = {
   outcome: `INSERT INTO outcomes (node, received_ms, release, model, outcome) VALUES (?,?,?,?,?)`,
 } as const;
 
+/** Codes have no channels: nothing is learned from them. Holds for a log without the column too. */
+const WINDOWS_ONLY = "o.channels > 0";
+
+/** @param encoding the columns of how it came, or constants where a log has none */
 const offloadColumns = (
   encoding: string,
 ): string => `o.id, n.name, o.epoch, o.seq, o.model, o.window_index, o.time_ms, o.reason,
@@ -172,13 +180,14 @@ export const SELECT = {
   softLabels: (encoding: string, newestFirst: boolean): string =>
     `SELECT ${offloadColumns(encoding)}, l.teacher, l.answered_ms, l.trusted, l.probabilities
     FROM labels l JOIN offloads o ON o.id = l.offload JOIN nodes n ON n.id = o.node
-    WHERE l.offload > ? AND l.answered_ms >= ? AND l.trusted >= ?
+    WHERE l.offload > ? AND l.answered_ms >= ? AND l.trusted >= ? AND ${WINDOWS_ONLY}
     ORDER BY l.offload ${newestFirst ? "DESC" : "ASC"} LIMIT ?`,
   softLabelCount: "SELECT count(*) AS total, coalesce(sum(trusted), 0) AS trusted FROM labels",
   nodes: "SELECT * FROM nodes ORDER BY name",
   auditCounts: "SELECT * FROM audit_counts WHERE node = ? AND model = ?",
   hasAuditCounts: "SELECT 1 FROM sqlite_schema WHERE name = 'audit_counts'",
   hasEncoding: "SELECT 1 FROM pragma_table_info('offloads') WHERE name = 'encoding'",
+  hasEncoder: "SELECT 1 FROM pragma_table_info('offloads') WHERE name = 'encoder'",
   lastBehaviour: `SELECT * FROM behaviours WHERE node = ? AND epoch = ?
     ORDER BY window_index DESC LIMIT 1`,
 } as const;

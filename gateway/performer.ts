@@ -71,6 +71,8 @@ export class Performer {
     this.queue = new TeacherQueue({
       teacher: dependencies.teacher,
       trust: dependencies.trust,
+      tail: dependencies.tail,
+      tailTrust: dependencies.tailTrust,
       ...config.teacherQueue,
       fetch: (node, afterId, limit) => store.reader.waiting(node, afterId, limit),
       onAnswer: (item, probabilities, trusted) =>

@@ -149,6 +149,7 @@ async function run(
     base: config.base,
     classes: teacher.classes,
     teacher,
+    tail: dependencies.tail,
     version: config.version,
     startedMs: Date.now(),
     rolloutPolicy: config.releases.policy,

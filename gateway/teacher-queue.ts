@@ -9,11 +9,22 @@
 import { assert } from "../src/assert.ts";
 import type { NodeId } from "../src/wire/messages.ts";
 import type { WaitingOffload } from "./label-rows.ts";
-import type { Teacher, TeacherTrust } from "./teacher.ts";
+import { codesOf, whyUnanswerable } from "./answerable.ts";
+import {
+  type Tail,
+  type Teacher,
+  type TeacherAnswer,
+  type TeacherTrust,
+  trustAlways,
+} from "./teacher.ts";
 
 export type TeacherQueueOptions = {
   readonly teacher: Teacher;
   readonly trust: TeacherTrust;
+  /** Answers codes; without one those stay in the store. */
+  readonly tail?: Tail | undefined;
+  /** By the tail's own features. */
+  readonly tailTrust?: TeacherTrust | undefined;
   /** Windows in one call of the teacher, at most. */
   readonly batchSize: number;
   /** How long the first window of a batch waits for more. */
@@ -133,7 +144,7 @@ export class TeacherQueue {
   }
 
   /** One window of each node in turn, until the batch is full or nothing is left. All of a batch
-   * have the same step size, since the teacher takes one for all. */
+   * go to the same model, in the same step size, since the teacher takes one for all. */
   #nextBatch(): WaitingOffload[] {
     const batch: WaitingOffload[] = [];
     for (const [node, queue] of [...this.#nodes]) {
@@ -145,9 +156,8 @@ export class TeacherQueue {
       for (const [node, queue] of [...this.#nodes]) {
         if (batch.length >= this.#options.batchSize) break;
         const [first] = queue.items;
-        const step = batch[0]?.offload.inputMilligPerStep;
-        const fits = step === undefined || first?.offload.inputMilligPerStep === step;
-        if (first === undefined || !fits) continue;
+        const [head] = batch;
+        if (first === undefined || (head !== undefined && !goTogether(head, first))) continue;
         queue.items.shift();
         this.#size--;
         batch.push(first);
@@ -162,7 +172,11 @@ export class TeacherQueue {
   #refill(node: NodeId, queue: NodeQueue): void {
     const limit = this.#options.nodeQueueMax;
     const items = this.#options.fetch(node, queue.lastId, limit);
-    for (const item of items) this.#take(queue, item);
+    for (const item of items) {
+      // Codes that waited for a tail of before are for no tail of now.
+      if (whyUnanswerable(this.#options, item.offload) === undefined) this.#take(queue, item);
+      else queue.lastId = item.offloadId;
+    }
     queue.backlog = items.length === limit;
   }
 
@@ -174,21 +188,49 @@ export class TeacherQueue {
   }
 
   async #answer(batch: readonly WaitingOffload[]): Promise<void> {
-    const { teacher, trust, onAnswer } = this.#options;
-    const length = teacher.windowSamples * teacher.channels;
-    const windows = new Int8Array(batch.length * length);
-    batch.forEach((item, index) => {
-      windows.set(item.offload.window, index * length);
-    });
-    const [first] = batch;
-    assert(first !== undefined, "a batch is not empty");
-    const answer = await teacher.predict(windows, batch.length, first.offload.inputMilligPerStep);
+    const { teacher, trust, tailTrust = trustAlways, onAnswer } = this.#options;
+    const isOfTail = batch[0]?.offload.encoding === "features";
+    const answer = await (isOfTail ? this.#askTail(batch) : this.#askTeacher(batch));
+    const trusts = isOfTail ? tailTrust : trust;
     const classes = teacher.classes.length;
     const features = (answer.features?.length ?? 0) / batch.length;
     batch.forEach((item, index) => {
       const row = answer.probabilities.slice(index * classes, (index + 1) * classes);
       const known = answer.features?.subarray(index * features, (index + 1) * features) ?? null;
-      onAnswer(item, row, trust(row, known));
+      onAnswer(item, row, trusts(row, known));
     });
   }
+
+  #askTeacher(batch: readonly WaitingOffload[]): Promise<TeacherAnswer> {
+    const { teacher } = this.#options;
+    const length = teacher.windowSamples * teacher.channels;
+    const windows = new Int8Array(batch.length * length);
+    let step = 0;
+    batch.forEach(({ offload }, index) => {
+      assert(offload.encoding !== "features", "a batch of windows");
+      windows.set(offload.window, index * length);
+      step = offload.inputMilligPerStep;
+    });
+    return teacher.predict(windows, batch.length, step);
+  }
+
+  #askTail(batch: readonly WaitingOffload[]): Promise<TeacherAnswer> {
+    const { tail } = this.#options;
+    assert(tail !== undefined, "codes are queued where there is a tail");
+    const length = tail.codeTime * tail.codeChannels;
+    const codes = new Uint8Array(batch.length * length);
+    batch.forEach(({ offload }, index) => {
+      assert(offload.encoding === "features", "a batch of codes");
+      codes.set(codesOf(tail, offload), index * length);
+    });
+    return tail.predict(codes, batch.length);
+  }
+}
+
+function goTogether(a: WaitingOffload, b: WaitingOffload): boolean {
+  const [one, other] = [a.offload, b.offload];
+  if (one.encoding === "features" || other.encoding === "features") {
+    return one.encoding === other.encoding;
+  }
+  return one.inputMilligPerStep === other.inputMilligPerStep;
 }

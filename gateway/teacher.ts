@@ -6,6 +6,8 @@
  * at the first window.
  */
 
+import type { TailShape } from "./answerable.ts";
+
 export type TeacherAnswer = {
   /** `[window][class]`, each row sums to 1. */
   readonly probabilities: Float32Array;
@@ -23,6 +25,15 @@ export type Teacher = {
   readonly rateHz: number;
   /** `windows` is `[count][time][channel]`, int8 in steps of `inputMilligPerStep`. */
   predict(windows: Int8Array, count: number, inputMilligPerStep: number): Promise<TeacherAnswer>;
+};
+
+/**
+ * The teacher's other end: answers the codes that nodes' encoders make of a window, where a link does
+ * not carry windows. Trained with that encoder, to say what the teacher says of the whole window.
+ */
+export type Tail = TailShape & {
+  /** `codes` is `[count][time][channel]`, one a byte, each in 0..2^bits-1. */
+  predict(codes: Uint8Array, count: number): Promise<TeacherAnswer>;
 };
 
 /**

@@ -5,9 +5,10 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { EdgeError } from "../src/assert.ts";
 import { compandedBytes, decodeCompanded, encodeCompanded } from "../src/wire/companded.ts";
-import { decodeUp, encodeUp, offloadBytes } from "../src/wire/frames.ts";
+import { decodeUp, encodeUp } from "../src/wire/frames.ts";
+import { offloadBytes } from "../src/wire/offload-frame.ts";
 import { LIMITS } from "../src/wire/limits.ts";
-import { GOLDEN_UP } from "./wire-samples.ts";
+import { asWindow, GOLDEN_UP } from "./wire-samples.ts";
 
 type Golden = { windows: { name: string; channels: number; window: number[]; bytes: string }[] };
 const GOLDEN: Golden & { frame: string } = JSON.parse(
@@ -131,8 +132,7 @@ describe("a companded window", () => {
 });
 
 describe("an offload with a companded window", () => {
-  const int8 = GOLDEN_UP.find((message) => message.kind === "offload");
-  if (int8 === undefined) throw new Error("a golden offload");
+  const int8 = asWindow(GOLDEN_UP.find((message) => message.kind === "offload"));
   const companded = { ...int8, encoding: "companded4" as const };
 
   it("has the bytes that are written down, and is read as what they leave of the window", () => {
@@ -153,6 +153,6 @@ describe("an offload with a companded window", () => {
       expect(() => decodeUp("offload", frame.subarray(0, length))).toThrow(EdgeError);
     }
     expect(() => decodeUp("offload", Uint8Array.of(...frame, 0))).toThrow(EdgeError);
-    expect(() => decodeUp("offload", frame.with(37, 2))).toThrow(/encoding is 2/);
+    expect(() => decodeUp("offload", frame.with(37, 3))).toThrow(/encoding is 3/);
   });
 });

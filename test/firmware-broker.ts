@@ -152,5 +152,6 @@ function publishedIn(head: number, body: Buffer): Published | undefined {
 }
 
 function copyOf(message: Stored): Stored {
-  return message.kind === "offload" ? { ...message, window: message.window.slice() } : message;
+  if (message.kind !== "offload" || message.encoding === "features") return message;
+  return { ...message, window: message.window.slice() };
 }

@@ -22,10 +22,11 @@ import { createEmulator } from "../src/signal/emulator.ts";
 import { parseTurn, turnSamples } from "../src/signal/turn.ts";
 import { decodeCompanded, encodeCompanded } from "../src/wire/companded.ts";
 import { encodeDown } from "../src/wire/frames.ts";
-import type { DownMessage, OffloadEncoding, UpMessage } from "../src/wire/messages.ts";
+import type { DownMessage, WindowEncoding, UpMessage } from "../src/wire/messages.ts";
 import { DEFAULT_BASE, nodeId } from "../src/wire/topics.ts";
 import { startHandBroker } from "./firmware-broker.ts";
 import { until } from "./gateway-kit.ts";
+import { asWindow } from "./wire-samples.ts";
 
 const BOARD = "mps2-an386";
 const missing = missingForNode(BOARD);
@@ -230,7 +231,7 @@ function compare(
   expected: readonly Decided[],
   stored: readonly UpMessage[],
   factory: Uint8Array,
-  how: { readonly blocks: readonly Block[]; readonly offloadEncoding: OffloadEncoding },
+  how: { readonly blocks: readonly Block[]; readonly offloadEncoding: WindowEncoding },
 ): void {
   const { blocks, offloadEncoding } = how;
   const entries = entriesOf(stored);
@@ -267,7 +268,7 @@ function compare(
     const encoded = encodeCompanded(Int8Array.from(cut), 3);
     const left = decodeCompanded(encoded, student.windowSamples, 3);
     expect(offload.encoding).toBe(offloadEncoding);
-    expect([...offload.window]).toEqual(offloadEncoding === "int8" ? cut : [...left]);
+    expect([...asWindow(offload).window]).toEqual(offloadEncoding === "int8" ? cut : [...left]);
   }
   expect(expected.length).toBeGreaterThan(150);
   expect(new Set(chosen.map(({ offload }) => offload)).size).toBeGreaterThanOrEqual(2);

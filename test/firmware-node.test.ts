@@ -35,6 +35,7 @@ import {
   untrainedTeacher,
   until,
 } from "./gateway-kit.ts";
+import { asWindow } from "./wire-samples.ts";
 import { sampleContainer } from "./node-world.ts";
 
 const BOARD = "mps2-an386";
@@ -201,7 +202,7 @@ describe.skipIf(missing !== undefined)("the firmware on an emulated Cortex-M4", 
     const offloads = saidOf("offload");
     for (const label of labels) {
       const sent = offloads.find(({ windowIndex }) => windowIndex === label.windowIndex);
-      expect([...label.window]).toEqual([...(sent?.window ?? [])]);
+      expect([...label.window]).toEqual([...asWindow(sent).window]);
     }
     const taught = behaviours.filter((one) => BehaviourSchema.parse(one).source === "teacher");
     expect(taught.length).toBeGreaterThan(0);

@@ -19,7 +19,7 @@ import {
 import { modelIdBytes } from "../src/wire/topics.ts";
 import { buildWireHost, letter, runHost, withoutCompiler } from "./firmware-host.ts";
 import { codeOf } from "./firmware-gate-kit.ts";
-import { anyDown, anyUp, GOLDEN_UP } from "./wire-samples.ts";
+import { anyDown, anyUp, asWindow, GOLDEN_UP } from "./wire-samples.ts";
 
 const absent = withoutCompiler("the wire in C");
 
@@ -66,7 +66,7 @@ function writeUp(to: ByteWriter, message: UpMessage): boolean {
     }
     return true;
   }
-  if (message.kind !== "offload") return false;
+  if (message.kind !== "offload" || message.encoding === "features") return false;
   to.u8(letter("O")).u32(message.epoch).u32(message.seq).bytes(modelIdBytes(message.modelId));
   to.u32(message.windowIndex).u48(message.timeMs).u8(OFFLOAD_REASONS.indexOf(message.reason));
   to.u8(message.classIndex).u8(message.confidenceQ8).u8(message.exit).u16(message.chanceQ16);
@@ -108,7 +108,7 @@ describe.skipIf(absent)("frames in C", () => {
   it("are the golden ones and those of the gateway", () => {
     const whole = [...GOLDEN_UP, ...fc.sample(anyUp, { numRuns: 600, seed: 1 })];
     const companded = whole.flatMap((message): UpMessage[] =>
-      message.kind === "offload" ? [{ ...message, encoding: "companded4" }] : [],
+      message.kind === "offload" ? [{ ...asWindow(message), encoding: "companded4" }] : [],
     );
     expect(companded.length).toBeGreaterThan(50);
     const messages = [...whole, ...companded];

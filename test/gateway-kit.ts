@@ -17,7 +17,13 @@ import { type RunningGateway, startGateway } from "../gateway/run-gateway.ts";
 import { trustAlways } from "../gateway/teacher.ts";
 import { shippedProfile } from "../src/signal/profiles.ts";
 import { decodeDown, encodeUp } from "../src/wire/frames.ts";
-import type { DownKind, DownMessage, ModelId, UpMessage } from "../src/wire/messages.ts";
+import type {
+  DownKind,
+  DownMessage,
+  ModelId,
+  UpMessage,
+  WindowOffload,
+} from "../src/wire/messages.ts";
 import { downFilter, nodeId, parseDownTopic, topicBase, upTopic } from "../src/wire/topics.ts";
 
 export const base = topicBase("bellwether");
@@ -138,7 +144,7 @@ export class HandNode {
     return this.send(helloOf(more));
   }
 
-  offload(more: Partial<Extract<UpMessage, { kind: "offload" }>> = {}): Promise<unknown> {
+  offload(more: Partial<WindowOffload> = {}): Promise<unknown> {
     return this.send(offloadOf(this.#seq++, more));
   }
 
@@ -182,10 +188,7 @@ export function helloOf(
   };
 }
 
-export function offloadOf(
-  seq: number,
-  more: Partial<Extract<UpMessage, { kind: "offload" }>> = {},
-): Extract<UpMessage, { kind: "offload" }> {
+export function offloadOf(seq: number, more: Partial<WindowOffload> = {}): WindowOffload {
   const window = new Int8Array(cattle.windowSamples * cattle.channels);
   for (let i = 0; i < window.length; i++) window[i] = ((seq + 1) * (i + 3) * 37) % 120;
   return {

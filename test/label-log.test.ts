@@ -30,6 +30,7 @@ import {
   reportOf,
   temporaryFolder,
 } from "./gateway-kit.ts";
+import { asWindow, GOLDEN_FEATURES } from "./wire-samples.ts";
 
 const node = nodeId("collar-1");
 let folder: string;
@@ -118,6 +119,7 @@ describe("rows", () => {
     file.close();
     const old = new DatabaseSync(file.file);
     old.exec("ALTER TABLE offloads DROP COLUMN encoding");
+    old.exec("ALTER TABLE offloads DROP COLUMN encoder");
     old.exec(`INSERT INTO nodes (name) VALUES ('collar-1'); INSERT INTO offloads VALUES
       (1, 1, 1, 0, 1, '0123456789abcdef', 0, 1, 0, 1, 0, 0, 0, 1, 1, 16, 1000, x'05')`);
     old.exec("INSERT INTO waiting VALUES (1, 1)");
@@ -150,6 +152,46 @@ describe("rows", () => {
     expect(newest.map(({ seq }) => seq)).toEqual([9, 8, 7]);
     expect(reader.softLabels({ sinceMs: 10 })).toEqual([]);
     log.close();
+  });
+});
+
+describe("codes of a window", () => {
+  const codesRow = (seq: number): StoreRow => ({
+    ...{ kind: "offload", node, nowMs: 5, teachable: true },
+    offload: { ...GOLDEN_FEATURES, seq },
+  });
+  const versionOf = (file: string): number => {
+    const database = new DatabaseSync(file, { readOnly: true });
+    const row = database.prepare("PRAGMA user_version").get();
+    database.close();
+    return Number(row?.user_version);
+  };
+
+  it("wait and come back as they came, and are no soft label when they are answered", () => {
+    const log = openLog();
+    const result = log.commit([codesRow(1), offloadRow(2)]);
+    const ids = result.ok ? result.stored.map(({ offloadId }) => offloadId) : [];
+    const waiting = log.reader.waiting(node, 0, 10).map(({ offload }) => offload);
+    expect(waiting.map(({ seq }) => seq)).toEqual([1, 2]);
+    expect(waiting[0]).toEqual({ ...GOLDEN_FEATURES, seq: 1 });
+    log.commit(ids.map((id) => labelRow(id)));
+    expect(log.reader.softLabelCount().total).toBe(2);
+    expect(log.reader.softLabels().map(({ seq }) => seq)).toEqual([2]);
+    expect(log.reader.waiting(node, 0, 10)).toEqual([]);
+    log.close();
+  });
+
+  it("keep a gateway that knows no codes from a log that holds some, and from no other", () => {
+    const log = openLog();
+    log.commit([offloadRow(1)]);
+    expect(versionOf(log.file)).toBe(1);
+    log.commit([codesRow(2)]);
+    log.close();
+    expect(versionOf(log.file)).toBe(2);
+    const again = openLog();
+    expect(versionOf(again.file)).toBe(2);
+    expect(again.reader.waiting(node, 0, 10)).toHaveLength(2);
+    again.close();
   });
 });
 
@@ -240,7 +282,7 @@ describe("a damaged file", () => {
       outcomes[opened.setAside === undefined ? "whole" : "setAside"]++;
       expect(opened.commit([offloadRow(1_000_000)]).ok).toBe(true);
       for (const { offload } of opened.reader.waiting(node, 0, 10_000)) {
-        expect(offload.window).toHaveLength(150);
+        expect(asWindow(offload).window).toHaveLength(150);
       }
       opened.close();
     }

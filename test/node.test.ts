@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { OUTBOX_LIMITS } from "../device-sim/outbox.ts";
-import { offloadBytes } from "../src/wire/frames.ts";
-import type { OffloadEncoding, UpMessage } from "../src/wire/messages.ts";
+import { offloadBytes } from "../src/wire/offload-frame.ts";
+import type { WindowEncoding, UpMessage } from "../src/wire/messages.ts";
 import { CALM, COLLAR_SPEC, NodeWorld, ROUGH } from "./node-world.ts";
 import { noiseWindows } from "./student-samples.ts";
+import { asWindow } from "./wire-samples.ts";
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
@@ -24,7 +25,7 @@ describe("a node", () => {
       expect(decided?.offload).toBe(offload.reason);
       expect(offload.chanceQ16).toBe(decided?.chanceQ16);
       const sent = noiseWindows(COLLAR_SPEC, 1, 1000 + offload.windowIndex).samples;
-      expect(offload.window).toEqual(sent);
+      expect(asWindow(offload).window).toEqual(sent);
     }
     expect(world.node?.status()).toMatchObject({ outbox: 0, dropped: 0, windows: 100 });
   });
@@ -81,7 +82,7 @@ describe("a node", () => {
     const shape = { windowSamples: 50, channels: 3 };
     const offloadBytesMax = offloadBytes("companded4", shape);
     expect(offloadBytesMax).toBeLessThan(offloadBytes("int8", shape));
-    const offloadsOf = async (offloadEncoding: OffloadEncoding): Promise<readonly UpMessage[]> => {
+    const offloadsOf = async (offloadEncoding: WindowEncoding): Promise<readonly UpMessage[]> => {
       const world = new NodeWorld({ seed: 1, settings: { offloadEncoding, offloadBytesMax } });
       await world.boot();
       world.connect();

@@ -11,7 +11,7 @@ import {
 } from "../src/link/link-step.ts";
 import { dutyCycleOffMs, uplinkAirtimeMs } from "../src/link/lorawan.ts";
 import { decodeDown, encodeDown, encodeUp } from "../src/wire/frames.ts";
-import type { ModelId, OffloadEncoding, UpMessage } from "../src/wire/messages.ts";
+import type { ModelId, WindowEncoding, UpMessage } from "../src/wire/messages.ts";
 import { CALM, NodeWorld, ROUGH } from "./node-world.ts";
 
 const SLOWEST = linkProfile("lorawan", 0);
@@ -30,7 +30,7 @@ function report(seq: number, windows = 20): Uint8Array {
   return encodeUp({ ...head, batteryPercent: 50, dropped: 0, entries });
 }
 
-function offload(samples: number, encoding: OffloadEncoding = "int8"): Uint8Array {
+function offload(samples: number, encoding: WindowEncoding = "int8"): Uint8Array {
   const message: UpMessage = {
     kind: "offload",
     epoch: 5,

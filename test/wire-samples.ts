@@ -7,11 +7,22 @@ import fc from "fast-check";
 import { LIMITS } from "../src/wire/limits.ts";
 import {
   type DownMessage,
+  type EncoderId,
+  type FeaturesOffload,
   type ModelId,
   OFFLOAD_REASONS,
   OUTCOMES,
   type UpMessage,
+  type WindowOffload,
 } from "../src/wire/messages.ts";
+
+/** For a message that is to be an offload with its window. */
+export function asWindow(message: UpMessage | undefined): WindowOffload {
+  if (message?.kind !== "offload" || message.encoding === "features") {
+    throw new Error(`${message?.kind ?? "nothing"} has no window`);
+  }
+  return message;
+}
 
 const u8 = fc.integer({ min: 0, max: 0xff });
 const u16 = fc.integer({ min: 0, max: 0xffff });
@@ -112,6 +123,41 @@ export const anyUp: fc.Arbitrary<UpMessage> = fc.oneof(
     outcome: fc.constantFrom(...OUTCOMES),
   }),
 );
+
+/** Not among `anyUp`: firmware has no encoder, and sends none. */
+export const anyFeatures: fc.Arbitrary<FeaturesOffload> = fc.record({
+  kind: fc.constant("offload" as const),
+  epoch: positive32,
+  seq: u32,
+  modelId,
+  windowIndex: u32,
+  timeMs,
+  reason: fc.constantFrom(...OFFLOAD_REASONS),
+  chanceQ16: fc.oneof(fc.constant(0xffff), positive16),
+  classIndex,
+  confidenceQ8: u8,
+  exit,
+  encoding: fc.constant("features" as const),
+  encoder: modelId.map((id) => id.slice(0, 8) as EncoderId),
+  codes: fc.uint8Array({ minLength: 1, maxLength: LIMITS.codeBytes }),
+});
+
+export const GOLDEN_FEATURES: FeaturesOffload = {
+  kind: "offload",
+  epoch: 7,
+  seq: 9,
+  modelId: "0102030405060708" as ModelId,
+  windowIndex: 42,
+  timeMs: 1_760_000_000_000,
+  reason: "unsure",
+  chanceQ16: 0xffff,
+  classIndex: 2,
+  confidenceQ8: 100,
+  exit: 1,
+  encoding: "features",
+  encoder: "a1b2c3d4" as EncoderId,
+  codes: Uint8Array.of(1, 2, 3, 4, 5),
+};
 
 export const anyDown: fc.Arbitrary<DownMessage> = fc.oneof(
   fc.record({

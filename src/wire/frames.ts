@@ -13,6 +13,8 @@
  *                    28 reason u8  29 class u8  30 confidence Q8 u8  31 exit u8  32 chance Q16 u16
  *                    34 samples u16  36 channels u8  37 encoding u8  38 micro-g/step u32
  *                    42 rate cHz u32  46 window: encoding 0 int8 [time][channel], 1 `companded.ts`
+ *                    or, with encoding 2, from byte 34: 34 code bytes u16  36 u8 0  37 encoding u8
+ *                    38 encoder 4B  42 codes, `codes.ts`
  *      04 want       2 release u32  6 model 8B  14 first chunk u16  16 bytes u16  18 bitmap
  *      05 outcome    2 release u32  6 model 8B  14 outcome u8
  *      81 ack        2 epoch u32  6 count u16  8 seq u32 each
@@ -29,11 +31,20 @@
 
 import { assert, EdgeError, unreachable } from "../assert.ts";
 import { ByteReader, ByteWriter } from "../bytes.ts";
-import { compandedBytes, encodeCompanded, readCompanded } from "./companded.ts";
+import {
+  atLeast,
+  readChoice,
+  readClass,
+  readFlag,
+  readModelId,
+  readText,
+  within,
+} from "./frame-fields.ts";
 import { LIMITS } from "./limits.ts";
-import type { DownKind, DownMessage, ModelId, ReportEntry, UpKind, UpMessage } from "./messages.ts";
-import { OFFLOAD_ENCODINGS, OFFLOAD_REASONS, type OffloadEncoding, OUTCOMES } from "./messages.ts";
-import { modelIdBytes, modelIdOf } from "./topics.ts";
+import type { DownKind, DownMessage, ReportEntry, UpKind, UpMessage } from "./messages.ts";
+import { OUTCOMES } from "./messages.ts";
+import { readOffload, writeOffload } from "./offload-frame.ts";
+import { modelIdBytes } from "./topics.ts";
 
 export const FRAME_VERSION = 1;
 
@@ -51,8 +62,6 @@ export const FRAME_TYPES = {
 } as const;
 
 const REPORT_ENTRY_BYTES = 13;
-/** Of an offload, before its window. */
-const OFFLOAD_HEADER_BYTES = 46;
 const OFFLOADED_BIT = 0x80;
 
 type Up<K extends UpKind> = Extract<UpMessage, { kind: K }>;
@@ -85,17 +94,6 @@ export function encodeUp(message: UpMessage): Uint8Array {
       unreachable(message);
   }
   return finish(to);
-}
-
-/** What the frame of an offload takes. */
-export function offloadBytes(
-  encoding: OffloadEncoding,
-  shape: { readonly windowSamples: number; readonly channels: number },
-): number {
-  const { windowSamples, channels } = shape;
-  const values = windowSamples * channels;
-  const window = encoding === "int8" ? values : compandedBytes(windowSamples, channels);
-  return OFFLOAD_HEADER_BYTES + window;
 }
 
 /** The bytes of a message to a node. */
@@ -175,19 +173,6 @@ function writeReport(to: ByteWriter, report: Up<"report">): void {
   }
 }
 
-function writeOffload(to: ByteWriter, offload: Up<"offload">): void {
-  const { windowSamples, channels, encoding, window } = offload;
-  assert(window.length === windowSamples * channels, "a window of its shape");
-  assert(window.length <= LIMITS.windowBytes, "a window within its limit");
-  to.u32(offload.epoch).u32(offload.seq).bytes(modelIdBytes(offload.modelId));
-  to.u32(offload.windowIndex).u48(offload.timeMs).u8(OFFLOAD_REASONS.indexOf(offload.reason));
-  to.u8(offload.classIndex).u8(offload.confidenceQ8).u8(offload.exit).u16(offload.chanceQ16);
-  to.u16(windowSamples).u8(channels).u8(OFFLOAD_ENCODINGS.indexOf(encoding));
-  to.u32(Math.round(offload.inputMilligPerStep * 1000))
-    .u32(offload.rateCentihertz)
-    .bytes(encoding === "int8" ? window : encodeCompanded(window, channels));
-}
-
 function readHello(from: ByteReader): Up<"hello"> {
   const epoch = atLeast(from, "epoch", from.u32(), 1);
   const modelId = readModelId(from);
@@ -251,38 +236,6 @@ function readEntry(from: ByteReader): ReportEntry {
     exit,
     offloaded: packed >= OFFLOADED_BIT,
   };
-}
-
-function readOffload(from: ByteReader): Up<"offload"> {
-  const head = {
-    kind: "offload",
-    epoch: atLeast(from, "epoch", from.u32(), 1),
-    seq: from.u32(),
-    modelId: readModelId(from),
-    windowIndex: from.u32(),
-    timeMs: from.u48(),
-    reason: readChoice(from, "reason", OFFLOAD_REASONS),
-    classIndex: readClass(from),
-    confidenceQ8: from.u8(),
-    exit: within(from, "exit", from.u8(), 0, LIMITS.exits - 1),
-    chanceQ16: atLeast(from, "chance", from.u16(), 1),
-    windowSamples: within(from, "samples", from.u16(), 1, LIMITS.windowSamples),
-    channels: within(from, "channels", from.u8(), 1, LIMITS.channels),
-  } as const;
-  const encoding = readChoice(from, "encoding", OFFLOAD_ENCODINGS);
-  const inputMilligPerStep = atLeast(from, "micro-g per step", from.u32(), 1) / 1000;
-  const rateCentihertz = within(from, "rate", from.u32(), 1, LIMITS.rateCentihertz);
-  const length = head.windowSamples * head.channels;
-  within(from, "window bytes", length, 1, LIMITS.windowBytes);
-  const window =
-    encoding === "int8"
-      ? signed(from.bytes(length))
-      : readCompanded(from, head.windowSamples, head.channels);
-  return { ...head, inputMilligPerStep, rateCentihertz, encoding, window };
-}
-
-function signed(raw: Uint8Array): Int8Array {
-  return new Int8Array(raw.buffer, raw.byteOffset, raw.length);
 }
 
 function readWant(from: ByteReader): Up<"want"> {
@@ -363,38 +316,4 @@ function open(kind: UpKind | DownKind, bytes: Uint8Array): ByteReader {
 function finish(to: ByteWriter): Uint8Array {
   assert(to.length <= LIMITS.frameBytes, `a frame of ${to.length} bytes within its limit`);
   return to.finish();
-}
-
-function readModelId(from: ByteReader): ModelId {
-  return modelIdOf(from.bytes(8));
-}
-
-function readClass(from: ByteReader): number {
-  return within(from, "class", from.u8(), 0, LIMITS.classes - 1);
-}
-
-/** A byte of flags of which only bit 0 is in use: others would be lost on the way. */
-function readFlag(from: ByteReader): boolean {
-  return within(from, "flags", from.u8(), 0, 1) === 1;
-}
-
-function readChoice<T>(from: ByteReader, name: string, choices: readonly T[]): T {
-  return choices[within(from, name, from.u8(), 0, choices.length - 1)] as T;
-}
-
-function readText(from: ByteReader, name: string, maxLength: number): string {
-  const text = from.ascii(maxLength);
-  atLeast(from, `${name} bytes`, text.length, 1);
-  return text;
-}
-
-function within(from: ByteReader, name: string, value: number, low: number, high: number): number {
-  if (value < low || value > high) {
-    from.fail("out-of-range", `${name} is ${value}, possible is ${low} to ${high}`);
-  }
-  return value;
-}
-
-function atLeast(from: ByteReader, name: string, value: number, low: number): number {
-  return within(from, name, value, low, 0xffff_ffff);
 }

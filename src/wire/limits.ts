@@ -33,6 +33,8 @@ export const LIMITS = {
   /** 10 kHz: more than any accelerometer that is worn. */
   rateCentihertz: 1_000_000,
   windowBytes: 8 * 1024,
+  /** Packed codes of one window: what a raw one of 256 x 3 takes; larger ones would save nothing. */
+  codeBytes: 768,
   /** Class indices and exits travel as one byte; 18 activities are the most that we know of. */
   classes: 64,
   exits: 8,

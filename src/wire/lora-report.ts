@@ -27,7 +27,7 @@ export const LORA_REPORT = 0x11;
 
 /** Times may be moved by so much when they are made even: a window's hop is 2.5 s and more. */
 const TIME_ERROR_MS_MAX = 500;
-const CONFIDENCE_STEPS = 31;
+export const CONFIDENCE_STEPS = 31;
 const OFFLOADED = 0x40;
 const SINGLE = 0x80;
 const ALARM = 0x80;
@@ -151,7 +151,7 @@ function readEntries(from: ByteReader, count: number): ReportEntry[] {
   return entries;
 }
 
-function writeVariable(to: ByteWriter, value: number): void {
+export function writeVariable(to: ByteWriter, value: number): void {
   assert(Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff, "a number of 32 bits");
   let rest = value;
   while (rest >= 0x80) {
@@ -162,7 +162,7 @@ function writeVariable(to: ByteWriter, value: number): void {
 }
 
 /** At most 32 bits, in the shortest form: one number has one encoding. */
-function readVariable(from: ByteReader): number {
+export function readVariable(from: ByteReader): number {
   let value = 0;
   for (let scale = 1; ; scale *= 0x80) {
     const byte = from.u8();

@@ -5,7 +5,8 @@
  *
  *     0x01   a wire frame as it is (`frames.ts`)
  *     0x11   a report, run-length coded (`lora-report.ts`)
- *     0x1f   a piece of either of them:
+ *     0x12   one window's codes (`lora-features.ts`)
+ *     0x1f   a piece of any of them:
  *            0 0x1f   1 CRC-16 of the whole u16   3 number of the piece (bits 0-3), of the last
  *            piece (bits 4-7)   4 …
  *
@@ -18,8 +19,10 @@
 import { EdgeError } from "../assert.ts";
 import { ByteReader, ByteWriter } from "../bytes.ts";
 import { decodeUp, encodeUp, FRAME_TYPES, FRAME_VERSION } from "./frames.ts";
+import { decodeLoraFeatures, encodeLoraFeatures, LORA_FEATURES } from "./lora-features.ts";
 import { decodeLoraReport, encodeLoraReport, LORA_REPORT } from "./lora-report.ts";
 import type { DownKind, UpKind, UpMessage } from "./messages.ts";
+import { isFeaturesFrame } from "./offload-frame.ts";
 import { DOWN_KINDS, UP_KINDS } from "./topics.ts";
 
 export const LORA_PIECE = 0x1f;
@@ -96,16 +99,26 @@ export function downKindOf(frame: Uint8Array): DownKind | undefined {
   return DOWN_KINDS.find((kind) => FRAME_TYPES[kind] === frame[1]);
 }
 
-/** The run-length coded form where it says the same and is shorter. */
+/** The form of LoRaWAN's own where there is one, it can carry the message, and is shorter. */
 function shortest(kind: UpKind, frame: Uint8Array): Uint8Array {
-  if (kind !== "report") return frame;
-  const coded = encodeLoraReport(decodeUp("report", frame));
+  const coded = ownForm(kind, frame);
   return coded !== undefined && coded.length < frame.length ? coded : frame;
+}
+
+function ownForm(kind: UpKind, frame: Uint8Array): Uint8Array | undefined {
+  if (kind === "report") return encodeLoraReport(decodeUp("report", frame));
+  // Windows are not read for it: they have no such form, and are long.
+  if (kind !== "offload" || !isFeaturesFrame(frame)) return undefined;
+  const offload = decodeUp("offload", frame);
+  return offload.encoding === "features" ? encodeLoraFeatures(offload) : undefined;
 }
 
 function toUpFrame(whole: Uint8Array): UpFrame {
   if (whole[0] === LORA_REPORT) {
     return { kind: "report", frame: encodeUp(decodeLoraReport(whole)) };
+  }
+  if (whole[0] === LORA_FEATURES) {
+    return { kind: "offload", frame: encodeUp(decodeLoraFeatures(whole)) };
   }
   const kind = UP_KINDS.find((name) => FRAME_TYPES[name] === whole[1]);
   if (whole[0] !== FRAME_VERSION || kind === undefined) {

@@ -9,6 +9,10 @@
 
 /** The first 8 bytes of the container's SHA-256, as 16 hex digits. */
 export type ModelId = string & { readonly __brand: "ModelId" };
+/** Stands for a model that is not said: the one that the node's last hello named. */
+export const NO_MODEL = "0000000000000000" as ModelId;
+/** The first 4 bytes of the SHA-256 of a container's encoder section, as 8 hex digits. */
+export type EncoderId = string & { readonly __brand: "EncoderId" };
 /** Lower case letters, digits, dashes and underscores, 1..64: also a topic part and a file name. */
 export type NodeId = string & { readonly __brand: "NodeId" };
 
@@ -16,9 +20,11 @@ export type NodeId = string & { readonly __brand: "NodeId" };
 export const OFFLOAD_REASONS = ["unsure", "audit", "novel", "burst"] as const;
 export type OffloadReason = (typeof OFFLOAD_REASONS)[number];
 
-/** How a window's samples travel: one byte each, or 4 bits as `companded.ts` has it. */
-export const OFFLOAD_ENCODINGS = ["int8", "companded4"] as const;
-export type OffloadEncoding = (typeof OFFLOAD_ENCODINGS)[number];
+/** What travels of a window: its samples in one byte each, or in 4 bits as `companded.ts` has it; or
+ * the codes that the container's encoder makes of it, from which no window comes back. */
+export const WINDOW_ENCODINGS = ["int8", "companded4"] as const;
+export type WindowEncoding = (typeof WINDOW_ENCODINGS)[number];
+export const OFFLOAD_ENCODINGS = [...WINDOW_ENCODINGS, "features"] as const;
 
 /** What became of a release on a node. */
 export const OUTCOMES = [
@@ -60,6 +66,44 @@ export type ReportEntry = {
   readonly offloaded: boolean;
 };
 
+export type OffloadHead = {
+  readonly kind: "offload";
+  readonly epoch: number;
+  readonly seq: number;
+  readonly modelId: ModelId;
+  readonly windowIndex: number;
+  readonly timeMs: number;
+  readonly reason: OffloadReason;
+  /** The chance with which this window was chosen, 1..65535 for 0..1: audits are weighted by its
+   * inverse. 65535 for a window that was chosen for certain. */
+  readonly chanceQ16: number;
+  readonly classIndex: number;
+  readonly confidenceQ8: number;
+  readonly exit: number;
+};
+
+export type WindowOffload = OffloadHead & {
+  readonly encoding: WindowEncoding;
+  readonly windowSamples: number;
+  readonly channels: number;
+  readonly inputMilligPerStep: number;
+  readonly rateCentihertz: number;
+  /** Int8 `[time][channel]`: what a node measured, and what the encoding left of that where a
+   * gateway has read it. */
+  readonly window: Int8Array;
+};
+
+/** Nothing that the student is distilled from: whoever wants a window asks for `WindowOffload`. */
+export type FeaturesOffload = OffloadHead & {
+  readonly encoding: "features";
+  /** Whose codes they are. Shape and bits follow from it. */
+  readonly encoder: EncoderId;
+  /** Packed as `codes.ts` has it, 1..768 bytes. */
+  readonly codes: Uint8Array;
+};
+
+export type OffloadMessage = WindowOffload | FeaturesOffload;
+
 export type UpMessage =
   /** Sent on every connection: what the node is and runs. */
   | {
@@ -91,29 +135,8 @@ export type UpMessage =
       readonly dropped: number;
       readonly entries: readonly ReportEntry[];
     }
-  | {
-      readonly kind: "offload";
-      readonly epoch: number;
-      readonly seq: number;
-      readonly modelId: ModelId;
-      readonly windowIndex: number;
-      readonly timeMs: number;
-      readonly reason: OffloadReason;
-      /** The chance with which this window was chosen, 1..65535 for 0..1: audits are weighted by its
-       * inverse. 65535 for a window that was chosen for certain. */
-      readonly chanceQ16: number;
-      readonly classIndex: number;
-      readonly confidenceQ8: number;
-      readonly exit: number;
-      readonly windowSamples: number;
-      readonly channels: number;
-      readonly inputMilligPerStep: number;
-      readonly rateCentihertz: number;
-      readonly encoding: OffloadEncoding;
-      /** Int8 `[time][channel]`: what a node measured, and what the encoding left of that where a
-       * gateway has read it. */
-      readonly window: Int8Array;
-    }
+  | WindowOffload
+  | FeaturesOffload
   /** The chunks of a release that a node still needs. */
   | {
       readonly kind: "want";

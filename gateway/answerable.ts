@@ -1,0 +1,73 @@
+/**
+ * Whether an offload can be answered here, and by whom: windows by the teacher, codes by its tail.
+ *
+ * What cannot be is stored and acknowledged all the same: a node would send it again for ever, and a
+ * teacher of its shape may come. Pure.
+ */
+
+import { EdgeError } from "../src/assert.ts";
+import { unpackCodes } from "../src/wire/codes.ts";
+import type { EncoderId, FeaturesOffload, WindowOffload } from "../src/wire/messages.ts";
+import type { Offload } from "./label-rows.ts";
+
+export type Answerers = {
+  readonly teacher: {
+    readonly id: string;
+    readonly windowSamples: number;
+    readonly channels: number;
+    readonly rateHz: number;
+  };
+  /** Undefined where no tail is served: nobody here reads codes. */
+  readonly tail?: TailShape | undefined;
+};
+
+/** A tail reads the codes of one encoder, `[time][channel]` of `codeBits` bits. */
+export type TailShape = {
+  readonly id: string;
+  readonly encoder: EncoderId;
+  readonly codeTime: number;
+  readonly codeChannels: number;
+  readonly codeBits: number;
+};
+
+/** Undefined for what will be answered, else why not. */
+export function whyUnanswerable(answerers: Answerers, offload: Offload): string | undefined {
+  return offload.encoding === "features"
+    ? whyNoTail(answerers.tail, offload)
+    : whyNoTeacher(answerers.teacher, offload);
+}
+
+/** Names in a label's row whose answer it is. */
+export function answererOf({ teacher, tail }: Answerers, offload: Offload): string {
+  return offload.encoding === "features" ? (tail?.id ?? "") : teacher.id;
+}
+
+/** The codes of a window, one a byte. Throws the `EdgeError` of `unpackCodes`. */
+export function codesOf(tail: TailShape, { codes }: FeaturesOffload): Uint8Array {
+  return unpackCodes(codes, tail.codeTime * tail.codeChannels, tail.codeBits);
+}
+
+function whyNoTail(tail: TailShape | undefined, offload: FeaturesOffload): string | undefined {
+  if (tail === undefined) return "it came as codes, and there is no tail that reads them";
+  if (tail.encoder !== offload.encoder) {
+    return `its codes are of encoder ${offload.encoder}, the tail reads those of ${tail.encoder}`;
+  }
+  try {
+    codesOf(tail, offload);
+    return undefined;
+  } catch (error) {
+    if (error instanceof EdgeError) return error.message;
+    throw error;
+  }
+}
+
+function whyNoTeacher(teacher: Answerers["teacher"], offload: WindowOffload): string | undefined {
+  const fits =
+    offload.windowSamples === teacher.windowSamples &&
+    offload.channels === teacher.channels &&
+    offload.rateCentihertz === Math.round(100 * teacher.rateHz);
+  if (fits) return undefined;
+  const shape = `${offload.windowSamples}x${offload.channels} at ${offload.rateCentihertz / 100} Hz`;
+  const taken = `${teacher.windowSamples}x${teacher.channels} at ${teacher.rateHz} Hz`;
+  return `it is ${shape}, the teacher takes ${taken}`;
+}

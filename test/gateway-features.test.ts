@@ -1,0 +1,160 @@
+/** What a gateway does with codes: kept always, answered by the tail that reads them, never learned from. */
+
+import { describe, expect, it } from "vitest";
+import { stepGateway } from "../gateway/gateway.ts";
+import {
+  createState,
+  type GatewayEffect,
+  type GatewayState,
+  newDiscovery,
+} from "../gateway/gateway-state.ts";
+import { newBehaviourDesk } from "../gateway/behaviour-state.ts";
+import { parseConfig } from "../gateway/config.ts";
+import type { WaitingOffload } from "../gateway/label-rows.ts";
+import { DEFAULT_ROLLOUT_POLICY } from "../gateway/rollout.ts";
+import { TeacherQueue } from "../gateway/teacher-queue.ts";
+import type { Tail, Teacher } from "../gateway/teacher.ts";
+import { packCodes } from "../src/wire/codes.ts";
+import { encodeUp } from "../src/wire/frames.ts";
+import { type EncoderId, type FeaturesOffload, NO_MODEL } from "../src/wire/messages.ts";
+import { nodeId, upTopic } from "../src/wire/topics.ts";
+import { base, cattle, helloOf, MODEL, offloadOf, reportOf, until } from "./gateway-kit.ts";
+import { GOLDEN_FEATURES } from "./wire-samples.ts";
+
+const node = nodeId("collar-1");
+const SHAPE = {
+  id: "7a117a117a117a11",
+  encoder: GOLDEN_FEATURES.encoder,
+  ...{ codeTime: 5, codeChannels: 2, codeBits: 4 },
+};
+
+function made(tail: typeof SHAPE | undefined): GatewayState {
+  const { behaviours } = parseConfig("", "gateway.yaml", {});
+  const settings = {
+    base,
+    classes: cattle.classes,
+    teacher: { id: "feedfeedfeedfeed", windowSamples: 50, channels: 3, rateHz: 10 },
+    tail,
+    version: "1",
+    startedMs: 0,
+    rolloutPolicy: DEFAULT_ROLLOUT_POLICY,
+    silences: 2.5,
+    devicesMs: 1_000,
+    nodesMax: 5,
+  };
+  const desk = newBehaviourDesk(behaviours, cattle.classes, { hopMs: 2_500, windowMs: 5_000 });
+  return createState(settings, [], 0, desk, newDiscovery(true));
+}
+
+type Message = Parameters<typeof encodeUp>[0];
+function hears(state: GatewayState, message: Message): GatewayEffect[] {
+  const topic = upTopic(base, node, message.kind);
+  return stepGateway(state, { kind: "message", topic, payload: encodeUp(message) }, 1_000, 1_000);
+}
+
+function storedOffload(effects: readonly GatewayEffect[]) {
+  const rows = effects.flatMap((effect) => (effect.kind === "store" ? [effect.row] : []));
+  const row = rows.find(({ kind }) => kind === "offload");
+  if (row?.kind !== "offload") throw new Error("no offload was stored");
+  return row;
+}
+
+function reasonOf(effects: readonly GatewayEffect[]): unknown {
+  const log = effects.find((effect) => effect.kind === "log" && "reason" in effect.fields);
+  return log?.kind === "log" ? log.fields.reason : undefined;
+}
+
+describe("codes that arrive", () => {
+  it("are answered where the tail reads them, and else kept with the reason why not", () => {
+    const heard = (tail: typeof SHAPE | undefined, more: Partial<FeaturesOffload> = {}) => {
+      const effects = hears(made(tail), { ...GOLDEN_FEATURES, ...more });
+      return [storedOffload(effects).teachable, reasonOf(effects)];
+    };
+    expect(heard(SHAPE)).toEqual([true, undefined]);
+    expect(heard(undefined)).toEqual([false, expect.stringContaining("no tail")]);
+    const encoder = "00000000" as EncoderId;
+    expect(heard(SHAPE, { encoder })).toEqual([false, expect.stringContaining("of encoder 0000")]);
+    const short = heard(SHAPE, { codes: Uint8Array.of(1, 2) });
+    expect(short).toEqual([false, expect.stringContaining("2 bytes, 10 codes of 4 bits are 5")]);
+  });
+
+  it("without a model are of the one that the node's hello named", () => {
+    const state = made(SHAPE);
+    hears(state, helloOf({}));
+    const anonymous = hears(state, { ...GOLDEN_FEATURES, modelId: NO_MODEL });
+    expect(storedOffload(anonymous).offload.modelId).toBe(MODEL);
+    const named = hears(state, GOLDEN_FEATURES);
+    expect(storedOffload(named).offload.modelId).toBe(GOLDEN_FEATURES.modelId);
+  });
+
+  it("make a verdict in the tail's name, which is not trusted while the node drifts", () => {
+    const answered = (alarm: boolean, offload: WaitingOffload["offload"]) => {
+      const state = made(SHAPE);
+      const seen = {
+        row: { kind: "report" as const, node, nowMs: 1, report: reportOf(1, [0], { alarm }) },
+      };
+      const stored = [{ fresh: true, offloadId: 0, freshEntries: 1 }];
+      stepGateway(state, { kind: "stored", rows: [seen.row], stored }, 1, 1);
+      const item = { offloadId: 5, node, offload };
+      const probabilities = Float32Array.of(0.1, 0.8, 0.1);
+      const event = { kind: "answered", item, probabilities, trusted: true } as const;
+      const label = stepGateway(state, event, 2, 2).flatMap((effect) =>
+        effect.kind === "store" && effect.row.kind === "label" ? [effect.row] : [],
+      );
+      return label.map(({ teacherId, trusted }) => [teacherId, trusted]);
+    };
+    expect(answered(false, GOLDEN_FEATURES)).toEqual([[SHAPE.id, true]]);
+    expect(answered(true, GOLDEN_FEATURES)).toEqual([[SHAPE.id, false]]);
+    expect(answered(true, offloadOf(1))).toEqual([["feedfeedfeedfeed", true]]);
+  });
+});
+
+describe("the teacher's queue", () => {
+  const rows = (count: number): Float32Array =>
+    Float32Array.from({ length: 3 * count }, (_, i) => (i % 3 === 0 ? 1 : 0));
+
+  it("asks the teacher windows and the tail codes, each by themselves, and loses none", async () => {
+    const asked: string[] = [];
+    const teacher: Teacher = {
+      ...{ id: "t", classes: cattle.classes, windowSamples: 50, channels: 3, rateHz: 10 },
+      predict: (_windows, count) => {
+        asked.push(`${count} windows`);
+        return Promise.resolve({ probabilities: rows(count), features: null });
+      },
+    };
+    const seen: number[][] = [];
+    const tail: Tail = {
+      ...SHAPE,
+      predict: (codes, count) => {
+        asked.push(`${count} codes`);
+        seen.push([...codes]);
+        return Promise.resolve({ probabilities: rows(count), features: null });
+      },
+    };
+    const codes = Uint8Array.from({ length: 10 }, (_, i) => i);
+    const features = { ...GOLDEN_FEATURES, codes: packCodes(codes, 4) };
+    const foreign = { ...features, encoder: "99999999" as EncoderId };
+    const inStore = [features, offloadOf(1), foreign, features].map((offload, i) => ({
+      ...{ offloadId: i + 1, node, offload },
+    }));
+    const answers: number[] = [];
+    const queue = new TeacherQueue({
+      ...{ teacher, trust: () => true, tail, tailTrust: () => false },
+      ...{ batchSize: 8, waitMs: 1, nodeQueueMax: 16, queueMax: 64 },
+      fetch: (_node, afterId, limit) =>
+        inStore.filter(({ offloadId }) => offloadId > afterId).slice(0, limit),
+      onAnswer: ({ offloadId }, _row, trusted) => {
+        answers.push(trusted ? offloadId : -offloadId);
+      },
+      onFailure: (error) => {
+        throw error;
+      },
+    });
+    queue.resume(node);
+    await until("three answers", () => answers.length === 3);
+    await queue.stop();
+    expect(answers).toEqual([-1, 2, -4]);
+    expect(asked).toEqual(["1 codes", "1 windows", "1 codes"]);
+    expect(seen).toEqual([[...codes], [...codes]]);
+  });
+});
