@@ -4,6 +4,7 @@
  * It shares no code with the engines.
  */
 
+import type { QuantizedEncoder } from "../src/model/encoder.ts";
 import type {
   ConvLayer,
   DenseLayer,
@@ -45,6 +46,21 @@ export function oracleExits(student: QuantizedStudent, window: ArrayLike<number>
     for (const layer of exit.layers) values = dense(layer, values);
     return { logits: values, features };
   });
+}
+
+/** Codes `[time][channel]` of an encoder that reads the window. */
+export function oracleCodes(
+  encoder: QuantizedEncoder,
+  channels: number,
+  window: ArrayLike<number>,
+): number[] {
+  let rows: Rows = Array.from({ length: window.length / channels }, (_, t) =>
+    Array.from({ length: channels }, (_, c) => Number(window[t * channels + c])),
+  );
+  for (const layer of encoder.layers) rows = convolution(layer, rows);
+  return rows
+    .flat()
+    .map((value) => (value >= 2 ** encoder.codeBits ? 2 ** encoder.codeBits - 1 : value));
 }
 
 function convolution(layer: ConvLayer | DepthwiseLayer, input: Rows): Rows {

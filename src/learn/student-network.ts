@@ -46,7 +46,7 @@ import { filled, linearWeight, type Parameter, weight } from "./parameters.ts";
 type GruSpec = Extract<LayerSpec, { kind: "gru" }>;
 
 /** Shape of what a layer gives, `[time][channel]`. */
-type Shape = { readonly time: number; readonly channels: number };
+export type Shape = { readonly time: number; readonly channels: number };
 
 /** The student as the trainer sees it. */
 export function studentNetwork(spec: StudentSpec): Network {
@@ -132,7 +132,8 @@ export function studentForward(
   return { logits, features };
 }
 
-function convolutionLayer(
+/** One layer of a student that is not a GRU, its normalisations and ReLUs included. */
+export function convolutionLayer(
   x: Value,
   layer: Exclude<LayerSpec, GruSpec>,
   name: string,
@@ -161,13 +162,14 @@ function exitLogits(
   return layer(layers.activate(layer(features, "hidden"), `${name}.hidden`), "logits");
 }
 
-type Described = {
+export type Described = {
   readonly parameters: readonly Parameter[];
   readonly normalisations: readonly Normalisation[];
   readonly shape: Shape;
 };
 
-function describeLayer(layer: LayerSpec, name: string, input: Shape): Described {
+/** Tensors of a layer under this name, and the shape of what it gives. */
+export function describeLayer(layer: LayerSpec, name: string, input: Shape): Described {
   if (layer.kind === "gru") return describeGru(layer, name, input);
   const { filters, kernel, stride } = layer;
   const shape = { time: paddingOf(input.time, kernel, stride).outTime, channels: filters };

@@ -100,7 +100,17 @@ function teacherForward(
   window: Value,
   layers: Layers,
 ): Outputs {
-  let x = layers.enter(window);
+  return teacherBody(graph, design, layers.enter(window), layers);
+}
+
+/** The same from a value that is in the layout of these layers already. */
+export function teacherBody(
+  graph: Graph,
+  design: TeacherDesign,
+  entered: Value,
+  layers: Layers,
+): Outputs {
+  let x = entered;
   design.strides.forEach((stride, b) => {
     x = block(graph, x, `block${b}`, design.kernels.length, stride, layers);
   });
@@ -130,7 +140,7 @@ function block(
 }
 
 /** Convolutions that already hold their normalisation: what is left of it is adding a bias. */
-function foldedLayers(graph: Graph, tensors: ReadonlyMap<string, Tensor>): Layers {
+export function foldedLayers(graph: Graph, tensors: ReadonlyMap<string, Tensor>): Layers {
   const folded = new Map<string, Tensor>();
   for (const [name, tensor] of tensors) {
     if (name.startsWith("head.")) folded.set(name, tensor);

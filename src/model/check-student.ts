@@ -59,7 +59,12 @@ function checkConvolutionStages(student: QuantizedStudent): void {
   });
 }
 
-function checkConvolution(where: string, layer: ConvLayer | DepthwiseLayer, shape: Shape): Shape {
+/** The shape of what it gives, for a layer that reads this one. */
+export function checkConvolution(
+  where: string,
+  layer: ConvLayer | DepthwiseLayer,
+  shape: Shape,
+): Shape {
   const inChannels = layer.kind === "conv" ? layer.inChannels : layer.channels;
   const outChannels = layer.kind === "conv" ? layer.outChannels : layer.channels;
   same(where, "input time", layer.inTime, shape.time);

@@ -26,6 +26,11 @@ export const MODEL_LIMITS = {
   multiplyAccumulates: 16_000_000,
   layersPerStage: 16,
   headLayers: 4,
+  /** Activations are 0..127 after ReLU. */
+  codeBits: 7,
+  /** As much as the largest raw window that is sent whole by a shipped profile takes, and some: a code
+   * that is longer has no use. */
+  codeBytes: 768,
   kernel: 64,
   stride: 32,
   /** Channels of an activation and features of a head; the gate's statistics stop there too. */
