@@ -1,5 +1,6 @@
 /**
- * `bellwether export`: a student for places where no container is run.
+ * `bellwether export`: a student for places where no container is run, and with `export-history.ts`
+ * what a gateway remembers, for notebooks.
  *
  * Nothing is written over without `--force`, and everything is made before anything is written.
  */
@@ -21,6 +22,7 @@ import {
   EXIT,
   type OptionSpec,
 } from "./command.ts";
+import { BOUTS_COMMAND, BUDGETS_COMMAND, LABELS_COMMAND } from "./export-history.ts";
 import { readFile } from "./models.ts";
 
 /** What generated C includes, copied beside it so that a folder compiles on its own. */
@@ -36,11 +38,12 @@ const FORCE_OPTION: OptionSpec = {
 
 export const command: CommandSpec = {
   name: "export",
-  summary: "a student as C source or as an ONNX file",
+  summary: "a student as C source or ONNX file; history and labels as CSV or Parquet",
   options: [],
   examples: [
     "bellwether export c profiles/cattle/student.bwm --out ./student-c --example",
     "bellwether export onnx profiles/cattle/student.bwm --out student-int8.onnx",
+    "bellwether export budgets --per day --out budgets.parquet",
   ],
   commands: [
     {
@@ -86,6 +89,9 @@ export const command: CommandSpec = {
       examples: ["bellwether export onnx profiles/cattle/student.bwm --out student-int8.onnx"],
       run: runOnnx,
     },
+    BOUTS_COMMAND,
+    BUDGETS_COMMAND,
+    LABELS_COMMAND,
   ],
 };
 

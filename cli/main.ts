@@ -41,7 +41,7 @@ const COMMANDS: readonly {
   },
   {
     name: "history",
-    summary: "what a node did on a day: bouts and time budget",
+    summary: "what a node or a group did on a day: bouts and time budget",
     load: () => import("./history.ts"),
   },
   {
@@ -116,7 +116,7 @@ const COMMANDS: readonly {
   },
   {
     name: "export",
-    summary: "a student as C source or as an ONNX file",
+    summary: "a student as C source or ONNX file; history and labels as CSV or Parquet",
     load: () => import("./export.ts"),
   },
   {

@@ -7,7 +7,7 @@
  */
 
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { DAY_MS } from "../src/behaviour/budget.ts";
+import { DAY_MS, type Span } from "../src/behaviour/budget.ts";
 import type { Answer, SeenWindow } from "../src/behaviour/segment.ts";
 import type { Bout } from "../src/behaviour/track.ts";
 import type { StoredBehaviours, StoreRow } from "./label-rows.ts";
@@ -98,6 +98,20 @@ export function readBouts(
     )
     .all(node, fromMs, toMs) as Row[];
   return rows.map(boutOf);
+}
+
+/** From the start of a node's first bout to the end of its last; undefined where it has none. */
+export function readBoutSpan(database: DatabaseSync, node: string): Span | undefined {
+  if (!hasTable(database)) return undefined;
+  const row = one(
+    database,
+    `SELECT count(*) AS bouts, coalesce(min(b.start_ms), 0) AS start_ms,
+       coalesce(max(b.end_ms), 0) AS end_ms
+     FROM bouts b JOIN nodes n ON n.id = b.node WHERE n.name = ?`,
+    node,
+  );
+  if (row === undefined || row.bouts === 0) return undefined;
+  return { startMs: Number(row.start_ms), endMs: Number(row.end_ms) };
 }
 
 /** What a start goes on from. Windows are read from the last bout that stands, whatever its age. */

@@ -36,6 +36,7 @@ import {
   ADD_ENCODER,
   ADD_ENCODING,
   INSERT,
+  PUT_TEACHER,
   SCHEMA,
   SCHEMA_VERSION,
   SCHEMA_VERSION_WITHOUT_CODES,
@@ -52,6 +53,8 @@ const SQLITE_NOTADB = 26;
 export type LabelLogOptions = {
   readonly directory: string;
   readonly nowMs: number;
+  /** Whose answers it will hold, for who reads it without a gateway. */
+  readonly teacher?: { readonly id: string; readonly classes: readonly string[] };
   /** Pages that the file may grow to; for tests of a full disk. */
   readonly pagesMax?: number;
 };
@@ -306,6 +309,10 @@ function open(file: string, options: LabelLogOptions): DatabaseSync {
   // A log of before the columns, all of whose windows are int8.
   if (database.prepare(SELECT.hasEncoding).get() === undefined) database.exec(ADD_ENCODING);
   if (database.prepare(SELECT.hasEncoder).get() === undefined) database.exec(ADD_ENCODER);
+  const { teacher, nowMs } = options;
+  if (teacher !== undefined) {
+    database.prepare(PUT_TEACHER).run(teacher.id, JSON.stringify(teacher.classes), nowMs);
+  }
   if (options.pagesMax !== undefined) database.exec(`PRAGMA max_page_count = ${options.pagesMax}`);
   return database;
 }

@@ -19,8 +19,9 @@ import {
   type WindowOffload,
 } from "../src/wire/messages.ts";
 import { modelId, nodeId } from "../src/wire/topics.ts";
+import type { Span } from "../src/behaviour/budget.ts";
 import type { Bout } from "../src/behaviour/track.ts";
-import { readBehaviours, readBouts } from "./label-bouts.ts";
+import { readBehaviours, readBouts, readBoutSpan } from "./label-bouts.ts";
 import type {
   LastBehaviour,
   NodeRow,
@@ -70,6 +71,8 @@ export class LabelReader {
       query.afterId ?? 0,
       query.sinceMs ?? 0,
       query.trustedOnly ? 1 : 0,
+      query.fromMs ?? 0,
+      query.toMs ?? Number.MAX_SAFE_INTEGER,
       query.limit ?? -1,
     ).map(softLabelOf);
   }
@@ -91,6 +94,18 @@ export class LabelReader {
   /** A node's bouts that touch a stretch of time, oldest first. */
   bouts(node: string, fromMs: number, toMs: number): Bout[] {
     return readBouts(this.#database, node, fromMs, toMs);
+  }
+
+  /** From the start of a node's first bout to the end of its last; undefined where it has none. */
+  boutSpan(node: string): Span | undefined {
+    return readBoutSpan(this.#database, node);
+  }
+
+  /** What the present teacher's classes are called; undefined where no gateway has said so yet. */
+  classes(): readonly string[] | undefined {
+    if (this.#all(SELECT.hasTeachers).length === 0) return undefined;
+    const [row] = this.#all(SELECT.classes);
+    return row === undefined ? undefined : (JSON.parse(String(row.classes)) as string[]);
   }
 
   #nodeOf(row: Row): NodeRow {

@@ -143,6 +143,9 @@ export type SoftLabelQuery = {
   readonly afterId?: number;
   /** Only what was answered at or after this time. */
   readonly sinceMs?: number;
+  /** Only windows of this stretch of the nodes' own time; the end is not in it. */
+  readonly fromMs?: number;
+  readonly toMs?: number;
   readonly trustedOnly?: boolean;
   readonly limit?: number;
   /** Newest first instead of oldest first. */

@@ -6,7 +6,8 @@
  * backlog cannot hide another's. Model ids are kept as their 16 hex digits; reasons, classes and
  * outcomes as the numbers that travel. `audit_counts` are sums over the others, kept as they grow:
  * a log of a million windows is not read again to say how a student fares. They begin with the
- * first gateway that has the table.
+ * first gateway that has the table. `teachers` gives the classes their names, for who reads the
+ * store without a gateway; the one seen last is the present one.
  */
 
 import { BOUT_INSERT, BOUT_TABLES } from "./label-bouts.ts";
@@ -112,6 +113,11 @@ CREATE TABLE IF NOT EXISTS audit_counts (
   weight_agreed REAL NOT NULL,
   PRIMARY KEY (node, model)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS teachers (
+  id TEXT PRIMARY KEY,
+  classes TEXT NOT NULL,
+  seen_ms INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS outcomes (
   id INTEGER PRIMARY KEY,
   node INTEGER NOT NULL,
@@ -125,6 +131,10 @@ ${BOUT_TABLES}`;
 /** For a log of before windows came in more than one encoding, and of before there were encoders. */
 export const ADD_ENCODING = "ALTER TABLE offloads ADD COLUMN encoding INTEGER NOT NULL DEFAULT 0";
 export const ADD_ENCODER = "ALTER TABLE offloads ADD COLUMN encoder TEXT NOT NULL DEFAULT ''";
+
+/** Which teacher a gateway has, said at each start. */
+export const PUT_TEACHER =
+  "INSERT OR REPLACE INTO teachers (id, classes, seen_ms) VALUES (?, ?, ?)";
 
 /** In the order of `COUNT_NAMES`. */
 export const AUDIT_COLUMNS = COUNT_NAMES.map((name) =>
@@ -181,6 +191,7 @@ export const SELECT = {
     `SELECT ${offloadColumns(encoding)}, l.teacher, l.answered_ms, l.trusted, l.probabilities
     FROM labels l JOIN offloads o ON o.id = l.offload JOIN nodes n ON n.id = o.node
     WHERE l.offload > ? AND l.answered_ms >= ? AND l.trusted >= ? AND ${WINDOWS_ONLY}
+      AND o.time_ms >= ? AND o.time_ms < ?
     ORDER BY l.offload ${newestFirst ? "DESC" : "ASC"} LIMIT ?`,
   softLabelCount: "SELECT count(*) AS total, coalesce(sum(trusted), 0) AS trusted FROM labels",
   nodes: "SELECT * FROM nodes ORDER BY name",
@@ -188,6 +199,8 @@ export const SELECT = {
   hasAuditCounts: "SELECT 1 FROM sqlite_schema WHERE name = 'audit_counts'",
   hasEncoding: "SELECT 1 FROM pragma_table_info('offloads') WHERE name = 'encoding'",
   hasEncoder: "SELECT 1 FROM pragma_table_info('offloads') WHERE name = 'encoder'",
+  hasTeachers: "SELECT 1 FROM sqlite_schema WHERE name = 'teachers'",
+  classes: "SELECT classes FROM teachers ORDER BY seen_ms DESC LIMIT 1",
   lastBehaviour: `SELECT * FROM behaviours WHERE node = ? AND epoch = ?
     ORDER BY window_index DESC LIMIT 1`,
 } as const;

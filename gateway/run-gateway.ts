@@ -85,7 +85,7 @@ export async function startGateway(
   const unlock = dependencies.unlock ?? lockDataDirectory(config.dataDirectory);
   let store: StoreThread | undefined;
   try {
-    store = await openStore(config, dependencies.log);
+    store = await openStore(config, dependencies);
     return await run(config, dependencies, store, unlock);
   } catch (error) {
     await store?.close();
@@ -124,10 +124,14 @@ function restored(state: GatewayState, reader: LabelReader): GatewayEffect[] {
   );
 }
 
-async function openStore(config: GatewayConfig, log: Log): Promise<StoreThread> {
+async function openStore(
+  config: GatewayConfig,
+  { teacher: { id, classes }, log }: GatewayDependencies,
+): Promise<StoreThread> {
   const { labelPagesMax, dataDirectory: directory } = config;
   const limit = labelPagesMax === undefined ? {} : { pagesMax: labelPagesMax };
-  const store = await openStoreThread({ directory, nowMs: Date.now(), ...limit });
+  const teacher = { id, classes };
+  const store = await openStoreThread({ directory, nowMs: Date.now(), teacher, ...limit });
   if (store.setAside !== undefined) {
     log("error", "the label log was damaged and has been set aside; a new one is begun", {
       file: store.setAside,

@@ -46,6 +46,7 @@ const KNOWN_BY: Readonly<Record<string, RegExp>> = {
   yaml: /^gateway\/config\.ts$/,
   fflate: /^recordings\/unzip\.ts$/,
   ws: /^gateway\/websocket-listener\.ts$/,
+  "hyparquet-writer": /^cli\/parquet-rows\.ts$/,
   zod: /^(src|gateway|recordings|cli)\//,
   "node:sqlite": /^gateway\/(label-[a-z-]+|data-lock|access-store|database-files)\.ts$/,
   "@tensorflow/*": /^gateway\/tensorflow-teacher[a-z-]*\.ts$/,
