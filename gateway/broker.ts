@@ -13,10 +13,11 @@
  */
 
 import type { Duplex } from "node:stream";
-import { Aedes, type AuthenticateError, type Client } from "aedes";
+import { Aedes, type AuthenticateError, type Client, type PublishPacket } from "aedes";
 import { joinTopic } from "../src/wire/join.ts";
 import { LIMITS } from "../src/wire/limits.ts";
 import type { NodeId } from "../src/wire/messages.ts";
+import { parseRequestTopic } from "../src/wire/requests.ts";
 import { parseDownTopic, type TopicBase } from "../src/wire/topics.ts";
 import { ACCESS_RULES, type AccessRules, gatewayFilters, type Publishing } from "./access.ts";
 import { Authentication, type Peer, type Session } from "./authentication.ts";
@@ -61,6 +62,7 @@ export async function startBroker(options: BrokerOptions, events: LinkEvents): P
     await testRights(options.base, doors.trial());
     await subscribeGateway(aedes, options.base, events);
     await listenAll(options, doors.hall, events.log, listeners);
+    doors.takesRequests = true;
   } catch (error) {
     await closeAll(aedes, doors, listeners);
     throw error;
@@ -73,12 +75,15 @@ export async function startBroker(options: BrokerOptions, events: LinkEvents): P
     isOpen: () => !aedes.closed,
     publish: (topic, payload, how) => {
       if (aedes.closed) return;
+      const { correlationData, qos, retain } = how;
       const packet = {
         cmd: "publish",
         topic,
         payload: bufferOf(payload),
         dup: false,
-        ...how,
+        qos,
+        retain,
+        ...(correlationData && { properties: { correlationData: bufferOf(correlationData) } }),
       } as const;
       const down = parseDownTopic(options.base, topic);
       const done = (error?: Error): void => {
@@ -119,6 +124,8 @@ class Doors {
   readonly hall: Hall;
   /** The nodes that hear their own topics now. */
   readonly listening = new Map<NodeId, Client>();
+  /** Not while rights are tried: the self-test's operator asks for something, too. */
+  takesRequests = false;
   readonly #aedes: Aedes;
   readonly #options: BrokerOptions;
   readonly #events: LinkEvents;
@@ -230,7 +237,10 @@ class Doors {
     aedes.published = (packet, client, done) => {
       done();
       const session = client === null ? undefined : this.#guests.get(client)?.session;
-      if (session?.principal.role === "joining") void this.#join(client, session, packet.payload);
+      if (client === null || session === undefined) return;
+      const { principal } = session;
+      if (principal.role === "joining") void this.#join(client, session, packet.payload);
+      else if (principal.role === "operator") this.#ask(principal.user, packet);
     };
   }
 
@@ -280,6 +290,15 @@ class Doors {
     const payload = Buffer.from(JSON.stringify(response));
     client.publish({ ...emptyMessage(topic), payload, qos: 1 }, () => undefined);
     this.#review();
+  }
+
+  /** What an operator publishes is a request, if it is not that a Home Assistant is there. */
+  #ask(user: string, packet: PublishPacket): void {
+    const name = parseRequestTopic(this.#options.base, packet.topic);
+    if (name === undefined || !this.takesRequests) return;
+    const { responseTopic, correlationData } = packet.properties ?? {};
+    const payload = bufferOf(packet.payload);
+    this.#events.onRequest?.({ name, payload, user, responseTopic, correlationData });
   }
 
   /** Ends the sessions of those whose credentials have been taken away or replaced. */

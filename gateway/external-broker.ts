@@ -11,6 +11,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { connect, type MqttClient } from "mqtt";
 import { EdgeError } from "../src/assert.ts";
+import { parseRequestTopic, requestFilter } from "../src/wire/requests.ts";
 import { bridgeTopic, type TopicBase } from "../src/wire/topics.ts";
 import { gatewayFilters, HOME_ASSISTANT_STATUS } from "./access.ts";
 import type { Link, LinkEvents, PublishOptions } from "./link.ts";
@@ -61,7 +62,12 @@ export function connectBroker(options: ExternalBrokerOptions, events: LinkEvents
       events.onConnection(true);
     });
   });
-  client.on("message", (topic, payload) => events.onMessage(topic, payload));
+  client.on("message", (topic, payload, { retain }) => {
+    const name = parseRequestTopic(options.base, topic);
+    if (name === undefined || options.filters !== undefined) events.onMessage(topic, payload);
+    // A request that a broker keeps would be carried out again after each connection.
+    else if (!retain) events.onRequest?.({ name, payload, user: undefined });
+  });
   client.on("error", (error) => {
     const reason = describe(error);
     if (reason !== problem) events.log("warning", "broker does not answer", { reason });
@@ -92,12 +98,12 @@ function subscribe(
   events: LinkEvents,
   onReady: () => void,
 ): void {
-  const filters = options.filters ?? gatewayFilters(options.base);
+  const requests = requestFilter(options.base);
+  const filters = options.filters ?? [...gatewayFilters(options.base), requests];
   client.subscribe([...filters], { qos: 1 }, (error, granted) => {
-    // Without this one everything works but that configurations are told again.
-    const refused = granted?.find(
-      (grant) => grant.qos > 2 && grant.topic !== HOME_ASSISTANT_STATUS,
-    );
+    // Without these everything works but that configurations are told again, and that one can ask.
+    const spared = [HOME_ASSISTANT_STATUS, requests];
+    const refused = granted?.find((grant) => grant.qos > 2 && !spared.includes(grant.topic));
     if (error === null && refused === undefined) return onReady();
     events.log("error", "the broker does not let the gateway subscribe", {
       filter: refused?.topic ?? filters.join(" "),
@@ -115,7 +121,9 @@ function publish(
   events: LinkEvents,
 ): void {
   const bytes = typeof payload === "string" ? payload : Buffer.from(payload);
-  client.publish(topic, bytes, how, (error) => {
+  // Properties are of MQTT 5, which is not spoken here.
+  const { qos, retain } = how;
+  client.publish(topic, bytes, { qos, retain }, (error) => {
     if (error) events.log("debug", "publish failed", { topic, reason: error.message });
   });
 }

@@ -17,8 +17,13 @@ import type { ServerCertificates } from "./tls-listener.ts";
 
 export type HttpRoute = Route & {
   /** Writes the whole answer, or opens a stream. The headers that every answer has are set. */
-  readonly answer: (response: ServerResponse) => void;
+  readonly answer: (response: ServerResponse, posted: Posted) => void;
 };
+
+/** What was posted, and the operator who did; of what is only read, nothing. */
+export type Posted = { readonly body: Uint8Array; readonly user: string | undefined };
+
+const NOTHING_POSTED: Posted = { body: new Uint8Array(), user: undefined };
 
 export type HttpAt = {
   readonly host: string;
@@ -54,25 +59,27 @@ export async function listenHttp(
     for (const [name, value] of Object.entries(headersOf(secure))) response.setHeader(name, value);
     const ruling = ruleOn(askedOf(request, secure), routes, at.names);
     if (!ruling.ok) {
-      if (ruling.status === 405) response.setHeader("allow", "GET, HEAD");
-      if (ruling.status === 413) response.setHeader("connection", "close");
+      if (ruling.allow !== undefined) response.setHeader("allow", ruling.allow);
+      // What is left of it is not read.
+      if (request.method === "POST" || ruling.status === 413) {
+        response.setHeader("connection", "close");
+      }
       return say(response, ruling.status, ruling.reason);
     }
     const { route } = ruling;
-    if (route.for === "anyone") return route.answer(response);
+    if (route.for === "anyone") return route.answer(response, NOTHING_POSTED);
     const claim = credentialsOf(request.headers.authorization);
-    readerOf(peerOfRequest(request), claim, authentication).then(
-      ({ reason, session }) => {
+    admit(peerOfRequest(request), claim, authentication, route).then(
+      (admitted) => {
         if (response.destroyed) return;
-        if (reason === undefined) {
-          if (session !== undefined) readers.add(response, session);
-          return route.answer(response);
-        }
-        if (claim !== undefined) {
+        if (admitted.ok) return answer(request, response, route, admitted.session, readers);
+        const { reason, status } = admitted;
+        if (claim !== undefined || status === 403) {
           log("warning", "page refused", { peer: request.socket.remoteAddress ?? "", reason });
         }
-        response.setHeader("www-authenticate", REALM);
-        say(response, 401, reason);
+        if (status === 401) response.setHeader("www-authenticate", REALM);
+        if (request.method === "POST") response.setHeader("connection", "close");
+        say(response, status, reason);
       },
       () => say(response, 500, "something is wrong with this gateway"),
     );
@@ -87,6 +94,44 @@ export async function listenHttp(
       return door.close();
     },
   };
+}
+
+function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  route: HttpRoute,
+  session: Session | undefined,
+  readers: Readers,
+): void {
+  if (route.method !== "POST") {
+    if (session !== undefined) readers.add(response, session);
+    return route.answer(response, NOTHING_POSTED);
+  }
+  const principal = session?.principal;
+  const user = principal?.role === "operator" ? principal.user : undefined;
+  readBody(request, (body) => {
+    if (body !== undefined) return route.answer(response, { body, user });
+    response.setHeader("connection", "close");
+    say(response, 413, "the body is too long");
+  });
+}
+
+/** Undefined for one that is too long. Of one that ends early nothing is made; a slow one is ended by
+ * the server's own time for a request. */
+function readBody(request: IncomingMessage, then: (body: Uint8Array | undefined) => void): void {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  request.on("data", (part: Buffer) => {
+    const wasShort = bytes <= HTTP_LIMITS.bodyBytes;
+    bytes += part.length;
+    if (bytes <= HTTP_LIMITS.bodyBytes) parts.push(part);
+    else if (wasShort) {
+      request.pause();
+      then(undefined);
+    }
+  });
+  request.on("end", () => then(Buffer.concat(parts)));
+  request.on("error", () => undefined);
 }
 
 function openServer(certificates: ServerCertificates | undefined): Server {
@@ -130,6 +175,8 @@ function askedOf(request: IncomingMessage, secure: boolean) {
     host: headers.host,
     origin: headers.origin,
     site: typeof site === "string" ? site : undefined,
+    bodyBytes: length === undefined ? undefined : Number(length),
+    contentType: headers["content-type"],
     hasBody: headers["transfer-encoding"] !== undefined || (length !== undefined && length !== "0"),
     localAddress: socket.localAddress ?? "",
     secure,
@@ -159,24 +206,45 @@ class Readers {
   }
 }
 
-/** Who asks, or why they may not. What a page shows is what readers may hear. */
-async function readerOf(
+type Admission =
+  | { readonly ok: true; readonly session?: Session }
+  | { readonly ok: false; readonly status: 401 | 403; readonly reason: string };
+
+/**
+ * Who asks, or why they may not. What a page shows is what readers may hear. What is posted is asked
+ * by operators alone: also on this machine, where reading needs no credentials, a browser is asked for
+ * the operator's.
+ */
+async function admit(
   peer: Peer,
   claim: ReturnType<typeof credentialsOf>,
   authentication: Authentication | undefined,
-): Promise<{ readonly reason?: string; readonly session?: Session }> {
+  route: Route,
+): Promise<Admission> {
+  const isForOperators = route.for === "operators" || route.method === "POST";
   if (authentication === undefined) {
-    const reason = "without a broker of our own only this machine may look";
-    return peer.loopback ? {} : { reason };
+    if (isForOperators) {
+      return deny(403, "this gateway knows no operators: ask over MQTT, at the broker that does");
+    }
+    return peer.loopback
+      ? { ok: true }
+      : deny(401, "without a broker of our own only this machine may look");
   }
   const password = claim === undefined ? undefined : Buffer.from(claim.password);
   const claimed = authentication.claim(peer, { clientId: "", user: claim?.user, password });
-  if (!claimed.ok) return { reason: claimed.reason };
+  if (!claimed.ok) return deny(401, claimed.reason);
   const session = await authentication.prove(claimed, peer, password);
-  if (!("principal" in session)) return { reason: session.reason };
+  if (!("principal" in session)) return deny(401, session.reason);
   const { role } = session.principal;
-  if (role === "node" || role === "joining") return { reason: "this is nobody who may read" };
-  return { session };
+  if (role === "node" || role === "joining") return deny(401, "this is nobody who may read");
+  if (!isForOperators || role === "operator") return { ok: true, session };
+  return role === "local"
+    ? deny(401, "this needs the credentials of an operator")
+    : deny(403, "this is for operators, not for readers");
+}
+
+function deny(status: 401 | 403, reason: string): Admission {
+  return { ok: false, status, reason };
 }
 
 function say(response: ServerResponse, status: number, text: string): void {

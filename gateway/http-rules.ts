@@ -1,13 +1,18 @@
 /**
  * What the gateway's HTTP listener answers to whom: every rule, every limit and every header. Pure.
  *
- * It reads and never changes anything, so that a page of somebody else can make nobody do anything
- * here. Four things keep such a page from reading: no header of ours lets another origin read, the
- * name in `Host` must be one that nobody can point here (DNS rebinding), a foreign `Origin` is
+ * Four things keep a page of somebody else from reading: no header of ours lets another origin read,
+ * the name in `Host` must be one that nobody can point here (DNS rebinding), a foreign `Origin` is
  * refused, and beyond this machine nothing is shown without credentials.
+ *
+ * Only `POST` changes anything, and only where an operator has shown its credentials. Browsers add
+ * those to what any page makes them ask (cross-site request forgery), so a request that changes
+ * something must come from a page of our own, by `Origin` or by `Sec-Fetch-Site`: without a word on
+ * where it comes from it is refused. And it must be JSON, which no form can send.
  */
 
 import { isIP } from "node:net";
+import { REQUEST_BYTES_MAX } from "../src/wire/requests.ts";
 
 /** Every limit of the listener. */
 export const HTTP_LIMITS = {
@@ -18,6 +23,8 @@ export const HTTP_LIMITS = {
   streams: 64,
   headerBytes: 8 * 1024,
   urlBytes: 1_024,
+  /** What is posted: as much as over MQTT. */
+  bodyBytes: REQUEST_BYTES_MAX,
   /** To say a whole request, from the first byte. */
   requestMs: 5_000,
   /** An idle connection is closed. */
@@ -45,6 +52,9 @@ export type Asked = {
   /** `Sec-Fetch-Site`: how the page that asks is related to us, where the browser says it. */
   readonly site: string | undefined;
   readonly hasBody: boolean;
+  /** `Content-Length`; undefined where it is not said, and the body is counted as it comes. */
+  readonly bodyBytes: number | undefined;
+  readonly contentType: string | undefined;
   /** The address of this machine that the connection came in on. */
   readonly localAddress: string;
   readonly secure: boolean;
@@ -52,17 +62,23 @@ export type Asked = {
 
 export type Route = {
   readonly path: string;
-  /** `anyone`: without credentials, from anywhere. */
-  readonly for: "anyone" | "readers";
+  /** `GET` also answers `HEAD`; only what is posted changes anything. */
+  readonly method?: "GET" | "POST";
+  /** `anyone`: without credentials, from anywhere. What is posted is for operators, always. */
+  readonly for: "anyone" | "readers" | "operators";
 };
 
 export type Ruling<R extends Route> =
   | { readonly ok: true; readonly route: R }
   | {
       readonly ok: false;
-      readonly status: 400 | 403 | 404 | 405 | 413 | 414 | 421;
+      readonly status: RefusalStatus;
       readonly reason: string;
+      /** With 405: what may be asked there. */
+      readonly allow?: string;
     };
+
+type RefusalStatus = 400 | 403 | 404 | 405 | 413 | 414 | 415 | 421;
 
 /** @param names besides addresses and this machine's own: what people call the gateway */
 export function ruleOn<R extends Route>(
@@ -74,22 +90,56 @@ export function ruleOn<R extends Route>(
   if (!isOurHost(asked.host, asked.localAddress, names)) {
     return refuse(421, "this gateway is not known by that name (http.names)");
   }
-  if (asked.method !== "GET" && asked.method !== "HEAD") return refuse(405, "only GET and HEAD");
-  if (asked.hasBody) return refuse(413, "a question has no body here");
+  const path = asked.url.split("?")[0] ?? "";
+  const isPost = asked.method === "POST";
+  if (!isPost && asked.method !== "GET" && asked.method !== "HEAD") {
+    return notAllowed(routes, path);
+  }
+  if (asked.hasBody && !isPost) return refuse(413, "a question has no body here");
   const origin = `${asked.secure ? "https" : "http"}://${asked.host}`;
   if (asked.origin !== undefined && asked.origin !== origin) {
-    return refuse(403, "a page of another origin may not read this");
+    return refuse(403, "a page of another origin may not use this");
   }
-  const path = asked.url.split("?")[0] ?? "";
-  const route = routes.find((one) => one.path === path);
-  if (route === undefined) return refuse(404, "there is nothing here");
-  // Somebody may come by a link from elsewhere, but to the page alone.
-  const isForeign = asked.site === "cross-site" || asked.site === "same-site";
-  if (isForeign && path !== "/") return refuse(403, "another page may not use this");
-  return { ok: true, route };
+  const here = routes.filter((one) => one.path === path);
+  if (here.length === 0) return refuse(404, "there is nothing here");
+  const route = here.find((one) => (one.method === "POST") === isPost);
+  if (route === undefined) return notAllowed(routes, path);
+  const refused = isPost ? whyNotPost(asked) : whyNotRead(asked, path);
+  return refused ?? { ok: true, route };
 }
 
-function refuse(status: 400 | 403 | 404 | 405 | 413 | 414 | 421, reason: string) {
+type Refused = Extract<Ruling<Route>, { ok: false }>;
+
+/** Somebody may come by a link from elsewhere, but to a page alone. */
+function whyNotRead({ site }: Asked, path: string): Refused | undefined {
+  const isForeign = site === "cross-site" || site === "same-site";
+  return isForeign && path !== "/" ? refuse(403, "another page may not use this") : undefined;
+}
+
+/** A foreign `Origin` has been refused by now; a browser that says none says the site. */
+function whyNotPost(asked: Asked): Refused | undefined {
+  const { site, origin } = asked;
+  if (site !== undefined && site !== "same-origin") {
+    return refuse(403, "another page may not use this");
+  }
+  if (site === undefined && origin === undefined) {
+    return refuse(403, "say where it comes from: Origin, or Sec-Fetch-Site");
+  }
+  if (!/^application\/json\s*(;\s*charset=utf-8\s*)?$/i.test(asked.contentType ?? "")) {
+    return refuse(415, "only application/json");
+  }
+  if ((asked.bodyBytes ?? 0) > HTTP_LIMITS.bodyBytes) return refuse(413, "the body is too long");
+  return undefined;
+}
+
+function notAllowed(routes: readonly Route[], path: string): Refused {
+  const here = routes.filter((one) => one.path === path);
+  const isPost = here.length > 0 && here.every(({ method }) => method === "POST");
+  const allow = isPost ? "POST" : "GET, HEAD";
+  return { ...refuse(405, `only ${isPost ? "POST" : "GET and HEAD"}`), allow };
+}
+
+function refuse(status: RefusalStatus, reason: string) {
   return { ok: false, status, reason } as const;
 }
 

@@ -10,7 +10,21 @@ export type LinkEvents = {
   readonly onMessage: (topic: string, payload: Uint8Array) => void;
   /** The way to the broker is open or not; retained topics must be told anew each time it opens. */
   readonly onConnection: (open: boolean) => void;
+  /** Somebody who may asks for something. */
+  readonly onRequest?: (request: LinkRequest) => void;
   readonly log: Log;
+};
+
+/** A message below `bridge/request/`, of somebody who may publish there. */
+export type LinkRequest = {
+  /** What stands behind `bridge/request/`. */
+  readonly name: string;
+  readonly payload: Uint8Array;
+  /** Undefined on a broker of somebody else, which does not say. */
+  readonly user: string | undefined;
+  /** Of MQTT 5 (4.10): where the answer is wanted, and what it is to be known by. */
+  readonly responseTopic?: string | undefined;
+  readonly correlationData?: Uint8Array | undefined;
 };
 
 export type Link = {
@@ -25,7 +39,12 @@ export type Link = {
   close(): Promise<void>;
 };
 
-export type PublishOptions = { readonly qos: 0 | 1; readonly retain: boolean };
+export type PublishOptions = {
+  readonly qos: 0 | 1;
+  readonly retain: boolean;
+  /** For readers that speak MQTT 5; others get the message without it. */
+  readonly correlationData?: Uint8Array;
+};
 
 export type LogLevel = "debug" | "info" | "warning" | "error";
 

@@ -8,10 +8,12 @@ import { Board } from "./board.ts";
 import type { GatewayConfig } from "./config.ts";
 import { EventStreams } from "./http-events.ts";
 import { listenHttp } from "./http-listener.ts";
+import { requestRoutes } from "./http-requests.ts";
 import { boardRoutes } from "./http-routes.ts";
 import { readPage } from "./page-files.ts";
 import type { Log } from "./link.ts";
 import { encryptedListeners } from "./open-listeners.ts";
+import type { RequestDesk } from "./request-desk.ts";
 import { ServerCertificates } from "./tls-listener.ts";
 
 export type OpenPage = {
@@ -19,6 +21,13 @@ export type OpenPage = {
   /** Everything that goes out on public topics. */
   readonly take: (topic: string, json: string) => void;
   readonly close: () => Promise<void>;
+};
+
+export type PageParts = {
+  readonly health: () => { readonly degraded: string | null };
+  /** Answers what operators post. */
+  readonly desk: Pick<RequestDesk, "answer">;
+  readonly log: Log;
 };
 
 /**
@@ -30,11 +39,10 @@ export type OpenPage = {
 export async function openPage(
   config: GatewayConfig,
   link: { readonly authentication?: Authentication; readonly close: () => Promise<void> },
-  health: () => { readonly degraded: string | null },
-  log: Log,
+  parts: PageParts,
 ): Promise<OpenPage | undefined> {
   try {
-    return await open(config, link.authentication, health, log);
+    return await open(config, link.authentication, parts);
   } catch (error) {
     await link.close();
     throw error;
@@ -44,8 +52,7 @@ export async function openPage(
 async function open(
   config: GatewayConfig,
   authentication: Authentication | undefined,
-  health: () => { readonly degraded: string | null },
-  log: Log,
+  { health, desk, log }: PageParts,
 ): Promise<OpenPage | undefined> {
   const { http, tls, dataDirectory, base } = config;
   if (!http.enabled) return undefined;
@@ -64,7 +71,7 @@ async function open(
   const board = new Board(base);
   const streams = new EventStreams(board);
   try {
-    const routes = boardRoutes(readPage(), board, streams, health);
+    const routes = [...boardRoutes(readPage(), board, streams, health), ...requestRoutes(desk)];
     const listener = await listenHttp(http, routes, { authentication, certificates, log });
     log("info", "page", { url: listener.url });
     return {

@@ -20,6 +20,7 @@ import {
   createState,
   newDiscovery,
   type GatewayEffect,
+  type GatewaySettings,
   type GatewayState,
 } from "./gateway-state.ts";
 import type { LabelReader } from "./label-reader.ts";
@@ -32,6 +33,9 @@ import { Performer } from "./performer.ts";
 import type { Rollout } from "./rollout.ts";
 import { openPage } from "./open-page.ts";
 import { needsOf } from "./release-fit.ts";
+import { gatewayRequests } from "./gateway-requests.ts";
+import { answerOverMqtt } from "./mqtt-requests.ts";
+import { RequestDesk } from "./request-desk.ts";
 import { ServerCertificates } from "./tls-listener.ts";
 import { openStoreThread, type StoreThread } from "./store-thread.ts";
 
@@ -149,18 +153,7 @@ async function run(
 ): Promise<RunningGateway> {
   const { teacher, log } = dependencies;
   refuseUnknownBehaviours(config, teacher.classes);
-  const settings = {
-    base: config.base,
-    classes: teacher.classes,
-    teacher,
-    tail: dependencies.tail,
-    version: config.version,
-    startedMs: Date.now(),
-    rolloutPolicy: config.releases.policy,
-    silences: config.silences,
-    nodesMax: config.nodesMax,
-    devicesMs: DEVICES_MS,
-  };
+  const settings = settingsOf(config, dependencies);
   const { reader } = store;
   const desk = newBehaviourDesk(config.behaviours, teacher.classes, windowTimes(dependencies));
   const discovery = newDiscovery(config.homeAssistant);
@@ -169,12 +162,16 @@ async function run(
   // Before anything new can come in.
   const missed = restored(state, reader);
   const performer = new Performer(config, dependencies, store, state);
+  const requests = openRequests(config, state, performer, log);
   const link = await openLink(config, {
     onMessage: (topic, payload) => performer.happen({ kind: "message", topic, payload }),
     onConnection: (open) => performer.connected(open),
+    // Nobody is let in before the broker is there, so the link is known by then.
+    onRequest: (request) => void answerOverMqtt(config.base, requests, link, request),
     log,
   });
-  const page = await openPage(config, link, () => ({ degraded: state.degraded }), log);
+  const health = () => ({ degraded: state.degraded });
+  const page = await openPage(config, link, { health, desk: requests, log });
   performer.begin(page === undefined ? link : overheard(link, page.take));
   for (const effect of missed) performer.perform(effect);
   const metrics = await listenForMetrics(config.metrics, () => performer.metrics(), log);
@@ -210,6 +207,38 @@ async function run(
       unlock();
     },
   };
+}
+
+function settingsOf(
+  config: GatewayConfig,
+  { teacher, tail }: GatewayDependencies,
+): GatewaySettings {
+  return {
+    base: config.base,
+    classes: teacher.classes,
+    teacher,
+    tail,
+    version: config.version,
+    startedMs: Date.now(),
+    rolloutPolicy: config.releases.policy,
+    silences: config.silences,
+    nodesMax: config.nodesMax,
+    devicesMs: DEVICES_MS,
+  };
+}
+
+/** What operators may ask for, and who carries it out. */
+function openRequests(
+  config: GatewayConfig,
+  state: GatewayState,
+  performer: Performer,
+  log: Log,
+): RequestDesk {
+  return new RequestDesk({
+    table: gatewayRequests({ config, state, queued: () => performer.queue.size }),
+    tellDiary: (entry) => performer.happen({ kind: "diary", entry }),
+    log,
+  });
 }
 
 type OpenedLink = Link &

@@ -1,6 +1,10 @@
 /** Who may ask the page's listener for what: forged names, origins, methods, paths and credentials. */
 
 import { describe, expect, it } from "vitest";
+import { Board } from "../gateway/board.ts";
+import { EventStreams } from "../gateway/http-events.ts";
+import { requestRoutes } from "../gateway/http-requests.ts";
+import { boardRoutes } from "../gateway/http-routes.ts";
 import {
   type Asked,
   credentialsOf,
@@ -8,6 +12,8 @@ import {
   isOurHost,
   ruleOn,
 } from "../gateway/http-rules.ts";
+import { REQUEST_NAMES } from "../src/wire/requests.ts";
+import { topicBase } from "../src/wire/topics.ts";
 
 const ROUTES = [
   { path: "/", for: "readers" },
@@ -22,6 +28,8 @@ const GOOD: Asked = {
   origin: undefined,
   site: undefined,
   hasBody: false,
+  bodyBytes: undefined,
+  contentType: undefined,
   localAddress: "127.0.0.1",
   secure: false,
 };
@@ -59,6 +67,76 @@ describe("a request", () => {
       for (const { path } of ROUTES) expect(statusOf({ method, url: path })).toBe(405);
     },
   );
+});
+
+/** Every route of a gateway but those that are asked with GET. */
+const POSTED = [
+  ...boardRoutes(
+    [],
+    new Board(topicBase("bellwether")),
+    new EventStreams(new Board(topicBase("bellwether"))),
+    () => ({ degraded: null }),
+  ),
+  ...requestRoutes({ answer: () => Promise.reject(new Error("nothing is carried out here")) }),
+].filter(({ method }) => method !== undefined && method !== "GET");
+
+describe("what changes something", () => {
+  const posted: Partial<Asked> = {
+    method: "POST",
+    origin: "http://127.0.0.1:8811",
+    site: "same-origin",
+    hasBody: true,
+    bodyBytes: 2,
+    contentType: "application/json",
+  };
+  const rulingOn = (url: string, more: Partial<Asked>): number => {
+    const ruling = ruleOn({ ...GOOD, ...posted, url, ...more }, POSTED, []);
+    return ruling.ok ? 200 : ruling.status;
+  };
+
+  it("is for operators, and by POST", () => {
+    expect(POSTED.map(({ path }) => path)).toEqual(REQUEST_NAMES.map((n) => `/api/request/${n}`));
+    for (const route of POSTED) expect(route).toMatchObject({ method: "POST", for: "operators" });
+  });
+
+  it.each<[string, Partial<Asked>, number]>([
+    ["from a page of ours", {}, 200],
+    ["from a page of ours, by its site alone", { origin: undefined }, 200],
+    ["from a page of ours, by its origin alone", { site: undefined }, 200],
+    ["from a program that says where it comes from", { site: undefined, hasBody: false }, 200],
+    ["with the letters' set", { contentType: "application/json; charset=utf-8" }, 200],
+    ["with no word on where it comes from", { origin: undefined, site: undefined }, 403],
+    ["from a foreign page", { origin: "http://evil.example", site: "cross-site" }, 403],
+    ["from a foreign page that says no origin", { origin: undefined, site: "cross-site" }, 403],
+    ["from a neighbour's page", { origin: undefined, site: "same-site" }, 403],
+    ["typed by somebody", { origin: undefined, site: "none" }, 403],
+    ["from another port", { origin: "http://127.0.0.1:3000", site: "same-site" }, 403],
+    ["over another scheme", { origin: "https://127.0.0.1:8811", site: undefined }, 403],
+    ["from an opaque origin", { origin: "null", site: undefined }, 403],
+    ["whose origin and site disagree", { origin: "http://evil.example", site: "same-origin" }, 403],
+    ["under a name that was pointed here", { host: "evil.example:8811" }, 421],
+    ["as a form", { contentType: "application/x-www-form-urlencoded" }, 415],
+    ["as a form with files", { contentType: "multipart/form-data; boundary=x" }, 415],
+    ["as plain text, as a form may", { contentType: "text/plain" }, 415],
+    ["as plain text with JSON in its name", { contentType: "text/plain; application/json" }, 415],
+    ["of no type", { contentType: undefined }, 415],
+    ["with too much in it", { bodyBytes: HTTP_LIMITS.bodyBytes + 1 }, 413],
+    ["with as much as may be", { bodyBytes: HTTP_LIMITS.bodyBytes }, 200],
+    ["by GET", { method: "GET", hasBody: false }, 405],
+    ["by PUT", { method: "PUT" }, 405],
+    ["by DELETE", { method: "DELETE" }, 405],
+  ])("%s", (_what, more, status) => {
+    expect(POSTED.length).toBeGreaterThan(0);
+    for (const { path } of POSTED) expect([path, rulingOn(path, more)]).toEqual([path, status]);
+  });
+
+  it("says what may be asked where something else is", () => {
+    const [first] = POSTED;
+    const byGet = ruleOn({ ...GOOD, url: first?.path ?? "" }, POSTED, []);
+    expect(byGet).toMatchObject({ ok: false, status: 405, allow: "POST" });
+    const byPost = ruleOn({ ...GOOD, ...posted, url: "/api/state" }, ROUTES, []);
+    expect(byPost).toMatchObject({ ok: false, status: 405, allow: "GET, HEAD" });
+  });
 });
 
 describe("the name in Host", () => {

@@ -270,6 +270,7 @@ export const BRIDGE_EVENTS = [
   "release-outcome",
   "release-withheld",
   "refused",
+  "request",
 ] as const;
 
 /** `<base>/bridge/event`, not retained: one line of the gateway's diary. */
