@@ -12,6 +12,7 @@ import type { Engine, LoadedStudent } from "../src/engine/engine.ts";
 import { gateOf } from "../src/gate/gate-bytes.ts";
 import type { GateParameters } from "../src/gate/gate-parameters.ts";
 import { type Container, decodeContainer } from "../src/model/container.ts";
+import { encoderRamBytes } from "../src/model/encoder-cost.ts";
 import { selfTestHashes } from "../src/model/self-test.ts";
 import { studentCost } from "../src/model/student-cost.ts";
 import type { ModelId, ReleaseOutcome } from "../src/wire/messages.ts";
@@ -85,7 +86,9 @@ export function loadRelease(
   }
   const misfit = misfitOf(model.container, manifest, running.container);
   if (misfit !== undefined) return refused("wrong-cohort", misfit);
-  const needed = Math.max(...studentCost(model.container.student).map((cost) => cost.ramBytes));
+  const { student, encoder } = model.container;
+  const exits = Math.max(...studentCost(student).map((cost) => cost.ramBytes));
+  const needed = exits + (encoder === undefined ? 0 : encoderRamBytes(encoder));
   if (needed > ramBytes) {
     return refused("too-large", `needs ${needed} bytes of memory, there are ${ramBytes}`);
   }

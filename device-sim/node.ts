@@ -11,7 +11,7 @@
 import { EdgeError, unreachable } from "../src/assert.ts";
 import { applySetting, gateVerdict } from "../src/gate/decide.ts";
 import { carryGateState } from "../src/gate/gate-state.ts";
-import { CONTAINER_VERSION } from "../src/model/container-layout.ts";
+import { ENCODER_CONTAINER_VERSION } from "../src/model/container-layout.ts";
 import { decodeDown, encodeUp } from "../src/wire/frames.ts";
 import type { DownKind, DownMessage } from "../src/wire/messages.ts";
 import { answerWindow, flushReport } from "./answering.ts";
@@ -226,7 +226,7 @@ function helloFrame(node: Node): Uint8Array {
     cohort: model.container.cohort,
     modelId: model.modelId,
     releaseSequence: sequence,
-    formatVersion: CONTAINER_VERSION,
+    formatVersion: ENCODER_CONTAINER_VERSION,
     slotBytes: settings.slotBytes,
     ramBytes: settings.ramBytes,
     wakeMs: settings.wakeMs,

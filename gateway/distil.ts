@@ -259,7 +259,8 @@ function offloadTarget(current: Container): number {
   return decodeGate(current.gate).offload.targetShareQ16 / 65535;
 }
 
-/** Thresholds are solved anew; what a person chose (audits, budget, length of a burst) stays. */
+/** Thresholds are solved anew; what a person chose (audits, budget, length of a burst) stays, and so
+ * does the encoder. */
 function keptSettings(packed: Container, current: Container): Container {
   const solved = decodeGate(packed.gate);
   const chosen = decodeGate(current.gate);
@@ -269,5 +270,7 @@ function keptSettings(packed: Container, current: Container): Container {
     bucket: chosen.bucket,
     burst: { ...solved.burst, windows: chosen.burst.windows },
   });
-  return decodeContainer(encodeContainer({ ...packed, gate }));
+  // It reads the window and not the student: the gateway's tail goes on answering its codes.
+  const kept = current.encoder === undefined ? {} : { encoder: current.encoder };
+  return decodeContainer(encodeContainer({ ...packed, ...kept, gate }));
 }

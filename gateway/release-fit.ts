@@ -5,8 +5,8 @@
  * The node has the last word: it refuses what it cannot hold, whatever was thought of it here.
  */
 
-import { decodeContainer } from "../src/model/container.ts";
-import { CONTAINER_VERSION } from "../src/model/container-layout.ts";
+import { containerVersion, decodeContainer } from "../src/model/container.ts";
+import { encoderRamBytes } from "../src/model/encoder-cost.ts";
 import { studentCost } from "../src/model/student-cost.ts";
 import type { UnfitReason } from "../src/wire/messages.ts";
 import type { NodeRow } from "./label-rows.ts";
@@ -14,18 +14,20 @@ import type { NodeRow } from "./label-rows.ts";
 export type ReleaseNeeds = {
   /** The container, as it is kept in a slot. */
   readonly slotBytes: number;
-  /** The buffers of a window that goes through all exits. */
+  /** The buffers of a window that goes through all exits, and through an encoder where there is one. */
   readonly ramBytes: number;
   readonly formatVersion: number;
 };
 
 /** Throws `EdgeError` where the bytes are no container. */
 export function needsOf(container: Uint8Array): ReleaseNeeds {
-  const { student } = decodeContainer(container);
+  const decoded = decodeContainer(container);
+  const { student, encoder } = decoded;
+  const ramBytes = Math.max(...studentCost(student).map((exit) => exit.ramBytes));
   return {
     slotBytes: container.length,
-    ramBytes: Math.max(...studentCost(student).map((exit) => exit.ramBytes)),
-    formatVersion: CONTAINER_VERSION,
+    ramBytes: ramBytes + (encoder === undefined ? 0 : encoderRamBytes(encoder)),
+    formatVersion: containerVersion(decoded),
   };
 }
 

@@ -1,8 +1,7 @@
 /** Makes releases: a container, hashed, self-tested by the reference engine, and signed. */
 
 import type { Engine } from "../src/engine/engine.ts";
-import { CONTAINER_VERSION } from "../src/model/container-layout.ts";
-import { decodeContainer } from "../src/model/container.ts";
+import { containerVersion, decodeContainer } from "../src/model/container.ts";
 import { selfTestHashes } from "../src/model/self-test.ts";
 import {
   encodeManifest,
@@ -33,7 +32,7 @@ export function signRelease(
   const manifest = manifestOf(
     container,
     {
-      formatVersion: CONTAINER_VERSION,
+      formatVersion: containerVersion(decoded),
       sequence,
       purpose,
       cohort: decoded.cohort,

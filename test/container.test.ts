@@ -69,7 +69,7 @@ describe("a container", () => {
 
   it.each([
     ["container-magic", 0],
-    ["container-version", 4],
+    ["container-sections", 4],
     ["container-sections", 6],
     ["container-length", 8],
     ["student-shape", 15],

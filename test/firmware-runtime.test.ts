@@ -27,6 +27,7 @@ import {
 } from "./firmware-runtime-host.ts";
 import { containerOf } from "./mutated-containers.ts";
 import { SMALL_CNN_SPEC } from "./student-samples.ts";
+import { containerWithEncoder, ENCODER_SPEC } from "./encoder-samples.ts";
 
 const absent = withoutCompiler("the runtime in C");
 
@@ -100,6 +101,12 @@ describe.skipIf(absent)("the runtime in C says what the reference says, in as mu
     expectSameAnswers(anyShifts(), poolWindows(3));
   });
 
+  it("but not of a container with an encoder, whose format is another", () => {
+    const container = encodeContainer(containerWithEncoder(SMALL_CNN_SPEC, ENCODER_SPEC, 1));
+    const [answer] = askRuntime([program], [], [{ container }]);
+    expect(answer?.code).toBe("bad-header");
+  });
+
   it("but not of a container at an odd address", () => {
     const container = encodeContainer(containerOf(SMALL_CNN_SPEC, "int8"));
     const shifts = [0, 1, 2, 3, 4].map((shift) => ({ container, shift }));
@@ -117,8 +124,10 @@ describe("the runtime's files", () => {
     const header = readFileSync(path.join(FIRMWARE_FOLDER, "runtime", "bw_limits.h"), "utf8");
     const lines = header.matchAll(/^#define BW_(M[A-Z_]+) (\d+)u$/gm);
     const named = Object.entries(MODEL_LIMITS)
-      // The header has 32 bits for the one, 16 for the other, and both are used up.
+      // The header has 32 bits for the one, 16 for the other, and both are used up. Codes are of
+      // encoders, which firmware does not run.
       .filter(([name]) => name !== "inputMicrogPerStep" && name !== "hopSamples")
+      .filter(([name]) => name !== "codeBits" && name !== "codeBytes")
       .map(([name, value]) => [`MAX_${name.replace(/[A-Z]/g, "_$&").toUpperCase()}`, value]);
     expect(Object.fromEntries([...lines].map((line) => [line[1], Number(line[2])]))).toEqual({
       ...Object.fromEntries(named),

@@ -83,7 +83,7 @@ function goldenFilesOf(student: string, spec: StudentSpec, scheme: Scheme): read
 }
 
 /** Noise, and then what saturates: both ends, silence, and jumps from end to end. */
-function goldenWindows(spec: StudentSpec): readonly Int8Array[] {
+export function goldenWindows(spec: StudentSpec): readonly Int8Array[] {
   const { samples } = noiseWindows(spec, NOISE_WINDOWS, SEED + 1);
   const length = spec.windowSamples * spec.channels;
   const noise = Array.from({ length: NOISE_WINDOWS }, (_, w) =>

@@ -23,6 +23,9 @@ export type LoadedStudent = {
   begin(window: Int8Array): void;
   /** Runs the next stage and its exit. At most `exits` calls after each `begin`. */
   nextExit(): ExitOutput;
+  /** The codes that the container's encoder makes of the window that was begun, `[time][channel]`, one
+   * a byte. Only for a container that has one; before, between and after exits. */
+  encode(): Uint8Array;
 };
 
 /** The fast one first: it is the default where it can run. */

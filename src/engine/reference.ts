@@ -19,6 +19,7 @@ import type {
   Stage,
 } from "../model/student.ts";
 import { marginSamples } from "../model/student-cost.ts";
+import { loadEncoder } from "./encode.ts";
 import type { Engine, ExitOutput, LoadedStudent } from "./engine.ts";
 import { conv, dense, depthwise, type GruScratch, gru, meanPool, statePool } from "./kernels.ts";
 
@@ -72,17 +73,19 @@ function load(container: Container): LoadedStudent {
     student.stages[0]?.layers[0],
   );
   const stages = layOut(student, window);
+  const samples = window.time * window.channels;
+  const encode = container.encoder && loadEncoder(container.encoder);
   let next = stages.length;
 
   return {
     container,
     exits: stages.length,
-    begin(samples) {
+    begin(given) {
       assert(
-        samples.length === window.time * window.channels,
-        `a window of ${samples.length} values for a student of ${window.time}x${window.channels}`,
+        given.length === samples,
+        `a window of ${given.length} values for a student of ${window.time}x${window.channels}`,
       );
-      window.buffer.set(samples, window.start);
+      window.buffer.set(given, window.start);
       state.fill(0);
       next = 0;
     },
@@ -91,6 +94,10 @@ function load(container: Container): LoadedStudent {
       assert(stage !== undefined, "begin() comes before nextExit(), once for each exit");
       runStage(stage, state);
       return stage.output;
+    },
+    encode() {
+      assert(encode !== undefined, "only a container with an encoder makes codes");
+      return encode(window.buffer.subarray(window.start, window.start + samples));
     },
   };
 }

@@ -5,7 +5,7 @@
  * The plan is plain data, addresses from a given one on; it knows nothing of WebAssembly itself.
  */
 
-import { requantizationFactors } from "../model/requantize.ts";
+import type { QuantizedEncoder } from "../model/encoder.ts";
 import type {
   ConvLayer,
   DenseLayer,
@@ -15,25 +15,21 @@ import type {
   Requantization,
   Stage,
 } from "../model/student.ts";
-import { marginSamples } from "../model/student-cost.ts";
 import { SIGMOID_Q15, TANH_Q15 } from "./gate-tables.ts";
+import {
+  type Activation,
+  BLOCK,
+  blocked,
+  Layout,
+  type MatrixPlan,
+  MODE,
+  type Table,
+  UPPER_SHIFT,
+} from "./wasm-layout.ts";
 
-/** The operations and modes of `kernels.as`. */
+/** The operations of `kernels.as`. */
 const OPERATION = { expand: 1, rows: 2, depthwise: 3, mean: 4, gru: 5, state: 6 } as const;
-const MODE = { relu8: 0, saturate16: 1, saturate8: 2, doubles: 4 } as const;
-const RECORD_WORDS = 16;
-/** Of a 64-bit product the kernels take the upper half: shifts from the least on can be made 32 with
- * a multiplier that stays an int32. */
-const UPPER_SHIFT = 32;
-const LEAST_MOVABLE_SHIFT = 16;
-/** Largest magnitude of what a matrix is multiplied with: int8, or a GRU's int16 state. */
-const INPUT_MOST = 32_768;
-/** Rows of a matrix that the kernels take at once. */
-const BLOCK = 8;
-/** Loads may reach this far past the end of a buffer. */
-const SLACK_BYTES = 64;
 
-type Table = Int8Array | Int16Array | Int32Array | Float64Array;
 export type StagePlan = {
   /** Address and number of the records that run the stage and its exit. */
   readonly program: number;
@@ -43,6 +39,11 @@ export type StagePlan = {
   /** Int8. */
   readonly features: number;
 };
+export type EncoderPlan = Omit<StagePlan, "logits" | "features"> & {
+  /** Int16 `[time][channel]`, 0..127: not yet clipped to the bits of a code. */
+  readonly map: number;
+  readonly values: number;
+};
 export type Plan = {
   /** Where the window's int8 samples are written. */
   readonly window: number;
@@ -50,16 +51,19 @@ export type Plan = {
   readonly state: number;
   readonly stateLength: number;
   readonly stages: readonly StagePlan[];
+  /** Undefined where the container has no encoder. */
+  readonly encoder: EncoderPlan | undefined;
   readonly bytes: number;
   /** What stands in memory from the start, by address. Everything else is zero. */
   readonly tables: readonly { readonly address: number; readonly values: Table }[];
 };
 
-/** Int16 `[time][channel]`; `address` is that of the first sample, behind the margin. */
-type Activation = { readonly address: number; readonly time: number; readonly channels: number };
-
 /** `base` is a multiple of 16; all that is planned lies in `bytes` bytes from there. */
-export function planStudent(student: QuantizedStudent, base: number): Plan {
+export function planStudent(
+  student: QuantizedStudent,
+  encoder: QuantizedEncoder | undefined,
+  base: number,
+): Plan {
   const layout = new Layout(base);
   const firstLayer = student.stages[0]?.layers[0];
   const samples = student.windowSamples * student.channels;
@@ -84,14 +88,36 @@ export function planStudent(student: QuantizedStudent, base: number): Plan {
     }
     return planExit(layout, stage, activation, gru, records);
   });
+  const encoding = encoder && planEncoder(layout, encoder, window, student);
   return {
     window,
+    encoder: encoding,
     state: gru?.state ?? 0,
     stateLength: hidden,
     stages,
     bytes: layout.bytes,
     tables: layout.tables,
   };
+}
+
+/** A program of its own from the window on, with buffers of its own: it may run at any time. */
+function planEncoder(
+  layout: Layout,
+  encoder: QuantizedEncoder,
+  window: number,
+  { windowSamples, channels }: QuantizedStudent,
+): EncoderPlan {
+  const { layers } = encoder;
+  let activation = layout.activation(windowSamples, channels, layers[0]);
+  const records = [[OPERATION.expand, window, activation.address, windowSamples * channels]];
+  for (const [l, layer] of layers.entries()) {
+    const width = layer.kind === "conv" ? layer.outChannels : layer.channels;
+    const output = layout.activation(layer.outTime, width, layers[l + 1]);
+    records.push(convolutionRecord(layout, layer, activation, output));
+    activation = output;
+  }
+  const values = activation.time * activation.channels;
+  return { ...layout.program(records), map: activation.address, values };
 }
 
 function convolutionRecord(
@@ -235,11 +261,7 @@ function planExit(
     records.push(denseRecord(layout, layer, values, to));
     values = to;
   }
-  const program = new Int32Array(records.length * RECORD_WORDS);
-  records.forEach((record, i) => {
-    program.set(record, i * RECORD_WORDS);
-  });
-  return { program: layout.table(program), records: records.length, logits: values, features };
+  return { ...layout.program(records), logits: values, features };
 }
 
 function denseRecord(layout: Layout, layer: DenseLayer, from: number, to: number): number[] {
@@ -250,130 +272,10 @@ function denseRecord(layout: Layout, layer: DenseLayer, from: number, to: number
   return rowsRecord({ from, step: 0, to, times: 1, outputs }, tables, mode);
 }
 
-type FactorPlan = {
-  readonly factors: number;
-  /** To be added to the mode. */
-  readonly factorMode: number;
-};
-type MatrixPlan = FactorPlan & {
-  readonly pairs: number;
-  readonly weights: number;
-  readonly bias: number;
-};
-
-/** Hands out addresses, one after another, and keeps what is to be written there. */
-class Layout {
-  readonly tables: { readonly address: number; readonly values: Table }[] = [];
-  readonly #base: number;
-  #next: number;
-
-  constructor(base: number) {
-    this.#base = base;
-    // Loads never begin before a buffer, but 0 stays unused: a forgotten pointer harms no table.
-    this.#next = base + SLACK_BYTES;
-  }
-
-  get bytes(): number {
-    return this.#next - this.#base;
-  }
-
-  reserve(bytes: number): number {
-    const address = this.#next;
-    this.#next = Math.ceil((address + bytes + SLACK_BYTES) / 16) * 16;
-    return address;
-  }
-
-  table(values: Table): number {
-    const address = this.reserve(values.byteLength);
-    this.tables.push({ address, values });
-    return address;
-  }
-
-  /** With the margins that its reader wants, and one more row: kernels read taps in pairs. */
-  activation(
-    time: number,
-    channels: number,
-    reader: Stage["layers"][number] | undefined,
-  ): Activation {
-    const before = reader === undefined || reader.kind === "gru" ? 0 : reader.padLeft;
-    const start = this.reserve(2 * channels * (time + marginSamples(reader) + 1));
-    return { address: start + 2 * channels * before, time, channels };
-  }
-
-  /** `[row / 8][column / 2][8 rows][2 columns]`, zeros where there is no row or column. */
-  matrix(
-    rows: number,
-    columns: number,
-    at: (row: number, column: number) => number,
-    bias: Int32Array,
-    requantization: Requantization,
-  ): MatrixPlan {
-    const { lifts, lifted } = liftRows(columns, at, bias, requantization);
-    const pairs = Math.ceil(columns / 2);
-    const packed = new Int16Array(blocked(rows) * 2 * pairs);
-    const biases = new Int32Array(blocked(rows));
-    for (let row = 0; row < rows; row++) {
-      const lift = 2 ** (lifts[row] as number);
-      biases[row] = lift * (bias[row] as number);
-      for (let column = 0; column < columns; column++) {
-        const block = Math.floor(row / BLOCK) * pairs + (column >> 1);
-        const to = (block * BLOCK + (row % BLOCK)) * 2 + (column & 1);
-        packed[to] = lift * at(row, column);
-      }
-    }
-    const [weights, biasAddress] = [this.table(packed), this.table(biases)];
-    return { pairs, weights, bias: biasAddress, ...this.factors(lifted) };
-  }
-
-  /** Int32 where every shift can be made 32, which is the rule; else doubles, at twice the time.
-   * A sum times a moved multiplier is below 2^62: exact. */
-  factors(requantization: Requantization): FactorPlan {
-    const { multipliers, shifts } = requantization;
-    const length = blocked(multipliers.length);
-    if (shifts.every((shift) => shift >= LEAST_MOVABLE_SHIFT && shift <= UPPER_SHIFT)) {
-      const moved = new Int32Array(length);
-      multipliers.forEach((multiplier, i) => {
-        moved[i] = multiplier << (UPPER_SHIFT - (shifts[i] as number));
-      });
-      return { factors: this.table(moved), factorMode: 0 };
-    }
-    const doubles = new Float64Array(length);
-    doubles.set(requantizationFactors(requantization));
-    return { factors: this.table(doubles), factorMode: MODE.doubles };
-  }
-}
-
-/** A row whose shift is too small to be made 32 may have its weights and bias doubled, and its shift
- * raised by one, until it is: the value stays the same. Weights are int8 in int16, so eight times are
- * possible as long as no sum can leave an int32. All rows or none. */
-function liftRows(
-  columns: number,
-  at: (row: number, column: number) => number,
-  bias: Int32Array,
-  requantization: Requantization,
-): { readonly lifts: Uint8Array; readonly lifted: Requantization } {
-  const { multipliers, shifts } = requantization;
-  const lifts = shifts.map((shift) => Math.max(0, LEAST_MOVABLE_SHIFT - shift));
-  const fits = lifts.every((lift, row) => {
-    if (lift === 0) return true;
-    let most = Math.abs(bias[row] as number);
-    for (let c = 0; c < columns; c++) most += INPUT_MOST * Math.abs(at(row, c));
-    return lift <= 8 && most * 2 ** lift < 2 ** 31;
-  });
-  if (!fits) return { lifts: new Uint8Array(lifts.length), lifted: requantization };
-  const raised = shifts.map((shift, row) => shift + (lifts[row] as number));
-  return { lifts, lifted: { multipliers, shifts: raised } };
-}
-
 /** Entries of two int16: a node, and the rise to the next one. */
 function nodesAndRises(nodes: Int16Array): Int16Array {
   return Int16Array.from({ length: 2 * 256 }, (_, i) => {
     const node = nodes[i >> 1] as number;
     return i % 2 === 0 ? node : (nodes[(i >> 1) + 1] as number) - node;
   });
-}
-
-/** The next multiple of `BLOCK`. */
-function blocked(rows: number): number {
-  return Math.ceil(rows / BLOCK) * BLOCK;
 }

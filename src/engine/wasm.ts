@@ -11,6 +11,7 @@
 import { assert } from "../assert.ts";
 import { sameBytes } from "../bytes.ts";
 import { type Container, encodeContainer } from "../model/container.ts";
+import { codeShape } from "../model/encoder.ts";
 import type { QuantizedStudent } from "../model/student.ts";
 import type { Engine, ExitOutput, LoadedStudent } from "./engine.ts";
 import { type Block, WasmArena, type WasmMemory } from "./wasm-arena.ts";
@@ -92,10 +93,10 @@ class Machine {
   #views: Views;
   #stagesRun = 0;
 
-  constructor(arena: WasmArena, run: Run, { student }: Container, bytes: Uint8Array) {
+  constructor(arena: WasmArena, run: Run, { student, encoder }: Container, bytes: Uint8Array) {
     // The size does not depend on the place: a plan says how much to take, another where all lies.
-    this.block = arena.take(planStudent(student, 0).bytes);
-    this.#plan = planStudent(student, this.block.address);
+    this.block = arena.take(planStudent(student, encoder, 0).bytes);
+    this.#plan = planStudent(student, encoder, this.block.address);
     for (const { address, values } of this.#plan.tables) {
       const source = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
       new Uint8Array(arena.buffer, address, source.length).set(source);
@@ -109,19 +110,31 @@ class Machine {
 
   /** Runs what is missing up to and including the exit; what it returns lies in the memory. */
   outputOf(exit: number, owner: LoadedStudent, window: Int8Array): ExitOutput {
-    if (this.#views.version !== this.#arena.version) this.#views = this.#look();
-    const { outputs, state, window: place } = this.#views;
-    if (this.owner !== owner) {
-      place.set(window);
-      state.fill(0);
-      this.owner = owner;
-      this.#stagesRun = 0;
-    }
+    this.#seize(owner, window);
     for (; this.#stagesRun <= exit; this.#stagesRun++) {
       const { program, records } = this.#plan.stages[this.#stagesRun] as StagePlan;
       this.#run(program, records);
     }
-    return outputs[exit] as ExitOutput;
+    return this.#views.outputs[exit] as ExitOutput;
+  }
+
+  /** The encoder's map of the window, int16; lies in the memory. */
+  mapOf(owner: LoadedStudent, window: Int8Array): Int16Array {
+    this.#seize(owner, window);
+    const { encoder } = this.#plan;
+    assert(encoder !== undefined, "only a container with an encoder makes codes");
+    this.#run(encoder.program, encoder.records);
+    return new Int16Array(this.#arena.buffer, encoder.map, encoder.values);
+  }
+
+  /** Makes the memory this load's, its window in it and nothing run, where it was another's. */
+  #seize(owner: LoadedStudent, window: Int8Array): void {
+    if (this.#views.version !== this.#arena.version) this.#views = this.#look();
+    if (this.owner === owner) return;
+    this.#views.window.set(window);
+    this.#views.state.fill(0);
+    this.owner = owner;
+    this.#stagesRun = 0;
   }
 
   #look(): Views {
@@ -149,6 +162,9 @@ function loadOn(machine: Machine, container: Container): LoadedStudent {
       features: new Int8Array(exit.features),
     }),
   );
+  const shape = container.encoder && codeShape(container.encoder);
+  const codes = new Uint8Array(shape === undefined ? 0 : shape.time * shape.channels);
+  const most = 2 ** (shape?.bits ?? 0) - 1;
   let next = outputs.length;
   const loaded: LoadedStudent = {
     container,
@@ -170,6 +186,12 @@ function loadOn(machine: Machine, container: Container): LoadedStudent {
       output.features.set(source.features);
       next++;
       return output;
+    },
+    encode() {
+      machine.mapOf(loaded, window).forEach((value, i) => {
+        codes[i] = Math.min(value, most);
+      });
+      return codes;
     },
   };
   return loaded;

@@ -7,6 +7,7 @@
 
 import type { Engine } from "../engine/engine.ts";
 import { type Container, decodeContainer, encodeContainer } from "../model/container.ts";
+import type { QuantizedEncoder } from "../model/encoder.ts";
 import { quantizeStudent } from "../model/quantize.ts";
 import type { QuantizeOptions } from "../model/quantize-trace.ts";
 import type { QuantizedStudent } from "../model/student.ts";
@@ -29,6 +30,8 @@ export type PackRequest = {
   readonly engine: Engine;
   readonly seed: number;
   readonly target?: GateTarget;
+  /** Reads the same windows in the same steps; the exits do not depend on it. */
+  readonly encoder?: QuantizedEncoder | undefined;
   /** Where it is not to be the default: int8, 8 bits, calibrated on `trained`. */
   readonly quantization?: Partial<QuantizeOptions>;
 };
@@ -56,7 +59,12 @@ export function packStudent(request: PackRequest): PackedStudent {
     windowsPerNodeDay: 86_400_000 / hopMs(profile),
     seed,
   });
-  const bytes = encodeContainer({ ...bare, gate: encodeGate(calibration.parameters) });
+  const { encoder } = request;
+  const bytes = encodeContainer({
+    ...bare,
+    ...(encoder !== undefined && { encoder }),
+    gate: encodeGate(calibration.parameters),
+  });
   return { container: decodeContainer(bytes), bytes, calibration };
 }
 

@@ -148,7 +148,11 @@ export function readStages(
   return read;
 }
 
-function readLayer(bytes: Uint8Array, records: ByteReader): Stage["layers"][number] | DenseLayer {
+/** One layer's record; `bytes` is what its offsets refer to. */
+export function readLayer(
+  bytes: Uint8Array,
+  records: ByteReader,
+): Stage["layers"][number] | DenseLayer {
   const record = new ByteReader(records.bytes(LAYER_RECORD_BYTES), "container layer record");
   const operation = record.u8();
   const flags = record.u8();

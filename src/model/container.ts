@@ -14,6 +14,7 @@ import { checkStudent } from "./check-student.ts";
 import {
   CONTAINER_MAGIC,
   CONTAINER_VERSION,
+  ENCODER_CONTAINER_VERSION,
   HEADER_BYTES,
   LAYER_RECORD_BYTES,
   SECTION,
@@ -28,6 +29,8 @@ import {
   stageRecords,
   TableWriter,
 } from "./container-records.ts";
+import { checkEncoder, type QuantizedEncoder } from "./encoder.ts";
+import { decodeEncoder, encodeEncoder } from "./encoder-bytes.ts";
 import { MODEL_LIMITS as LIMITS } from "./limits.ts";
 import type { QuantizedStudent } from "./student.ts";
 
@@ -42,6 +45,8 @@ export type Container = {
   readonly inputMilligPerStep: number;
   /** The gate's parameters, as `src/gate/gate-bytes.ts` encodes them. */
   readonly gate: Uint8Array;
+  /** Makes codes of a window where one is offloaded; exits are what they are without it. */
+  readonly encoder?: QuantizedEncoder;
 };
 
 type Section = { readonly type: number; readonly index: number; readonly bytes: Uint8Array };
@@ -51,6 +56,7 @@ export function encodeContainer(container: Container): Uint8Array {
   const { student } = container;
   checkStudent(student);
   checkSetting(container);
+  const encoder = encoderSection(container);
   const stages = student.stages.length;
   const layerCount = student.stages.reduce(
     (sum, stage) => sum + stage.layers.length + stage.exit.layers.length,
@@ -60,7 +66,7 @@ export function encodeContainer(container: Container): Uint8Array {
   const stageSection = stageRecords(student.stages);
   const layersOffset = [names, container.gate, stageSection].reduce(
     (offset, bytes) => offset + aligned(bytes.length),
-    HEADER_BYTES + SECTION_ENTRY_BYTES * sectionCount(stages),
+    HEADER_BYTES + SECTION_ENTRY_BYTES * sectionCount(stages, encoder.length > 0),
   );
   const layerRecords = new ByteWriter();
   const tables: Section[] = [];
@@ -91,13 +97,30 @@ export function encodeContainer(container: Container): Uint8Array {
     { type: SECTION.stages, index: 0, bytes: stageSection },
     { type: SECTION.layers, index: 0, bytes: layerRecords.finish() },
     ...tables,
+    ...encoder,
   ];
-  const bytes = assemble(header(container, stages, layerCount, offset), sections);
-  assert(bytes.length === offset, "the offsets announced are those written");
+  const totalBytes = encoder.reduce((end, { bytes }) => end + aligned(bytes.length), offset);
+  const bytes = assemble(header(container, stages, layerCount, totalBytes), sections);
+  assert(bytes.length === totalBytes, "the offsets announced are those written");
   if (bytes.length > LIMITS.containerBytes) {
     refuse("container-too-large", "container", `${bytes.length} bytes`);
   }
   return bytes;
+}
+
+/** The section, or none. Throws an `EdgeError` for an encoder that no engine would run. */
+function encoderSection({ encoder, student }: Container): readonly Section[] {
+  if (encoder === undefined) return [];
+  checkEncoder(encoder, { time: student.windowSamples, channels: student.channels });
+  if (encoder.afterStages !== 0) {
+    refuse("encoder-trunk", "encoder", "it reads a map of the student's, which no engine gives it");
+  }
+  return [{ type: SECTION.encoder, index: 0, bytes: encodeEncoder(encoder) }];
+}
+
+/** Who understands less is not to be given it. */
+export function containerVersion({ encoder }: Pick<Container, "encoder">): number {
+  return encoder === undefined ? CONTAINER_VERSION : ENCODER_CONTAINER_VERSION;
 }
 
 function header(
@@ -109,8 +132,8 @@ function header(
   const { student } = container;
   return new ByteWriter()
     .u32(CONTAINER_MAGIC)
-    .u16(CONTAINER_VERSION)
-    .u16(sectionCount(stages))
+    .u16(containerVersion(container))
+    .u16(sectionCount(stages, container.encoder !== undefined))
     .u32(totalBytes)
     .u16(student.windowSamples)
     .u8(student.channels)
@@ -145,7 +168,8 @@ export function decodeContainer(given: Uint8Array): Container {
   // A plain view, also of Node's Buffer, whose `slice` would share memory where ours copies.
   const bytes = new Uint8Array(given.buffer, given.byteOffset, given.byteLength);
   const header = readHeader(bytes);
-  const sections = readSections(bytes, header.stages);
+  const { stages, hasEncoder } = header;
+  const sections = readSections(bytes, sectionCount(stages, hasEncoder));
   const names = sections(SECTION.names, 0);
   const cohort = names.ascii(LIMITS.cohortBytes);
   const classes = Array.from({ length: header.classes }, () => names.ascii(LIMITS.classNameBytes));
@@ -155,14 +179,10 @@ export function decodeContainer(given: Uint8Array): Container {
     windowSamples: header.windowSamples,
     channels: header.channels,
     classes: header.classes,
-    stages: readStages(
-      bytes,
-      header.stages,
-      sections(SECTION.stages, 0),
-      sections(SECTION.layers, 0),
-    ),
+    stages: readStages(bytes, stages, sections(SECTION.stages, 0), sections(SECTION.layers, 0)),
   };
   checkStudent(student);
+  const encoder = hasEncoder ? sections(SECTION.encoder, 0) : undefined;
   const container: Container = {
     student,
     classes,
@@ -171,6 +191,7 @@ export function decodeContainer(given: Uint8Array): Container {
     hopSamples: header.hopSamples,
     inputMilligPerStep: header.microgPerStep / 1000,
     gate: gate.bytes(gate.left).slice(),
+    ...(encoder !== undefined && { encoder: decodeEncoder(encoder.bytes(encoder.left)) }),
   };
   const canonical = encodeContainer(container);
   const differs = canonical.findIndex((byte, i) => byte !== bytes[i]);
@@ -188,6 +209,7 @@ type Header = {
   readonly stages: number;
   readonly rateCentihertz: number;
   readonly microgPerStep: number;
+  readonly hasEncoder: boolean;
 };
 
 function readHeader(bytes: Uint8Array): Header {
@@ -197,8 +219,10 @@ function readHeader(bytes: Uint8Array): Header {
   const reader = new ByteReader(bytes, "container header");
   if (reader.u32() !== CONTAINER_MAGIC) reader.fail("container-magic", "not a model container");
   const version = reader.u16();
-  if (version !== CONTAINER_VERSION) {
-    reader.fail("container-version", `format ${version}, this program reads ${CONTAINER_VERSION}`);
+  const hasEncoder = version === ENCODER_CONTAINER_VERSION;
+  if (version !== CONTAINER_VERSION && !hasEncoder) {
+    const known = `${CONTAINER_VERSION} and ${ENCODER_CONTAINER_VERSION}`;
+    reader.fail("container-version", `format ${version}, this program reads ${known}`);
   }
   const sections = reader.u16();
   const totalBytes = reader.u32();
@@ -213,19 +237,21 @@ function readHeader(bytes: Uint8Array): Header {
   reader.u8(); // The number of layers; the canonical encoding is compared at the end.
   const rateCentihertz = reader.u32();
   const microgPerStep = reader.u32();
-  if (stages < 1 || stages > LIMITS.stages || sections !== sectionCount(stages)) {
+  const isCounted = sections === sectionCount(stages, hasEncoder);
+  if (stages < 1 || stages > LIMITS.stages || !isCounted) {
     reader.fail("container-sections", `${stages} stages in ${sections} sections`);
   }
-  return { windowSamples, channels, classes, hopSamples, stages, rateCentihertz, microgPerStep };
+  const shape = { windowSamples, channels, classes, hopSamples, stages };
+  return { ...shape, rateCentihertz, microgPerStep, hasEncoder };
 }
 
 type Sections = (type: number, index: number) => ByteReader;
 
-function readSections(bytes: Uint8Array, stages: number): Sections {
+function readSections(bytes: Uint8Array, count: number): Sections {
   const table = new ByteReader(bytes.subarray(HEADER_BYTES), "container section table");
   const found = new Map<number, Uint8Array>();
-  const first = HEADER_BYTES + sectionCount(stages) * SECTION_ENTRY_BYTES;
-  for (let i = 0; i < sectionCount(stages); i++) {
+  const first = HEADER_BYTES + count * SECTION_ENTRY_BYTES;
+  for (let i = 0; i < count; i++) {
     const key = table.u8() * 256 + table.u8();
     table.u16();
     const [offset, length] = [table.u32(), table.u32()];

@@ -8,6 +8,7 @@
  */
 
 import { EdgeError } from "../assert.ts";
+import { packedCodeBytes } from "../wire/codes.ts";
 import { checkConvolution } from "./check-student.ts";
 import { MODEL_LIMITS as LIMITS } from "./limits.ts";
 import type { ConvLayer, DepthwiseLayer } from "./student.ts";
@@ -32,12 +33,7 @@ export function codeShape({ layers, codeBits }: QuantizedEncoder): CodeShape {
   const last = layers.at(-1);
   const channels = last?.kind === "conv" ? last.outChannels : (last?.channels ?? 0);
   const time = last?.outTime ?? 0;
-  return { time, channels, bits: codeBits, bytes: packedBytes(time * channels, codeBits) };
-}
-
-/** Bytes of so many values in so many bits each. */
-export function packedBytes(values: number, bits: number): number {
-  return Math.ceil((values * bits) / 8);
+  return { time, channels, bits: codeBits, bytes: packedCodeBytes(time * channels, codeBits) };
 }
 
 /** Multiply-accumulates of one window, after whatever it reads from. */

@@ -6,6 +6,7 @@
  * there, in `src/wire/limits.ts`, and only taken over here.
  */
 
+import { CODE_BITS_MAX } from "../wire/codes.ts";
 import { LIMITS } from "../wire/limits.ts";
 
 export const MODEL_LIMITS = {
@@ -26,11 +27,8 @@ export const MODEL_LIMITS = {
   multiplyAccumulates: 16_000_000,
   layersPerStage: 16,
   headLayers: 4,
-  /** Activations are 0..127 after ReLU. */
-  codeBits: 7,
-  /** As much as the largest raw window that is sent whole by a shipped profile takes, and some: a code
-   * that is longer has no use. */
-  codeBytes: 768,
+  codeBits: CODE_BITS_MAX,
+  codeBytes: LIMITS.codeBytes,
   kernel: 64,
   stride: 32,
   /** Channels of an activation and features of a head; the gate's statistics stop there too. */

@@ -13,7 +13,8 @@ import type { LoadedStudent } from "../engine/engine.ts";
 /** Two of each loudness, and well under a second on a slow node. */
 const SELF_TEST_WINDOWS = 8;
 
-/** FNV-1a (32 bits) over the logits as int16 little-endian, window after window; one per exit. */
+/** FNV-1a (32 bits) over the logits as int16 little-endian, window after window; one per exit. Where
+ * there is an encoder, the last exit's goes on over its codes, a byte each, after each window. */
 export function selfTestHashes(loaded: LoadedStudent, seed: number): readonly number[] {
   const { windowSamples, channels } = loaded.container.student;
   const draw = xorshift32(seed);
@@ -29,6 +30,9 @@ export function selfTestHashes(loaded: LoadedStudent, seed: number): readonly nu
     for (let exit = 0; exit < loaded.exits; exit++) {
       hashes[exit] = hashLogits(hashes[exit] as number, loaded.nextExit().logits);
     }
+    if (loaded.container.encoder === undefined) continue;
+    const last = loaded.exits - 1;
+    hashes[last] = hashBytes(hashes[last] as number, loaded.encode());
   }
   return hashes;
 }
@@ -41,6 +45,10 @@ export function hashLogits(hash: number, logits: Int16Array): number {
     out = Math.imul(out ^ ((value >> 8) & 0xff), 0x01000193);
   }
   return out >>> 0;
+}
+
+function hashBytes(hash: number, bytes: Uint8Array): number {
+  return bytes.reduce((out, byte) => Math.imul(out ^ byte, 0x01000193), hash) >>> 0;
 }
 
 /** Numbers in 0..2^32-1. The state must not be 0, so a seed of 0 stands for another. */
