@@ -24,6 +24,12 @@ export function resampledCount(count: number, fromHz: number, toHz: number): num
   return Math.floor(((count - 1) * up) / down) + 1;
 }
 
+/** Inputs on either side of an output's moment that it depends on, at most. */
+export function resampleReach(fromHz: number, toHz: number): number {
+  const { up, down } = ratio(fromHz, toHz);
+  return up === down ? 0 : halfLength(reachOf(cutoffOf(up, down)));
+}
+
 /**
  * @param samples `[time][channel]`
  * @returns `[time][channel]` at `toHz`; the first output is at the moment of the first input
@@ -40,8 +46,8 @@ export function resample(
   const inCount = samples.length / channels;
   const outCount = resampledCount(inCount, fromHz, toHz);
   const out = new Float32Array(outCount * channels);
-  const cutoff = Math.min(1, up / down) * ROLL_OFF;
-  const reach = ZERO_CROSSINGS / cutoff;
+  const cutoff = cutoffOf(up, down);
+  const reach = reachOf(cutoff);
   const kernels = new Map<number, Float64Array>();
   const sums = new Float64Array(channels);
   for (let i = 0; i < outCount; i++) {
@@ -71,7 +77,7 @@ export function resample(
 
 /** Weights for inputs `whole - half + 1 .. whole + half`, seen from `whole + fraction`. */
 function sincKernel(fraction: number, cutoff: number, reach: number): Float64Array {
-  const half = Math.ceil(reach) + 1;
+  const half = halfLength(reach);
   const kernel = new Float64Array(half * 2);
   for (let k = 0; k < kernel.length; k++) {
     const distance = k - half + 1 - fraction;
@@ -82,6 +88,19 @@ function sincKernel(fraction: number, cutoff: number, reach: number): Float64Arr
     kernel[k] = (sinc * besselI0(KAISER_BETA * Math.sqrt(1 - along * along))) / KAISER_SUM;
   }
   return kernel;
+}
+
+/** As a share of the input's Nyquist rate. */
+function cutoffOf(up: number, down: number): number {
+  return Math.min(1, up / down) * ROLL_OFF;
+}
+
+function reachOf(cutoff: number): number {
+  return ZERO_CROSSINGS / cutoff;
+}
+
+function halfLength(reach: number): number {
+  return Math.ceil(reach) + 1;
 }
 
 const KAISER_SUM = besselI0(KAISER_BETA);
@@ -98,7 +117,10 @@ function besselI0(x: number): number {
 }
 
 /** `up / down = toHz / fromHz` in lowest terms, rates taken to a hundredth of a hertz. */
-function ratio(fromHz: number, toHz: number): { readonly up: number; readonly down: number } {
+export function ratio(
+  fromHz: number,
+  toHz: number,
+): { readonly up: number; readonly down: number } {
   const up = Math.round(toHz * 100);
   const down = Math.round(fromHz * 100);
   assert(up > 0 && down > 0, "rates are at least 0.01 Hz");
