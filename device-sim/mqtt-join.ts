@@ -31,10 +31,11 @@ export async function joinGateway(options: JoinOptions, node: NodeId): Promise<N
     protocolVersion: 4,
     clean: true,
     reconnectPeriod: 0,
+    timerVariant: "native",
     connectTimeout: JOIN_MS,
     ...(ca === undefined ? {} : { ca: Buffer.from(ca) }),
   });
-  let timer: NodeJS.Timeout | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   try {
     const tooLate = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(unanswered(node, "no answer in time")), JOIN_MS);
@@ -76,7 +77,7 @@ function ask(client: MqttClient, base: TopicBase, node: NodeId): Promise<JoinRes
 
 function readResponse(payload: Uint8Array): JoinResponse | undefined {
   try {
-    return JoinResponseSchema.parse(JSON.parse(Buffer.from(payload).toString()));
+    return JoinResponseSchema.parse(JSON.parse(new TextDecoder().decode(payload)));
   } catch {
     return undefined;
   }

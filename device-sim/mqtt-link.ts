@@ -1,5 +1,5 @@
 /**
- * A node's link over MQTT: the only file of the node that knows mqtt.js.
+ * A node's link over MQTT: the only file of the node that knows mqtt.js. It runs in browsers too.
  *
  * Plain MQTT 3.1.1, QoS 1, clean sessions: what must not be lost is in the outbox, so the broker
  * keeps nothing for a node. Each attempt to connect is a new client, so that nothing which an old
@@ -56,7 +56,7 @@ class MqttLink implements Link {
   #client: MqttClient | undefined;
   #connectedMs: number | undefined;
   #attempts = 0;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
   constructor(options: MqttLinkOptions, node: NodeId, events: LinkEvents) {
@@ -69,7 +69,8 @@ class MqttLink implements Link {
   publish(topic: Parameters<Link["publish"]>[0], frame: Uint8Array): void {
     if (this.#connectedMs === undefined) return;
     const to = upTopic(this.#options.base, this.#node, topic);
-    this.#client?.publish(to, Buffer.from(frame), { qos: 1, retain: false });
+    // It sends any bytes; its types name Node's own kind, which no browser has.
+    this.#client?.publish(to, frame as Buffer, { qos: 1, retain: false });
   }
 
   async close(): Promise<void> {
@@ -118,13 +119,15 @@ class MqttLink implements Link {
         keepalive: keepaliveSeconds ?? KEEPALIVE_SECONDS,
         connectTimeout: CONNECT_MS,
         reconnectPeriod: 0,
+        // In a browser it would start a worker from a text of its own.
+        timerVariant: "native",
         resubscribe: false,
         ...(ca === undefined ? {} : { ca: Buffer.from(ca) }),
         ...(password === undefined ? {} : { username: this.#node, password }),
       },
       will: {
         topic: nodeTopic(base, this.#node, "availability"),
-        payload: Buffer.from(OFFLINE_JSON),
+        payload: OFFLINE_JSON,
         qos: 1,
         retain: true,
       },
@@ -168,7 +171,7 @@ class MqttLink implements Link {
 
 /** Waits for something that may never come, and does not mind if it fails. */
 async function within(limitMs: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const limit = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, limitMs);
   });

@@ -74,7 +74,7 @@ export class DistilLoop {
 
   /** What `startGateway` is to be given beside the log. */
   get dependencies(): Required<
-    Omit<GatewayDependencies, "hopMs" | "log" | "unlock" | "tail" | "tailTrust">
+    Omit<GatewayDependencies, "factory" | "hopMs" | "log" | "unlock" | "tail" | "tailTrust">
   > {
     return {
       teacher: this.#parts.teacher,

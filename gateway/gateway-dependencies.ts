@@ -14,6 +14,8 @@ export type GatewayDependencies = {
   readonly tailTrust?: TeacherTrust | undefined;
   /** From one window of a node to the next, where the profile says it. */
   readonly hopMs?: number;
+  /** The container that nodes are made with; without it no phone can become one by its browser. */
+  readonly factory?: Uint8Array;
   /** Without one, no releases are served. */
   readonly registry?: Registry;
   /** A rollout stopped itself: makes, signs and serves the release that goes back. */

@@ -12,6 +12,7 @@
  */
 
 import { isIP } from "node:net";
+import { PHONE_PATH } from "../src/wire/phone.ts";
 import { REQUEST_BYTES_MAX } from "../src/wire/requests.ts";
 
 /** Every limit of the listener. */
@@ -80,6 +81,9 @@ export type Ruling<R extends Route> =
 
 type RefusalStatus = 400 | 403 | 404 | 405 | 413 | 414 | 415 | 421;
 
+/** Pages that a link may lead to. */
+const LINKED_PATHS: readonly string[] = ["/", PHONE_PATH];
+
 /** @param names besides addresses and this machine's own: what people call the gateway */
 export function ruleOn<R extends Route>(
   asked: Asked,
@@ -113,7 +117,9 @@ type Refused = Extract<Ruling<Route>, { ok: false }>;
 /** Somebody may come by a link from elsewhere, but to a page alone. */
 function whyNotRead({ site }: Asked, path: string): Refused | undefined {
   const isForeign = site === "cross-site" || site === "same-site";
-  return isForeign && path !== "/" ? refuse(403, "another page may not use this") : undefined;
+  return isForeign && !LINKED_PATHS.includes(path)
+    ? refuse(403, "another page may not use this")
+    : undefined;
 }
 
 /** A foreign `Origin` has been refused by now; a browser that says none says the site. */

@@ -61,7 +61,7 @@ async function beginOperator(store: AccessStore): Promise<string | undefined> {
 }
 
 /** As hex; null where this gateway signs nothing. */
-function publicReleaseKey(dataDirectory: string): string | null {
+export function publicReleaseKey(dataDirectory: string): string | null {
   const file = readIfThere(path.join(dataDirectory, "keys", "release-key.pub"));
   const text = file === undefined ? "" : Buffer.from(file).toString().trim();
   return /^[0-9a-f]{64}$/.test(text) ? text : null;

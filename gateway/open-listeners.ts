@@ -46,6 +46,13 @@ export function encryptedListeners({
   };
 }
 
+/** Origins that our own page has by the names that people call this machine: those of the list, which
+ * nobody else can point here, and so as good as any that `websocket.origins` has. */
+export function pageOrigins({ http }: Pick<GatewayConfig, "http">): readonly string[] {
+  if (!http.enabled) return [];
+  return http.names.map((name) => new URL(`https://${name}:${http.port}`).origin);
+}
+
 /** Plain text beyond this machine needs a word, and is worth one at every start. Throws `EdgeError`
  * `broker-open`. */
 export function refuseOpen({ host, plain, websocket }: ListenOptions, log: Log): void {

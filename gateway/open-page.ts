@@ -13,6 +13,7 @@ import { boardRoutes } from "./http-routes.ts";
 import { readPage } from "./page-files.ts";
 import type { Log } from "./link.ts";
 import { encryptedListeners } from "./open-listeners.ts";
+import { openPhone } from "./open-phone.ts";
 import type { RequestDesk } from "./request-desk.ts";
 import { ServerCertificates } from "./tls-listener.ts";
 
@@ -23,10 +24,19 @@ export type OpenPage = {
   readonly close: () => Promise<void>;
 };
 
+/** What the page stands on. */
+export type PageLink = {
+  readonly authentication?: Authentication;
+  readonly urls: readonly string[];
+  readonly close: () => Promise<void>;
+};
+
 export type PageParts = {
   readonly health: () => { readonly degraded: string | null };
   /** Answers what operators post. */
   readonly desk: Pick<RequestDesk, "answer">;
+  /** Bytes of the container that a phone begins with; without it no phone can be a node. */
+  readonly factory: Uint8Array | undefined;
   readonly log: Log;
 };
 
@@ -38,11 +48,11 @@ export type PageParts = {
  */
 export async function openPage(
   config: GatewayConfig,
-  link: { readonly authentication?: Authentication; readonly close: () => Promise<void> },
+  link: PageLink,
   parts: PageParts,
 ): Promise<OpenPage | undefined> {
   try {
-    return await open(config, link.authentication, parts);
+    return await open(config, link, parts);
   } catch (error) {
     await link.close();
     throw error;
@@ -51,8 +61,8 @@ export async function openPage(
 
 async function open(
   config: GatewayConfig,
-  authentication: Authentication | undefined,
-  { health, desk, log }: PageParts,
+  { authentication, urls }: PageLink,
+  { health, desk, factory, log }: PageParts,
 ): Promise<OpenPage | undefined> {
   const { http, tls, dataDirectory, base } = config;
   if (!http.enabled) return undefined;
@@ -71,7 +81,11 @@ async function open(
   const board = new Board(base);
   const streams = new EventStreams(board);
   try {
-    const routes = [...boardRoutes(readPage(), board, streams, health), ...requestRoutes(desk)];
+    const routes = [
+      ...boardRoutes(readPage(), board, streams, health),
+      ...requestRoutes(desk),
+      ...openPhone(config, urls, factory),
+    ];
     const listener = await listenHttp(http, routes, { authentication, certificates, log });
     log("info", "page", { url: listener.url });
     return {

@@ -76,7 +76,7 @@ function linkTo({ path, link = "" }: Page, isThis: boolean): string {
 }
 
 /** Node says at the first call that this may change; the version that runs us is pinned. */
-function withoutTypes(source: string): string {
+export function withoutTypes(source: string): string {
   const emitWarning = process.emitWarning.bind(process);
   process.emitWarning = () => undefined;
   try {

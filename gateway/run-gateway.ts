@@ -28,7 +28,7 @@ import type { NodeRow } from "./label-rows.ts";
 import type { Link, LinkEvents, Log } from "./link.ts";
 import { withLorawan } from "./lorawan-link.ts";
 import { listenForMetrics } from "./metrics-listener.ts";
-import { encryptedListeners } from "./open-listeners.ts";
+import { encryptedListeners, pageOrigins } from "./open-listeners.ts";
 import { Performer } from "./performer.ts";
 import type { Rollout } from "./rollout.ts";
 import { openPage } from "./open-page.ts";
@@ -151,7 +151,7 @@ async function run(
   store: StoreThread,
   unlock: () => void,
 ): Promise<RunningGateway> {
-  const { teacher, log } = dependencies;
+  const { teacher, log, factory } = dependencies;
   refuseUnknownBehaviours(config, teacher.classes);
   const settings = settingsOf(config, dependencies);
   const { reader } = store;
@@ -171,7 +171,7 @@ async function run(
     log,
   });
   const health = () => ({ degraded: state.degraded });
-  const page = await openPage(config, link, { health, desk: requests, log });
+  const page = await openPage(config, link, { health, desk: requests, factory, log });
   performer.begin(page === undefined ? link : overheard(link, page.take));
   for (const effect of missed) performer.perform(effect);
   const metrics = await listenForMetrics(config.metrics, () => performer.metrics(), log);
@@ -303,7 +303,11 @@ function furtherListeners(
   return {
     ...(tls.enabled && certificates !== undefined && { tls: { ...tls, certificates } }),
     ...(websocket.enabled && {
-      websocket: { ...websocket, certificates: encrypted.websocket ? certificates : undefined },
+      websocket: {
+        ...websocket,
+        origins: [...websocket.origins, ...pageOrigins(config)],
+        certificates: encrypted.websocket ? certificates : undefined,
+      },
     }),
   };
 }

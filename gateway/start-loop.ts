@@ -65,6 +65,7 @@ export async function startLoopGateway(request: LoopRequest): Promise<LoopGatewa
     log,
     unlock,
     hopMs: hopMs(request.profile),
+    factory: request.factory.container,
     ...loop.dependencies,
   });
   loop.attach(gateway);

@@ -7,22 +7,28 @@
  */
 
 import { execFileSync } from "node:child_process";
-import { createHash, generateKeyPairSync, sign } from "node:crypto";
+import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import {
-  addPoints,
-  basePoint,
-  ed25519Table,
-  type Point,
-} from "../deploy/firmware/tools/ed25519-table.ts";
+import { ed25519Table } from "../deploy/firmware/tools/ed25519-table.ts";
 import { compile, FIRMWARE_FOLDER, findProgram } from "../deploy/firmware/tools/toolchain.ts";
 import { crc32 } from "../device-sim/crc32.ts";
-import { nodeCrypto } from "../device-sim/node-crypto.ts";
-import { below, type Prng, prng } from "../src/prng.ts";
+import { below, prng } from "../src/prng.ts";
 import { firmwareSources, SANITIZERS } from "./firmware-kit.ts";
+import {
+  flipBit,
+  isStrictNode,
+  largeNumbers,
+  nodeVerify,
+  randomBytes,
+  randomKeys,
+  type Signed,
+  signMixed,
+  smallOrders,
+  tamperedSignatures,
+} from "./signature-cases.ts";
 
 const there = findProgram("gcc") !== undefined;
 if (!there) console.log("the firmware's cryptography is skipped: it needs gcc");
@@ -32,20 +38,6 @@ const program = join(folder, "crypto");
 /** The same with the Cortex-M0's multiplication, put together from four. */
 const narrowProgram = join(folder, "crypto-narrow");
 afterAll(() => rmSync(folder, { recursive: true }));
-
-const P = 2n ** 255n - 19n;
-/** Where x^2 = -y^2, that is d y^4 + 2 y^2 = 1: eight times it is the neutral element. */
-const ORDER_8: Point = {
-  x: 0x1fd5b9a006394a28e933993238de4abb5c193c7013e5e238dea14646c545d14an,
-  y: 0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826n,
-};
-const L = 2n ** 252n + 27742317777372353535851937790883648493n;
-
-type Signed = {
-  readonly key: Uint8Array;
-  readonly message: Uint8Array;
-  readonly signature: Uint8Array;
-};
 
 function job(what: string, ...parts: readonly Uint8Array[]): Buffer {
   const head = Buffer.alloc(5, what);
@@ -77,39 +69,6 @@ function verify(cases: readonly Signed[]): boolean[] {
   const some = (_: unknown, i: number): boolean => i % 4 === 0;
   expect(answers(jobs.filter(some), 1, narrowProgram)).toEqual(decided.filter(some));
   return decided.map(([answer]) => answer === 1);
-}
-
-const nodeVerify = ({ key, message, signature }: Signed): boolean =>
-  nodeCrypto.verify(key, message, signature);
-
-function randomBytes(random: Prng, length: number): Uint8Array {
-  return Uint8Array.from({ length }, () => below(random, 256));
-}
-
-function littleEndian(value: bigint): Uint8Array {
-  return Uint8Array.from({ length: 32 }, (_, i) => Number((value >> BigInt(8 * i)) & 0xffn));
-}
-
-function fromLittleEndian(bytes: Uint8Array): bigint {
-  return bytes.reduceRight((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
-}
-
-function flipBit(bytes: Uint8Array, bit: number): Uint8Array {
-  const copy = bytes.slice();
-  copy[bit >> 3] = (copy[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-  return copy;
-}
-
-/** As many signers as asked for, each with one message of up to 300 bytes. */
-function signedMessages(count: number, name: string): Signed[] {
-  const random = prng(1, name);
-  const signers = Array.from({ length: 16 }, () => generateKeyPairSync("ed25519"));
-  return Array.from({ length: count }, (_, i) => {
-    const signer = signers[i % signers.length] as (typeof signers)[number];
-    const message = randomBytes(random, below(random, 300));
-    const key = signer.publicKey.export({ format: "der", type: "spki" }).subarray(-32);
-    return { key, message, signature: sign(null, message, signer.privateKey) };
-  });
 }
 
 describe.skipIf(!there)("the firmware's cryptography", () => {
@@ -198,56 +157,21 @@ describe.skipIf(!there)("the firmware's cryptography", () => {
   });
 
   it("decides on 3,000 good and tampered signatures as Node does", () => {
-    const random = prng(3, "tampering");
-    const cases = signedMessages(3000, "messages").map((one, i): Signed => {
-      switch (i % 4) {
-        case 1:
-          return { ...one, signature: flipBit(one.signature, below(random, 512)) };
-        case 2:
-          return { ...one, key: flipBit(one.key, below(random, 256)) };
-        case 3:
-          return i % 8 === 3 || one.message.length === 0
-            ? { ...one, signature: randomBytes(random, 64) }
-            : { ...one, message: flipBit(one.message, below(random, 8 * one.message.length)) };
-        default:
-          return one;
-      }
-    });
+    const cases = tamperedSignatures(3000);
     const decided = verify(cases);
     expect(decided).toEqual(cases.map(nodeVerify));
     expect(decided.filter((good) => good)).toHaveLength(750);
   });
 
   it("refuses an S that is L or more, though the equation holds", () => {
-    const cases = signedMessages(64, "malleable").flatMap((one) => {
-      const s = fromLittleEndian(one.signature.subarray(32));
-      const multiples = [0n, 1n, 2n, 7n, 14n, 15n].filter((k) => s + k * L < 2n ** 256n);
-      return multiples.map((k) => ({
-        ...one,
-        signature: Buffer.concat([one.signature.subarray(0, 32), littleEndian(s + k * L)]),
-      }));
-    });
-    const edges = [0n, L - 1n, L, L + 1n, 2n ** 252n, 2n ** 255n, 2n ** 256n - 1n].map((s) => ({
-      ...(cases[0] as Signed),
-      signature: Buffer.concat([(cases[0] as Signed).signature.subarray(0, 32), littleEndian(s)]),
-    }));
+    const { cases, edges } = largeNumbers();
     const decided = verify([...cases, ...edges]);
     expect(decided).toEqual([...cases, ...edges].map(nodeVerify));
     expect(decided.filter((good) => good)).toHaveLength(64);
   });
 
   it("refuses keys and R of small order in any form, as Node from 24.21 on does", () => {
-    const odd = oddPoints();
-    const cases = odd.flatMap((key) =>
-      [...odd, bytesOf(basePoint())].flatMap((r) =>
-        // The equation holds for S = 0 and R of small order, or S = 1 and R = B, with some messages.
-        [0, 1, 2].map((i) => ({
-          key,
-          message: Buffer.of(i),
-          signature: Buffer.concat([r, littleEndian(r[0] === 0x58 ? 1n : 0n)]),
-        })),
-      ),
-    );
+    const cases = smallOrders();
     const byNode = cases.map(nodeVerify);
     if (isStrictNode()) expect(byNode).toEqual(cases.map(() => false));
     else expect(byNode.filter((good) => good).length).toBeGreaterThan(20);
@@ -265,9 +189,7 @@ describe.skipIf(!there)("the firmware's cryptography", () => {
   });
 
   it("takes keys that name no point, and every other, as OpenSSL does", () => {
-    const random = prng(5, "keys");
-    const [one] = signedMessages(1, "keys") as [Signed];
-    const cases = Array.from({ length: 500 }, () => ({ ...one, key: randomBytes(random, 32) }));
+    const cases = randomKeys(500);
     expect(verify(cases)).toEqual(cases.map(nodeVerify));
   });
 
@@ -276,45 +198,3 @@ describe.skipIf(!there)("the firmware's cryptography", () => {
     expect(readFileSync(path, "utf8")).toBe(ed25519Table());
   });
 });
-
-/** The eight points of small order in all their forms, and keys near the edges: y of 0, 1 and -1,
- * the two of order 8, and these plus p where that is below 2^255, each with both signs. */
-function oddPoints(): Uint8Array[] {
-  const small = [0n, 1n, P - 1n, ORDER_8.y, P - ORDER_8.y];
-  const again = [P, P + 1n];
-  return [...small, ...again].flatMap((y) => [littleEndian(y), littleEndian(y | (1n << 255n))]);
-}
-
-/** Signs with a key to which a point of order 8 was added; section 5.1.6 with a nonce of 1. */
-function signMixed(count: number): Signed[] {
-  const secret = 0xbe11n;
-  const key = bytesOf(addPoints(multiply(secret), ORDER_8));
-  const r = bytesOf(basePoint());
-  return Array.from({ length: count }, (_, number) => {
-    const message = Buffer.of(number);
-    const hash = createHash("sha512").update(r).update(key).update(message).digest();
-    const s = (1n + fromLittleEndian(hash) * secret) % L;
-    return { key, message, signature: Buffer.concat([r, littleEndian(s)]) };
-  });
-}
-
-function multiply(scalar: bigint): Point {
-  let sum: Point = { x: 0n, y: 1n };
-  let power = basePoint();
-  for (let left = scalar; left > 0n; left >>= 1n) {
-    if (left & 1n) sum = addPoints(sum, power);
-    power = addPoints(power, power);
-  }
-  return sum;
-}
-
-function bytesOf({ x, y }: Point): Uint8Array {
-  return littleEndian(y | ((x & 1n) << 255n));
-}
-
-/** Node refuses points of small order from 24.21 on; before, it held to the equation alone. */
-function isStrictNode(): boolean {
-  const one = littleEndian(1n);
-  const signature = Buffer.concat([one, littleEndian(0n)]);
-  return !nodeVerify({ key: one, message: Buffer.of(0), signature });
-}

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import WebSocket from "ws";
 import { joinGateway } from "../device-sim/mqtt-join.ts";
 import { tlsFiles } from "../gateway/certificate-files.ts";
+import { pageOrigins } from "../gateway/open-listeners.ts";
 import { isOurs } from "../gateway/websocket-listener.ts";
 import { downFilter, nodeId, nodeTopic, upTopic } from "../src/wire/topics.ts";
 import {
@@ -163,4 +164,16 @@ describe("MQTT over WebSocket", () => {
     expect(lan.lines.join()).toContain("shows passwords and movements");
     await lan.close();
   });
+});
+
+it("the gateway's own page may connect by the names that people call it", () => {
+  const origins = (http: { enabled: boolean; port: number; names: string[] }) =>
+    pageOrigins({ http: { host: "0.0.0.0", ...http } });
+  const names = ["farm.local", "gw"];
+  expect(origins({ enabled: true, port: 8811, names })).toEqual([
+    "https://farm.local:8811",
+    "https://gw:8811",
+  ]);
+  expect(origins({ enabled: true, port: 443, names: ["gw"] })).toEqual(["https://gw"]);
+  expect(origins({ enabled: false, port: 8811, names })).toEqual([]);
 });

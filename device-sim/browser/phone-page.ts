@@ -1,0 +1,212 @@
+/**
+ * The script of `/node`: makes the device that it is open on a node, and shows what that node does.
+ *
+ * It joins once, with a code that was typed or came behind the `#` of a link, and keeps what it was
+ * given; from then on it is a node at every start. Where the gateway is out of reach it goes on: the
+ * page itself is kept by a worker, and what is owed by the outbox.
+ */
+
+import { EdgeError } from "../../src/assert.ts";
+import { chooseEngine } from "../../src/engine/choose-engine.ts";
+import { readJoinCode } from "../../src/wire/join.ts";
+import {
+  PhoneAboutSchema,
+  type PhoneAbout,
+  type PhoneCredentials,
+  readPhoneLink,
+} from "../../src/wire/phone.ts";
+import { nodeId, topicBase } from "../../src/wire/topics.ts";
+import { joinGateway } from "../mqtt-join.ts";
+import { type IndexedStorage, openIndexedStorage } from "./indexed-storage.ts";
+import { keepCredentials, readCredentials } from "./phone-credentials.ts";
+import { PHONE, type Phone, startPhone } from "./phone-node.ts";
+import { element, NodeView, show, showLink, showProblem, write } from "./phone-view.ts";
+import { runSignal } from "./signal-form.ts";
+import { registerWorker } from "./worker-registration.ts";
+
+const DATABASE = "bellwether-node";
+const STATUS_MS = 500;
+
+async function begin(): Promise<void> {
+  void registerWorker();
+  if (!(await isAlone())) {
+    showLink("lost", "not here");
+    return showProblem("This phone is a node in another tab already. Close that one first.");
+  }
+  const [about, factory] = await Promise.all([readAbout(), readFactory()]);
+  const storage = await openIndexedStorage(DATABASE, PHONE.slotBytes);
+  // Asked and not demanded: a browser that is short of room may still take it away.
+  void navigator.storage?.persist?.();
+  const link = readPhoneLink(location.hash);
+  // A code is used once, and is nobody's business in a history or a bookmark.
+  if (location.hash !== "") history.replaceState(null, "", location.pathname);
+  const known = await readCredentials(storage);
+  if (known !== undefined) return run({ about, factory, storage, credentials: known });
+  askToJoin(about, link, (credentials) => run({ about, factory, storage, credentials }));
+}
+
+type Start = {
+  readonly about: PhoneAbout;
+  readonly factory: Uint8Array;
+  readonly storage: IndexedStorage;
+  readonly credentials: PhoneCredentials;
+};
+
+async function run({ about, factory, storage, credentials }: Start): Promise<void> {
+  await keepCredentials(storage, credentials);
+  const name = nodeId(credentials.node);
+  show("join", false);
+  show("now", true);
+  show("facts-section", true);
+  write("fact-name", name);
+  write("fact-engine", chooseEngine().name);
+  showLink("waiting", "connecting");
+  let view: NodeView | undefined;
+  let truth = (_start: number, _end: number): number | undefined => undefined;
+  const phone: Phone = await startPhone({
+    node: name,
+    url: socketUrl(about),
+    about,
+    password: credentials.password ?? undefined,
+    key: credentials.key,
+    factory,
+    storage,
+    observer: {
+      decided: (_node, decided) => {
+        const end = decided.endSample ?? 0;
+        view?.decided(decided, truth(end - phone.windowSamples, end));
+      },
+      told: (_node, verdict) => view?.told(verdict),
+      released: (_node, news) => view?.released(news),
+      linked: (_node, connected, reason) => {
+        showLink(connected ? "live" : "lost", connected ? "connected" : `no link: ${reason}`);
+      },
+      log: (_node, code, text) => {
+        if (code === "storage-failing") showProblem(`This browser keeps nothing now: ${text}`);
+        console.info(`${code}: ${text}`);
+      },
+    },
+  });
+  view = new NodeView(phone.classes);
+  const tellStatus = (): void => view?.status(phone.runtime.status());
+  setInterval(tellStatus, STATUS_MS);
+  tellStatus();
+  runSignal(phone, about, (asked) => {
+    truth = asked;
+  });
+  // What is held back for a report is written before the page may be thrown away.
+  window.addEventListener("pagehide", () => phone.runtime.step({ kind: "stopping" }));
+  element("leave").addEventListener("click", () => {
+    if (!confirm("Forget this node's credentials, its model and what it still owes?")) return;
+    void phone
+      .stop()
+      .then(() => storage.forget())
+      .then(() => location.reload());
+  });
+}
+
+/** Shows the form, and calls back once somebody is let in. */
+function askToJoin(
+  about: PhoneAbout,
+  link: ReturnType<typeof readPhoneLink>,
+  joined: (credentials: PhoneCredentials) => Promise<void>,
+): void {
+  const code = element<HTMLInputElement>("code");
+  const name = element<HTMLInputElement>("name");
+  const button = element<HTMLButtonElement>("join-button");
+  code.value = link.code ?? "";
+  name.value = link.node ?? `phone-${randomLetters()}`;
+  const isHere = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
+  code.required = !isHere;
+  write(
+    "join-hint",
+    isHere ? "On the gateway's own computer the code may be left out, unless it is closed." : "",
+  );
+  show("join", true);
+  showLink("waiting", "has not joined");
+  const attempt = async (): Promise<void> => {
+    button.disabled = true;
+    showProblem(undefined);
+    try {
+      await joined(await join(about, code.value, name.value));
+    } catch (error) {
+      showProblem(sentenceOf(error));
+      button.disabled = false;
+    }
+  };
+  element("join-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    void attempt();
+  });
+  if (link.code !== undefined && link.node !== undefined) void attempt();
+}
+
+async function join(about: PhoneAbout, code: string, name: string): Promise<PhoneCredentials> {
+  const node = nodeId(name.trim(), "name");
+  if (code.trim() === "") return { node, password: null, key: about.key };
+  const letters = readJoinCode(code);
+  if (letters === undefined) throw noCode();
+  const url = socketUrl(about);
+  const given = await joinGateway({ url, base: topicBase(about.base), code: letters }, node);
+  return { node: given.node, password: given.password, key: given.key };
+}
+
+function noCode(): EdgeError {
+  return new EdgeError({
+    code: "join-code",
+    message: "that is no join code",
+    where: "code",
+    hint: "It has eight letters and digits, such as K7QM-3XPA.",
+  });
+}
+
+function socketUrl({ websocket }: PhoneAbout): string {
+  if (websocket === null) {
+    throw new EdgeError({
+      code: "no-websocket",
+      message: "this gateway does not speak MQTT over WebSocket",
+      where: "websocket.enabled",
+      hint: "Set websocket: { enabled: true } in the gateway's configuration and start it again.",
+    });
+  }
+  const scheme = websocket.secure ? "wss" : "ws";
+  return `${scheme}://${location.hostname}:${websocket.port}/mqtt`;
+}
+
+async function readAbout(): Promise<PhoneAbout> {
+  const answer = await fetch("/node/about.json");
+  return PhoneAboutSchema.parse(await answer.json());
+}
+
+async function readFactory(): Promise<Uint8Array> {
+  const answer = await fetch("/node/factory.bwm");
+  if (!answer.ok) throw new Error("the gateway gives no model to begin with");
+  return new Uint8Array(await answer.arrayBuffer());
+}
+
+/** One page at a time is this node: two would give the same numbers to different windows. */
+function isAlone(): Promise<boolean> {
+  if (navigator.locks === undefined) return Promise.resolve(true);
+  return new Promise((resolve) => {
+    void navigator.locks.request(DATABASE, { ifAvailable: true }, (lock) => {
+      resolve(lock !== null);
+      // Held for as long as the page is there.
+      return lock === null ? undefined : new Promise(() => undefined);
+    });
+  });
+}
+
+function randomLetters(): string {
+  const drawn = crypto.getRandomValues(new Uint8Array(4));
+  return [...drawn].map((byte) => "abcdefghjkmnpqrstuvwxyz"[byte % 23]).join("");
+}
+
+function sentenceOf(error: unknown): string {
+  if (error instanceof EdgeError) return `${error.message}. ${error.hint}`;
+  return error instanceof Error ? error.message : String(error);
+}
+
+begin().catch((error: unknown) => {
+  showLink("lost", "not running");
+  showProblem(sentenceOf(error));
+});

@@ -1,0 +1,85 @@
+/** The part of the page that chooses where the signal comes from, starts it and shows it. */
+
+import { EdgeError } from "../../src/assert.ts";
+import type { PhoneAbout } from "../../src/wire/phone.ts";
+import type { Phone } from "./phone-node.ts";
+import { element, show, showProblem, write } from "./phone-view.ts";
+import { keepAwake } from "./screen-lock.ts";
+import {
+  type RunningSource,
+  type SampleSink,
+  startEmulator,
+  startSensor,
+} from "./signal-source.ts";
+import { SignalTrace } from "./signal-trace.ts";
+
+type Truth = RunningSource["truth"];
+
+/** @param onTruth is told where to ask what is true, whenever that changes */
+export function runSignal(phone: Phone, about: PhoneAbout, onTruth: (truth: Truth) => void): void {
+  const trace = new SignalTrace(element<HTMLCanvasElement>("trace"), phone.rateHz);
+  const button = element<HTMLButtonElement>("start");
+  const awake = element<HTMLInputElement>("awake");
+  show("emulator-choice", about.emulator);
+  let running: RunningSource | undefined;
+  const lock = keepAwake((text) => write("fact-screen", text));
+  /** Samples of every source so far: the next source's begin behind them, with a jump between. */
+  let before = 0;
+  let last = 0;
+  const sink: SampleSink = {
+    samples: (startSample, millig, wallMs) => {
+      const start = before + startSample;
+      last = start + millig.length / 3;
+      trace.take(millig);
+      phone.samples(start, millig, wallMs);
+    },
+    problem: showProblem,
+  };
+  const begin = async (): Promise<void> => {
+    before = last + 1;
+    const shift = before;
+    running = await startChosen(phone, sink);
+    const { truth } = running;
+    onTruth((start, end) => (start < shift ? undefined : truth(start - shift, end - shift)));
+    write("start", "Stop");
+    lock.want(awake.checked);
+  };
+  const end = (): void => {
+    running?.stop();
+    running = undefined;
+    write("start", "Start");
+    lock.want(false);
+  };
+  element("signal-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    showProblem(undefined);
+    if (running !== undefined) return end();
+    button.disabled = true;
+    begin()
+      .catch((error: unknown) => showProblem(sentenceOf(error)))
+      .finally(() => {
+        button.disabled = false;
+      });
+  });
+  element("signal-form").addEventListener("change", () => {
+    if (running !== undefined) lock.want(awake.checked);
+  });
+}
+
+function startChosen(phone: Phone, sink: SampleSink): Promise<RunningSource> {
+  switch (chosen()) {
+    case "emulator":
+      return startEmulator(phone.rateHz, phone.classes, sink);
+    default:
+      return startSensor(phone.rateHz, sink);
+  }
+}
+
+function chosen(): FormDataEntryValue | null {
+  return new FormData(element<HTMLFormElement>("signal-form")).get("signal");
+}
+
+function sentenceOf(error: unknown): string {
+  if (error instanceof EdgeError) return `${error.message}. ${error.hint}`;
+  return error instanceof Error ? error.message : String(error);
+}
