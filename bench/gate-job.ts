@@ -59,6 +59,8 @@ export type TrainedStudent = {
   /** The same before it was quantized. */
   readonly float: FloatStudent;
   readonly recipe: Recipe;
+  /** The teacher as `teacherOnnx` writes it. */
+  readonly teacherFile: Uint8Array;
   /** The teacher's class probabilities over any windows. */
   readonly teach: (windows: WindowSet) => Promise<Float32Array>;
   readonly release: () => Promise<void>;
@@ -127,6 +129,7 @@ export async function trainBoth(
     loaded,
     float: pair.student,
     recipe,
+    teacherFile: pair.teacher,
     teach: async (windows) => {
       const rows = await predictRows(program, windows, inputMilligPerStep, ["logits"]);
       return softmaxRows(rows.get("logits")?.data ?? new Float32Array(0), classes.length);

@@ -4,15 +4,31 @@ import { readRecordings } from "../recordings/read.ts";
 import { recordExits } from "../src/gate/exit-records.ts";
 import { largestIndex } from "../src/learn/metrics.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";
+import { studentCost } from "../src/model/student-cost.ts";
+import type { Profile } from "../src/signal/profile.ts";
 import { profileFor } from "../src/signal/profiles.ts";
 import { type WindowSet, windowAt } from "../src/signal/window-set.ts";
 import { trainBoth, type TrainingJob } from "./gate-job.ts";
+import { onnxRuntime } from "../gateway/onnx-runtime.ts";
+import { splitRecipeFor } from "../src/learn/split-recipes.ts";
+import { drawViews, type Views } from "../src/learn/train-split.ts";
+import { answersThrough, learnedForms } from "./split-learned.ts";
 import { payloadForms, throughPayload } from "./split-payloads.ts";
 
 export type SplitJob = TrainingJob & {
   readonly folder: string;
   readonly train: readonly string[];
   readonly test: readonly string[];
+  /** Which forms have networks trained for them, and for which bytes. */
+  readonly learned: readonly string[];
+  readonly budgets: readonly number[];
+};
+
+export type SplitAnswers = {
+  readonly subjects: readonly SubjectRights[];
+  /** Multiply-accumulates of the student, and of each learned form's encoder. */
+  readonly studentMacs: number;
+  readonly encoderMacs: readonly number[];
 };
 
 /** Windows, and how many of them were answered rightly. */
@@ -21,19 +37,21 @@ export type SubjectRights = {
   readonly windows: number;
   /** By the student's last exit. */
   readonly student: number;
-  /** By the teacher, in the order of `payloadForms`. */
+  /** In the order of `payloadForms` by the teacher, then of `learnedForms` by their tails. */
   readonly forms: readonly number[];
 };
 
 export async function runSplitJob(
   job: SplitJob,
   onProgress: (share: number) => void,
-): Promise<readonly SubjectRights[]> {
+): Promise<SplitAnswers> {
   const recordings = await readRecordings(job.folder);
   const profile = profileFor(recordings);
   const test = makeWindows(recordings, profile, job.test);
   const train = makeWindows(recordings, profile, job.train);
-  const trained = await trainBoth(profile, train, job, onProgress);
+  const kinds = learnedForms(profile, job.learned, job.budgets);
+  const parts = 1 + kinds.length;
+  const trained = await trainBoth(profile, train, job, (share) => onProgress(share / parts));
   const classes = profile.classes.length;
   const { exits } = recordExits(trained.loaded, test);
   const student = rightOf(test, exits.at(-1)?.logits ?? new Int16Array(0), classes);
@@ -46,8 +64,16 @@ export async function runSplitJob(
     }
     forms.push(rightOf(test, await trained.teach({ ...test, samples }), classes));
   }
+  const views = viewsOnce(profile, train, trained.teacherFile, job);
+  const encoderMacs: number[] = [];
+  for (const [i, form] of kinds.entries()) {
+    const { logits, macs } = await answersThrough(form, { ...job, profile, train, test, views });
+    forms.push(rightOf(test, logits, classes));
+    encoderMacs.push(macs);
+    onProgress((i + 2) / parts);
+  }
   await trained.release();
-  return [...new Set(test.subjects)].map((subject) => {
+  const subjects = [...new Set(test.subjects)].map((subject) => {
     const count = (right: Uint8Array): number =>
       right.reduce((sum, one, i) => sum + (test.subjects[i] === subject ? one : 0), 0);
     return {
@@ -57,6 +83,33 @@ export async function runSplitJob(
       forms: forms.map(count),
     };
   });
+  const studentMacs = studentCost(trained.loaded.container.student).at(-1)?.macs ?? 0;
+  return { subjects, studentMacs, encoderMacs };
+}
+
+/** Drawn when somebody asks first: kept networks need none. */
+function viewsOnce(
+  profile: Profile,
+  windows: WindowSet,
+  teacherFile: Uint8Array,
+  { seed, quick }: SplitJob,
+): () => Promise<Views> {
+  let drawn: Promise<Views> | undefined;
+  const draw = async (): Promise<Views> => {
+    const teacher = await onnxRuntime().compile(teacherFile);
+    const { objective, options } = splitRecipeFor(profile, 1, { quick });
+    const { classes, inputMilligPerStep } = profile;
+    const views = await drawViews({
+      ...{ windows, classes: classes.length, inputMilligPerStep, seed },
+      ...{ objective, options, teacher },
+    });
+    await teacher.release();
+    return views;
+  };
+  return () => {
+    drawn ??= draw();
+    return drawn;
+  };
 }
 
 /** 1 where the largest of a row is the label. */

@@ -6,22 +6,43 @@
  * byte at all and is what logits alone can tell, and below the teacher on whole int8 windows; both are
  * paired. Intervals of 95 % by a bootstrap over subjects and seeds. `--folds N`, `--threads N`,
  * `--keep DIR` as for `bench -- gate`, whose kept pairs serve here too.
+ *
+ * `--forms features,reduced` adds forms that have a tail of their own, trained for them
+ * (`split-learned.ts`): `features` a trained bottleneck, `reduced` means in 4 and 2 bits a value; for the
+ * bytes of `--budgets 12,24,…`. Their bytes, too, are those of the payload alone.
  */
 import { requireDataset } from "../recordings/open.ts";
 import { readRecordings } from "../recordings/read.ts";
+import { EdgeError } from "../src/assert.ts";
 import { prng } from "../src/prng.ts";
+import type { Profile } from "../src/signal/profile.ts";
 import { profileFor } from "../src/signal/profiles.ts";
 import { type BenchmarkOptions, type BenchmarkResult, table } from "./benchmark.ts";
 import { gateSplits } from "./gate-measure.ts";
-import type { SplitJob, SubjectRights } from "./split-job.ts";
-import { type PayloadForm, payloadForms } from "./split-payloads.ts";
+import type { SplitAnswers, SplitJob, SubjectRights } from "./split-job.ts";
+import { learnedForms } from "./split-learned.ts";
+import { BUDGETS_BYTES, payloadForms } from "./split-payloads.ts";
 import { bootstrapInterval, type Interval } from "./subject-bootstrap.ts";
 import { wholeOption } from "./subject-splits.ts";
 import { runJobs } from "./worker-pool.ts";
 
 const DEFAULT_SEEDS = 3;
 
-type FormFigures = PayloadForm & {
+const LEARNED = ["features", "reduced"];
+
+/** A row of the table. */
+type Form = {
+  readonly bytes: number;
+  readonly encoding: string;
+  readonly reduction: string;
+  /** Samples a channel, or values of a code a channel. */
+  readonly samples: number;
+  readonly channels: number;
+  /** Of an encoder, for each of the student's; 0 where there is none. */
+  readonly macsRatio: number;
+};
+
+type FormFigures = Form & {
   readonly accuracy: Interval;
   readonly lessStudent: Interval;
   readonly lessTeacher: Interval;
@@ -35,12 +56,23 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
   const { quick } = options;
   const student = options.student ?? "default";
   const { keep } = options.extra;
+  const { learned, budgets } = learnedAsked(options);
   const jobs = Array.from({ length: seeds }, (_, s) => s + 1).flatMap((seed) =>
     splits.map(
-      ({ train, test }): SplitJob => ({ folder, train, test, seed, quick, student, keep }),
+      ({ train, test }): SplitJob => ({
+        folder,
+        train,
+        test,
+        seed,
+        quick,
+        student,
+        keep,
+        learned,
+        budgets,
+      }),
     ),
   );
-  const answers = await runJobs<SplitJob, readonly SubjectRights[]>(
+  const answers = await runJobs<SplitJob, SplitAnswers>(
     new URL("./split-worker.ts", import.meta.url),
     jobs,
     {
@@ -49,9 +81,14 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
       onProgress: (share) => options.progress(`${dataset}: ${jobs.length} pairs`, share),
     },
   );
-  const bySubject = [...Map.groupBy(answers.flat(), ({ subject }) => subject).values()];
-  const { classes, ...profile } = profileFor(await readRecordings(folder));
-  const forms = figuresOf(payloadForms({ ...profile, classes }), bySubject);
+  const bySubject = [
+    ...Map.groupBy(
+      answers.flatMap(({ subjects }) => subjects),
+      ({ subject }) => subject,
+    ).values(),
+  ];
+  const profile = profileFor(await readRecordings(folder));
+  const forms = figuresOf(formsOf(profile, answers[0], learned, budgets), bySubject);
   const random = prng(1, "bench-split-student");
   const studentAccuracy = bootstrapInterval(
     bySubject,
@@ -64,7 +101,7 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
       `${dataset}: ${bySubject.length} subjects in ${splits.length} folds, ${seeds} seeds, ` +
         `${student} student; accuracy in percent, differences in points`,
       "",
-      ...table(rowsOf(forms, studentAccuracy, classes.length)),
+      ...table(rowsOf(forms, studentAccuracy, profile.classes.length)),
     ],
     figures: {
       ...{ dataset, subjects: bySubject.length, folds: splits.length, seeds, studentKind: student },
@@ -74,8 +111,49 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
   };
 }
 
+/** What `--forms` and `--budgets` ask for. */
+function learnedAsked(options: BenchmarkOptions): {
+  readonly learned: readonly string[];
+  readonly budgets: readonly number[];
+} {
+  const { forms, budgets } = options.extra;
+  const learned = forms?.split(",") ?? [];
+  const bytes = budgets?.split(",").map(Number) ?? BUDGETS_BYTES;
+  const unknown = learned.filter((kind) => !LEARNED.includes(kind));
+  if (unknown.length === 0 && bytes.every((one) => Number.isInteger(one) && one >= 1)) {
+    return { learned, budgets: bytes };
+  }
+  throw new EdgeError({
+    code: "usage",
+    message: `--forms ${forms ?? ""} --budgets ${budgets ?? ""}`,
+    where: "bench",
+    hint: `Forms: ${LEARNED.join(",")}; budgets are whole bytes, as 12,24,40.`,
+  });
+}
+
+/** In the order of a job's answers. */
+function formsOf(
+  profile: Profile,
+  answers: SplitAnswers | undefined,
+  learned: readonly string[],
+  budgets: readonly number[],
+): readonly Form[] {
+  const { channels } = profile;
+  return [
+    ...payloadForms(profile).map((form) => ({ ...form, channels, macsRatio: 0 })),
+    ...learnedForms(profile, learned, budgets).map((form, i) => ({
+      bytes: form.bytes,
+      encoding: form.kind === "features" ? `code ${form.bits} bits` : `companded${form.bits}`,
+      reduction: "own tail",
+      samples: form.time,
+      channels: form.channels,
+      macsRatio: (answers?.encoderMacs[i] ?? 0) / (answers?.studentMacs ?? 1),
+    })),
+  ];
+}
+
 function figuresOf(
-  forms: readonly PayloadForm[],
+  forms: readonly Form[],
   bySubject: readonly (readonly SubjectRights[])[],
 ): readonly FormFigures[] {
   const random = prng(1, "bench-split-intervals");
@@ -114,20 +192,24 @@ function rowsOf(
       "bytes",
       "encoding",
       "reduced to",
-      "samples",
+      "shape",
+      "MACs of student",
       "accuracy",
       "less student",
       "less teacher on int8",
     ],
-    ...forms.map((form) => [
-      form.bytes,
-      form.encoding,
-      form.reduction,
-      form.samples,
-      percent(form.accuracy),
-      percent(form.lessStudent),
-      percent(form.lessTeacher),
-    ]),
-    [2 * classes, "logits", "-", "-", percent(student), "0", "-"],
+    ...forms
+      .toSorted((a, b) => b.bytes - a.bytes)
+      .map((form) => [
+        form.bytes,
+        form.encoding,
+        form.reduction,
+        `${form.samples}x${form.channels}`,
+        form.macsRatio === 0 ? "-" : form.macsRatio.toFixed(2),
+        percent(form.accuracy),
+        percent(form.lessStudent),
+        percent(form.lessTeacher),
+      ]),
+    [2 * classes, "logits", "-", "-", "-", percent(student), "0", "-"],
   ];
 }

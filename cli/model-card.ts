@@ -110,5 +110,6 @@ function describeFile(name: string, plan: QuantizationPlan): string {
   if (name.endsWith(".bwm"))
     return `${student}: ${planName(plan)} container with its gate, for nodes`;
   if (name.startsWith("student")) return `${student} in floats, to distil further from`;
+  if (name === "tail.onnx") return "tail, which answers the codes of these students' encoder";
   return "teacher, for the gateway";
 }

@@ -2,17 +2,23 @@
  * Everything that ships for one profile, trained from recordings: a teacher, the default student, and
  * where asked for a plain one, each as a container for nodes and as floats to distil further from.
  */
+import { createHash } from "node:crypto";
 import { onnxRuntime } from "../gateway/onnx-runtime.ts";
 import { chooseEngine } from "../src/engine/choose-engine.ts";
 import { packStudent } from "../src/gate/pack-student.ts";
 import { plannedStudent, type QuantizationPlan } from "../src/learn/quantization-plan.ts";
 import { plainRecipe, type Recipe } from "../src/learn/recipes.ts";
 import type { Program, Runtime } from "../src/learn/runtime.ts";
+import { splitRecipeFor } from "../src/learn/split-recipes.ts";
 import { studentOnnx } from "../src/learn/student-network.ts";
+import { tailOnnx } from "../src/learn/tail-network.ts";
 import { teacherOnnx } from "../src/learn/teacher-network.ts";
+import { trainEncoder } from "../src/learn/train-encoder.ts";
 import type { TrainingProgress } from "../src/learn/train-network.ts";
 import { trainStudent } from "../src/learn/train-student.ts";
 import { trainTeacher } from "../src/learn/train-teacher.ts";
+import { encodeEncoder } from "../src/model/encoder-bytes.ts";
+import type { QuantizedEncoder } from "../src/model/encoder.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import { holdOut, splitBouts, subjectsOf, windowsOfSubjects } from "../src/signal/splits.ts";
 import { pickWindows, type WindowSet } from "../src/signal/window-set.ts";
@@ -25,6 +31,9 @@ export type ProfileRequest = {
   readonly plainSubjects: readonly string[] | undefined;
   readonly seed: number;
   readonly plan: QuantizationPlan;
+  /** Bytes of a code; undefined for students without an encoder. */
+  readonly codeBytes?: number | undefined;
+  readonly quick?: boolean;
   readonly onProgress: (text: string, share: number) => void;
   readonly shouldStop: () => boolean;
 };
@@ -58,8 +67,10 @@ export async function trainProfile(request: ProfileRequest): Promise<ProfileFile
   });
   files.set("teacher.onnx", teacherOnnx(teacher));
   const program = await runtime.compile(teacherOnnx(teacher));
+  const encoder = await encoderFor(runtime, program, request, files);
   const student = async (name: string, of: WindowSet, with_: Recipe): Promise<void> => {
-    const made = await trainOne(runtime, program, { ...request, windows: of, recipe: with_ }, name);
+    const asked = { ...request, windows: of, recipe: with_, encoder };
+    const made = await trainOne(runtime, program, asked, name);
     for (const [file, bytes] of made) files.set(file, bytes);
   };
   await student("student", windows, recipe);
@@ -71,11 +82,32 @@ export async function trainProfile(request: ProfileRequest): Promise<ProfileFile
   return files;
 }
 
+/** The encoder that the profile's students get, and its tail among the files. */
+async function encoderFor(
+  runtime: Runtime,
+  teacher: Program,
+  request: ProfileRequest,
+  files: Map<string, Uint8Array>,
+): Promise<QuantizedEncoder | undefined> {
+  const { profile, windows, seed, codeBytes, quick = false } = request;
+  if (codeBytes === undefined) return undefined;
+  const { split, encoder } = await trainEncoder(runtime, {
+    ...{ profile, windows, teacher, seed },
+    recipe: splitRecipeFor(profile, codeBytes, { quick }),
+    onProgress: ({ step, steps }) => request.onProgress("encoder and tail", step / steps),
+    shouldStop: request.shouldStop,
+  });
+  const hash = createHash("sha256").update(encodeEncoder(encoder)).digest("hex");
+  const { classes, rateHz } = profile;
+  files.set("tail.onnx", tailOnnx(split, { classes, rateHz, encoder: hash }));
+  return encoder;
+}
+
 /** One student from the teacher: `<name>.bwm` and `<name>.onnx`. */
 async function trainOne(
   runtime: Runtime,
   teacher: Program,
-  request: ProfileRequest,
+  request: ProfileRequest & { readonly encoder: QuantizedEncoder | undefined },
   name: string,
 ): Promise<ProfileFiles> {
   const { profile, recipe, windows, seed } = request;
@@ -108,6 +140,7 @@ async function trainOne(
     augmentation: recipe.student.options.augmentation,
     engine: chooseEngine(),
     seed,
+    encoder: request.encoder,
   });
   return new Map([
     [`${name}.bwm`, packed.bytes],

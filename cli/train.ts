@@ -15,6 +15,7 @@ import { DEFAULT_PLAN, type QuantizationPlan } from "../src/learn/quantization-p
 import { quickRecipe, recipeFor } from "../src/learn/recipes.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";
 import { profileFor } from "../src/signal/profiles.ts";
+import { LIMITS } from "../src/wire/limits.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
 import { modelCard } from "./model-card.ts";
 import { trainProfile } from "./train-profile.ts";
@@ -29,6 +30,8 @@ const PLAIN_SUBJECTS: Readonly<Record<string, readonly string[]>> = { cows: ["12
 const TURNED = { train: ["1217", "3321"], test: ["1319", "6019", "6319"] };
 
 const FIGURE_SEEDS = 3;
+/** Less has no room for time. */
+const LEAST_CODE_BYTES = 8;
 
 export const command: CommandSpec = {
   name: "train",
@@ -69,11 +72,19 @@ export const command: CommandSpec = {
       description: "train a little more with the rounding felt: worth it below 8 bits",
       kind: "flag",
     },
+    {
+      flags: "--encoder <bytes>",
+      description: "also an encoder for nodes, whose code takes at most this, and its tail",
+      kind: "number",
+      low: LEAST_CODE_BYTES,
+      high: LIMITS.codeBytes,
+    },
     { flags: "--quick", description: "seconds instead of minutes, to try it", kind: "flag" },
   ],
   examples: [
     "bellwether train cows",
     "bellwether train herd --data ./recordings-data --seeds 0",
+    "bellwether train cows --out split --encoder 40",
     "bellwether train cows --out lean --quantize dynamic-fixed-point --weight-bits 4 --fine-tune",
   ],
   run: train,
@@ -117,6 +128,8 @@ async function trainDataset(
     windows,
     plainSubjects,
     plan,
+    codeBytes: input.number("encoder"),
+    quick: input.flag("quick"),
     seed: input.number("seed") ?? 1,
     onProgress: progress.update,
     shouldStop: () => io.signal.aborted,
@@ -129,11 +142,16 @@ async function trainDataset(
   const out = join(input.text("out") ?? "profiles", profile.name);
   mkdirSync(out, { recursive: true });
   for (const [name, bytes] of files) writeFileSync(join(out, name), bytes);
-  const commandLine = `npm run -s bellwether -- train ${dataset}${planFlags(plan, "")}`;
+  const commandLine = `npm run -s bellwether -- train ${dataset}${planFlags(plan, "")}${encoderFlag(input)}`;
   const facts = { profile, recipe, plan, dataset, windows, files, plainSubjects, figures };
   writeFileSync(join(out, "CARD.md"), modelCard({ ...facts, command: commandLine }));
   io.print(`${out}: ${[...files.keys()].join(", ")}, CARD.md`);
   if (io.json) io.printJson({ profile: profile.name, out, files: [...files.keys()] });
+}
+
+function encoderFlag(input: CommandInput): string {
+  const bytes = input.number("encoder");
+  return bytes === undefined ? "" : ` --encoder ${bytes}`;
 }
 
 function planOf(input: CommandInput): QuantizationPlan {

@@ -1,4 +1,5 @@
 /** The learning benchmark and the training command, run as a whole on a herd that swings. */
+import { createHash } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +8,10 @@ import { run } from "../bench/learn.ts";
 import { command } from "../cli/train.ts";
 import { commandInput } from "../cli/command.ts";
 import { studentFromOnnx } from "../src/learn/student-network.ts";
+import { onnxRuntime } from "../gateway/onnx-runtime.ts";
+import { onnxMetadata } from "../src/learn/onnx-model.ts";
+import { codeShape } from "../src/model/encoder.ts";
+import { encodeEncoder } from "../src/model/encoder-bytes.ts";
 import { decodeContainer } from "../src/model/container.ts";
 import { quickOptions } from "./benchmark-options.ts";
 import { silentIo } from "./command-io.ts";
@@ -83,6 +88,34 @@ describe("bellwether train", () => {
     expect(card).toContain("Subjects: 1, 2, 3.");
     expect(card).toContain("npm run -s bellwether -- train cows-own");
     expect(printed.join()).toContain("student.bwm");
+  });
+
+  it("adds an encoder to the student and its tail, which know each other by a hash", async () => {
+    const out = join(data, "split");
+    const values = { data, out, quick: true, seeds: 0, seed: 1, encoder: 12 };
+    if (!("run" in command)) throw new Error("train is one command");
+    await writeSwingingHerd(join(data, "cows-split"), "cows-split", ["1", "2", "3"]);
+    expect(await command.run(commandInput(values, ["cows-split"]), IO)).toBe(0);
+    const file = (name: string) => readFileSync(join(out, "cattle", name));
+    const { encoder } = decodeContainer(file("student.bwm"));
+    if (encoder === undefined) throw new Error("the container has an encoder");
+    const metadata = onnxMetadata(file("tail.onnx"));
+    expect(metadata.get("encoder")).toBe(
+      createHash("sha256").update(encodeEncoder(encoder)).digest("hex"),
+    );
+    const { time, channels, bits, bytes } = codeShape(encoder);
+    expect(bytes).toBeLessThanOrEqual(12);
+    const said = ["codeTime", "codeChannels", "codeBits"].map((name) => metadata.get(name));
+    expect(said).toEqual([time, channels, bits].map(String));
+    expect(file("CARD.md").toString()).toContain("train cows-split --encoder 12\n");
+    const tail = await onnxRuntime().compile(file("tail.onnx"));
+    const shape = [1, time, channels];
+    const { logits, features } = await tail.run({
+      code: { shape, data: new Float32Array(time * channels) },
+    });
+    await tail.release();
+    expect(logits?.shape).toEqual([1, 3]);
+    expect(features?.data.every(Number.isFinite)).toBe(true);
   });
 
   it("makes a student of powers of two in few bits, fine-tuned, and says so", async () => {

@@ -4,10 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { run } from "../bench/split.ts";
+import { learnedForms } from "../bench/split-learned.ts";
 import {
   BUDGETS_BYTES,
   type PayloadForm,
   payloadForms,
+  reducedWindow,
   throughPayload,
 } from "../bench/split-payloads.ts";
 import { shippedProfile } from "../src/signal/profiles.ts";
@@ -51,6 +53,29 @@ describe("forms of a payload", () => {
   });
 });
 
+describe("forms that something is trained for", () => {
+  it.each(["cattle", "people", "watch"])("of %s keep their budgets", (name) => {
+    const profile = shippedProfile(name);
+    const budgets = [12, 24, 40, 48, 96, 192];
+    const forms = learnedForms(profile, ["features", "reduced"], budgets);
+    expect(forms.filter(({ kind }) => kind === "features")).toHaveLength(budgets.length);
+    for (const { kind, bytes, time, channels, bits } of forms) {
+      const header = kind === "reduced" ? 2 * channels : 0;
+      expect(bytes).toBe(header + Math.ceil((time * channels * bits) / 8));
+      const budget = budgets.find((most) => most >= bytes) ?? 0;
+      expect(bytes).toBeLessThanOrEqual(budget);
+    }
+    expect(learnedForms(profile, [], budgets)).toEqual([]);
+  });
+
+  it("keep a window's mean and peak in 2 bits, and a level whole", () => {
+    const window = Int8Array.of(1, 7, 40, 7, 10, 7, -40, 7, -10, 7, -1, 7);
+    const came = reducedWindow(window, 6, 2, 2);
+    expect([0, 2, 4, 6, 8, 10].map((i) => came[i])).toEqual([7, 40, 7, -40, -7, -7]);
+    for (let t = 0; t < 6; t++) expect(came[2 * t + 1]).toBe(7);
+  });
+});
+
 describe("bench split", () => {
   it("sets every form beside the student and the teacher, with a pair that the gate's kept", async () => {
     const extra = { keep: join(data, "kept") };
@@ -72,4 +97,37 @@ describe("bench split", () => {
     expect(readdirSync(extra.keep)).toHaveLength(2);
     expect((await run(asked)).figures).toEqual(figures);
   });
+
+  it("trains tails for codes and for reduced windows, keeps them, and answers from integers", async () => {
+    const extra = { keep: join(data, "kept"), forms: "features,reduced", budgets: "12,40" };
+    const asked = quickOptions({ data, dataset: "cows", test: ["3"], extra });
+    const { figures, lines } = await run(asked);
+    const { forms } = figures as { forms: Record<string, unknown>[] };
+    const own = forms.filter(({ reduction }) => reduction === "own tail");
+    expect(own.map(({ encoding, bytes }) => `${String(encoding)} ${String(bytes)}`)).toEqual([
+      "code 2 bits 10",
+      "companded4 12",
+      "companded2 12",
+      "code 2 bits 38",
+      "companded4 39",
+      "companded2 40",
+    ]);
+    for (const { encoding, macsRatio } of own) {
+      if (String(encoding).startsWith("code")) {
+        expect(macsRatio).toBeGreaterThan(0.5);
+        expect(macsRatio).toBeLessThanOrEqual(1.5);
+      } else expect(macsRatio).toBe(0);
+    }
+    expect(lines.join("\n")).toContain("own tail");
+    expect(readdirSync(extra.keep).filter((name) => name.endsWith(".split.onnx"))).toHaveLength(6);
+    expect((await run(asked)).figures).toEqual(figures);
+  });
+
+  it.each([{ forms: "pictures" }, { forms: "features", budgets: "12,many" }])(
+    "refuses %j with a hint",
+    async (extra) => {
+      const asked = quickOptions({ data, dataset: "cows", test: ["3"], extra });
+      await expect(run(asked)).rejects.toMatchObject({ code: "usage" });
+    },
+  );
 });

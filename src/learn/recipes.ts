@@ -169,7 +169,7 @@ export type StudentFamily = "cnn" | "gru";
 
 /** The recipe for a profile, shipped or derived from somebody's own recordings. */
 export function recipeFor(profile: Profile, family: StudentFamily = "cnn"): Recipe {
-  const task = taskOf(profile);
+  const task = TASKS[taskKind(profile)];
   const { windowSamples, channels, classes } = profile;
   const gru = family === "gru";
   const stages = gru ? gruStages(windowSamples, task.gru) : task.stages;
@@ -185,9 +185,12 @@ export function recipeFor(profile: Profile, family: StudentFamily = "cnn"): Reci
   };
 }
 
-function taskOf(profile: Profile): Task {
-  if (profile.classes.length > MANY_CLASSES) return WRIST_TASK;
-  return profile.rateHz < SLOW_HZ ? COLLAR_TASK : POCKET_TASK;
+const TASKS = { collar: COLLAR_TASK, pocket: POCKET_TASK, wrist: WRIST_TASK };
+
+/** Which task's recipe a profile gets. */
+export function taskKind(profile: Profile): keyof typeof TASKS {
+  if (profile.classes.length > MANY_CLASSES) return "wrist";
+  return profile.rateHz < SLOW_HZ ? "collar" : "pocket";
 }
 
 /** A GRU that reads `patchSamples` at a time; the first exit has seen half of the window. */

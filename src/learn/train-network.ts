@@ -48,7 +48,7 @@ export type TrainingProgress = {
 };
 
 /** Steps whose statistics are averaged at the end. */
-const STATISTICS_STEPS = 24;
+export const STATISTICS_STEPS = 24;
 const CLIP_NORM = 5;
 
 /** Trains and returns all tensors, statistics included. */

@@ -2,7 +2,8 @@
  * Training of whatever answers in the teacher's place from less: an encoder with its tail, or a tail
  * on windows that were made smaller by rule.
  *
- * Every augmented view goes to the teacher whole, and to the network as `reduce` leaves it.
+ * Views are drawn and shown to the teacher once, and every network learns from the same ones in the
+ * same order, so that two of them differ by nothing but what they are told of a window.
  */
 import { assert } from "../assert.ts";
 import type { Tensor } from "../model/student-spec.ts";
@@ -11,74 +12,131 @@ import { batchesOf } from "./batches.ts";
 import { softmaxRows } from "./metrics.ts";
 import type { Network } from "./network.ts";
 import type { Program, Runtime } from "./runtime.ts";
-import { type Batch, type TrainingProgress, trainNetwork } from "./train-network.ts";
+import {
+  type Batch,
+  STATISTICS_STEPS,
+  type TrainingProgress,
+  trainNetwork,
+} from "./train-network.ts";
 import type { Objective, StudentOptions } from "./train-student.ts";
 import { hardTargets } from "./train-teacher.ts";
 
-export type SplitTraining = {
-  readonly network: Network;
+/** Augmented views in the order in which they are learned from. */
+export type Views = {
+  readonly steps: number;
+  readonly batchSize: number;
+  readonly classes: number;
+  /** Int8 `[view][time][channel]`, as a node would have them. */
+  readonly samples: Int8Array;
+  readonly inputMilligPerStep: number;
+  /** Targets as `Batch` has them, `[view][class]`. */
+  readonly hard: Float32Array;
+  readonly soft: Float32Array;
+};
+
+export type ViewsAsked = {
   readonly windows: WindowSet;
+  readonly classes: number;
   readonly inputMilligPerStep: number;
   readonly seed: number;
   readonly objective: Objective;
   readonly options: StudentOptions;
   readonly teacher: Program;
-  /** One window `[time][channel]` in g to what the network reads; as it is where undefined. */
-  readonly reduce?: (window: Float32Array) => Float32Array;
-  readonly exitWeights?: readonly number[];
-  readonly initial?: ReadonlyMap<string, Tensor>;
-  readonly onProgress?: (progress: TrainingProgress) => void;
 };
 
-export async function trainSplit(
+/** As many as the options' passes take, and the batches behind them that statistics are measured on. */
+export async function drawViews(asked: ViewsAsked): Promise<Views> {
+  const { windows, classes, inputMilligPerStep, objective, options } = asked;
+  const { batchSize, epochs } = options;
+  assert(windows.count > 0, "views of some windows");
+  const steps = Math.max(1, Math.round((epochs * windows.count) / batchSize));
+  const length = windows.windowSamples * windows.channels;
+  const count = (steps + STATISTICS_STEPS) * batchSize;
+  const samples = new Int8Array(count * length);
+  const hard = new Float32Array(count * classes);
+  const soft = new Float32Array(count * classes);
+  const draw = batchesOf(windows, { ...options, seed: asked.seed, inputMilligPerStep });
+  const softWeight = (1 - objective.hardWeight) * objective.temperature ** 2;
+  for (let view = 0; view < count; view += batchSize) {
+    const { indices, window } = draw();
+    const shape = [batchSize, windows.windowSamples, windows.channels];
+    const { logits } = await asked.teacher.run({ window: { shape, data: window } });
+    assert(logits?.data.length === batchSize * classes, "the teacher knows the same classes");
+    const labels = hardTargets(windows, indices, classes, options.labelSmoothing);
+    const answers = softmaxRows(logits.data, classes, objective.temperature);
+    samples.set(
+      window.map((g) => Math.round((g * 1000) / inputMilligPerStep)),
+      view * length,
+    );
+    hard.set(
+      labels.map((target) => target * objective.hardWeight),
+      view * classes,
+    );
+    soft.set(
+      answers.map((target) => target * softWeight),
+      view * classes,
+    );
+  }
+  return { steps, batchSize, classes, samples, inputMilligPerStep, hard, soft };
+}
+
+export type SplitTraining = {
+  readonly network: Network;
+  readonly views: Views;
+  readonly seed: number;
+  readonly objective: Objective;
+  readonly options: Pick<StudentOptions, "learningRate" | "weightDecay">;
+  /** One window to what the network reads, both int8 `[time][channel]`; as it is where undefined. */
+  readonly reduce?: (window: Int8Array) => Int8Array;
+  readonly onProgress?: (progress: TrainingProgress) => void;
+  readonly shouldStop?: () => boolean;
+};
+
+export function trainSplit(
   runtime: Runtime,
   training: SplitTraining,
 ): Promise<Map<string, Tensor>> {
-  const { network, windows, seed, options, objective, inputMilligPerStep, reduce } = training;
-  const { classes } = network;
-  const { batchSize } = options;
-  const draw = batchesOf(windows, { ...options, seed, inputMilligPerStep });
+  const { network, views, objective, options } = training;
+  const { batchSize, classes, steps } = views;
+  let at = 0;
   const nextBatch = async (): Promise<Batch> => {
-    const { indices, window } = draw();
-    const hard = hardTargets(windows, indices, classes, options.labelSmoothing);
-    const shape = [batchSize, windows.windowSamples, windows.channels];
-    const { logits } = await training.teacher.run({ window: { shape, data: window } });
-    assert(logits?.data.length === batchSize * classes, "the teacher knows the same classes");
-    const soft = softmaxRows(logits.data, classes, objective.temperature);
-    const weight = (1 - objective.hardWeight) * objective.temperature ** 2;
+    const first = batchSize * at++;
+    const part = (rows: Float32Array): Float32Array =>
+      rows.slice(first * classes, (first + batchSize) * classes);
     return {
-      window: reduce === undefined ? window : reducedRows(window, batchSize, reduce),
-      hard: hard.map((target) => target * objective.hardWeight),
-      soft: soft.map((target) => target * weight),
+      window: reducedViews(training, first),
+      hard: part(views.hard),
+      soft: part(views.soft),
     };
   };
   return trainNetwork(runtime, network, nextBatch, {
-    seed,
+    seed: training.seed,
     batchSize,
-    steps: Math.max(1, Math.round((options.epochs * windows.count) / batchSize)),
+    steps,
     learningRate: options.learningRate,
     weightDecay: options.weightDecay,
     temperature: objective.temperature,
-    exitWeights: training.exitWeights ?? [1],
-    ...(training.initial && { initial: training.initial }),
+    exitWeights: [1],
     ...(training.onProgress && { onProgress: training.onProgress }),
+    ...(training.shouldStop && { shouldStop: training.shouldStop }),
   });
 }
 
-function reducedRows(
-  rows: Float32Array,
-  count: number,
-  reduce: (window: Float32Array) => Float32Array,
-): Float32Array {
-  const length = rows.length / count;
-  const parts = Array.from({ length: count }, (_, i) =>
-    reduce(rows.subarray(i * length, (i + 1) * length)),
-  );
-  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    all.set(part, offset);
-    offset += part.length;
+/** One batch in g, `[view][time][channel]`. */
+function reducedViews({ network, views, reduce }: SplitTraining, first: number): Float32Array {
+  const { batchSize, samples, inputMilligPerStep } = views;
+  const length = samples.length / (views.hard.length / views.classes);
+  const size = network.windowSamples * network.channels;
+  const batch = new Float32Array(batchSize * size);
+  const gPerStep = inputMilligPerStep / 1000;
+  for (let i = 0; i < batchSize; i++) {
+    const window = samples.subarray((first + i) * length, (first + i + 1) * length);
+    const read = reduce?.(window) ?? window;
+    assert(read.length === size, "a window as the network reads it");
+    batch.set(
+      Float32Array.from(read, (step) => step * gPerStep),
+      i * size,
+    );
   }
-  return all;
+  return batch;
 }

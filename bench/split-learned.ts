@@ -1,0 +1,192 @@
+/**
+ * The forms of a payload for which a network is trained of its own: codes of an encoder, and windows
+ * with fewer samples and bits.
+ *
+ * Each has a tail of the same size, that learned from the same views and the same answers of the
+ * teacher for as long: between two of them lies only what they carry. Codes are those of the encoder's
+ * integers, as a node would send them.
+ */
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { onnxRuntime } from "../gateway/onnx-runtime.ts";
+import { loadEncoder } from "../src/engine/encode.ts";
+import { Graph, type Value } from "../src/learn/graph.ts";
+import { inferenceLayers, type Network } from "../src/learn/network.ts";
+import { BATCH, onnxTensors } from "../src/learn/onnx-model.ts";
+import { codeShapeOf, splitNetwork } from "../src/learn/split-network.ts";
+import { splitRecipeFor, tailSize } from "../src/learn/split-recipes.ts";
+import { tailOnnx } from "../src/learn/tail-network.ts";
+import { teacherNetwork } from "../src/learn/teacher-network.ts";
+import { trainSplit, type Views } from "../src/learn/train-split.ts";
+import { encoderMacs } from "../src/model/encoder.ts";
+import { quantizeEncoder } from "../src/model/quantize-encoder.ts";
+import type { Tensor } from "../src/model/student-spec.ts";
+import type { Profile } from "../src/signal/profile.ts";
+import { type WindowSet, windowAt } from "../src/signal/window-set.ts";
+import { packedCodeBytes } from "../src/wire/codes.ts";
+import { keepFile } from "./kept-pairs.ts";
+import { reducedWindow, spansWithin } from "./split-payloads.ts";
+
+/** Bits a value of windows with fewer samples. */
+export const REDUCED_BITS = [4, 2] as const;
+
+export type LearnedForm = {
+  readonly kind: "features" | "reduced";
+  readonly bytes: number;
+  readonly bits: number;
+  /** Samples of time and values of each that travel. */
+  readonly time: number;
+  readonly channels: number;
+};
+
+/** For each budget the code, and the windows that have as many samples as it holds. */
+export function learnedForms(
+  profile: Profile,
+  kinds: readonly string[],
+  budgets: readonly number[],
+): readonly LearnedForm[] {
+  return budgets.flatMap((budget) => {
+    const forms: LearnedForm[] = [];
+    if (kinds.includes("features")) forms.push(featuresForm(profile, budget));
+    if (!kinds.includes("reduced")) return forms;
+    for (const bits of REDUCED_BITS) {
+      const { samples, bytes } = spansWithin(profile, bits, budget);
+      const { channels } = profile;
+      if (samples > 0) forms.push({ kind: "reduced", bytes, bits, time: samples, channels });
+    }
+    return forms;
+  });
+}
+
+function featuresForm(profile: Profile, budget: number): LearnedForm {
+  const { encoder } = splitRecipeFor(profile, budget).design;
+  const { time, channels } = codeShapeOf(encoder);
+  const bits = encoder.codeBits;
+  return { kind: "features", bytes: packedCodeBytes(time * channels, bits), bits, time, channels };
+}
+
+export type LearnedAsked = {
+  readonly profile: Profile;
+  readonly train: WindowSet;
+  readonly test: WindowSet;
+  readonly views: () => Promise<Views>;
+  readonly seed: number;
+  readonly quick: boolean;
+  /** Trained networks are kept there, under a name that says all they depend on. */
+  readonly keep?: string | undefined;
+};
+
+export type LearnedAnswers = {
+  /** Logits `[window][class]`. */
+  readonly logits: Float32Array;
+  /** Multiply-accumulates of the encoder; 0 for a window that is only made smaller. */
+  readonly macs: number;
+};
+
+export async function answersThrough(
+  form: LearnedForm,
+  asked: LearnedAsked,
+): Promise<LearnedAnswers> {
+  return form.kind === "features" ? throughCode(form, asked) : throughReduced(form, asked);
+}
+
+async function throughCode(form: LearnedForm, asked: LearnedAsked): Promise<LearnedAnswers> {
+  const { profile, train, test } = asked;
+  const recipe = splitRecipeFor(profile, form.bytes, asked);
+  const { design } = recipe;
+  const tensors = await keptTensors(asked, form, splitNetwork(design));
+  const encoder = quantizeEncoder(
+    { spec: design.encoder, tensors },
+    train,
+    profile.inputMilligPerStep,
+  );
+  const encode = loadEncoder(encoder);
+  const codes = new Float32Array(test.count * form.time * form.channels);
+  for (let i = 0; i < test.count; i++) {
+    codes.set(encode(windowAt(test, i)), i * form.time * form.channels);
+  }
+  const { classes, rateHz } = profile;
+  const tail = tailOnnx({ design, tensors }, { classes, rateHz, encoder: "" });
+  const logits = await logitsOf(tail, "code", codes, form, classes.length);
+  return { logits, macs: encoderMacs(encoder) };
+}
+
+async function throughReduced(form: LearnedForm, asked: LearnedAsked): Promise<LearnedAnswers> {
+  const { profile, test } = asked;
+  const { channels, classes, inputMilligPerStep } = profile;
+  const reduce = (window: Int8Array): Int8Array =>
+    reducedWindow(window, form.time, form.bits, channels);
+  const network = teacherNetwork({
+    ...tailSize(profile, asked.quick),
+    windowSamples: form.time,
+    channels,
+    classes: classes.length,
+  });
+  const tensors = await keptTensors(asked, form, network, reduce);
+  const samples = new Float32Array(test.count * form.time * channels);
+  const gPerStep = inputMilligPerStep / 1000;
+  for (let i = 0; i < test.count; i++) {
+    const read = Float32Array.from(reduce(windowAt(test, i)), (step) => step * gPerStep);
+    samples.set(read, i * form.time * channels);
+  }
+  const file = networkOnnx(network, tensors);
+  return { logits: await logitsOf(file, "window", samples, form, classes.length), macs: 0 };
+}
+
+/** As kept by an earlier run, else trained. */
+async function keptTensors(
+  asked: LearnedAsked,
+  form: LearnedForm,
+  network: Network,
+  reduce?: (window: Int8Array) => Int8Array,
+): Promise<ReadonlyMap<string, Tensor>> {
+  const { profile, train, seed, quick, keep } = asked;
+  const { objective, options, design } = splitRecipeFor(profile, Math.max(1, form.bytes), asked);
+  const { tail, encoder } = design;
+  const what = {
+    ...{ profile, form, objective, options, tail, seed, quick, windows: train.count },
+    encoder: form.kind === "features" ? encoder : null,
+    subjects: [...new Set(train.subjects)],
+  };
+  const name = createHash("sha256").update(JSON.stringify(what)).digest("hex").slice(0, 24);
+  const file = keep === undefined ? undefined : join(keep, `${name}.split.onnx`);
+  if (file !== undefined && existsSync(file)) return onnxTensors(readFileSync(file));
+  const tensors = await trainSplit(onnxRuntime(), {
+    ...{ network, views: await asked.views(), seed, objective, options },
+    ...(reduce && { reduce }),
+  });
+  if (file !== undefined) keepFile(file, networkOnnx(network, tensors));
+  return tensors;
+}
+
+function networkOnnx(network: Network, tensors: ReadonlyMap<string, Tensor>): Uint8Array {
+  const graph = new Graph();
+  const window = graph.input("window", [BATCH, network.windowSamples, network.channels]);
+  const { logits } = network.forward(graph, window, inferenceLayers(graph, tensors));
+  graph.output("logits", logits[0] as Value);
+  return graph.toOnnx();
+}
+
+const BATCH_WINDOWS = 256;
+
+async function logitsOf(
+  onnx: Uint8Array,
+  input: string,
+  rows: Float32Array,
+  { time, channels }: LearnedForm,
+  classes: number,
+): Promise<Float32Array> {
+  const program = await onnxRuntime().compile(onnx);
+  const size = time * channels;
+  const count = rows.length / size;
+  const all = new Float32Array(count * classes);
+  for (let first = 0; first < count; first += BATCH_WINDOWS) {
+    const windows = Math.min(BATCH_WINDOWS, count - first);
+    const data = rows.slice(first * size, (first + windows) * size);
+    const { logits } = await program.run({ [input]: { shape: [windows, time, channels], data } });
+    all.set(logits?.data ?? [], first * classes);
+  }
+  await program.release();
+  return all;
+}
