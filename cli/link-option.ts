@@ -1,9 +1,14 @@
-/** The options that put simulated nodes on a radio with its limits, and give them a battery. */
+/** The options that put simulated nodes on a radio with its limits, give them a battery, and let them
+ * choose by what sending costs. */
 
+import type { FeaturesSettings } from "../device-sim/node-types.ts";
 import { EdgeError } from "../src/assert.ts";
+import { DEFAULT_FORM_RULE } from "../src/gate/offload-form.ts";
 import { LINK_NAMES } from "../src/link/link-cost.ts";
 import { type LinkProfile, linkProfile } from "../src/link/link-profile.ts";
-import type { CommandInput, OptionSpec } from "./command.ts";
+import { formCosts } from "../src/link/offload-costs.ts";
+import { decodeContainer } from "../src/model/container.ts";
+import type { CommandInput, CommandIo, OptionSpec } from "./command.ts";
 
 export const LINK_OPTIONS: readonly OptionSpec[] = [
   {
@@ -30,6 +35,12 @@ export const LINK_OPTIONS: readonly OptionSpec[] = [
   },
 ];
 
+export const FEATURES_OPTION: OptionSpec = {
+  flags: "--features",
+  description: "send an encoder's codes in place of windows where that is cheaper",
+  kind: "flag",
+};
+
 /** Undefined for `none`. Throws `EdgeError` `data-rate`. */
 export function linkOf(
   input: CommandInput,
@@ -49,4 +60,25 @@ export function linkOf(
     profile: linkProfile(name, dataRate),
     milliampereHours: input.number("battery") ?? 1000,
   };
+}
+
+/** Without a radio nothing is known of costs, and codes are the cheaper form. */
+export function featuresOf(
+  input: CommandInput,
+  profile: LinkProfile | undefined,
+  factory: Uint8Array,
+  io: CommandIo,
+): FeaturesSettings | undefined {
+  if (!input.flag("features")) return undefined;
+  if (decodeContainer(factory).encoder === undefined) {
+    io.note("the student has no encoder: windows are sent");
+  }
+  const costs: FeaturesSettings["costs"] =
+    profile === undefined
+      ? ({ rawBytes, codeBytes }) => ({
+          raw: { microjoules: rawBytes },
+          features: { microjoules: codeBytes },
+        })
+      : (asked) => formCosts(profile, asked);
+  return { rule: DEFAULT_FORM_RULE, costs };
 }

@@ -9,11 +9,10 @@ import { fileURLToPath } from "node:url";
 import { type AnchorSet, loadAnchor, makeAnchor, saveAnchor } from "../gateway/anchor.ts";
 import type { GatewayConfig } from "../gateway/config.ts";
 import { probeOnnxRuntime } from "../gateway/onnx-probe.ts";
-import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
 import { gatewayCrypto } from "../gateway/release-keys.ts";
 import type { KeptStudent } from "../gateway/release-desk.ts";
 import { type LoopGateway, type LoopRequest, startLoopGateway } from "../gateway/start-loop.ts";
-import { openTeacherThread } from "../gateway/teacher-thread.ts";
+import { openTeacherThread, type TeacherWithTail } from "../gateway/teacher-thread.ts";
 import { EdgeError } from "../src/assert.ts";
 import { plainRecipe, recipeFor } from "../src/learn/recipes.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";
@@ -34,7 +33,7 @@ export type OpenRequest = Pick<LoopRequest, "config" | "log" | "trigger" | "look
   readonly seed?: number;
 };
 
-export type OpenGateway = LoopGateway & { readonly teacher: OpenTeacher };
+export type OpenGateway = LoopGateway & { readonly teacher: TeacherWithTail };
 
 /** @throws EdgeError for whatever is missing or does not fit, with what to do about it */
 export async function openGateway(request: OpenRequest): Promise<OpenGateway> {
@@ -47,6 +46,7 @@ export async function openGateway(request: OpenRequest): Promise<OpenGateway> {
       config,
       profile,
       teacher,
+      tail: teacher.tail,
       anchor: await openAnchor(config, profile, request.anchorRecordings),
       factory: factoryStudent(profile, student),
       augmentation: {
@@ -98,7 +98,7 @@ function readShipped(profile: Profile, name: string): Uint8Array {
 export async function openProfileTeacher(
   config: GatewayConfig,
   profile: Profile,
-): Promise<OpenTeacher> {
+): Promise<TeacherWithTail> {
   const file = config.teacherFile ?? path.join(PROFILES, profile.name, "teacher.onnx");
   if (!existsSync(file)) {
     throw new EdgeError({
@@ -110,7 +110,14 @@ export async function openProfileTeacher(
   }
   // A runtime built for a newer processor kills its process: better a child's than ours.
   if (file.endsWith(".onnx")) await probeOnnxRuntime(file);
-  return openTeacherThread(file, profile);
+  const tailFile = config.tailFile ?? shippedTail(config, profile);
+  return openTeacherThread(file, profile, { ...(tailFile !== undefined && { tailFile }) });
+}
+
+/** It was trained to say what the profile's own teacher says, and no other. */
+function shippedTail(config: GatewayConfig, profile: Profile): string | undefined {
+  const file = path.join(PROFILES, profile.name, "tail.onnx");
+  return config.teacherFile === undefined && existsSync(file) ? file : undefined;
 }
 
 async function openAnchor(

@@ -26,7 +26,7 @@ import { ENGINE_OPTION, engineOf } from "./engine-option.ts";
 import { FIRMWARE_OPTION, shareWithFirmware } from "./firmware-share.ts";
 import { chooseSignal, readKey, readStudent } from "./herd-inputs.ts";
 import { herdCredentials } from "./herd-join.ts";
-import { LINK_OPTIONS, linkOf } from "./link-option.ts";
+import { FEATURES_OPTION, featuresOf, LINK_OPTIONS, linkOf } from "./link-option.ts";
 
 const STATUS_MS = 5_000;
 
@@ -100,6 +100,7 @@ export const command: CommandSpec = {
       choices: WINDOW_ENCODINGS,
       default: "int8",
     },
+    FEATURES_OPTION,
     { flags: "--subjects <list>", description: "replay only these", kind: "list" },
     { flags: "--data <dir>", description: "where recordings are looked for", kind: "text" },
     { flags: "--store <dir>", description: "keep outboxes and slots here", kind: "text" },
@@ -156,6 +157,7 @@ async function run(input: CommandInput, io: CommandIo): Promise<number> {
   const settings = {
     ...(radio === undefined ? COLLAR : collarOn(radio.profile)),
     ...{ publicKeys, offloadEncoding: encodingOf(input) },
+    features: featuresOf(input, radio?.profile, factory, io),
   };
   const speed = input.number("speed") ?? 1;
   const shared = await shareWithFirmware(
@@ -194,9 +196,9 @@ async function run(input: CommandInput, io: CommandIo): Promise<number> {
   return EXIT.ok;
 }
 
-type Tally = { windows: number; known: number; right: number; offloads: number };
+type Tally = { windows: number; known: number; right: number; offloads: number; features: number };
 
-const NOTHING: Tally = { windows: 0, known: 0, right: 0, offloads: 0 };
+const NOTHING: Tally = { windows: 0, known: 0, right: 0, offloads: 0, features: 0 };
 
 /** How often nodes are right, and how much they ask: in all, and since the last look. */
 class Score {
@@ -207,6 +209,7 @@ class Score {
     for (const tally of [this.#all, this.#lately]) {
       tally.windows += 1;
       if (decided.offload !== null) tally.offloads += 1;
+      if (decided.form === "features") tally.features += 1;
       if (truth === undefined) continue;
       tally.known += 1;
       if (truth === decided.classIndex) tally.right += 1;
@@ -225,26 +228,29 @@ class Score {
   }
 }
 
-function shares({ windows, known, right, offloads }: Tally) {
+function shares({ windows, known, right, offloads, features }: Tally) {
   return {
     windows,
     accuracy: known === 0 ? null : right / known,
     offloadRatio: windows === 0 ? 0 : offloads / windows,
+    /** Windows by what travelled of them. */
+    forms: { none: windows - offloads, features, raw: offloads - features },
   };
 }
 
 function statusLine(fleet: Fleet, score: ReturnType<typeof shares>): string {
   const { nodes, simulatedSeconds, behindSeconds, energy } = fleet.status();
-  const { windows, accuracy, offloadRatio } = score;
+  const { windows, accuracy, offloadRatio, forms } = score;
   const connected = nodes.filter((node) => node.connected).length;
   const owed = nodes.reduce((sum, node) => sum + node.outbox, 0);
   const releases = new Set(nodes.map((node) => node.releaseSequence));
+  const asCodes = forms.features === 0 ? "" : `, ${forms.features} of them as codes`;
   const parts = [
     `${Math.round(simulatedSeconds)} s`,
     `${connected} of ${nodes.length} connected`,
     `${windows} windows`,
     accuracy === null ? "truth unknown" : `${(100 * accuracy).toFixed(1)} % right`,
-    `${(100 * offloadRatio).toFixed(1)} % offloaded`,
+    `${(100 * offloadRatio).toFixed(1)} % offloaded${asCodes}`,
     `${owed} owed`,
     `release ${[...releases].sort((a, b) => a - b).join(", ")}`,
   ];

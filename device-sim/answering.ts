@@ -2,10 +2,16 @@
  * A window that is complete: answered, reported, and offloaded when the gate says so.
  */
 
+import { assert } from "../src/assert.ts";
+import type { GateDecision } from "../src/gate/decide.ts";
+import { type FormCost, type OffloadForm, offloadForm } from "../src/gate/offload-form.ts";
+import { packCodes } from "../src/wire/codes.ts";
 import { encodeUp } from "../src/wire/frames.ts";
+import type { FeaturesOffload, OffloadHead, WindowOffload } from "../src/wire/messages.ts";
 import { offloadBytes } from "../src/wire/offload-frame.ts";
 import { type Answer, decideWindow } from "./deciding.ts";
-import type { NodeEffect, Now } from "./node-types.ts";
+import type { Model } from "./models.ts";
+import type { NodeEffect, NodeSettings, Now } from "./node-types.ts";
 import { type Node, saveGate } from "./node-state.ts";
 import { putEntry } from "./outbox.ts";
 import { addEntry, closeReport, reportIsDue } from "./reporting.ts";
@@ -32,8 +38,10 @@ export function answerWindow(
   node.gate = decision.nextState;
   const timeMs = wireTime(asked.timeMs);
   const { classIndex, confidenceQ8, exit, driftQ8, alarm } = decision;
-  const offload = linkCarries(node) ? decision.offload : null;
-  if (offload !== null) putOffload(node, asked, answer, now, effects);
+  const form = formOf(node, decision);
+  const offload = form === "none" ? null : decision.offload;
+  if (form !== "none") putOffload(node, asked, answer, form, now, effects);
+  if (offload === "unsure") node.doubts += 1;
   const entry = {
     windowIndex,
     timeMs,
@@ -55,6 +63,7 @@ export function answerWindow(
     confidenceQ8,
     exit,
     offload,
+    form,
     chanceQ16: decision.chanceQ16,
     driftQ8,
     alarm,
@@ -68,10 +77,26 @@ export function answerWindow(
   if (node.nextWindow % node.settings.gateSaveWindows === 0) saveGate(node, effects);
 }
 
-function linkCarries({ settings, outbox, updater }: Node): boolean {
-  const { student } = updater.running.model.container;
-  const fits = offloadBytes(settings.offloadEncoding, student) <= settings.offloadBytesMax;
-  return fits && outbox.offloads < settings.offloadsOwedMax;
+/** Windows where nobody said that codes are read, else what `offloadForm` chooses. */
+function formOf(node: Node, { offload, alarm }: GateDecision): OffloadForm {
+  const { settings, outbox, updater } = node;
+  const { container, encoder } = updater.running.model;
+  const rawBytes = offloadBytes(settings.offloadEncoding, container.student);
+  const fits = rawBytes <= settings.offloadBytesMax;
+  const free: FormCost = { microjoules: 0 };
+  const costs =
+    settings.features === undefined || encoder === undefined
+      ? { raw: free, features: undefined }
+      : settings.features.costs({ rawBytes, ...encoder });
+  return offloadForm(
+    {
+      ...{ reason: offload, alarm, batteryPercent: node.batteryPercent, doubts: node.doubts },
+      ...{ owed: outbox.offloads, owedMax: settings.offloadsOwedMax },
+      features: costs.features,
+      raw: fits ? costs.raw : undefined,
+    },
+    settings.features?.rule,
+  );
 }
 
 /** A clock that was never set, or set to anything, still gives a time that a frame can carry. */
@@ -83,11 +108,11 @@ function putOffload(
   node: Node,
   asked: WindowToAnswer,
   { decision }: Answer,
+  form: "features" | "raw",
   now: Now,
   effects: NodeEffect[],
 ): void {
   const { model } = node.updater.running;
-  const { student, inputMilligPerStep, rateCentihertz } = model.container;
   // The report of the windows before goes first, so that a gateway meets windows in order.
   if (node.reporter.entries.length > 0) flushReport(node, now, effects);
   const frame = encodeUp({
@@ -102,16 +127,31 @@ function putOffload(
     classIndex: decision.classIndex,
     confidenceQ8: decision.confidenceQ8,
     exit: decision.exit,
-    windowSamples: student.windowSamples,
-    channels: student.channels,
-    inputMilligPerStep,
-    rateCentihertz,
-    encoding: node.settings.offloadEncoding,
-    window: asked.window,
+    ...(form === "features" ? codesOf(model) : windowOf(model, node.settings, asked.window)),
   });
   for (const record of putEntry(node.outbox, "offload", frame, node.nextWindow)) {
     effects.push({ kind: "outbox", record });
   }
+}
+
+type Payload<T> = Omit<T, keyof OffloadHead>;
+
+function windowOf(
+  { container }: Model,
+  { offloadEncoding }: NodeSettings,
+  window: Int8Array,
+): Payload<WindowOffload> {
+  const { student, inputMilligPerStep, rateCentihertz } = container;
+  const { windowSamples, channels } = student;
+  const shape = { windowSamples, channels, inputMilligPerStep, rateCentihertz };
+  return { ...shape, encoding: offloadEncoding, window };
+}
+
+/** Of the window that the student has just answered. */
+function codesOf({ student, encoder }: Model): Payload<FeaturesOffload> {
+  assert(encoder !== undefined, "codes are chosen where there is an encoder");
+  const codes = packCodes(student.encode(), encoder.codeBits);
+  return { encoding: "features", encoder: encoder.id, codes };
 }
 
 export function flushReport(node: Node, now: Now, effects: NodeEffect[]): void {

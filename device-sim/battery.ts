@@ -5,16 +5,20 @@
  * sag; this one does not.
  */
 
+import { encoderOn } from "../src/cost/encoder-on-target.ts";
 import { estimateOn, type ExitEstimate } from "../src/cost/student-on-target.ts";
 import type { LinkProfile } from "../src/link/link-profile.ts";
 import type { ModelId } from "../src/wire/messages.ts";
 import type { Model, ModelTools } from "./models.ts";
+import type { Decided } from "./node-types.ts";
 
 export type Battery = {
   readonly capacityMicrojoules: number;
   readonly restMicrowatts: number;
   /** By model, what a window costs up to and including each exit. */
   readonly exits: Map<ModelId, readonly ExitEstimate[]>;
+  /** And what making codes of one costs, where it has an encoder. */
+  readonly encoders: Map<ModelId, number>;
   readonly spent: { inference: number; radio: number; rest: number };
   lastMs: number;
 };
@@ -31,6 +35,7 @@ export function createBattery(
     capacityMicrojoules: milliampereHours * 3600 * CELL_VOLT * 1000,
     restMicrowatts: profile.restMicrowatts,
     exits: new Map(),
+    encoders: new Map(),
     spent: { inference: 0, radio: 0, rest: 0 },
     lastMs: nowMs,
   };
@@ -45,17 +50,24 @@ export function meteredLoad(
   return (container): Model => {
     const model = load(container);
     if (!battery.exits.has(model.modelId)) {
-      const { student } = model.container;
+      const { student, encoder } = model.container;
       const { exits } = estimateOn(profile.target, student, container.length);
       battery.exits.set(model.modelId, exits);
+      if (encoder !== undefined) {
+        battery.encoders.set(model.modelId, encoderOn(profile.target, encoder).microjoules);
+      }
     }
     return model;
   };
 }
 
-/** One window that ended at this exit. */
-export function spendOnWindow(battery: Battery, modelId: ModelId, exit: number): void {
+/** One window that ended at this exit, and of which codes may have been made. */
+export function spendOnWindow(
+  battery: Battery,
+  { modelId, exit, form }: Pick<Decided, "modelId" | "exit" | "form">,
+): void {
   battery.spent.inference += battery.exits.get(modelId)?.[exit]?.microjoules ?? 0;
+  if (form === "features") battery.spent.inference += battery.encoders.get(modelId) ?? 0;
 }
 
 export function spendOnRadio(battery: Battery, microjoules: number): void {

@@ -63,7 +63,7 @@ export function meterNode(
     observe: (observer) => ({
       ...observer,
       decided: (node, decided) => {
-        spendOnWindow(battery, decided.modelId, decided.exit);
+        spendOnWindow(battery, decided);
         observer.decided?.(node, decided);
       },
     }),

@@ -12,10 +12,13 @@ import type { Engine, LoadedStudent } from "../src/engine/engine.ts";
 import { gateOf } from "../src/gate/gate-bytes.ts";
 import type { GateParameters } from "../src/gate/gate-parameters.ts";
 import { type Container, decodeContainer } from "../src/model/container.ts";
+import { encodeEncoder } from "../src/model/encoder-bytes.ts";
+import { codeShape, type QuantizedEncoder } from "../src/model/encoder.ts";
 import { encoderRamBytes } from "../src/model/encoder-cost.ts";
 import { selfTestHashes } from "../src/model/self-test.ts";
 import { studentCost } from "../src/model/student-cost.ts";
-import type { ModelId, ReleaseOutcome } from "../src/wire/messages.ts";
+import { encoderIdOf } from "../src/wire/offload-frame.ts";
+import type { EncoderId, ModelId, ReleaseOutcome } from "../src/wire/messages.ts";
 import type { Crypto, ReleaseManifest } from "../src/wire/release.ts";
 import { modelIdOf } from "../src/wire/topics.ts";
 
@@ -24,6 +27,16 @@ export type Model = {
   readonly container: Container;
   readonly gate: GateParameters;
   readonly student: LoadedStudent;
+  /** Undefined where the container has none. */
+  readonly encoder: ModelEncoder | undefined;
+};
+
+/** What makes codes, by which name, and how many bytes of them. */
+export type ModelEncoder = {
+  readonly id: EncoderId;
+  readonly encoder: QuantizedEncoder;
+  readonly codeBits: number;
+  readonly codeBytes: number;
 };
 
 /** What is needed to bring a model to run. */
@@ -49,7 +62,7 @@ export function modelLoader(engine: Engine, crypto: Crypto): (bytes: Uint8Array)
   const kept = new Map<ModelId, Model>();
   return (bytes) => {
     const modelId = modelIdOf(crypto.sha256(bytes));
-    const model = kept.get(modelId) ?? loadModel(bytes.slice(), modelId, engine);
+    const model = kept.get(modelId) ?? loadModel(bytes.slice(), modelId, engine, crypto);
     kept.delete(modelId);
     kept.set(modelId, model);
     const [oldest] = kept.keys();
@@ -59,10 +72,22 @@ export function modelLoader(engine: Engine, crypto: Crypto): (bytes: Uint8Array)
 }
 
 /** Decodes and loads. Throws `EdgeError` on bytes that are no container of this version. */
-function loadModel(bytes: Uint8Array, modelId: ModelId, engine: Engine): Model {
+function loadModel(
+  bytes: Uint8Array,
+  modelId: ModelId,
+  engine: Engine,
+  crypto: Pick<Crypto, "sha256">,
+): Model {
   const container = decodeContainer(bytes);
   const gate = gateOf(container);
-  return { modelId, container, gate, student: engine.load(container) };
+  const encoder = container.encoder && modelEncoder(container.encoder, crypto);
+  return { modelId, container, gate, student: engine.load(container), encoder };
+}
+
+function modelEncoder(encoder: QuantizedEncoder, crypto: Pick<Crypto, "sha256">): ModelEncoder {
+  const id = encoderIdOf(crypto.sha256(encodeEncoder(encoder)));
+  const { bits, bytes } = codeShape(encoder);
+  return { id, encoder, codeBits: bits, codeBytes: bytes };
 }
 
 /** Loads what a signed release brought, for a node that runs `running`. */

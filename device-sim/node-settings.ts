@@ -29,6 +29,7 @@ export const COLLAR: NodeSettings = {
   gateSaveWindows: 256,
   offloadBytesMax: LIMITS.frameBytes,
   offloadEncoding: "int8",
+  features: undefined,
   offloadsOwedMax: OUTBOX_LIMITS.entries,
 };
 

@@ -32,6 +32,8 @@ export type Node = {
   connected: boolean;
   /** As last measured; full until then. */
   batteryPercent: number;
+  /** Doubts offloaded since the start, in any form. */
+  doubts: number;
   /** Windows of this epoch so far: the index of the next one. */
   nextWindow: number;
 };

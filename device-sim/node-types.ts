@@ -5,6 +5,8 @@
  * simulated world in tests) does them in the order given.
  */
 
+import type { FormCost, FormRule, OffloadForm } from "../src/gate/offload-form.ts";
+import type { QuantizedEncoder } from "../src/model/encoder.ts";
 import type { Prng } from "../src/prng.ts";
 import type {
   DownKind,
@@ -52,8 +54,21 @@ export type NodeSettings = {
   /** How windows travel. A gateway of before `companded4` refuses and never acknowledges it, so a
    * node uses it only where whoever set it up knows its gateways. */
   readonly offloadEncoding: WindowEncoding;
+  /** Codes in place of some windows, where the model has an encoder. Undefined for never: a gateway of
+   * before, or one without the encoder's tail, does not answer them. */
+  readonly features: FeaturesSettings | undefined;
   /** Nor while so many offloads are owed: on a slow link they would hold up the reports. */
   readonly offloadsOwedMax: number;
+};
+
+export type FeaturesSettings = {
+  readonly rule: FormRule;
+  /** What either form costs on the node's link, undefined for one that it does not carry. */
+  readonly costs: (asked: {
+    readonly rawBytes: number;
+    readonly codeBytes: number;
+    readonly encoder: QuantizedEncoder;
+  }) => { readonly raw: FormCost; readonly features: FormCost };
 };
 
 /** What the pure node program is handed. */
@@ -107,6 +122,8 @@ export type Decided = {
   readonly confidenceQ8: number;
   readonly exit: number;
   readonly offload: OffloadReason | null;
+  /** What was put into the outbox of it. */
+  readonly form: OffloadForm;
   readonly chanceQ16: number;
   readonly driftQ8: number;
   readonly alarm: boolean;

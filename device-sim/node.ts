@@ -60,6 +60,7 @@ export function bootNode(
     gate: restoreGate(boot.flash.gate, model),
     connected: false,
     batteryPercent: 100,
+    doubts: 0,
     nextWindow: boot.outbox.nextWindow,
   };
   if (boot.outbox.damagedBytes > 0) {

@@ -71,6 +71,7 @@ export type GatewayConfig = {
   readonly http: HttpConfig;
   readonly profile: string;
   readonly teacherFile: string | undefined;
+  readonly tailFile: string | undefined;
   readonly teacherQueue: {
     readonly batchSize: number;
     readonly waitMs: number;
@@ -201,7 +202,7 @@ function toConfig(settings: FileConfig, file: string): GatewayConfig {
     websocket: settings.websocket,
     http: settings.http,
     profile: settings.profile,
-    teacherFile: beside(teacher.file),
+    ...{ teacherFile: beside(teacher.file), tailFile: beside(teacher.tail) },
     teacherQueue: {
       batchSize: teacher.batch_size,
       waitMs: teacher.wait_ms,

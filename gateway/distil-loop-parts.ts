@@ -21,7 +21,8 @@ import { Registry } from "./registry.ts";
 import { type KeptStudent, ReleaseDesk } from "./release-desk.ts";
 import { gatewayCrypto, openReleaseKeys, type ReleaseKeys } from "./release-keys.ts";
 import type { Rollout } from "./rollout.ts";
-import type { Teacher, TeacherTrust } from "./teacher.ts";
+import { fitTailTrust } from "./tail-trust.ts";
+import type { Tail, Teacher, TeacherTrust } from "./teacher.ts";
 import { fitTeacherTrust, type TrustVerdict, trustOf, withStatistics } from "./teacher-trust.ts";
 
 export type LoopSettings = {
@@ -29,6 +30,8 @@ export type LoopSettings = {
   readonly directory: string;
   readonly profile: Profile;
   readonly teacher: Teacher;
+  /** Answers codes, where somebody trained one. */
+  readonly tail?: Tail | undefined;
   /** The views that the teacher was trained on. */
   readonly teacherAugmentation: Augmentation;
   readonly anchor: AnchorSet;
@@ -74,6 +77,8 @@ export type OpenLoop = {
   /** The teacher as the gateway is to run it: with what trust reads. */
   readonly teacher: Teacher;
   readonly trust: TeacherTrust;
+  readonly tail: Tail | undefined;
+  readonly tailTrust: TeacherTrust | undefined;
   readonly progress: LoopProgress;
   saveProgress(progress: LoopProgress): void;
 };
@@ -96,6 +101,12 @@ export async function openLoopParts(settings: LoopSettings): Promise<OpenLoop> {
   const engine = chooseEngine(settings.engine);
   const desk = new ReleaseDesk({ registry, keys, engine, factory });
   const trust = trustOf(await fitTeacherTrust(teacher, anchor, teacherAugmentation, seed));
+  const { tail } = settings;
+  const tailTrust =
+    tail &&
+    (await fitTailTrust(tail, decodeContainer(factory.container), {
+      ...{ teacher, anchor, augmentation: teacherAugmentation, engine, seed },
+    }));
   const file = path.join(directory, "loop.json");
   const saveProgress = (progress: LoopProgress): void =>
     writeDurably(nodeDisk, file, Buffer.from(JSON.stringify(progress)));
@@ -108,6 +119,8 @@ export async function openLoopParts(settings: LoopSettings): Promise<OpenLoop> {
     keys,
     teacher: withStatistics(teacher),
     trust,
+    tail,
+    tailTrust,
     progress,
     saveProgress,
   };

@@ -46,6 +46,9 @@ export async function openDistilLoop(settings: LoopSettings): Promise<DistilLoop
   return new DistilLoop(settings, await openLoopParts(settings));
 }
 
+type LoopDependencies = Omit<GatewayDependencies, "hopMs" | "log" | "unlock"> &
+  Required<Pick<GatewayDependencies, "registry">>;
+
 export class DistilLoop {
   readonly #settings: LoopSettings;
   readonly #parts: OpenLoop;
@@ -73,12 +76,12 @@ export class DistilLoop {
   }
 
   /** What `startGateway` is to be given beside the log. */
-  get dependencies(): Required<
-    Omit<GatewayDependencies, "factory" | "hopMs" | "log" | "unlock" | "tail" | "tailTrust">
-  > {
+  get dependencies(): LoopDependencies {
     return {
       teacher: this.#parts.teacher,
       trust: this.#parts.trust,
+      tail: this.#parts.tail,
+      tailTrust: this.#parts.tailTrust,
       registry: this.#parts.registry,
       onNews: (news) => this.#hear(news),
       rollBack: (rollout, reason) => this.#goBack(rollout, reason),

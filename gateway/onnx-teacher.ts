@@ -134,7 +134,8 @@ function predictor(
   };
 }
 
-async function readModel(file: string): Promise<Uint8Array> {
+/** Throws `EdgeError` `teacher-missing`. */
+export async function readModel(file: string): Promise<Uint8Array> {
   try {
     return await readFile(file);
   } catch (error) {

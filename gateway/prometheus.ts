@@ -8,6 +8,7 @@
  */
 
 import { unreachable } from "../src/assert.ts";
+import { OFFLOAD_ENCODINGS } from "../src/wire/messages.ts";
 import { UP_KINDS, parseUpTopic, type TopicBase } from "../src/wire/topics.ts";
 import type { GatewayEvent, GatewayState } from "./gateway-state.ts";
 import type { StoredRow, StoreRow } from "./label-rows.ts";
@@ -23,6 +24,7 @@ export type Metrics = {
   /** By class, and in it by exit. */
   readonly windows: Map<string, number[]>;
   readonly offloads: Map<string, number>;
+  readonly forms: Map<string, number>;
   readonly outcomes: Map<string, number>;
   readonly updates: Map<string, number>;
   offloadBytes: number;
@@ -39,6 +41,7 @@ export function newMetrics(): Metrics {
     frames: new Map(UP_KINDS.map((kind) => [kind, 0])),
     windows: new Map(),
     offloads: new Map(),
+    forms: new Map(OFFLOAD_ENCODINGS.map((encoding) => [encoding, 0])),
     outcomes: new Map(["agreed", "changed", "not_trusted"].map((outcome) => [outcome, 0])),
     updates: new Map(),
     offloadBytes: 0,
@@ -101,6 +104,7 @@ function countRow(
     case "offload":
       metrics.offloadCount++;
       add(metrics.offloads, row.offload.reason, 1);
+      add(metrics.forms, row.offload.encoding, 1);
       if (row.teachable && metrics.storedUptimeMs.size < TIMED_MAX) {
         metrics.storedUptimeMs.set(stored.offloadId, uptimeMs);
       }
@@ -194,6 +198,12 @@ function offloadFamilies(metrics: Metrics): string[] {
       "counter",
       "Offloads stored.",
       by("reason", metrics.offloads),
+    ),
+    family(
+      "offloads_by_form_total",
+      "counter",
+      "Offloads stored, by what travelled of the window.",
+      by("form", metrics.forms),
     ),
     family(
       "offloads_total",

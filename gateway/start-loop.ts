@@ -22,13 +22,14 @@ import type { Log } from "./link.ts";
 import type { Registry } from "./registry.ts";
 import type { KeptStudent } from "./release-desk.ts";
 import { type RunningGateway, startGateway } from "./run-gateway.ts";
-import type { Teacher } from "./teacher.ts";
+import type { Tail, Teacher } from "./teacher.ts";
 import { DEFAULT_TRUST_RULE } from "./teacher-trust.ts";
 
 export type LoopRequest = {
   readonly config: GatewayConfig;
   readonly profile: Profile;
   readonly teacher: Teacher;
+  readonly tail?: Tail | undefined;
   readonly anchor: AnchorSet;
   /** What nodes run before their first release. */
   readonly factory: KeptStudent;
@@ -80,11 +81,12 @@ export async function startLoopGateway(request: LoopRequest): Promise<LoopGatewa
 }
 
 function openLoop(request: LoopRequest): Promise<DistilLoop> {
-  const { config, profile, teacher, anchor, factory, augmentation, seed, log } = request;
+  const { config, profile, teacher, tail, anchor, factory, augmentation, seed, log } = request;
   return openDistilLoop({
     directory: config.dataDirectory,
     profile,
     teacher,
+    tail,
     teacherAugmentation: augmentation.teacher,
     anchor,
     factory,

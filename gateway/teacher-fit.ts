@@ -105,7 +105,7 @@ export function teacherInput(
 /** The model's rows in the profile's order of classes, as probabilities. Rows that are not finite
  * come back as uniform: the teacher knows nothing of that window. */
 export function teacherAnswer(
-  plan: TeacherPlan,
+  plan: Pick<TeacherPlan, "columns" | "outputKind">,
   rows: Float32Array,
   count: number,
   features: Float32Array | null,
@@ -137,7 +137,8 @@ export function outputKindOf(rows: Float32Array, count: number): "logits" | "pro
   return "probabilities";
 }
 
-function checkRate(
+/** Throws `EdgeError` `teacher-rate`. */
+export function checkRate(
   rateHz: number | undefined,
   profile: Profile,
   where: string,
@@ -220,7 +221,8 @@ function classOutput(
   });
 }
 
-function classColumns(
+/** For each class of the profile its column. Throws `EdgeError` `teacher-classes`. */
+export function classColumns(
   names: readonly string[] | undefined,
   profile: Profile,
   where: string,

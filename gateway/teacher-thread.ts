@@ -8,7 +8,8 @@ import { Worker } from "node:worker_threads";
 import { assert, EdgeError } from "../src/assert.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import type { OpenTeacher } from "./onnx-teacher.ts";
-import type { TeacherAnswer } from "./teacher.ts";
+import type { TailShape } from "./answerable.ts";
+import type { Tail, TeacherAnswer } from "./teacher.ts";
 import type { TeacherDeclaration } from "./teacher-fit.ts";
 import type { Problem } from "./thread-problems.ts";
 import "./onnx-silence.ts";
@@ -17,17 +18,22 @@ export type TeacherFile = {
   readonly file: string;
   readonly profile: Profile;
   readonly declaration: TeacherDeclaration;
+  readonly tailFile: string | undefined;
 };
 
-export type ToTeacher = {
-  readonly ticket: number;
-  readonly windows: Int8Array;
-  readonly count: number;
-  readonly inputMilligPerStep: number;
-};
+export type ToTeacher = { readonly ticket: number; readonly count: number } & (
+  | { readonly kind: "windows"; readonly windows: Int8Array; readonly inputMilligPerStep: number }
+  | { readonly kind: "codes"; readonly codes: Uint8Array }
+);
+
+type Unnumbered<T> = T extends unknown ? Omit<T, "ticket"> : never;
+type AskTeacher = Unnumbered<ToTeacher>;
 
 export type FromTeacher =
-  | ({ readonly kind: "opened" } & Pick<OpenTeacher, "id" | "assumptions" | "featureCount">)
+  | ({ readonly kind: "opened"; readonly tail: TailShape | undefined } & Pick<
+      OpenTeacher,
+      "id" | "assumptions" | "featureCount"
+    >)
   | { readonly kind: "refused"; readonly problem: Problem }
   | ({ readonly kind: "answer"; readonly ticket: number } & TeacherAnswer)
   | { readonly kind: "failed"; readonly ticket: number; readonly message: string };
@@ -39,13 +45,17 @@ type Waiting = {
 
 const WORKER = new URL("./teacher-worker.ts", import.meta.url);
 
-/** @throws EdgeError those of `openTeacher` */
+/** A teacher, and beside it in its thread the tail that answers codes, where there is one. */
+export type TeacherWithTail = OpenTeacher & { readonly tail: Tail | undefined };
+
+/** @throws EdgeError those of `openTeacher`, and of `openOnnxTail` where a tail is named */
 export async function openTeacherThread(
   file: string,
   profile: Profile,
-  declaration: TeacherDeclaration = {},
-): Promise<OpenTeacher> {
-  const workerData: TeacherFile = { file, profile, declaration };
+  options: { readonly declaration?: TeacherDeclaration; readonly tailFile?: string } = {},
+): Promise<TeacherWithTail> {
+  const { declaration = {}, tailFile } = options;
+  const workerData: TeacherFile = { file, profile, declaration, tailFile };
   const worker = new Worker(WORKER, { workerData });
   const opened = await firstMessage(worker);
   if (opened.kind === "refused") {
@@ -57,6 +67,14 @@ export async function openTeacherThread(
   let tickets = 0;
   worker.on("message", (message: FromTeacher) => settle(waiting, message));
   // Nobody listens for `error`: a thread that dies has failed an assertion, and takes us with it.
+  const ask = (message: AskTeacher): Promise<TeacherAnswer> => {
+    const ticket = tickets++;
+    return new Promise((resolve, reject) => {
+      waiting.set(ticket, { resolve, reject });
+      worker.postMessage({ ...message, ticket } satisfies ToTeacher);
+    });
+  };
+  const { tail } = opened;
   return {
     id: opened.id,
     classes: profile.classes,
@@ -65,14 +83,9 @@ export async function openTeacherThread(
     rateHz: profile.rateHz,
     assumptions: opened.assumptions,
     featureCount: opened.featureCount,
-    predict: (windows, count, inputMilligPerStep) => {
-      const ticket = tickets++;
-      const message: ToTeacher = { ticket, windows, count, inputMilligPerStep };
-      return new Promise((resolve, reject) => {
-        waiting.set(ticket, { resolve, reject });
-        worker.postMessage(message);
-      });
-    },
+    predict: (windows, count, inputMilligPerStep) =>
+      ask({ kind: "windows", windows, count, inputMilligPerStep }),
+    tail: tail && { ...tail, predict: (codes, count) => ask({ kind: "codes", codes, count }) },
     close: async () => {
       // Terminating a thread inside the native runtime would end the process.
       while (waiting.size > 0) await once(worker, "message");

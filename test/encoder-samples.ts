@@ -1,7 +1,12 @@
 /** Encoders with random weights, and containers that hold one, for tests of bits and bytes. */
 
+import { createHash } from "node:crypto";
 import fc from "fast-check";
+import { initialValues, unflatten } from "../src/learn/parameters.ts";
+import { splitNetwork } from "../src/learn/split-network.ts";
+import { encoderOf, type FloatSplit, tailOnnx } from "../src/learn/tail-network.ts";
 import type { Container } from "../src/model/container.ts";
+import { encodeEncoder } from "../src/model/encoder-bytes.ts";
 import type { QuantizedEncoder } from "../src/model/encoder.ts";
 import type { EncoderSpec } from "../src/model/encoder-spec.ts";
 import { quantizeEncoder } from "../src/model/quantize-encoder.ts";
@@ -52,4 +57,30 @@ export function containerWithEncoder(
     ...randomContainer(student, seed),
     encoder: randomEncoder({ windowSamples, channels, ...encoder }, seed),
   };
+}
+
+/** An encoder and a tail as training begins with them, for `classes` behaviours. */
+export function untrainedSplit(encoder: EncoderSpec, classes: number, seed: number): FloatSplit {
+  const tail = { widths: [6, 8], strides: [1, 2], kernels: [3, 3] };
+  const design = { encoder, tail, classes };
+  const { parameters, normalisations } = splitNetwork(design);
+  const tensors = unflatten(parameters, initialValues(parameters, seed));
+  for (const { name, channels } of normalisations) {
+    tensors.set(`${name}.mean`, { shape: [channels], data: new Float32Array(channels) });
+    const data = new Float32Array(channels).fill(1);
+    tensors.set(`${name}.variance`, { shape: [channels], data });
+  }
+  return { design, tensors };
+}
+
+/** The split's encoder in integers, and its tail's file, for a profile of these classes. */
+export function packedSplit(
+  split: FloatSplit,
+  about: { readonly classes: readonly string[]; readonly rateHz: number },
+): { readonly encoder: QuantizedEncoder; readonly tail: Uint8Array } {
+  const { windowSamples, channels } = split.design.encoder;
+  const noise = noiseWindows({ windowSamples, channels, classes: 2, stages: [] }, 16, 3);
+  const encoder = quantizeEncoder(encoderOf(split), noise, 16);
+  const hash = createHash("sha256").update(encodeEncoder(encoder)).digest("hex");
+  return { encoder, tail: tailOnnx(split, { ...about, encoder: hash }) };
 }

@@ -31,6 +31,16 @@ export type TargetEstimate = {
   readonly flashShare: number;
 };
 
+/** So many instructions as cycles, time and energy. */
+export function estimateOf(target: TargetName, instructions: number): ExitEstimate {
+  const processor = TARGETS[target];
+  const cyclesEach = processor.cyclesPerInstruction.value * processor.waitFactor.value;
+  const milliwatt = processor.supplyVolt.value * processor.currentMilliampere.value;
+  const cycles = Math.round(instructions * cyclesEach);
+  const milliseconds = cycles / (1000 * processor.clockMhz.value);
+  return { instructions, cycles, milliseconds, microjoules: milliseconds * milliwatt };
+}
+
 export function estimateOn(
   target: TargetName,
   student: QuantizedStudent,
@@ -38,13 +48,7 @@ export function estimateOn(
 ): TargetEstimate {
   const processor = TARGETS[target];
   const { model, codeBytes, stateBytes, stackBytes } = FITTED[processor.instructionSet];
-  const cyclesEach = processor.cyclesPerInstruction.value * processor.waitFactor.value;
-  const milliwatt = processor.supplyVolt.value * processor.currentMilliampere.value;
-  const exits = instructionsOf(student, model).map((instructions): ExitEstimate => {
-    const cycles = Math.round(instructions * cyclesEach);
-    const milliseconds = cycles / (1000 * processor.clockMhz.value);
-    return { instructions, cycles, milliseconds, microjoules: milliseconds * milliwatt };
-  });
+  const exits = instructionsOf(student, model).map((count) => estimateOf(target, count));
   const buffers = Math.max(...studentCost(student).map((exit) => exit.ramBytes));
   const ramBytes = buffers + stateBytes + stackBytes;
   const flashBytes = containerBytes + codeBytes;

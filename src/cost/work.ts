@@ -39,7 +39,7 @@ export function workOf(student: QuantizedStudent): readonly (readonly Work[])[] 
   ]);
 }
 
-function layerWork(layer: Stage["layers"][number]): Work {
+export function layerWork(layer: Stage["layers"][number]): Work {
   switch (layer.kind) {
     case "conv": {
       const { kernel, inChannels, outChannels, outTime } = layer;

@@ -25,6 +25,14 @@ const CERTAIN_Q16 = 0xffff;
 const CLASS_BITS = 0x3f;
 const STEP_BITS = 0x1f;
 
+/** Of the header with the largest numbers that 29 bytes of codes leave room for. */
+const HEADER_BYTES_MOST = 22;
+
+/** What so many bytes of codes take at most in this form, but for audits. */
+export function loraFeaturesBytes(codeBytes: number): number {
+  return HEADER_BYTES_MOST + codeBytes;
+}
+
 /** Undefined for what this form cannot carry: a chance that is no audit's, a time beyond 2106. */
 export function encodeLoraFeatures(offload: FeaturesOffload): Uint8Array | undefined {
   const { reason, chanceQ16, codes } = offload;

@@ -64,6 +64,16 @@ export function toLoraPayloads(
   );
 }
 
+/** Bytes of each payload that so many bytes are cut into. */
+export function pieceLengths(bytes: number, payloadBytes: number): readonly number[] {
+  if (bytes <= payloadBytes) return [bytes];
+  const pieceBytes = payloadBytes - PIECE_HEADER_BYTES;
+  const count = Math.ceil(bytes / pieceBytes);
+  return Array.from({ length: count }, (_, i) => {
+    return PIECE_HEADER_BYTES + Math.min(pieceBytes, bytes - i * pieceBytes);
+  });
+}
+
 /** Bytes of the largest frame that goes as it is in so many pieces. */
 export function loraFrameBytesMax(payloadBytes: number, piecesMax: number): number {
   return piecesMax === 1 ? payloadBytes : piecesMax * (payloadBytes - PIECE_HEADER_BYTES);

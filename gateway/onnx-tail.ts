@@ -1,0 +1,109 @@
+/**
+ * A tail in an ONNX file, as `src/learn/tail-network.ts` writes it: input `code`
+ * `[batch][codeTime][codeChannels]`, whole codes as floats; outputs `logits` and `features`.
+ *
+ * It says in its metadata which encoder it reads, by the SHA-256 of the encoder's bytes. Codes of
+ * another would be answered as readily, and wrongly: nothing in them tells, so what a file does not
+ * say of itself is refused, never assumed.
+ */
+
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import { EdgeError } from "../src/assert.ts";
+import { onnxMetadata } from "../src/learn/onnx-model.ts";
+import { MODEL_LIMITS as LIMITS } from "../src/model/limits.ts";
+import type { Profile } from "../src/signal/profile.ts";
+import type { EncoderId } from "../src/wire/messages.ts";
+import { readModel } from "./onnx-teacher.ts";
+import { type LoadedProgram, onnxRuntime } from "./onnx-runtime.ts";
+import type { Tail, TeacherAnswer } from "./teacher.ts";
+import { checkRate, classColumns, teacherAnswer } from "./teacher-fit.ts";
+
+/** A tail, and how to let go of it. */
+export type OpenTail = Tail & { close(): Promise<void> };
+
+const SHORT_ID = 16;
+const ENCODER_ID = 8;
+
+const Said = z.object({
+  kind: z.literal("bellwether-tail"),
+  classes: z.string().transform((text, context): string[] => {
+    try {
+      return z.array(z.string()).parse(JSON.parse(text));
+    } catch {
+      context.addIssue("no list of names");
+      return z.NEVER;
+    }
+  }),
+  rateHz: z.coerce.number().positive(),
+  codeTime: z.coerce.number().int().min(1).max(LIMITS.windowSamples),
+  codeChannels: z.coerce.number().int().min(1).max(LIMITS.width),
+  codeBits: z.coerce.number().int().min(1).max(LIMITS.codeBits),
+  encoder: z.string().regex(/^[0-9a-f]{64}$/),
+});
+
+/**
+ * @throws EdgeError `teacher-missing`, `onnx-refused`, `tail-metadata`, `tail-shape`, and
+ * `teacher-classes` and `teacher-rate` where it is of another profile
+ */
+export async function openOnnxTail(file: string, profile: Profile): Promise<OpenTail> {
+  const bytes = await readModel(file);
+  const said = Said.safeParse(Object.fromEntries(onnxMetadata(bytes)));
+  if (!said.success) {
+    const [issue] = said.error.issues;
+    refuse("tail-metadata", file, `its metadata cannot be read: ${issue?.path.join(".")}`);
+  }
+  const { classes, rateHz, codeTime, codeChannels, codeBits, encoder } = said.data;
+  checkRate(rateHz, profile, file, []);
+  const columns = classColumns(classes, profile, file, []);
+  const program = await onnxRuntime().compile(bytes);
+  try {
+    checkShapes(program, [codeTime, codeChannels], columns.length, file);
+  } catch (error) {
+    await program.release();
+    throw error;
+  }
+  const length = codeTime * codeChannels;
+  return {
+    id: createHash("sha256").update(bytes).digest("hex").slice(0, SHORT_ID),
+    encoder: encoder.slice(0, ENCODER_ID) as EncoderId,
+    ...{ codeTime, codeChannels, codeBits },
+    predict: async (codes, count): Promise<TeacherAnswer> => {
+      const data = Float32Array.from(codes.subarray(0, count * length));
+      const code = { shape: [count, codeTime, codeChannels], data };
+      const { logits, features } = await program.run({ code });
+      const rows = logits?.data ?? new Float32Array();
+      const plan = { columns, outputKind: "logits" } as const;
+      return teacherAnswer(plan, rows, count, features?.data ?? null);
+    },
+    close: () => program.release(),
+  };
+}
+
+/** What it says must be what it takes and gives; a free dimension is a name. */
+function checkShapes(
+  program: LoadedProgram,
+  code: readonly number[],
+  classes: number,
+  file: string,
+): void {
+  const [input, ...more] = program.inputs;
+  const takes = input?.name === "code" && more.length === 0 ? input.shape.slice(1) : [];
+  if (takes.length !== 2 || takes.some((size, i) => size !== code[i])) {
+    const shapes = program.inputs.map(({ name, shape }) => `${name}[${shape.join(", ")}]`);
+    refuse("tail-shape", file, `takes ${shapes.join(" and ")}, not code[?, ${code.join(", ")}]`);
+  }
+  const logits = program.outputs.find(({ name }) => name === "logits");
+  if (logits?.shape.at(-1) !== classes) {
+    refuse("tail-shape", file, `gives no logits of ${classes} classes`);
+  }
+}
+
+function refuse(code: string, where: string, message: string): never {
+  throw new EdgeError({
+    code,
+    message,
+    where,
+    hint: "A tail is written by `bellwether train --encoder`, together with its encoder.",
+  });
+}
