@@ -237,7 +237,8 @@ async function admit(
   if (!("principal" in session)) return deny(401, session.reason);
   const { role } = session.principal;
   if (role === "node" || role === "joining") return deny(401, "this is nobody who may read");
-  if (!isForOperators || role === "operator") return { ok: true, session };
+  const isFor = !isForOperators && (route.for !== "insiders" || role === "local");
+  if (isFor || role === "operator") return { ok: true, session };
   return role === "local"
     ? deny(401, "this needs the credentials of an operator")
     : deny(403, "this is for operators, not for readers");

@@ -57,7 +57,7 @@ function openStream(response: ServerResponse, streams: EventStreams): void {
   streams.add(response);
 }
 
-function sayJson(response: ServerResponse, status: number, value: unknown): void {
+export function sayJson(response: ServerResponse, status: number, value: unknown): void {
   response.writeHead(status, { "content-type": "application/json; charset=utf-8" });
   response.end(JSON.stringify(value));
 }

@@ -65,8 +65,9 @@ export type Route = {
   readonly path: string;
   /** `GET` also answers `HEAD`; only what is posted changes anything. */
   readonly method?: "GET" | "POST";
-  /** `anyone`: without credentials, from anywhere. What is posted is for operators, always. */
-  readonly for: "anyone" | "readers" | "operators";
+  /** `anyone`: without credentials, from anywhere. `insiders`: readers no, but operators, and who is
+   * on this machine where that needs no credentials. What is posted is for operators, always. */
+  readonly for: "anyone" | "readers" | "insiders" | "operators";
 };
 
 export type Ruling<R extends Route> =

@@ -10,6 +10,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { DAY_MS, type Span } from "../src/behaviour/budget.ts";
 import type { Answer, SeenWindow } from "../src/behaviour/segment.ts";
 import type { Bout } from "../src/behaviour/track.ts";
+import { probabilitiesOf } from "./label-animal.ts";
 import type { StoredBehaviours, StoreRow } from "./label-rows.ts";
 
 export const BOUT_TABLES = `
@@ -246,7 +247,7 @@ function answersSince(
   for (const { window_index: index, time_ms: timeMs, trusted, probabilities } of rows) {
     if (Number(timeMs) <= fromMs) break;
     if (trusted !== 1 || !(probabilities instanceof Uint8Array)) continue;
-    const chances = new Float32Array(probabilities.slice().buffer);
+    const chances = probabilitiesOf(probabilities);
     const confidence = Math.max(...chances);
     answers.set(Number(index), { classIndex: chances.indexOf(confidence), confidence });
   }

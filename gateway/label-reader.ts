@@ -21,7 +21,14 @@ import {
 import { modelId, nodeId } from "../src/wire/topics.ts";
 import type { Span } from "../src/behaviour/budget.ts";
 import type { Bout } from "../src/behaviour/track.ts";
-import { readBehaviours, readBouts, readBoutSpan } from "./label-bouts.ts";
+import {
+  countHours,
+  type HourCount,
+  offloadsOf,
+  probabilitiesOf,
+  type WholeWindow,
+} from "./label-animal.ts";
+import { readBehaviours, readBouts, readBoutSpan, readDays } from "./label-bouts.ts";
 import type {
   LastBehaviour,
   NodeRow,
@@ -82,6 +89,10 @@ export class LabelReader {
     return { total: Number(row?.total ?? 0), trusted: Number(row?.trusted ?? 0) };
   }
 
+  knows(node: string): boolean {
+    return this.#all(SELECT.nodeNamed, node).length > 0;
+  }
+
   nodes(): NodeRow[] {
     return this.#all(SELECT.nodes).map((row) => this.#nodeOf(row));
   }
@@ -106,6 +117,27 @@ export class LabelReader {
     if (this.#all(SELECT.hasTeachers).length === 0) return undefined;
     const [row] = this.#all(SELECT.classes);
     return row === undefined ? undefined : (JSON.parse(String(row.classes)) as string[]);
+  }
+
+  /** Days of a node that were judged, oldest first. */
+  days(node: string, classes: number): StoredBehaviours["days"] {
+    return readDays(this.#database, node, classes);
+  }
+
+  hours(node: string, span: Span): HourCount[] {
+    return countHours(this.#database, node, span);
+  }
+
+  offloads(node: string, span: Span, limit: number): ReturnType<typeof offloadsOf> {
+    return offloadsOf(this.#database, node, span, limit);
+  }
+
+  /** An offloaded window of a node, whole. */
+  window(node: string, offloadId: number): WholeWindow | undefined {
+    const [row] = this.#all(SELECT.window(this.#encodingColumns()), offloadId, node);
+    if (row === undefined) return undefined;
+    const answer = row.probabilities === null ? null : answerOf(row);
+    return { offloadId, offload: offloadOf(row), answer };
   }
 
   #nodeOf(row: Row): NodeRow {
@@ -210,16 +242,16 @@ function windowOf(row: Row, encoding: WindowEncoding): WindowOffload {
 function softLabelOf(row: Row): SoftLabel {
   const { kind: _kind, ...offload } = offloadOf(row);
   assert(offload.encoding !== "features", "soft labels are read of windows only");
-  // A copy, since a float view needs an offset that is a multiple of four.
-  const probabilities = (row.probabilities as Uint8Array).slice();
+  const node = nodeId(String(row.name), "label log");
+  return { ...offload, offloadId: Number(row.id), node, ...answerOf(row) };
+}
+
+function answerOf(row: Row): NonNullable<WholeWindow["answer"]> {
   return {
-    ...offload,
-    offloadId: Number(row.id),
-    node: nodeId(String(row.name), "label log"),
     teacherId: String(row.teacher),
     trusted: row.trusted === 1,
     answeredMs: Number(row.answered_ms),
-    probabilities: new Float32Array(probabilities.buffer),
+    probabilities: probabilitiesOf(row.probabilities as Uint8Array),
   };
 }
 

@@ -193,8 +193,13 @@ export const SELECT = {
     WHERE l.offload > ? AND l.answered_ms >= ? AND l.trusted >= ? AND ${WINDOWS_ONLY}
       AND o.time_ms >= ? AND o.time_ms < ?
     ORDER BY l.offload ${newestFirst ? "DESC" : "ASC"} LIMIT ?`,
+  window: (encoding: string): string =>
+    `SELECT ${offloadColumns(encoding)}, l.teacher, l.answered_ms, l.trusted, l.probabilities
+    FROM offloads o JOIN nodes n ON n.id = o.node LEFT JOIN labels l ON l.offload = o.id
+    WHERE o.id = ? AND n.name = ?`,
   softLabelCount: "SELECT count(*) AS total, coalesce(sum(trusted), 0) AS trusted FROM labels",
   nodes: "SELECT * FROM nodes ORDER BY name",
+  nodeNamed: "SELECT 1 FROM nodes WHERE name = ?",
   auditCounts: "SELECT * FROM audit_counts WHERE node = ? AND model = ?",
   hasAuditCounts: "SELECT 1 FROM sqlite_schema WHERE name = 'audit_counts'",
   hasEncoding: "SELECT 1 FROM pragma_table_info('offloads') WHERE name = 'encoding'",

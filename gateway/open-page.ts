@@ -7,6 +7,7 @@ import type { Authentication } from "./authentication.ts";
 import { Board } from "./board.ts";
 import type { GatewayConfig } from "./config.ts";
 import { EventStreams } from "./http-events.ts";
+import { animalRoutes } from "./http-animal.ts";
 import { listenHttp } from "./http-listener.ts";
 import { requestRoutes } from "./http-requests.ts";
 import { boardRoutes } from "./http-routes.ts";
@@ -14,6 +15,7 @@ import { readPage } from "./page-files.ts";
 import type { Log } from "./link.ts";
 import { encryptedListeners } from "./open-listeners.ts";
 import { openPhone } from "./open-phone.ts";
+import { PageReader } from "./page-reader.ts";
 import type { RequestDesk } from "./request-desk.ts";
 import { ServerCertificates } from "./tls-listener.ts";
 
@@ -37,6 +39,9 @@ export type PageParts = {
   readonly desk: Pick<RequestDesk, "answer">;
   /** Bytes of the container that a phone begins with; without it no phone can be a node. */
   readonly factory: Uint8Array | undefined;
+  /** What is asked of single animals is read from there. */
+  readonly store: { readonly file: string };
+  readonly classes: readonly string[];
   readonly log: Log;
 };
 
@@ -62,7 +67,7 @@ export async function openPage(
 async function open(
   config: GatewayConfig,
   { authentication, urls }: PageLink,
-  { health, desk, factory, log }: PageParts,
+  { health, desk, factory, store, classes, log }: PageParts,
 ): Promise<OpenPage | undefined> {
   const { http, tls, dataDirectory, base } = config;
   if (!http.enabled) return undefined;
@@ -80,9 +85,11 @@ async function open(
   const certificates = isOpen ? new ServerCertificates(settings, log) : undefined;
   const board = new Board(base);
   const streams = new EventStreams(board);
+  const reader = new PageReader({ file: store.file, classes, rule: config.behaviours });
   try {
     const routes = [
       ...boardRoutes(readPage(), board, streams, health),
+      ...animalRoutes(reader),
       ...requestRoutes(desk),
       ...openPhone(config, urls, factory),
     ];
@@ -91,9 +98,10 @@ async function open(
     return {
       url: listener.url,
       take: (topic, json) => board.take(topic, json),
-      close: () => {
+      close: async () => {
         streams.close();
-        return listener.close();
+        await listener.close();
+        await reader.close();
       },
     };
   } catch (error) {

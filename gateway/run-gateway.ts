@@ -31,7 +31,7 @@ import { listenForMetrics } from "./metrics-listener.ts";
 import { encryptedListeners, pageOrigins } from "./open-listeners.ts";
 import { Performer } from "./performer.ts";
 import type { Rollout } from "./rollout.ts";
-import { openPage } from "./open-page.ts";
+import { openPage, type PageParts } from "./open-page.ts";
 import { needsOf } from "./release-fit.ts";
 import { gatewayRequests } from "./gateway-requests.ts";
 import { answerOverMqtt } from "./mqtt-requests.ts";
@@ -151,7 +151,7 @@ async function run(
   store: StoreThread,
   unlock: () => void,
 ): Promise<RunningGateway> {
-  const { teacher, log, factory } = dependencies;
+  const { teacher, log } = dependencies;
   refuseUnknownBehaviours(config, teacher.classes);
   const settings = settingsOf(config, dependencies);
   const { reader } = store;
@@ -170,8 +170,7 @@ async function run(
     onRequest: (request) => void answerOverMqtt(config.base, requests, link, request),
     log,
   });
-  const health = () => ({ degraded: state.degraded });
-  const page = await openPage(config, link, { health, desk: requests, factory, log });
+  const page = await openPage(config, link, pageParts(dependencies, store, state, requests));
   performer.begin(page === undefined ? link : overheard(link, page.take));
   for (const effect of missed) performer.perform(effect);
   const metrics = await listenForMetrics(config.metrics, () => performer.metrics(), log);
@@ -239,6 +238,15 @@ function openRequests(
     tellDiary: (entry) => performer.happen({ kind: "diary", entry }),
     log,
   });
+}
+
+function pageParts(
+  { factory, log, teacher: { classes } }: GatewayDependencies,
+  store: StoreThread,
+  state: GatewayState,
+  desk: RequestDesk,
+): PageParts {
+  return { health: () => ({ degraded: state.degraded }), desk, factory, store, classes, log };
 }
 
 type OpenedLink = Link &

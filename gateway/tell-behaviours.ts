@@ -156,6 +156,7 @@ function tell(topic: string, payload: unknown, retain: boolean): GatewayEffect {
   return { kind: "tell", topic, json: JSON.stringify(payload), qos: 1, retain };
 }
 
-function rounded(value: number): number {
+/** As people are told figures. */
+export function rounded(value: number): number {
   return Math.round(value * 1000) / 1000;
 }

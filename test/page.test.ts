@@ -187,7 +187,8 @@ describe("elsewhere", () => {
     const ca = readFileSync(tlsFiles(folder).ca);
     const { port } = new URL(gateway.pageUrl ?? "");
     const url = (path: string): string => `https://127.0.0.1:${port}${path}`;
-    for (const path of ["/", "/herd-page.ts", "/api/state", "/api/events"]) {
+    const animal = ["/api/animal?node=collar-1", "/api/window?node=collar-1&id=1"];
+    for (const path of ["/", "/herd-page.ts", "/api/state", "/api/events", ...animal]) {
       const { status, headers, text } = await get(url(path), { ca });
       expect([path, status]).toEqual([path, 401]);
       expect(headers["www-authenticate"]).toMatch(/^Basic/);
@@ -207,7 +208,7 @@ describe("elsewhere", () => {
   });
 });
 
-it("a stream ends when its reader's credentials are taken away, and others go on", async () => {
+it("a reader sees no windows, and loses the stream with the credentials; others go on", async () => {
   gateway = await gatewayOn(folder, teacher, { yaml: `data_directory: .\n${PLAIN}` });
   await bellwether("users", "add", "anna", "--data-dir", folder).then(async ({ password }) => {
     const ended: string[] = [];
@@ -222,6 +223,13 @@ it("a stream ends when its reader's credentials are taken away, and others go on
         asked.on("error", () => undefined);
         asked.end();
       });
+    const asAnna = { headers: basic("anna", String(password)) };
+    // Samples of a window are on no topic that she may hear.
+    expect((await get("/api/animal?node=collar-1", asAnna)).status).toBe(404);
+    for (const path of ["/api/windows?node=collar-1", "/api/window?node=collar-1&id=1"]) {
+      expect([path, (await get(path, asAnna)).status]).toEqual([path, 403]);
+      expect([path, (await get(path)).status]).toEqual([path, 404]);
+    }
     await follow("anna", basic("anna", String(password)));
     await follow("neighbour", {});
     await bellwether("users", "revoke", "anna", "--data-dir", folder);

@@ -1,0 +1,75 @@
+/** The thread that reads the store for pages, over a connection that cannot write. See `page-reader.ts`. */
+
+import { parentPort, workerData } from "node:worker_threads";
+import { assert, unreachable } from "../src/assert.ts";
+import type { Span } from "../src/behaviour/budget.ts";
+import {
+  ANIMAL_LIMITS,
+  animalDay,
+  type AnimalWindows,
+  animalWindow,
+  daySpan,
+  listedWindow,
+} from "./animal-day.ts";
+import { openLabelReader } from "./label-reader.ts";
+import type {
+  FromPageReader,
+  PageAnswer,
+  PageQuestion,
+  PageReaderOptions,
+  ToPageReader,
+} from "./page-reader.ts";
+
+const port = parentPort;
+assert(port !== null, "runs as a worker");
+const { file, classes, rule } = workerData as PageReaderOptions;
+const reader = openLabelReader(file);
+
+port.on("message", ({ number, question }: ToPageReader) => {
+  port.postMessage({ number, answer: answerTo(question) } satisfies FromPageReader);
+});
+
+function answerTo(question: PageQuestion): PageAnswer {
+  const { node } = question;
+  if (!reader.knows(node)) return missing("the store knows no such node");
+  switch (question.kind) {
+    case "animal": {
+      const known = reader.boutSpan(node) ?? null;
+      const span = daySpan(question.day, known, rule.utcOffsetMs);
+      if (span === null) return missing("there is no such day");
+      const bouts = reader.bouts(node, span.startMs, span.endMs);
+      const hours = reader.hours(node, span);
+      const days = reader.days(node, classes.length);
+      return said(animalDay({ node, span, known, bouts, hours, days }, classes, rule));
+    }
+    case "windows": {
+      const span = daySpan(question.day, reader.boutSpan(node) ?? null, rule.utcOffsetMs);
+      if (span === null) return missing("there is no such day");
+      return said(windowsOf(node, { ...span, startMs: startOf(span, question.afterMs) }));
+    }
+    case "window": {
+      const window = reader.window(node, question.offloadId);
+      if (window === undefined) return missing("the store has no such window of that node");
+      return said(animalWindow(node, window, classes));
+    }
+    default:
+      return unreachable(question);
+  }
+}
+
+function startOf(span: Span, afterMs: number | undefined): number {
+  return afterMs === undefined ? span.startMs : Math.max(span.startMs, afterMs + 1);
+}
+
+function windowsOf(node: string, span: Span): AnimalWindows {
+  const { windows, more } = reader.offloads(node, span, ANIMAL_LIMITS.windows);
+  return { v: 1, node, windows: windows.map((window) => listedWindow(window, classes)), more };
+}
+
+function said(value: object): PageAnswer {
+  return { status: 200, json: JSON.stringify(value) };
+}
+
+function missing(error: string): PageAnswer {
+  return { status: 404, json: JSON.stringify({ error }) };
+}

@@ -1,0 +1,247 @@
+/** What pages read of the store over HTTP: a day of one animal, its offloaded windows, one of them. */
+
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { AnimalDay, AnimalWindow, AnimalWindows } from "../gateway/animal-day.ts";
+import { Board } from "../gateway/board.ts";
+import { EventStreams } from "../gateway/http-events.ts";
+import { animalRoutes } from "../gateway/http-animal.ts";
+import { type HttpListener, listenHttp } from "../gateway/http-listener.ts";
+import { boardRoutes } from "../gateway/http-routes.ts";
+import { LABEL_LOG_FILE, LabelLog } from "../gateway/label-log.ts";
+import { PageReader, QUESTIONS_MAX } from "../gateway/page-reader.ts";
+import { toBehaviourConfig } from "../gateway/behaviour-config.ts";
+import { DAY_MS, HOUR_MS } from "../src/behaviour/budget.ts";
+import type { EncoderId, FeaturesOffload } from "../src/wire/messages.ts";
+import { nodeId } from "../src/wire/topics.ts";
+import { type FilledAnimal, fillAnimal } from "./animal-kit.ts";
+import { base, cattle, offloadOf, removeFolder, temporaryFolder } from "./gateway-kit.ts";
+
+const NOW = Date.UTC(2026, 2, 15, 14, 20);
+const NODE = "collar-7";
+const WHOLE = "2026-03-14";
+
+let folder: string;
+let filled: FilledAnimal;
+let reader: PageReader;
+let listener: HttpListener;
+
+beforeAll(async () => {
+  folder = temporaryFolder();
+  filled = fillAnimal(folder, NODE, NOW);
+  fillAnimal(folder, "collar-8", NOW);
+  const rules = [
+    { name: "less-grazing", behaviours: ["grazing"], change_percent: -10 },
+    { name: "more-walking", behaviours: ["walking", "still"], change_percent: 500 },
+  ];
+  const rule = toBehaviourConfig(
+    {
+      utc_offset_hours: 0,
+      typical_seconds: 10,
+      typical_seconds_of: {},
+      gap_seconds: 60,
+      open_minutes: 30,
+      budget_seconds: 60,
+      groups: {},
+    },
+    { days: 7, days_least: 3, known_least: 0.5, deviations_least: 2, rules },
+  );
+  reader = new PageReader({ file: `${folder}/${LABEL_LOG_FILE}`, classes: cattle.classes, rule });
+  const board = new Board(base);
+  const routes = [
+    ...boardRoutes([], board, new EventStreams(board), () => ({ degraded: null })),
+    ...animalRoutes(reader),
+  ];
+  const parts = { authentication: undefined, certificates: undefined, log: () => undefined };
+  listener = await listenHttp({ host: "127.0.0.1", port: 0, names: [] }, routes, parts);
+});
+
+afterAll(async () => {
+  await listener.close();
+  await reader.close();
+  removeFolder(folder);
+});
+
+async function ask<T>(path: string): Promise<{ readonly status: number; readonly told: T }> {
+  const answer = await fetch(`${listener.url}${path}`);
+  return { status: answer.status, told: (await answer.json()) as T };
+}
+
+/** Rows are numbered as they come. */
+async function newestId(): Promise<number> {
+  const lists = [NODE, "collar-8"].flatMap((node) =>
+    ["", `&day=${WHOLE}`].map((day) => ask<AnimalWindows>(`/api/windows?node=${node}${day}`)),
+  );
+  const windows = (await Promise.all(lists)).flatMap(({ told }) => told.windows);
+  return 1 + Math.max(...windows.map(({ id }) => id));
+}
+
+const minutesOf = ({ minutes }: { readonly minutes: Readonly<Record<string, number>> }): number =>
+  Object.values(minutes).reduce((sum, one) => sum + one, 0);
+
+describe("a day of an animal", () => {
+  it("is the newest without a name, until what is known", async () => {
+    const { status, told } = await ask<AnimalDay>(`/api/animal?node=${NODE}`);
+    expect(status).toBe(200);
+    expect(told).toMatchObject({ v: 1, node: NODE, day: "2026-03-15", first_day: WHOLE });
+    expect(told.known_until).toBe(NOW);
+    expect(told.bouts.at(-1)).toMatchObject({ node: NODE, end: null });
+    // A day that goes on is compared with nothing.
+    expect(told.changes).toEqual([]);
+    expect(told.before).toHaveLength(8);
+  });
+
+  it("adds up: bouts to hours, hours to the day, and with the unknown to the time", async () => {
+    const { told } = await ask<AnimalDay>(`/api/animal?node=${NODE}&day=${WHOLE}`);
+    expect(told.hours).toHaveLength(24);
+    const known = told.hours.reduce((sum, hour) => sum + minutesOf(hour), 0);
+    expect(known).toBeCloseTo(minutesOf(told.budget), 1);
+    expect(known + told.budget.unknown_minutes).toBeCloseTo(DAY_MS / 60_000, 1);
+    const inBouts = told.bouts.reduce((sum, bout) => {
+      const from = Math.max(bout.start, told.start);
+      return sum + Math.min(bout.start + 1000 * bout.duration_seconds, told.end) - from;
+    }, 0);
+    expect(inBouts / 60_000).toBeCloseTo(known, 0);
+    // Nobody heard it between one and two.
+    expect(told.budget.unknown_minutes).toBeGreaterThan(0);
+    expect(told.bouts.length).toBeGreaterThan(20);
+  });
+
+  it("counts windows and offloads by the hour, as the store has them", async () => {
+    const { told } = await ask<AnimalDay>(`/api/animal?node=${NODE}&day=${WHOLE}`);
+    const hourOf = (timeMs: number): number => Math.floor((timeMs - filled.wholeDayMs) / HOUR_MS);
+    const expected = Array.from({ length: 24 }, () => 0);
+    for (const { offload } of filled.offloads) {
+      const hour = hourOf(offload.timeMs);
+      if (hour < 24) expected[hour] = (expected[hour] as number) + 1;
+    }
+    expect(told.hours.map(({ offloads }) => offloads)).toEqual(expected);
+    expect(told.hours.reduce((sum, { windows }) => sum + windows, 0)).toBeGreaterThan(1_000);
+  });
+
+  it("is compared with the days before it, rule by rule and behaviour by behaviour", async () => {
+    const { told } = await ask<AnimalDay>(`/api/animal?node=${NODE}&day=${WHOLE}`);
+    const single = told.changes.filter(({ rule }) => rule === null);
+    expect(single.map(({ behaviours }) => behaviours)).toEqual(
+      cattle.classes.map((name) => [name]),
+    );
+    expect(single.every(({ alarm }) => !alarm)).toBe(true);
+    const ruled = told.changes.filter(({ rule }) => rule !== null);
+    expect(ruled.map(({ rule }) => rule)).toEqual(["less-grazing", "more-walking"]);
+    expect(ruled.map(({ days }) => days)).toEqual([7, 7]);
+    const [grazing] = single;
+    expect(ruled[0]?.minutes).toBe(grazing?.minutes);
+    const isLess = (grazing?.change_percent ?? 0) <= -10 && (grazing?.deviations ?? 0) <= -2;
+    expect(ruled[0]?.alarm).toBe(isLess);
+  });
+
+  it("is empty where nothing is known, and no day where there is none", async () => {
+    const { told } = await ask<AnimalDay>(`/api/animal?node=${NODE}&day=2025-01-01`);
+    expect(told).toMatchObject({ bouts: [], before: [], more: false });
+    expect(minutesOf(told.budget)).toBe(0);
+    expect((await ask(`/api/animal?node=${NODE}&day=2026-13-01`)).status).toBe(404);
+    expect((await ask("/api/animal?node=collar-9")).status).toBe(404);
+  });
+});
+
+describe("offloaded windows", () => {
+  it("are all of the day and no others, in the order of time, with what both said", async () => {
+    const { told } = await ask<AnimalWindows>(`/api/windows?node=${NODE}&day=${WHOLE}`);
+    const times = filled.offloads
+      .map(({ offload }) => offload.timeMs)
+      .filter((timeMs) => timeMs >= filled.wholeDayMs && timeMs < filled.todayMs);
+    expect(told.windows.map(({ time }) => time)).toEqual(times);
+    expect(times.length).toBeGreaterThan(50);
+    expect(told.more).toBe(false);
+    const answered = told.windows.flatMap(({ teacher }) => teacher ?? []);
+    expect(answered).toHaveLength(told.windows.length);
+    expect(answered.some(({ trusted }) => !trusted)).toBe(true);
+  });
+
+  it("go on after a time", async () => {
+    const { told } = await ask<AnimalWindows>(`/api/windows?node=${NODE}&day=${WHOLE}`);
+    const tenth = told.windows[9]?.time;
+    const rest = await ask<AnimalWindows>(`/api/windows?node=${NODE}&day=${WHOLE}&after=${tenth}`);
+    expect(rest.told.windows).toEqual(told.windows.slice(10));
+  });
+
+  it("wait for the teacher, some of them, at the end", async () => {
+    const { told } = await ask<AnimalWindows>(`/api/windows?node=${NODE}`);
+    expect(told.windows.slice(-3).map(({ teacher }) => teacher)).toEqual([null, null, null]);
+  });
+
+  it("are shown whole: samples in g, the student, the teacher with every chance", async () => {
+    const { told } = await ask<AnimalWindows>(`/api/windows?node=${NODE}&day=${WHOLE}`);
+    const listed = told.windows[5];
+    const { told: one } = await ask<AnimalWindow>(`/api/window?node=${NODE}&id=${listed?.id}`);
+    const stored = filled.offloads.find(({ offload }) => offload.timeMs === listed?.time)?.offload;
+    expect(one).toMatchObject({ v: 1, node: NODE, end: listed?.time, encoding: "int8" });
+    expect(one.signal).toMatchObject({ start: one.end - 5_000, rate_hz: 10 });
+    const axes = one.signal?.axes ?? [];
+    expect(axes.map(({ axis }) => axis)).toEqual(["x", "y", "z"]);
+    for (const [c, { g }] of axes.entries()) {
+      expect(g).toHaveLength(50);
+      for (const [t, sample] of g.entries()) {
+        expect(sample).toBeCloseTo((stored?.window[3 * t + c] ?? 0) * 0.016, 3);
+      }
+    }
+    expect(one.student).toMatchObject({ behaviour: listed?.behaviour, reason: listed?.reason });
+    expect(one.teacher).toMatchObject({ ...listed?.teacher, name: "fedcba9876543210" });
+    const chances = Object.values(one.teacher?.probabilities ?? {});
+    expect(chances.reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 2);
+    expect(Object.keys(one.teacher?.probabilities ?? {})).toEqual(cattle.classes);
+  });
+
+  it("have no samples where codes came instead", async () => {
+    const node = nodeId("tag-1");
+    const { window: _window, ...head } = offloadOf(0, { timeMs: NOW });
+    const encoder = "00112233" as EncoderId;
+    const offload: FeaturesOffload = {
+      ...head,
+      encoding: "features",
+      encoder,
+      codes: new Uint8Array(12),
+    };
+    const log = new LabelLog({ directory: folder, nowMs: NOW });
+    log.commit([{ kind: "offload", node, nowMs: NOW, offload, teachable: true }]);
+    log.close();
+    const { told } = await ask<AnimalWindow>(`/api/window?node=tag-1&id=${await newestId()}`);
+    expect(told).toMatchObject({ encoding: "features", signal: null, teacher: null });
+  });
+
+  it("belong to their node", async () => {
+    const { told } = await ask<AnimalWindows>("/api/windows?node=collar-8");
+    const [first] = told.windows;
+    expect((await ask(`/api/window?node=collar-8&id=${first?.id}`)).status).toBe(200);
+    expect((await ask(`/api/window?node=${NODE}&id=${first?.id}`)).status).toBe(404);
+  });
+});
+
+it.each([
+  "/api/animal",
+  "/api/animal?node=",
+  "/api/animal?node=Collar",
+  `/api/animal?node=${"a".repeat(65)}`,
+  "/api/animal?node=a%27%20OR%201=1",
+  `/api/animal?node=${NODE}&day=today`,
+  `/api/animal?node=${NODE}&day=${WHOLE}T00:00`,
+  `/api/animal?node=${NODE}&other=1`,
+  `/api/animal?node=${NODE}&node=collar-8`,
+  `/api/windows?node=${NODE}&after=-1`,
+  `/api/windows?node=${NODE}&after=1e9`,
+  `/api/windows?node=${NODE}&after=99999999999999999`,
+  `/api/window?node=${NODE}`,
+  `/api/window?node=${NODE}&id=1.5`,
+  `/api/window?node=${NODE}&id=0x10`,
+])("%s is refused", async (path) => {
+  const { status, told } = await ask<{ error: string }>(path);
+  expect(status).toBe(400);
+  expect(told.error).toContain("node is a node's name");
+});
+
+it("sends away who asks when many wait, and answers the others", async () => {
+  const statuses = await Promise.all(
+    Array.from({ length: QUESTIONS_MAX + 8 }, () => ask(`/api/animal?node=${NODE}`)),
+  ).then((answers) => answers.map(({ status }) => status));
+  expect(statuses.filter((status) => status === 200).length).toBeGreaterThanOrEqual(QUESTIONS_MAX);
+  expect(new Set(statuses)).toEqual(new Set([200, 503]));
+});
