@@ -29,11 +29,17 @@ export function quantizeEncoder(
     ["stage0.exit.logits.bias", { shape: [CLASSES], data: new Float32Array(CLASSES) }],
   ]);
   const stages = [{ layers, exit: { hidden: 0 } }];
+  const step = codeStep(codeBits);
+  // The exit's mean is of no use, but must have a step of which its sums are some.
+  const scales = new Map([
+    [codeActivation(spec), step],
+    ["stage0.exit.pool", step],
+  ]);
   const student = quantizeStudent(
     { spec: { windowSamples, channels, classes: CLASSES, stages }, tensors: silent },
     calibration,
     inputMilligPerStep,
-    { ...options, scales: new Map([[codeActivation(spec), codeStep(codeBits)]]) },
+    { ...options, scales },
   );
   const quantized = (student.stages[0]?.layers ?? []).filter((layer) => layer.kind !== "gru");
   const encoder = { afterStages: 0, layers: quantized, codeBits };
