@@ -10,7 +10,8 @@ import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { EdgeError } from "../src/assert.ts";
 import type { Recordings } from "../src/signal/recordings.ts";
-import { csvBatches, type CsvRow } from "./csv-rows.ts";
+import type { CsvRow } from "./csv-lines.ts";
+import { csvBatches } from "./csv-rows.ts";
 import { MILLIG_PER_UNIT, RecordingBuilder } from "./recording-builder.ts";
 
 const LABELS: Readonly<Record<string, string>> = {

@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { splitLine } from "../recordings/csv-rows.ts";
-import { type CsvImport, type CsvImported, importCsv } from "../recordings/import-csv.ts";
+import { splitLine } from "../recordings/csv-lines.ts";
+import type { CsvImported } from "../recordings/csv-samples.ts";
+import { type CsvImport, importCsv } from "../recordings/import-csv.ts";
 
 let folder = "";
 beforeAll(async () => {
