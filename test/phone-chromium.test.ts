@@ -1,81 +1,194 @@
 /**
- * A phone as a node, in a real browser against a real gateway.
+ * A phone as a node, in a real browser against a real gateway, with the shipped teacher and student of
+ * people. `BELLWETHER_PICTURES=docs` keeps the picture that is in the documentation.
  */
 
-import { readFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { connectAsync, type MqttClient } from "mqtt";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
-import type { RunningGateway } from "../gateway/run-gateway.ts";
+import { readShippedEmulator } from "../recordings/shipped-emulator.ts";
+import { createEmulator } from "../src/signal/emulator.ts";
 import { phoneLink } from "../src/wire/phone.ts";
-import { nodeId, nodeTopic } from "../src/wire/topics.ts";
+import { nodeId } from "../src/wire/topics.ts";
 import { bellwether } from "./access-kit.ts";
-import { Chromium, findChromium } from "./chromium.ts";
-import { ROOT } from "./house-sources.ts";
-import {
-  base,
-  gatewayOn,
-  removeFolder,
-  temporaryFolder,
-  until,
-  untrainedTeacher,
-} from "./gateway-kit.ts";
+import { findChromium } from "./chromium.ts";
+import { until } from "./gateway-kit.ts";
+import { PhoneWorld, people } from "./phone-kit.ts";
 
 const program = findChromium();
-const FACTORY = readFileSync(path.join(ROOT, "profiles/cattle/student.bwm"));
 const PHONE = nodeId("phone-1");
+const GRAVITY = 9.80665;
+/** Those that a browser puts `devicemotion` together from. */
+const SENSORS = ["accelerometer", "linear-acceleration", "gyroscope"];
 
 describe.skipIf(program === undefined)("a phone", { timeout: 120_000 }, () => {
-  let folder: string;
-  let teacher: OpenTeacher;
-  let gateway: RunningGateway;
-  let chromium: Chromium;
-  let reader: MqttClient;
-  const heard: { topic: string; text: string }[] = [];
+  const world = new PhoneWorld();
+  beforeAll(() => world.open(program ?? ""), 60_000);
+  afterAll(() => world.close(), 30_000);
 
-  beforeAll(async () => {
-    folder = temporaryFolder();
-    teacher = await untrainedTeacher(folder);
-    gateway = await gatewayOn(folder, teacher, {
-      yaml: [
-        "data_directory: .",
-        "broker: { port: 0 }",
-        "websocket: { enabled: true, port: 0 }",
-        "http: { port: 0 }",
-      ].join("\n"),
-      dependencies: { factory: FACTORY },
-    });
-    reader = await connectAsync(gateway.url, { clientId: "reader" });
-    reader.on("message", (topic, payload) => heard.push({ topic, text: payload.toString() }));
-    await reader.subscribeAsync(`${base}/#`);
-    chromium = await Chromium.start(program ?? "");
-  }, 60_000);
+  const known = () => world.gateway.nodes().find(({ node }) => node === PHONE);
+  const address = (): string => `${world.gateway.pageUrl}/node`;
 
-  afterAll(async () => {
-    await chromium.close();
-    await reader.endAsync(true);
-    await gateway.stop();
-    await teacher.close();
-    removeFolder(folder);
+  it("joins by a link, and takes the code out of the address", async () => {
+    const { code } = await bellwether("nodes", "add", PHONE, "--data-dir", world.folder);
+    await world.openPage(phoneLink(world.gateway.pageUrl ?? "", String(code), PHONE));
+    await world.untilText("link", /^connected$/);
+    expect(await world.chromium.value<string>("location.href")).toBe(address());
+    await until("the gateway to know it", () => known()?.online === true);
+    expect(known()).toMatchObject({ cohort: "people/25.00Hz/128x3", releaseSequence: 0 });
+    expect(await world.textOf("fact-engine")).toBe("wasm");
+    expect(await world.textOf("fact-model")).toContain("factory");
   });
 
-  const textOf = (id: string): Promise<string> =>
-    chromium.value<string>(`document.getElementById(${JSON.stringify(id)})?.textContent ?? ""`);
-
-  it("joins by a link and is on the gateway's topics", async () => {
-    const { code } = await bellwether("nodes", "add", PHONE, "--data-dir", folder);
-    const link = phoneLink(gateway.pageUrl ?? "", String(code), PHONE);
-    await chromium.open(link, { width: 400, height: 850 });
-    await until("the link", async () => (await textOf("link")) === "connected", 30_000);
-    expect(await chromium.value<string>("location.hash")).toBe("");
-    await chromium.value("document.querySelector('[value=emulator]').click()");
-    await chromium.value("document.getElementById('start').click()");
-    const topic = nodeTopic(base, PHONE, "behaviour");
-    await until("a behaviour", () => heard.some((one) => one.topic === topic), 30_000);
-    const { text } = heard.find((one) => one.topic === topic) ?? { text: "" };
-    expect(JSON.parse(text)).toMatchObject({ node: PHONE, source: expect.stringMatching(/^exit/) });
-    await until("the same on the page", async () => (await textOf("fact-exit")).startsWith("exit"));
-    expect(chromium.problems).toEqual([]);
+  it("reads the accelerometer in milli-g with an iPhone's signs, and its behaviour is on the topic", async () => {
+    const walk = await walking();
+    for (const type of SENSORS) {
+      await world.chromium.ask("Emulation.setSensorOverrideEnabled", {
+        enabled: true,
+        type,
+        metadata: { available: true, minimumFrequency: 1, maximumFrequency: 60 },
+      });
+      await tellReading({ x: 0, y: 0, z: type === "accelerometer" ? GRAVITY : 0 }, type);
+    }
+    await world.choose("sensor");
+    const sentence = () =>
+      world.chromium.value<string>("document.getElementById('trace').ariaLabel ?? ''");
+    // Lying on its back: z points up and reads +9.8 by the standard, which browsers round to tenths.
+    await until("the signal", async () => (await sentence()).endsWith("now x 0, y 0, z -999 mg"));
+    let step = 0;
+    const timer = setInterval(() => {
+      const [x = 0, y = 0, z = 0] = walk.subarray(3 * step, 3 * step + 3);
+      step = (step + 1) % (walk.length / 3);
+      const standard = { x: -x, y: -y, z: -z };
+      void tellReading(scaled(standard, GRAVITY / 1000)).catch(() => undefined);
+    }, 40);
+    try {
+      await until("behaviours", () => world.behavioursOf(PHONE).length >= 3, 40_000);
+    } finally {
+      clearInterval(timer);
+    }
+    const last = world.behavioursOf(PHONE).at(-1);
+    expect(last).toMatchObject({ release: 0, source: expect.stringMatching(/^(exit|teacher)/) });
+    expect(Math.abs(Date.now() - (last?.time ?? 0))).toBeLessThan(20_000);
+    expect(await world.textOf("behaviour")).toMatch(/^(walking|jogging|upstairs|downstairs)$/);
   });
+
+  it("goes on as the same node after a reload, told by events of the page itself", async () => {
+    const before = known()?.windows ?? 0;
+    await world.openPage(address());
+    await world.untilText("link", /^connected$/);
+    await world.choose("sensor");
+    await world.chromium.value(`void setInterval(() => window.dispatchEvent(
+      new DeviceMotionEvent("devicemotion", {
+        accelerationIncludingGravity: { x: 0, y: ${GRAVITY}, z: 0 }, interval: 16 })), 16)`);
+    await until("more windows", () => (known()?.windows ?? 0) > before, 30_000);
+    expect(await world.textOf("fact-name")).toBe(PHONE);
+  });
+
+  it("takes a release that the gateway offers: activated, confirmed, and run", async () => {
+    await world.openPage(address());
+    await world.untilText("link", /^connected$/);
+    await world.choose("emulator", 16);
+    const modelId = world.release(1);
+    await world.untilText("fact-release", /^1: (activated|confirmed)$/, 40_000);
+    await world.untilText("fact-release", /^1: confirmed$/, 40_000);
+    await world.untilText("fact-model", new RegExp(`^${modelId}, release 1$`));
+    await until("the gateway to know", () => known()?.releaseSequence === 1);
+    await until("a behaviour by it", () =>
+      world.behavioursOf(PHONE).some(({ release, model }) => release === 1 && model === modelId),
+    );
+  });
+
+  it("offloads, and shows what the teacher says", async () => {
+    const labels = () => world.gateway.counters().softLabels;
+    await until("soft labels", () => labels() >= 3, 30_000);
+    await world.untilText("fact-verdict", /, of window \d+$/);
+    await world.untilText("fact-offloads", /^[1-9]\d* of \d+ here/);
+    await world.chromium.open(address(), { width: 400, height: 1_290 });
+    await world.untilText("link", /^connected$/);
+    await world.choose("emulator", 16);
+    await world.untilText("fact-verdict", /, of window \d+$/);
+    await world.untilText("fact-offloads", /^[2-9]\d* of/);
+    await keep("phone.png");
+  });
+
+  it("loses nothing while the gateway is gone, not even by a reload then", async () => {
+    await world.chromium.value("navigator.serviceWorker.ready.then(() => undefined)");
+    await world.stopGateway();
+    await world.untilText("link", /^no link/);
+    const windows = async () => Number(await world.textOf("fact-windows"));
+    const owed = async () => Number.parseInt(await world.textOf("fact-owed"), 10);
+    const atStop = await windows();
+    await until("windows without a gateway", async () => (await windows()) > atStop + 30, 30_000);
+    await until("something owed", async () => (await owed()) > 3);
+    await world.openPage(address());
+    await world.untilText("link", /^no link/);
+    expect(await owed()).toBeGreaterThan(3);
+    expect(await windows()).toBeGreaterThan(atStop + 20);
+    expect(await world.textOf("fact-model")).toMatch(/release 1$/);
+    await world.choose("emulator", 16);
+    await world.startGateway();
+    await world.untilText("link", /^connected$/, 45_000);
+    await world.chromium.value('document.getElementById("start").click()');
+    await until("nothing owed", async () => (await owed()) === 0, 30_000);
+    await until("all windows", async () => known()?.windows === (await windows()), 15_000);
+    const stored = world.gateway.labels().behaviours(PHONE, 0, people.classes.length);
+    const indices = stored.windows.map(({ windowIndex }) => windowIndex).sort((a, b) => a - b);
+    expect(indices).toEqual(Array.from({ length: await windows() }, (_, i) => i));
+  });
+
+  it("is for keyboards and screen readers, in the dark, and fits a small screen", async () => {
+    await world.chromium.open(address(), { width: 320, height: 640, dark: true });
+    await world.untilText("link", /^connected$/);
+    const { nodes } = (await world.chromium.ask("Accessibility.getFullAXTree")) as {
+      nodes: { role?: { value: string }; name?: { value: string }; ignored: boolean }[];
+    };
+    const of = (role: string): string[] =>
+      nodes
+        .filter((node) => !node.ignored && node.role?.value === role)
+        .map(({ name }) => name?.value ?? "");
+    expect(of("heading")).toEqual(["This phone as a node", "What it sees now", "The node"]);
+    expect(of("radio")).toEqual(["this phone moves", "an emulated one", "a recording"]);
+    expect(of("button")).toEqual(["Start", "Leave this gateway"]);
+    expect(of("meter")).toEqual(["How sure"]);
+    expect(of("image")).toHaveLength(1);
+    const fits = "document.documentElement.scrollWidth <= document.documentElement.clientWidth";
+    expect(await world.chromium.value<boolean>(fits)).toBe(true);
+    await world.chromium.value("document.getElementById('start').focus()");
+    for (const type of ["keyDown", "keyUp"]) {
+      const key = { type, key: "Enter", code: "Enter", windowsVirtualKeyCode: 13, text: "\r" };
+      await world.chromium.ask("Input.dispatchKeyEvent", key);
+    }
+    await world.untilText("start", /^Stop$/);
+    await keep("phone-dark.png");
+    // A browser writes a line for every attempt to connect while there was no gateway.
+    const others = world.chromium.problems.filter(({ text }) => !text.includes("ERR_CONNECTION_"));
+    expect(others).toEqual([]);
+  });
+
+  async function tellReading(
+    xyz: { x: number; y: number; z: number },
+    type = "accelerometer",
+  ): Promise<void> {
+    await world.chromium.ask("Emulation.setSensorOverrideReadings", { type, reading: { xyz } });
+  }
+
+  async function keep(name: string): Promise<void> {
+    const folder = process.env.BELLWETHER_PICTURES;
+    if (folder === undefined) return;
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(path.join(folder, name), await world.chromium.picture());
+  }
 });
+
+/** A minute of somebody who walks, milli-g, `[time][axis]`, 25 times a second. */
+async function walking(): Promise<Int16Array> {
+  const parameters = await readShippedEmulator("people");
+  const emulator = createEmulator(parameters, { seed: 3, variation: 0 });
+  emulator.startBout(parameters.classes.indexOf("walking"), 1_500);
+  return emulator.next(1_500).samples;
+}
+
+function scaled({ x, y, z }: { x: number; y: number; z: number }, by: number) {
+  return { x: x * by, y: y * by, z: z * by };
+}

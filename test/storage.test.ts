@@ -1,4 +1,4 @@
-/** One suite for both sides of the storage seam: memory, and files. */
+/** One suite for every side of the storage seam: memory, files, and a browser's IndexedDB. */
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -6,16 +6,25 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { fileStorage } from "../device-sim/file-storage.ts";
 import { memoryStorage } from "../device-sim/memory-storage.ts";
+import { findChromium } from "./chromium.ts";
+import { PageStorages } from "./page-storage.ts";
 import type { NodeStorage, OutboxRecord, OutboxStore } from "../device-sim/storage.ts";
 
 const SLOT_BYTES = 4096;
 let folder = "";
 let made = 0;
 
+const program = findChromium();
+const pages = new PageStorages();
+
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "bellwether-storage-"));
-});
-afterAll(() => rm(folder, { recursive: true }));
+  if (program !== undefined) await pages.start(program);
+}, 60_000);
+afterAll(async () => {
+  if (program !== undefined) await pages.stop();
+  await rm(folder, { recursive: true });
+}, 30_000);
 
 type Side = {
   readonly name: string;
@@ -38,6 +47,16 @@ const SIDES: readonly Side[] = [
     create: () => openFiles(join(folder, `node-${made++}`)),
     reopen: (storage) => openFiles(folderOf.get(storage) ?? ""),
   },
+  ...(program === undefined
+    ? []
+    : [
+        {
+          name: "a browser",
+          create: () => pages.create(SLOT_BYTES),
+          reopen: (storage: NodeStorage) =>
+            pages.open("name" in storage ? String(storage.name) : "", SLOT_BYTES),
+        },
+      ]),
 ];
 
 const frameOf = (seq: number): Uint8Array => Uint8Array.of(1, 2, seq & 0xff, 255, 0);
@@ -57,7 +76,7 @@ async function openOutbox(storage: NodeStorage, epoch = 77): Promise<Opened> {
   return { store, durable };
 }
 
-describe.each(SIDES)("$name", ({ create, reopen }) => {
+describe.each(SIDES)("$name", { timeout: 30_000 }, ({ create, reopen }) => {
   it("creates an outbox with an epoch of its own, and keeps that", async () => {
     const storage = await create();
     const { store } = await openOutbox(storage, 5);

@@ -279,5 +279,7 @@ function act(
     transaction.addEventListener("error", failed);
     transaction.addEventListener("abort", failed);
     change(transaction);
+    // At once, and not when the page has heard that all was put: a page that is leaving hears nothing.
+    transaction.commit();
   });
 }

@@ -1,36 +1,23 @@
 /**
- * The accelerometer of the device that the page is open on.
+ * The accelerometer of the device that the page is open on, by `devicemotion`: every phone's browser
+ * has it, and tells of a phone that lies still as often as of one that moves. The newer `Accelerometer`
+ * (W3C Generic Sensor) speaks only when a value has changed, which a phone at rest would not.
  *
- * Two ways in, the better first: the Generic Sensor API, which says when each reading was taken, and
- * `devicemotion`, which every phone's browser has. Both need a secure context; iPhones ask the
- * person, and only after a touch.
+ * It needs a secure context; iPhones ask the person, and only after a touch.
  */
 
 import type { Reading } from "./motion-stream.ts";
-
-/** What `Accelerometer` is, in so far as it is used here; no compiler library has it. */
-type GenericSensor = EventTarget & {
-  readonly x: number | null;
-  readonly y: number | null;
-  readonly z: number | null;
-  /** Milliseconds on the clock of `performance.now()`. */
-  readonly timestamp: number | null;
-  start(): void;
-  stop(): void;
-};
-type GenericSensorClass = new (options: {
-  frequency: number;
-  referenceFrame: string;
-}) => GenericSensor;
-
-/** Browsers give no more than 60 readings a second. */
-const FREQUENCY_HZ = 60;
 
 export type MotionEvents = {
   readonly reading: (reading: Reading) => void;
   /** Why there are none, for the person who holds the phone. */
   readonly problem: (text: string) => void;
 };
+
+/** iPhones have it; the compiler's library does not. */
+type AsksPermission = { requestPermission?: () => Promise<"granted" | "denied"> };
+
+const SILENT_MS = 3_000;
 
 /** Begins to listen; call it from a touch. Returns how to end it. */
 export async function listenToMotion(events: MotionEvents): Promise<() => void> {
@@ -40,41 +27,6 @@ export async function listenToMotion(events: MotionEvents): Promise<() => void> 
     );
     return () => undefined;
   }
-  const Sensor = (window as unknown as { Accelerometer?: GenericSensorClass }).Accelerometer;
-  if (Sensor !== undefined) {
-    const stop = await startGeneric(Sensor, events.reading);
-    if (stop !== undefined) return stop;
-  }
-  return startDeviceMotion(events);
-}
-
-/** Undefined where the sensor cannot be had in this way. */
-function startGeneric(
-  Sensor: GenericSensorClass,
-  onReading: MotionEvents["reading"],
-): Promise<(() => void) | undefined> {
-  let sensor: GenericSensor;
-  try {
-    sensor = new Sensor({ frequency: FREQUENCY_HZ, referenceFrame: "device" });
-  } catch {
-    return Promise.resolve(undefined);
-  }
-  const tell = (): void => {
-    const { x, y, z, timestamp } = sensor;
-    if (x === null || y === null || z === null || timestamp === null) return;
-    onReading({ timeMs: timestamp, acceleration: [x, y, z] });
-  };
-  return new Promise((resolve) => {
-    sensor.addEventListener("activate", () => resolve(() => sensor.stop()), { once: true });
-    sensor.addEventListener("error", () => resolve(undefined), { once: true });
-    sensor.addEventListener("reading", tell);
-    sensor.start();
-  });
-}
-
-type AsksPermission = { requestPermission?: () => Promise<"granted" | "denied"> };
-
-async function startDeviceMotion(events: MotionEvents): Promise<() => void> {
   if (!("DeviceMotionEvent" in window)) {
     events.problem("This browser has no accelerometer.");
     return () => undefined;
@@ -102,8 +54,6 @@ async function startDeviceMotion(events: MotionEvents): Promise<() => void> {
     window.removeEventListener("devicemotion", listener);
   };
 }
-
-const SILENT_MS = 3_000;
 
 /** Browsers of these hand on what iOS says; see `signOf`. iPads say that they are Macintoshes. */
 export function platform(): "apple-mobile" | "other" {

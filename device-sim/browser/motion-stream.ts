@@ -37,8 +37,8 @@ export type MotionRun = {
 
 /**
  * What the browser's values are multiplied with. By the standard the axis that points up reads +9.8
- * at rest (W3C DeviceOrientation Event, section on `accelerationIncludingGravity`; W3C Accelerometer);
- * browsers of iPhones and iPads hand on what iOS says, which is the opposite.
+ * at rest (W3C Device Orientation and Motion, `accelerationIncludingGravity`, whose example lies on its
+ * back); browsers of iPhones and iPads hand on what iOS says, which is the opposite.
  */
 export function signOf(platform: "apple-mobile" | "other"): 1 | -1 {
   return platform === "apple-mobile" ? 1 : -1;

@@ -2,10 +2,11 @@
  * A phone as a node: the node program of `device-sim`, with a browser's storage, crypto and link.
  *
  * Nothing is decided here. Where samples come from is the page's business; they are handed over in
- * milli-g at the rate that `rateHz` says.
+ * milli-g at the profile's rate.
  */
 
 import { chooseEngine } from "../../src/engine/choose-engine.ts";
+import type { Profile } from "../../src/signal/profile.ts";
 import { prng } from "../../src/prng.ts";
 import type { NodeId } from "../../src/wire/messages.ts";
 import { topicBase } from "../../src/wire/topics.ts";
@@ -45,10 +46,8 @@ export type PhoneOptions = {
 
 export type Phone = {
   readonly runtime: NodeRuntime;
-  /** What samples have to be. */
-  readonly rateHz: number;
-  readonly windowSamples: number;
-  readonly classes: readonly string[];
+  /** What its model is made for, which releases do not change. */
+  readonly profile: Omit<Profile, "labelClass">;
   /** Whole rows of milli-g; the last was at `wallMs`. */
   readonly samples: (startSample: number, millig: Int16Array, wallMs: number) => void;
   readonly stop: () => Promise<void>;
@@ -78,12 +77,13 @@ export async function startPhone(options: PhoneOptions): Promise<Phone> {
     observer,
   });
   const timer = setInterval(() => runtime.step({ kind: "tick" }), TICK_MS);
-  const { student, classes, rateCentihertz } = container;
+  const { student, classes, rateCentihertz, hopSamples, inputMilligPerStep } = container;
+  const { windowSamples, channels } = student;
+  const rateHz = rateCentihertz / 100;
+  const shape = { rateHz, windowSamples, hopSamples, channels, inputMilligPerStep };
   return {
     runtime,
-    rateHz: rateCentihertz / 100,
-    windowSamples: student.windowSamples,
-    classes,
+    profile: { name: about.profile, classes, ...shape },
     samples: (startSample, millig, wallMs) => {
       const at = { uptimeMs: performance.now(), wallMs };
       runtime.step({ kind: "samples", startSample, millig }, at);

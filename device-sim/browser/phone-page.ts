@@ -74,7 +74,7 @@ async function run({ about, factory, storage, credentials }: Start): Promise<voi
     observer: {
       decided: (_node, decided) => {
         const end = decided.endSample ?? 0;
-        view?.decided(decided, truth(end - phone.windowSamples, end));
+        view?.decided(decided, truth(end - phone.profile.windowSamples, end));
       },
       told: (_node, verdict) => view?.told(verdict),
       released: (_node, news) => view?.released(news),
@@ -87,15 +87,20 @@ async function run({ about, factory, storage, credentials }: Start): Promise<voi
       },
     },
   });
-  view = new NodeView(phone.classes);
+  view = new NodeView(phone.profile.classes);
   const tellStatus = (): void => view?.status(phone.runtime.status());
   setInterval(tellStatus, STATUS_MS);
   tellStatus();
   runSignal(phone, about, (asked) => {
     truth = asked;
   });
-  // What is held back for a report is written before the page may be thrown away.
-  window.addEventListener("pagehide", () => phone.runtime.step({ kind: "stopping" }));
+  // What is held back for a report is written before the page may be thrown away: when it is hidden,
+  // after which a phone may end it without a word, and when it is left.
+  const writeAll = (): void => phone.runtime.step({ kind: "stopping" });
+  window.addEventListener("pagehide", writeAll);
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "hidden") writeAll();
+  });
   element("leave").addEventListener("click", () => {
     if (!confirm("Forget this node's credentials, its model and what it still owes?")) return;
     void phone

@@ -9,15 +9,17 @@ import {
   type RunningSource,
   type SampleSink,
   startEmulator,
+  startRecording,
   startSensor,
 } from "./signal-source.ts";
+import type { CsvAnswers } from "./recording-file.ts";
 import { SignalTrace } from "./signal-trace.ts";
 
 type Truth = RunningSource["truth"];
 
 /** @param onTruth is told where to ask what is true, whenever that changes */
 export function runSignal(phone: Phone, about: PhoneAbout, onTruth: (truth: Truth) => void): void {
-  const trace = new SignalTrace(element<HTMLCanvasElement>("trace"), phone.rateHz);
+  const trace = new SignalTrace(element<HTMLCanvasElement>("trace"), phone.profile.rateHz);
   const button = element<HTMLButtonElement>("start");
   const awake = element<HTMLInputElement>("awake");
   show("emulator-choice", about.emulator);
@@ -63,16 +65,50 @@ export function runSignal(phone: Phone, about: PhoneAbout, onTruth: (truth: Trut
   });
   element("signal-form").addEventListener("change", () => {
     if (running !== undefined) lock.want(awake.checked);
+    showChoices();
   });
+  showChoices();
+}
+
+/** Only the questions that what is chosen asks. */
+function showChoices(): void {
+  const files = chosenFiles();
+  const isFile = chosen() === "file";
+  show("file-choice", isFile);
+  show(
+    "csv-choice",
+    isFile && files.length > 0 && files.every(({ name }) => !/\.(i16|json)$/.test(name)),
+  );
+  show("speed-choice", chosen() !== "sensor");
 }
 
 function startChosen(phone: Phone, sink: SampleSink): Promise<RunningSource> {
   switch (chosen()) {
     case "emulator":
-      return startEmulator(phone.rateHz, phone.classes, sink);
+      return startEmulator(phone.profile, speed(), sink);
+    case "file":
+      return startRecording(chosenFiles(), csvAnswers(), phone.profile, speed(), sink);
     default:
-      return startSensor(phone.rateHz, sink);
+      return startSensor(phone.profile.rateHz, sink);
   }
+}
+
+function speed(): number {
+  return Number(element<HTMLSelectElement>("speed").value);
+}
+
+function chosenFiles(): readonly File[] {
+  return [...(element<HTMLInputElement>("file").files ?? [])];
+}
+
+function csvAnswers(): CsvAnswers {
+  const rate = element<HTMLInputElement>("rate").value;
+  const units = element<HTMLSelectElement>("units").value;
+  return {
+    columns: element<HTMLInputElement>("columns").value,
+    units: units === "m/s2" || units === "mg" ? units : "g",
+    rateHz: rate === "" ? undefined : Number(rate),
+  };
 }
 
 function chosen(): FormDataEntryValue | null {

@@ -1,15 +1,18 @@
 /**
- * Where a phone's samples come from: its own accelerometer, or an emulated animal or person,
- * which runs as fast as real time and says what was true meanwhile.
+ * Where a phone's samples come from: its own accelerometer, an emulated animal or person, or a
+ * recording that somebody has chosen. What is not the phone's own may run faster than real time, and
+ * says what was true meanwhile where that is known.
  */
 
 import { EdgeError } from "../../src/assert.ts";
 import { createEmulator } from "../../src/signal/emulator.ts";
 import { parseEmulatorParameters } from "../../src/signal/emulator-parameters.ts";
+import type { Profile } from "../../src/signal/profile.ts";
 import { emulatorSource } from "../emulator-sensor.ts";
-import { type Sensor, sensorOver } from "../sensor.ts";
+import { type SensorSource, sensorOver } from "../sensor.ts";
 import { listenToMotion, platform } from "./motion-sensor.ts";
 import { createMotionStream, signOf } from "./motion-stream.ts";
+import { type CsvAnswers, readRecording, recordingSource } from "./recording-file.ts";
 
 export type SampleSink = {
   /** Whole rows of milli-g at the node's rate, and when the last of them was. */
@@ -37,10 +40,13 @@ export async function startSensor(rateHz: number, sink: SampleSink): Promise<Run
   return { stop, truth: () => undefined };
 }
 
-/** Throws `EdgeError` `no-emulator`, `emulator-parameters`. */
+/**
+ * @param speed seconds of signal a second
+ * @throws EdgeError `no-emulator`, `emulator-parameters`
+ */
 export async function startEmulator(
-  rateHz: number,
-  classes: readonly string[],
+  { rateHz, classes }: Pick<Profile, "rateHz" | "classes">,
+  speed: number,
   sink: SampleSink,
 ): Promise<RunningSource> {
   const answer = await fetch("/node/emulator.json");
@@ -49,7 +55,18 @@ export async function startEmulator(
   const [seed = 1] = crypto.getRandomValues(new Uint32Array(1));
   const emulator = createEmulator(parameters, { seed, boutScale: BOUT_SCALE });
   if (emulator.rateHz !== rateHz) throw mismatch(`the emulator gives ${emulator.rateHz} Hz`);
-  return playSensor(sensorOver(emulatorSource(emulator, classes), [], seed), sink);
+  return play(emulatorSource(emulator, classes), speed, sink);
+}
+
+/** Throws `EdgeError` of the importers, and `replay-empty`. */
+export async function startRecording(
+  files: readonly File[],
+  answers: CsvAnswers,
+  node: Omit<Profile, "labelClass">,
+  speed: number,
+  sink: SampleSink,
+): Promise<RunningSource> {
+  return play(recordingSource(await readRecording(files, answers), node), speed, sink);
 }
 
 /** So that somebody who looks sees more than one behaviour. */
@@ -60,7 +77,7 @@ function mismatch(message: string): EdgeError {
     code: "no-emulator",
     message,
     where: "/node/emulator.json",
-    hint: "Take the phone's own signal.",
+    hint: "Take the phone's own signal, or a recording.",
   });
 }
 
@@ -68,19 +85,28 @@ const PLAY_MS = 100;
 /** After a page was asleep: no more than this is played at once, the rest is left out. */
 const PLAY_SECONDS_MAX = 2;
 
-/** Plays a sensor at the pace of the clock. */
-export function playSensor(sensor: Sensor, sink: SampleSink): RunningSource {
-  const { rateHz } = sensor;
+/** Plays at the pace of the clock, or so many times as fast: the samples' own clock then runs ahead, as
+ * that of a simulated herd does. */
+function play(source: SensorSource, speed: number, sink: SampleSink): RunningSource {
+  const sensor = sensorOver(source, [], 0);
+  const rateHz = sensor.rateHz * speed;
+  const beganMs = Date.now();
   let played = 0;
   let startMs = performance.now();
+  let leftOutMs = 0;
   const timer = setInterval(() => {
     const due = Math.floor(((performance.now() - startMs) * rateHz) / 1000) - played;
     const most = Math.ceil(PLAY_SECONDS_MAX * rateHz);
-    if (due > most) startMs += ((due - most) * 1000) / rateHz;
+    if (due > most) {
+      const lateMs = ((due - most) * 1000) / rateHz;
+      startMs += lateMs;
+      leftOutMs += lateMs;
+    }
     const count = Math.min(due, most);
     if (count < 1) return;
     played += count;
-    for (const run of sensor.next(count)) sink.samples(run.startSample, run.samples, Date.now());
+    const wallMs = beganMs + leftOutMs + (played * 1000) / sensor.rateHz;
+    for (const run of sensor.next(count)) sink.samples(run.startSample, run.samples, wallMs);
   }, PLAY_MS);
   return {
     stop: () => clearInterval(timer),
