@@ -8,8 +8,12 @@ import { createHash } from "node:crypto";
 import { decodeGate } from "../src/gate/gate-bytes.ts";
 import { type GateParameters, NEVER_Q8 } from "../src/gate/gate-parameters.ts";
 import { type Container, decodeContainer } from "../src/model/container.ts";
+import { encodeEncoder } from "../src/model/encoder-bytes.ts";
+import { encoderRamBytes } from "../src/model/encoder-cost.ts";
+import { codeShape, encoderMacs, type QuantizedEncoder } from "../src/model/encoder.ts";
 import type { Stage } from "../src/model/student.ts";
 import { studentCost } from "../src/model/student-cost.ts";
+import { encoderIdOf } from "../src/wire/offload-frame.ts";
 import { modelIdOf } from "../src/wire/topics.ts";
 
 export type ModelDescription = {
@@ -32,6 +36,17 @@ export type ModelDescription = {
     /** Fused margin from which it answers; `null` for an exit that always goes on. */
     readonly sureMargin: number | null;
   }[];
+  /** What makes codes of a window; null where nothing does. */
+  readonly encoder: {
+    /** As offloads and a tail name it: the start of the SHA-256 of its section. */
+    readonly encoder: string;
+    readonly codeTime: number;
+    readonly codeChannels: number;
+    readonly codeBits: number;
+    readonly codeBytes: number;
+    readonly macs: number;
+    readonly ramBytes: number;
+  } | null;
   readonly gate: {
     readonly unsureMargin: Readonly<Record<string, number>>;
     readonly targetShare: number;
@@ -68,7 +83,18 @@ export function describeModel(bytes: Uint8Array): ModelDescription {
       ramBytes: costs[i]?.ramBytes ?? 0,
       sureMargin: sureMargin(gate, i),
     })),
+    encoder: container.encoder === undefined ? null : describeEncoder(container.encoder),
     gate: describeGate(container, gate),
+  };
+}
+
+function describeEncoder(encoder: QuantizedEncoder): ModelDescription["encoder"] {
+  const { time, channels, bits, bytes } = codeShape(encoder);
+  return {
+    encoder: encoderIdOf(createHash("sha256").update(encodeEncoder(encoder)).digest()),
+    ...{ codeTime: time, codeChannels: channels, codeBits: bits, codeBytes: bytes },
+    macs: encoderMacs(encoder),
+    ramBytes: encoderRamBytes(encoder),
   };
 }
 
@@ -92,7 +118,14 @@ export function describeLines(model: ModelDescription): string[] {
         `${exit.ramBytes} bytes of RAM so far; ${i + 1 === model.exits.length ? "answers" : sure}`,
     );
   });
-  const { gate } = model;
+  const { gate, encoder } = model;
+  if (encoder !== null) {
+    const { codeTime, codeChannels, codeBits, codeBytes, macs, ramBytes } = encoder;
+    lines.push(
+      `encoder   ${encoder.encoder}: ${codeTime} x ${codeChannels} codes of ${codeBits} bits, ` +
+        `${codeBytes} bytes; ${macs} MAC, ${ramBytes} bytes of RAM beside`,
+    );
+  }
   const unsure = Object.entries(gate.unsureMargin).map(([name, m]) => `${name} 2^${m.toFixed(1)}`);
   lines.push(
     `gate      unsure below odds of ${unsure.join(", ")}; at most one offload in ` +

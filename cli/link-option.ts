@@ -10,6 +10,15 @@ import { formCosts } from "../src/link/offload-costs.ts";
 import { decodeContainer } from "../src/model/container.ts";
 import type { CommandInput, CommandIo, OptionSpec } from "./command.ts";
 
+export const DATA_RATE_OPTION: OptionSpec = {
+  flags: "--data-rate <number>",
+  description: "LoRaWAN's in EU868, from 0 (SF12) to 5 (SF7)",
+  kind: "number",
+  default: 5,
+  low: 0,
+  high: 5,
+};
+
 export const LINK_OPTIONS: readonly OptionSpec[] = [
   {
     flags: "--link <name>",
@@ -18,14 +27,7 @@ export const LINK_OPTIONS: readonly OptionSpec[] = [
     choices: ["none", ...LINK_NAMES],
     default: "none",
   },
-  {
-    flags: "--data-rate <number>",
-    description: "LoRaWAN's in EU868, from 0 (SF12) to 5 (SF7)",
-    kind: "number",
-    default: 5,
-    low: 0,
-    high: 5,
-  },
+  DATA_RATE_OPTION,
   {
     flags: "--battery <mAh>",
     description: "what the cell of a node with --link holds, at 3 V",
@@ -41,12 +43,8 @@ export const FEATURES_OPTION: OptionSpec = {
   kind: "flag",
 };
 
-/** Undefined for `none`. Throws `EdgeError` `data-rate`. */
-export function linkOf(
-  input: CommandInput,
-): { readonly profile: LinkProfile; readonly milliampereHours: number } | undefined {
-  const name = LINK_NAMES.find((known) => known === input.text("link"));
-  if (name === undefined) return undefined;
+/** Throws `EdgeError` `data-rate`. */
+export function dataRateOption(input: CommandInput): number {
   const dataRate = input.number("data-rate") ?? 5;
   if (!Number.isInteger(dataRate)) {
     throw new EdgeError({
@@ -56,6 +54,16 @@ export function linkOf(
       hint: "Give a whole number from 0 (SF12) to 5 (SF7).",
     });
   }
+  return dataRate;
+}
+
+/** Undefined for `none`. Throws `EdgeError` `data-rate`. */
+export function linkOf(
+  input: CommandInput,
+): { readonly profile: LinkProfile; readonly milliampereHours: number } | undefined {
+  const name = LINK_NAMES.find((known) => known === input.text("link"));
+  if (name === undefined) return undefined;
+  const dataRate = dataRateOption(input);
   return {
     profile: linkProfile(name, dataRate),
     milliampereHours: input.number("battery") ?? 1000,

@@ -8,16 +8,60 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import { EdgeError } from "../src/assert.ts";
 import { ByteReader } from "../src/bytes.ts";
+import { LINK_NAMES } from "../src/link/link-cost.ts";
+import { linkProfile } from "../src/link/link-profile.ts";
 import { TARGET_NAMES } from "../src/cost/targets.ts";
 import { LIMITS } from "../src/wire/limits.ts";
 import { decodeManifest, type ReleaseManifest } from "../src/wire/release.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
 import { costLines, describeCost } from "./describe-cost.ts";
+import { describeSplit, splitLines } from "./describe-split.ts";
+import { DATA_RATE_OPTION, dataRateOption } from "./link-option.ts";
 import { describeLines, describeModel, type ModelDescription } from "./describe-model.ts";
 
 const CONTAINER = ".bwm";
 const RELEASE = ".signed";
 const DEPTH_MAX = 6;
+
+const SPLIT: CommandSpec = {
+  name: "split",
+  summary: "where to cut a window's work between node and gateway, and what each cut costs",
+  description:
+    "Where to cut a window's work between node and gateway: before anything, after each stage, by an\n" +
+    "encoder, or not at all. For each what the node computes, what it sends, and what both cost it on\n" +
+    "one link; the cheapest that a node can do is marked. Estimates, and nothing about accuracy:\n" +
+    "docs/RESULTS.md has that.",
+  arguments: [{ name: "<file>", description: `a model container (${CONTAINER})` }],
+  options: [
+    {
+      flags: "--target <name>",
+      description: "the node's processor (default: the one that the link's figures are for)",
+      kind: "text",
+      choices: TARGET_NAMES,
+    },
+    {
+      flags: "--link <name>",
+      description: "the radio",
+      kind: "text",
+      choices: LINK_NAMES,
+      default: "ble",
+    },
+    DATA_RATE_OPTION,
+    {
+      flags: "--share <percent>",
+      description: "windows that a gated node offloads",
+      kind: "number",
+      default: 10,
+      low: 0,
+      high: 100,
+    },
+  ],
+  examples: [
+    "bellwether models split profiles/cattle/student.bwm --link lorawan --data-rate 3",
+    "bellwether models split profiles/people/student.bwm --target nrf52840 --link ble --json",
+  ],
+  run: split,
+};
 
 export const command: CommandSpec = {
   name: "models",
@@ -58,6 +102,7 @@ export const command: CommandSpec = {
       ],
       run: inspect,
     },
+    SPLIT,
   ],
 };
 
@@ -70,6 +115,19 @@ async function inspect(input: CommandInput, io: CommandIo): Promise<number> {
   for (const line of describeLines(description)) io.print(line);
   if (cost !== undefined) for (const line of costLines(cost)) io.print(line);
   if (io.json) io.printJson({ ...description, ...(cost !== undefined && { cost }) });
+  return EXIT.ok;
+}
+
+async function split(input: CommandInput, io: CommandIo): Promise<number> {
+  const bytes = readFile(input.arguments[0] ?? "");
+  const link = LINK_NAMES.find((name) => name === input.text("link")) ?? "ble";
+  const dataRate = dataRateOption(input);
+  const profile = linkProfile(link, dataRate);
+  const target = TARGET_NAMES.find((name) => name === input.text("target")) ?? profile.target;
+  const share = (input.number("share") ?? 10) / 100;
+  const description = describeSplit(bytes, { target, profile, dataRate }, share);
+  if (io.json) io.printJson(description);
+  else for (const line of splitLines(description)) io.print(line);
   return EXIT.ok;
 }
 
