@@ -11,7 +11,7 @@ it("estimates days on every link", async () => {
   const result = await run(quickOptions());
   expect(result.ok).toBe(true);
   const { rows } = result.figures as { rows: Row[] };
-  expect(rows.length).toBe(2 * 6 * 5);
+  expect(rows.length).toBe(2 * 6 * 6);
   const energy = (profile: string, link: string, strategy: string): DayEnergy => {
     const row = rows.find(
       (one) => one.profile === profile && one.link === link && one.strategy === strategy,
@@ -37,6 +37,20 @@ it("estimates days on every link", async () => {
     expect(energy(profile, "BLE", "always raw").carried).toBe(1);
     expect(energy(profile, "LoRaWAN DR5", "always raw").carried).toBeLessThan(0.2);
   }
-  const features = rows.filter(({ strategy }) => strategy === "gated features");
-  expect(features.map((row) => row.energy)).toEqual(Array.from({ length: 2 * 6 }, () => null));
+  // Codes fit everywhere, also where windows do not, and take less of the air than any.
+  for (const { energy: day, link } of rows.filter(({ strategy }) => /codes/.test(strategy))) {
+    expect(day?.totalMillijoule, link).toBeGreaterThan(0);
+  }
+  for (const profile of ["cattle", "people"]) {
+    for (const link of ["BLE", "Wi-Fi, associated", "LoRaWAN DR5", "LoRaWAN DR3"]) {
+      const [four, large, small] = ["raw, 4 bits", "codes, 40 B", "codes, 28 B"].map((name) =>
+        energy(profile, link, `gated ${name}`),
+      );
+      const onAir = [small, large, four].map((day) => Number(day?.airtimeSeconds));
+      expect(onAir).toEqual([...onAir].sort((a, b) => a - b));
+      const local = energy(profile, link, "always local");
+      expect(small?.inferenceMillijoule).toBeGreaterThan(local.inferenceMillijoule);
+      expect(four?.inferenceMillijoule).toBe(local.inferenceMillijoule);
+    }
+  }
 });

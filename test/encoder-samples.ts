@@ -2,9 +2,8 @@
 
 import { createHash } from "node:crypto";
 import fc from "fast-check";
-import { initialValues, unflatten } from "../src/learn/parameters.ts";
-import { splitNetwork } from "../src/learn/split-network.ts";
-import { encoderOf, type FloatSplit, tailOnnx } from "../src/learn/tail-network.ts";
+import { untrainedEncoder, untrainedSplit } from "../bench/untrained-encoder.ts";
+import { type FloatSplit, tailOnnx } from "../src/learn/tail-network.ts";
 import type { Container } from "../src/model/container.ts";
 import { encodeEncoder } from "../src/model/encoder-bytes.ts";
 import type { QuantizedEncoder } from "../src/model/encoder.ts";
@@ -59,18 +58,10 @@ export function containerWithEncoder(
   };
 }
 
-/** An encoder and a tail as training begins with them, for `classes` behaviours. */
-export function untrainedSplit(encoder: EncoderSpec, classes: number, seed: number): FloatSplit {
+/** An encoder and a small tail as training begins with them, for `classes` behaviours. */
+export function sampleSplit(encoder: EncoderSpec, classes: number, seed: number): FloatSplit {
   const tail = { widths: [6, 8], strides: [1, 2], kernels: [3, 3] };
-  const design = { encoder, tail, classes };
-  const { parameters, normalisations } = splitNetwork(design);
-  const tensors = unflatten(parameters, initialValues(parameters, seed));
-  for (const { name, channels } of normalisations) {
-    tensors.set(`${name}.mean`, { shape: [channels], data: new Float32Array(channels) });
-    const data = new Float32Array(channels).fill(1);
-    tensors.set(`${name}.variance`, { shape: [channels], data });
-  }
-  return { design, tensors };
+  return untrainedSplit({ encoder, tail, classes }, seed);
 }
 
 /** The split's encoder in integers, and its tail's file, for a profile of these classes. */
@@ -78,9 +69,7 @@ export function packedSplit(
   split: FloatSplit,
   about: { readonly classes: readonly string[]; readonly rateHz: number },
 ): { readonly encoder: QuantizedEncoder; readonly tail: Uint8Array } {
-  const { windowSamples, channels } = split.design.encoder;
-  const noise = noiseWindows({ windowSamples, channels, classes: 2, stages: [] }, 16, 3);
-  const encoder = quantizeEncoder(encoderOf(split), noise, 16);
+  const encoder = untrainedEncoder(split, 16);
   const hash = createHash("sha256").update(encodeEncoder(encoder)).digest("hex");
   return { encoder, tail: tailOnnx(split, { ...about, encoder: hash }) };
 }

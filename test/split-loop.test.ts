@@ -27,7 +27,7 @@ import { unpackCodes } from "../src/wire/codes.ts";
 import { windowAt, type WindowSet } from "../src/signal/window-set.ts";
 import type { FeaturesOffload } from "../src/wire/messages.ts";
 import { untrainedTeacherOnnx } from "../bench/untrained-teacher.ts";
-import { ENCODER_SPEC, packedSplit, untrainedSplit } from "./encoder-samples.ts";
+import { ENCODER_SPEC, packedSplit, sampleSplit } from "./encoder-samples.ts";
 import { startTap } from "./firmware-tap.ts";
 import { base, cattle, gatewayOn, removeFolder, temporaryFolder, until } from "./gateway-kit.ts";
 import { sampleContainer } from "./node-world.ts";
@@ -43,7 +43,7 @@ let teacher: TeacherWithTail;
 beforeAll(async () => {
   folder = temporaryFolder();
   const { classes, rateHz } = cattle;
-  const { encoder, tail } = packedSplit(untrainedSplit(ENCODER_SPEC, classes.length, 4), {
+  const { encoder, tail } = packedSplit(sampleSplit(ENCODER_SPEC, classes.length, 4), {
     ...{ classes, rateHz },
   });
   const gate = uncalibratedGate({ exits: 2, classes: classes.length });
@@ -172,7 +172,7 @@ describe("a tail's file", () => {
     expect(await codeOf(tailFile)).toBe("accepted");
     expect(await codeOf(path.join(folder, "none.onnx"))).toBe("teacher-missing");
     expect(await codeOf(path.join(folder, "teacher.onnx"))).toBe("tail-metadata");
-    const split = untrainedSplit(ENCODER_SPEC, cattle.classes.length, 4);
+    const split = sampleSplit(ENCODER_SPEC, cattle.classes.length, 4);
     const about = { classes: cattle.classes, rateHz: cattle.rateHz };
     const slow = packedSplit(split, { ...about, rateHz: 25 });
     expect(await codeOf(written("slow.onnx", slow.tail))).toBe("teacher-rate");
@@ -219,7 +219,7 @@ describe("a tail's trust", () => {
     expect(await share(noiseWindows(shape, 90, 5))).toBeLessThan(0.5);
     const { encoder: _, ...without } = container;
     expect(await fitTailTrust(tail, without, fit)).toBeUndefined();
-    const other = packedSplit(untrainedSplit(ENCODER_SPEC, cattle.classes.length, 9), cattle);
+    const other = packedSplit(sampleSplit(ENCODER_SPEC, cattle.classes.length, 9), cattle);
     expect(await fitTailTrust(tail, { ...container, encoder: other.encoder }, fit)).toBeUndefined();
     await tail.close();
   });
