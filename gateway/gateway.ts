@@ -9,6 +9,7 @@
 
 import { EdgeError, unreachable } from "../src/assert.ts";
 import { NO_COUNTS, offloadCount, verdictCount } from "../src/gate/audit-counts.ts";
+import { jointAnswer } from "../src/gate/joint-answer.ts";
 import { decodeUp } from "../src/wire/frames.ts";
 import { LIMITS } from "../src/wire/limits.ts";
 import { type NodeId, NO_MODEL, type UpMessage } from "../src/wire/messages.ts";
@@ -25,7 +26,7 @@ import {
 } from "./gateway-state.ts";
 import { discover, discoverAll, onDiscoveryTick, onHomeAssistant } from "./home-assistant.ts";
 import { answererOf, whyUnanswerable } from "./answerable.ts";
-import { chosenOf, type Hello, type Report } from "./label-rows.ts";
+import { chosenOf, type Hello, type Offload, type Report } from "./label-rows.ts";
 import type { StoredRow, StoreRow } from "./label-rows.ts";
 import { heard, onAvailability, onPresenceTick } from "./presence.ts";
 import {
@@ -302,10 +303,12 @@ function onAnswered(
   event: Extract<GatewayEvent, { kind: "answered" }>,
   nowMs: number,
 ): GatewayEffect[] {
-  const { item, probabilities } = event;
+  const { item } = event;
   const { offload } = item;
+  // Whether they agree is between the two; what is said of a tail's answer is both together.
+  const agrees = indexOfLargest(event.probabilities) === offload.classIndex;
+  const probabilities = saidOf(offload, event.probabilities);
   const classIndex = indexOfLargest(probabilities);
-  const agrees = classIndex === offload.classIndex;
   const node = nodeOf(state, item.node);
   // A tail sees only what the node's own encoder let through: no witness while that node drifts.
   const trusted = event.trusted && !(offload.encoding === "features" && node.row.alarm);
@@ -341,6 +344,11 @@ function onAnswered(
     { kind: "news", news: { kind: "label", item, probabilities, trusted, agrees } },
     ...onAudit(state, node, offload, { trusted, agrees }, nowMs),
   ];
+}
+
+function saidOf(offload: Offload, answer: Float32Array): Float32Array {
+  if (offload.encoding !== "features") return answer;
+  return jointAnswer(answer, offload.classIndex, offload.confidenceQ8 / 255);
 }
 
 function onLink(state: GatewayState, open: boolean, nowMs: number): GatewayEffect[] {

@@ -1,5 +1,6 @@
 /** What a gateway does with codes: kept always, answered by the tail that reads them, never learned from. */
 
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { stepGateway } from "../gateway/gateway.ts";
 import {
@@ -14,6 +15,7 @@ import type { WaitingOffload } from "../gateway/label-rows.ts";
 import { DEFAULT_ROLLOUT_POLICY } from "../gateway/rollout.ts";
 import { TeacherQueue } from "../gateway/teacher-queue.ts";
 import type { Tail, Teacher } from "../gateway/teacher.ts";
+import { jointAnswer } from "../src/gate/joint-answer.ts";
 import { packCodes } from "../src/wire/codes.ts";
 import { encodeUp } from "../src/wire/frames.ts";
 import { type EncoderId, type FeaturesOffload, NO_MODEL } from "../src/wire/messages.ts";
@@ -106,6 +108,52 @@ describe("codes that arrive", () => {
     expect(answered(false, GOLDEN_FEATURES)).toEqual([[SHAPE.id, true]]);
     expect(answered(true, GOLDEN_FEATURES)).toEqual([[SHAPE.id, false]]);
     expect(answered(true, offloadOf(1))).toEqual([["feedfeedfeedfeed", true]]);
+  });
+});
+
+describe("a tail's answer", () => {
+  const verdictOn = (offload: WaitingOffload["offload"], chances: readonly number[]) => {
+    const item = { offloadId: 5, node, offload };
+    const probabilities = Float32Array.from(chances);
+    const event = { kind: "answered", item, probabilities, trusted: true } as const;
+    const effects = stepGateway(made(SHAPE), event, 2, 2);
+    const verdict = effects.flatMap((effect) =>
+      effect.kind === "send" && effect.message.kind === "verdict" ? [effect.message] : [],
+    );
+    const row = effects.flatMap((effect) =>
+      effect.kind === "store" && effect.row.kind === "label" ? [effect.row] : [],
+    );
+    return { classIndex: verdict[0]?.classIndex, ...row[0] };
+  };
+
+  it("is weighed with the student's own, a teacher's is not", () => {
+    const sure = { ...GOLDEN_FEATURES, classIndex: 2, confidenceQ8: 230 };
+    const doubtful = { ...sure, confidenceQ8: 100 };
+    expect(verdictOn(sure, [0.05, 0.5, 0.45])).toMatchObject({ classIndex: 2, agrees: false });
+    expect(verdictOn(doubtful, [0.05, 0.9, 0.05])).toMatchObject({ classIndex: 1, agrees: false });
+    const window = offloadOf(1, { classIndex: 2, confidenceQ8: 230 });
+    expect(verdictOn(window, [0.05, 0.5, 0.45])).toMatchObject({ classIndex: 1, agrees: false });
+  });
+
+  it("is stored as it was said, so that a restart says the same", () => {
+    const { probabilities } = verdictOn(GOLDEN_FEATURES, [0.05, 0.5, 0.45]);
+    const { classIndex, confidenceQ8 } = GOLDEN_FEATURES;
+    const chances = Float32Array.of(0.05, 0.5, 0.45);
+    expect(probabilities).toEqual(jointAnswer(chances, classIndex, confidenceQ8 / 255));
+  });
+
+  it("sums to one with the student's, whatever both say", () => {
+    const chance = fc.double({ min: 0, max: 1, noNaN: true });
+    const property = fc.property(
+      fc.array(chance, { minLength: 2, maxLength: 8 }),
+      chance,
+      (p, c) => {
+        const joint = jointAnswer(Float32Array.from(p), 1, c);
+        expect(joint.reduce((sum, one) => sum + one, 0)).toBeCloseTo(1, 5);
+        expect(Math.min(...joint)).toBeGreaterThan(0);
+      },
+    );
+    fc.assert(property);
   });
 });
 
