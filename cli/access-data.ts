@@ -5,9 +5,8 @@
 
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { AccessStore, type Identity, type Role } from "../gateway/access-store.ts";
+import { AccessStore } from "../gateway/access-store.ts";
 import { readConfig } from "../gateway/config.ts";
-import { keepSecret, makeSecret } from "../gateway/secrets.ts";
 import { EdgeError } from "../src/assert.ts";
 import { isNodeId } from "../src/wire/topics.ts";
 import type { CommandInput, OptionSpec } from "./command.ts";
@@ -63,55 +62,4 @@ export function accessName(text: string | undefined): string {
     where: "name",
     hint: "Use 1 to 64 lower case letters, digits, dashes and underscores; node, bridge, group and join are reserved.",
   });
-}
-
-/** Throws `EdgeError` `access-unknown` where nobody of these roles is called so. */
-export function knownIdentity(store: AccessStore, name: string, roles: readonly Role[]): Identity {
-  const found = store.identity(name);
-  if (found !== undefined && roles.includes(found.role)) return found;
-  throw new EdgeError({
-    code: "access-unknown",
-    message: `no ${roles.join(" or ")} is called ${name}`,
-    where: store.file,
-    hint: roles.includes("node")
-      ? "`bellwether nodes list` shows who is known."
-      : "`bellwether users list` shows who is known.",
-  });
-}
-
-/** Throws `EdgeError` `access-name-taken`. */
-export function freeName(store: AccessStore, name: string): string {
-  const found = store.identity(name);
-  if (found === undefined) return name;
-  throw new EdgeError({
-    code: "access-name-taken",
-    message: `${name} is known already, as a ${found.role}`,
-    where: store.file,
-    hint: "Rotate its credentials, revoke them first, or take another name.",
-  });
-}
-
-/** Gives a name a new password in place of all that it had, and returns it: it is kept nowhere. */
-export async function givePassword(
-  store: AccessStore,
-  name: string,
-  role: Role,
-  chosen?: string,
-): Promise<string> {
-  const password = chosen ?? makeSecret();
-  const kept = await keepSecret(password, chosen === undefined ? "made" : "chosen");
-  const nowMs = Date.now();
-  const known = store.identity(name);
-  store.put({
-    name,
-    role,
-    secret: kept.scrypt,
-    mosquitto: kept.mosquitto,
-    certificate: null,
-    createdMs: known?.createdMs ?? nowMs,
-    changedMs: nowMs,
-    joinHash: null,
-    proven: true,
-  });
-  return password;
 }

@@ -116,13 +116,15 @@ async function distilIn(
   const desk = new ReleaseDesk({ registry, keys, engine, factory });
   const recipe = which === "plain" ? plainRecipe(recipeFor(profile)) : recipeFor(profile);
   const progress = io.progress("distil");
+  const current = desk.current();
   const answer = await runDistilTask(
     onnxRuntime(),
     {
       profile,
       anchor: loadAnchor(path.join(directory, "anchor.bin"), profile, gatewayCrypto),
       labels,
-      current: desk.current(),
+      // Without floats, as of a student that was pushed, it is refused as one that cannot be read.
+      current: { ...current, student: current.student ?? new Uint8Array() },
       recipe: {
         ...DISTIL_RECIPE,
         augmentation: distilAugmentation(recipe.student.options.augmentation.turn),

@@ -7,21 +7,24 @@
 
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { codeLabel } from "../gateway/access-store.ts";
 import { commonNameOf, fingerprintOf } from "../gateway/certificates.ts";
-import { COST, freshJoinCode, hashSecret } from "../gateway/secrets.ts";
 import type { AccessStore } from "../gateway/access-store.ts";
-import { EdgeError } from "../src/assert.ts";
-import { JOIN_USER, showJoinCode } from "../src/wire/join.ts";
-import { exportNodes } from "./nodes-export.ts";
 import {
-  accessName,
-  DATA_OPTIONS,
+  CODE_MINUTES,
+  CODE_MINUTES_MAX,
+  CODE_USES_MAX,
+  type CodeWish,
   freeName,
   givePassword,
   knownIdentity,
-  withAccess,
-} from "./access-data.ts";
+  listNodes,
+  openCode,
+  revokeNode,
+} from "../gateway/credentials.ts";
+import { EdgeError } from "../src/assert.ts";
+import { JOIN_USER } from "../src/wire/join.ts";
+import { exportNodes } from "./nodes-export.ts";
+import { accessName, DATA_OPTIONS, withAccess } from "./access-data.ts";
 import {
   type CommandInput,
   type CommandIo,
@@ -29,11 +32,6 @@ import {
   EXIT,
   type OptionSpec,
 } from "./command.ts";
-
-const MINUTE_MS = 60_000;
-/** Time to walk to the barn; a week for collars that are posted. */
-const CODE_MINUTES = 15;
-const CODE_MINUTES_MAX = 7 * 24 * 60;
 
 const MINUTES: OptionSpec = {
   flags: "--minutes <count>",
@@ -69,7 +67,7 @@ export const command: CommandSpec = {
           kind: "number",
           default: 1,
           low: 1,
-          high: 10_000,
+          high: CODE_USES_MAX,
         },
         MINUTES,
         { flags: "--password", description: "credentials instead of a code", kind: "flag" },
@@ -176,49 +174,31 @@ async function rotate(input: CommandInput, io: CommandIo): Promise<number> {
 async function revoke(input: CommandInput, io: CommandIo): Promise<number> {
   const name = input.arguments[0] ?? "";
   return withAccess(input, (store) => {
-    const codes = store.removeCodes(name);
-    if (codes === 0) knownIdentity(store, name, ["node"]);
-    const removed = store.remove(name, ["node"]);
-    if (io.json) io.printJson({ revoked: name, codes, node: removed });
-    else io.print(removed ? `${name} is not known any more` : `code ${name} is closed`);
+    const { codes, node } = revokeNode(store, name);
+    if (io.json) io.printJson({ revoked: name, codes, node });
+    else io.print(node ? `${name} is not known any more` : `code ${name} is closed`);
     return EXIT.ok;
   });
 }
 
 async function list(input: CommandInput, io: CommandIo): Promise<number> {
   return withAccess(input, (store) => {
-    const nowMs = Date.now();
-    const nodes = store.identities().filter(({ role }) => role === "node");
-    const codes = store.codes().filter(({ expiresMs }) => expiresMs > nowMs);
+    const { nodes, codes } = listNodes(store, Date.now());
     if (io.json) {
-      io.printJson({
-        nodes: nodes.map(({ name, createdMs, changedMs, secret, certificate }) => ({
-          node: name,
-          created: createdMs,
-          changed: changedMs,
-          password: secret !== null,
-          certificate,
-        })),
-        codes: codes.map(({ hash, node, uses, expiresMs }) => ({
-          label: codeLabel(hash),
-          node,
-          uses,
-          expires: expiresMs,
-        })),
-      });
+      io.printJson({ nodes, codes });
       return EXIT.ok;
     }
-    for (const { name, changedMs, secret, certificate } of nodes) {
+    for (const { node, changed, password, certificate } of nodes) {
       const by = [
-        ...(secret === null ? [] : ["password"]),
+        ...(password ? ["password"] : []),
         ...(certificate === null ? [] : ["certificate"]),
       ];
-      io.print(`${name}  ${by.join(", ")}  since ${new Date(changedMs).toISOString()}`);
+      io.print(`${node}  ${by.join(", ")}  since ${new Date(changed).toISOString()}`);
     }
-    for (const { hash, node, uses, expiresMs } of codes) {
+    for (const { label, node, uses, expires } of codes) {
       const who = node ?? "any name";
-      const until = new Date(expiresMs).toISOString();
-      io.print(`code ${codeLabel(hash)}  ${who}  ${uses} uses left  until ${until}`);
+      const until = new Date(expires).toISOString();
+      io.print(`code ${label}  ${who}  ${uses} uses left  until ${until}`);
     }
     if (nodes.length + codes.length === 0) io.note("nodes: none has credentials");
     return EXIT.ok;
@@ -272,28 +252,16 @@ function readFingerprint(file: string, node: string): string {
   return fingerprintOf(certificate);
 }
 
-type CodeWish = {
-  readonly node: string | undefined;
-  readonly uses: number;
-  readonly replaces: boolean;
-  readonly minutes: number;
-};
-
 async function tellCode(store: AccessStore, wish: CodeWish, io: CommandIo): Promise<number> {
-  const { node, uses, replaces, minutes } = wish;
-  const letters = freshJoinCode();
-  const createdMs = Date.now();
-  const expiresMs = createdMs + minutes * MINUTE_MS;
-  const hash = await hashSecret(letters, store.codeSalt, COST.code);
-  store.putCode({ hash, node: node ?? null, replaces, uses, createdMs, expiresMs });
-  const code = showJoinCode(letters);
+  const opened = await openCode(store, wish, Date.now());
   if (io.json) {
-    io.printJson({ code, label: codeLabel(hash), node: node ?? null, uses, expires: expiresMs });
+    io.printJson(opened);
     return EXIT.ok;
   }
+  const { code, node, uses, expires } = opened;
   io.print(`join code ${code}`);
   const who = node ?? (uses === 1 ? "a node of any name" : `${uses} nodes of any name`);
-  io.note(`nodes: good for ${who}, until ${new Date(expiresMs).toISOString()}; shown this once`);
+  io.note(`nodes: good for ${who}, until ${new Date(expires).toISOString()}; shown this once`);
   io.note(`nodes: a device connects with user ${JOIN_USER} and the code as its password`);
   return EXIT.ok;
 }

@@ -7,15 +7,9 @@
 
 import { readFileSync } from "node:fs";
 import type { Role } from "../gateway/access-store.ts";
+import { freeName, givePassword, knownIdentity } from "../gateway/credentials.ts";
 import { EdgeError } from "../src/assert.ts";
-import {
-  accessName,
-  DATA_OPTIONS,
-  freeName,
-  givePassword,
-  knownIdentity,
-  withAccess,
-} from "./access-data.ts";
+import { accessName, DATA_OPTIONS, withAccess } from "./access-data.ts";
 import {
   type CommandInput,
   type CommandIo,

@@ -68,7 +68,12 @@ export type LoopReport =
   | { readonly kind: "rolled-back"; readonly rollout: Rollout; readonly reason: string };
 
 /** How far the log has been learned from or judged. */
-export type LoopProgress = { readonly usedOffloadId: number; readonly lastDistilMs: number };
+export type LoopProgress = {
+  readonly usedOffloadId: number;
+  readonly lastDistilMs: number;
+  /** An operator has stopped distilling, until one starts it again. */
+  readonly held: boolean;
+};
 
 export type OpenLoop = {
   readonly registry: Registry;
@@ -83,7 +88,12 @@ export type OpenLoop = {
   saveProgress(progress: LoopProgress): void;
 };
 
-const ProgressSchema = z.object({ usedOffloadId: z.int().min(0), lastDistilMs: z.number().min(0) });
+const ProgressSchema = z.object({
+  usedOffloadId: z.int().min(0),
+  lastDistilMs: z.number().min(0),
+  // An earlier version knew of nobody who stops it.
+  held: z.boolean().default(false),
+});
 
 /** @throws EdgeError `factory-cohort` and those of `openReleaseKeys` */
 export async function openLoopParts(settings: LoopSettings): Promise<OpenLoop> {
@@ -127,7 +137,7 @@ export async function openLoopParts(settings: LoopSettings): Promise<OpenLoop> {
 }
 
 function readProgress(file: string, log: Log): LoopProgress {
-  const nothing = { usedOffloadId: 0, lastDistilMs: Date.now() };
+  const nothing = { usedOffloadId: 0, lastDistilMs: Date.now(), held: false };
   const bytes = readIfThere(file);
   if (bytes === undefined) return nothing;
   try {

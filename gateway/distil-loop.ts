@@ -13,7 +13,6 @@ import type { NodeId } from "../src/wire/messages.ts";
 import type { BridgeInfo } from "../src/wire/public.ts";
 import { DEFAULT_AUDIT_RULE } from "./audit-control.ts";
 import { AuditDesk } from "./audit-desk.ts";
-import type { DistilReport } from "./distil.ts";
 import { chooseLabels, type LabelChoice } from "./distil-labels.ts";
 import type { DistilAnswer } from "./distil-task.ts";
 import {
@@ -22,12 +21,20 @@ import {
   type OpenLoop,
   openLoopParts,
 } from "./distil-loop-parts.ts";
+import {
+  committed,
+  expectationOf,
+  finishedText,
+  leftOutText,
+  NO_FLOATS,
+} from "./distil-occasion.ts";
 import { decideDistillation, type FreshAnswer, type TriggerCause } from "./distil-trigger.ts";
 import { Distiller } from "./distiller.ts";
 import type { GatewayDependencies } from "./gateway-dependencies.ts";
 import type { GatewayNews } from "./gateway-state.ts";
+import { HELD_NOTE, refuseToBegin } from "./loop-control.ts";
 import { needsOf, needsText, unfitNodes } from "./release-fit.ts";
-import { budgetShare, type Served } from "./release-desk.ts";
+import type { Served } from "./release-desk.ts";
 import type { Rollout } from "./rollout.ts";
 import type { RunningGateway } from "./run-gateway.ts";
 import type { TrustVerdict } from "./teacher-trust.ts";
@@ -36,10 +43,6 @@ import type { TrustVerdict } from "./teacher-trust.ts";
 const ROWS_MOST = 1000;
 /** Labels of before the present occasion may be this share of what is learned from. */
 const OLDER_SHARE = 1 / 3;
-
-/** A commit takes 50 ms; a full disk takes as long as somebody needs to make room. */
-const COMMIT_WAIT_MS = 50;
-const COMMIT_WAITS = 100;
 
 /** Opens everything that the loop keeps, and fits the teacher's novelty test: some seconds. */
 export async function openDistilLoop(settings: LoopSettings): Promise<DistilLoop> {
@@ -66,6 +69,9 @@ export class DistilLoop {
   #toldShare = 0;
   #trusted = true;
   #stopped = false;
+  /** An operator wants a distillation now, or none. */
+  #asked = false;
+  #interrupted = false;
   #releaseChance: number | undefined;
 
   constructor(settings: LoopSettings, parts: OpenLoop) {
@@ -85,6 +91,15 @@ export class DistilLoop {
       registry: this.#parts.registry,
       onNews: (news) => this.#hear(news),
       rollBack: (rollout, reason) => this.#goBack(rollout, reason),
+      control: {
+        desk: this.#parts.desk,
+        registry: this.#parts.registry,
+        profile: this.#settings.profile,
+        canaryAuditChance: this.#canaryChance,
+        serve: (served) => this.#serve(served),
+        begin: () => this.#begin(),
+        hold: () => this.#hold(),
+      },
     };
   }
 
@@ -112,6 +127,34 @@ export class DistilLoop {
     await this.#working;
   }
 
+  /** Begins a distillation from what there is, by an operator's word. Returns from how many answers. */
+  #begin(): number {
+    const isSpreading = this.#rollout?.state === "spreading";
+    const trusted = this.#fresh.filter((answer) => answer.trusted).length;
+    const least = this.#settings.trigger.labelsLeast;
+    refuseToBegin({ isWorking: this.#isWorking, isSpreading, trusted, least });
+    this.#saveProgress({ ...this.#progress, held: false });
+    this.#asked = true;
+    this.#look();
+    this.#asked = false;
+    return trusted;
+  }
+
+  /** Ends a running distillation and begins none until an operator says so. */
+  #hold(): boolean {
+    const wasWorking = this.#isWorking;
+    this.#saveProgress({ ...this.#progress, held: true });
+    this.#interrupted = wasWorking;
+    void this.#distiller.stop();
+    if (this.#rollout?.state !== "spreading") this.#tell("idle", null, HELD_NOTE);
+    return wasWorking;
+  }
+
+  #saveProgress(progress: LoopProgress): void {
+    this.#parts.saveProgress(progress);
+    this.#progress = progress;
+  }
+
   #hear(news: GatewayNews): void {
     const isSpreading = this.#rollout?.state === "spreading";
     const asked = this.#audits.hear(news, this.#ofRelease());
@@ -129,7 +172,7 @@ export class DistilLoop {
     } else if (news.kind === "outcome" && news.outcome === "activated") {
       this.#alarms.delete(news.node);
       if (this.#rollout?.state === "spreading") {
-        this.#set(news.node, this.#settings.canaryAuditChance ?? 0.1, 0);
+        this.#set(news.node, this.#canaryChance, 0);
       }
     } else if (news.kind === "rollout") {
       this.#rollout = news.rollout;
@@ -139,9 +182,11 @@ export class DistilLoop {
 
   #look(): void {
     if (this.#isWorking || this.#rollout?.state === "spreading" || this.#stopped) return;
+    if (this.#progress.held) return;
     const nowMs = Date.now();
+    const { lastDistilMs } = this.#progress;
     const decision = decideDistillation(
-      { alarms: this.#alarms, fresh: this.#fresh, lastDistilMs: this.#progress.lastDistilMs },
+      { alarms: this.#alarms, fresh: this.#fresh, lastDistilMs, asked: this.#asked },
       this.#settings.trigger,
       nowMs,
     );
@@ -155,6 +200,7 @@ export class DistilLoop {
       case "distil":
         this.#trusted = true;
         this.#isWorking = true;
+        this.#interrupted = false;
         this.#working = this.#distil(decision.cause, decision.verdict)
           .catch((error: unknown) => {
             this.#settings.log("error", "distillation failed", { reason: String(error) });
@@ -192,14 +238,16 @@ export class DistilLoop {
 
   async #distil(cause: TriggerCause, verdict: TrustVerdict): Promise<void> {
     const startedMs = Date.now();
-    await this.#committed();
+    await committed(this.#gateway, this.#fresh);
     const labels = this.#labels(verdict);
     const counts = `${labels.train.windows.count} soft labels`;
     if (labels.train.windows.count < this.#settings.trigger.labelsLeast / 2) {
       this.#finish("candidate-refused", `${counts} are too few: ${leftOutText(labels)}`);
       return;
     }
-    const current = this.#parts.desk.current();
+    const { student, ...present } = this.#parts.desk.current();
+    if (student === undefined) return this.#finish("candidate-refused", NO_FLOATS);
+    const current = { ...present, student };
     // A candidate has the shape of the student that it goes on from, and so its size.
     const fit = this.#fitOf(current.container);
     if (fit.nobody) {
@@ -219,6 +267,7 @@ export class DistilLoop {
     );
     // Interrupted: the answers stay fresh, and the next start begins again.
     if (this.#stopped) return;
+    if (this.#interrupted) return this.#tell("idle", null, HELD_NOTE);
     if (end.kind === "failed") {
       this.#settings.log("error", "distillation failed", { reason: end.message });
       this.#finish("candidate-refused", `distillation failed: ${end.message}`);
@@ -227,7 +276,9 @@ export class DistilLoop {
     const seconds = (Date.now() - startedMs) / 1000;
     this.#settings.onReport?.({ kind: "distilled", cause, seconds, labels, answer: end });
     if (end.kind === "refused") this.#finish("candidate-refused", end.reasons.join("; "));
-    else this.#publish(end);
+    else if (this.#parts.desk.current().sequence !== current.sequence) {
+      this.#finish("candidate-refused", "another release came while it was made");
+    } else this.#publish(end);
   }
 
   #publish(candidate: Extract<DistilAnswer, { kind: "candidate" }>): void {
@@ -238,20 +289,9 @@ export class DistilLoop {
       return;
     }
     const highest = Math.max(0, ...(this.#gateway?.nodes() ?? []).map((n) => n.releaseSequence));
-    const share = report.offloadShare + (this.#settings.canaryAuditChance ?? 0.1);
-    const expected = {
-      agreement: leastAgreement(report),
-      offloadShare: Math.min(budgetShare(candidate.container), share),
-    };
+    const expected = expectationOf(candidate, this.#canaryChance);
     const served = this.#parts.desk.publish(candidate, expected, Date.now(), highest);
-    const percent = (part: number): string => `${(100 * part).toFixed(0)} %`;
-    const { before, after } = report;
-    this.#finish(
-      "distill-finished",
-      `agreement with the teacher ${percent(before.agreement)} -> ${percent(after.agreement)}, ` +
-        `anchor set ${percent(before.anchorAccuracy)} -> ${percent(after.anchorAccuracy)}` +
-        (fit.text === "" ? "" : `; ${fit.text}`),
-    );
+    this.#finish("distill-finished", finishedText(report, fit.text));
     this.#serve(served);
   }
 
@@ -302,22 +342,11 @@ export class DistilLoop {
       ...this.#fresh.map((answer) => answer.offloadId),
     );
     this.#fresh = [];
-    this.#progress = { usedOffloadId, lastDistilMs: Date.now() };
-    this.#parts.saveProgress(this.#progress);
+    this.#saveProgress({ ...this.#progress, usedOffloadId, lastDistilMs: Date.now() });
     // An alarm that the node itself has taken back needs no further collection.
     const alarmed = (this.#gateway?.nodes() ?? []).filter((row) => row.alarm);
     for (const node of this.#alarms.keys()) {
       if (!alarmed.some((row) => row.node === node)) this.#alarms.delete(node);
-    }
-  }
-
-  /** News of an answer comes before the answer is on disk, by one group commit. */
-  async #committed(): Promise<void> {
-    const newest = Math.max(0, ...this.#fresh.map((answer) => answer.offloadId));
-    for (let wait = 0; wait < COMMIT_WAITS; wait++) {
-      const [row] = this.#gateway?.labels().softLabels({ limit: 1, afterId: newest - 1 }) ?? [];
-      if (row !== undefined) return;
-      await new Promise((resolve) => setTimeout(resolve, COMMIT_WAIT_MS));
     }
   }
 
@@ -333,6 +362,10 @@ export class DistilLoop {
       { profile, teacherId: teacher.id, unknownNodes: verdict.unknownNodes, seed },
       rule,
     );
+  }
+
+  get #canaryChance(): number {
+    return this.#settings.canaryAuditChance ?? 0.1;
   }
 
   #auditChance(node: NodeId): number {
@@ -365,18 +398,4 @@ export class DistilLoop {
     const clamped = progress === null ? null : Math.max(0, Math.min(1, progress));
     this.#gateway?.tellLoop({ state, progress: clamped, note: note.slice(0, 400) }, this.#trusted);
   }
-}
-
-/** One standard error below what was measured on the held-out labels, by Wilson's interval: twenty of
- * twenty are no promise of all. */
-function leastAgreement({ after, heldOutLabels }: DistilReport): number {
-  const share = after.agreement;
-  const n = Math.max(1, heldOutLabels);
-  const spread = Math.sqrt((share * (1 - share)) / n + 1 / (4 * n * n));
-  return (share + 1 / (2 * n) - spread) / (1 + 1 / n);
-}
-
-function leftOutText(labels: LabelChoice): string {
-  const parts = Object.entries(labels.leftOut).filter(([, count]) => count > 0);
-  return parts.map(([reason, count]) => `${count} ${reason}`).join(", ") || "none left out";
 }

@@ -46,9 +46,11 @@ export type TriggerState = {
   /** Answers above the last used offload id. */
   readonly fresh: readonly FreshAnswer[];
   readonly lastDistilMs: number;
+  /** An operator wants one now: from whatever is fresh and trusted, if that is enough. */
+  readonly asked?: boolean;
 };
 
-export type TriggerCause = "drift" | "count" | "schedule";
+export type TriggerCause = "drift" | "count" | "schedule" | "request";
 
 export type TriggerDecision =
   | { readonly kind: "idle" }
@@ -66,6 +68,7 @@ export function decideDistillation(
   rule: TriggerRule,
   nowMs: number,
 ): TriggerDecision {
+  if (state.asked === true) return judged(state.fresh, "request", rule);
   const drift = afterAlarms(state, rule, nowMs);
   if (drift !== undefined) return drift;
   const trusted = state.fresh.filter((answer) => answer.trusted).length;

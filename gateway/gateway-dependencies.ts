@@ -2,6 +2,7 @@
 
 import type { GatewayNews } from "./gateway-state.ts";
 import type { Log } from "./link.ts";
+import type { LoopControl } from "./loop-control.ts";
 import type { Registry } from "./registry.ts";
 import type { Rollout } from "./rollout.ts";
 import type { Tail, Teacher, TeacherTrust } from "./teacher.ts";
@@ -20,6 +21,8 @@ export type GatewayDependencies = {
   readonly registry?: Registry;
   /** A rollout stopped itself: makes, signs and serves the release that goes back. */
   readonly rollBack?: (rollout: Rollout, reason: string) => void;
+  /** What operators steer the loop by. */
+  readonly control?: LoopControl;
   readonly onNews?: (news: GatewayNews) => void;
   readonly log: Log;
   /** Lets go of the data directory, by a caller that has taken it already: see `data-lock.ts`. */

@@ -13,6 +13,7 @@ import type { NodeRow, StoredRow, StoreRow, WaitingOffload } from "./label-rows.
 import type { LogLevel } from "./link.ts";
 import type { ReleaseNeeds } from "./release-fit.ts";
 import type { Rollout, RolloutPolicy } from "./rollout.ts";
+import type { RolloutOrder } from "./rollout-steering.ts";
 
 /** With what can be answered: other offloads are kept and nobody waits for them. */
 export type GatewaySettings = Answerers & {
@@ -114,6 +115,8 @@ export type GatewayEvent =
   | { readonly kind: "tick" }
   /** A release was published, or was found unfinished at the start. */
   | ({ readonly kind: "serve" } & Serving)
+  /** What an operator wants of the rollout of a cohort. */
+  | { readonly kind: "steer"; readonly cohort: string; readonly order: RolloutOrder }
   | { readonly kind: "loop"; readonly loop: BridgeInfo["loop"]; readonly trusted: boolean }
   | { readonly kind: "diary"; readonly entry: Omit<BridgeEvent, "v" | "time"> };
 

@@ -10,6 +10,7 @@
 import { EdgeError, unreachable } from "../src/assert.ts";
 import { NO_COUNTS, offloadCount, verdictCount } from "../src/gate/audit-counts.ts";
 import { jointAnswer } from "../src/gate/joint-answer.ts";
+import { largestIndex } from "../src/learn/metrics.ts";
 import { decodeUp } from "../src/wire/frames.ts";
 import { LIMITS } from "../src/wire/limits.ts";
 import { type NodeId, NO_MODEL, type UpMessage } from "../src/wire/messages.ts";
@@ -35,6 +36,7 @@ import {
   onOutcome,
   onServe,
   onServingTick,
+  onSteer,
   onWant,
   onWindows,
 } from "./serving.ts";
@@ -76,6 +78,8 @@ export function stepGateway(
       ];
     case "serve":
       return onServe(state, event, nowMs);
+    case "steer":
+      return onSteer(state, event, nowMs);
     case "loop":
       return onLoop(state, event, nowMs);
     case "diary":
@@ -306,9 +310,9 @@ function onAnswered(
   const { item } = event;
   const { offload } = item;
   // Whether they agree is between the two; what is said of a tail's answer is both together.
-  const agrees = indexOfLargest(event.probabilities) === offload.classIndex;
+  const agrees = largestIndex(event.probabilities) === offload.classIndex;
   const probabilities = saidOf(offload, event.probabilities);
-  const classIndex = indexOfLargest(probabilities);
+  const classIndex = largestIndex(probabilities);
   const node = nodeOf(state, item.node);
   // A tail sees only what the node's own encoder let through: no witness while that node drifts.
   const trusted = event.trusted && !(offload.encoding === "features" && node.row.alarm);
@@ -366,13 +370,6 @@ function onLink(state: GatewayState, open: boolean, nowMs: number): GatewayEffec
     tellDevices(state),
     tellInfo(state, nowMs),
   ];
-}
-
-function indexOfLargest(values: Float32Array): number {
-  let best = 0;
-  for (let i = 1; i < values.length; i++)
-    if ((values[i] as number) > (values[best] as number)) best = i;
-  return best;
 }
 
 function store(row: StoreRow): GatewayEffect {

@@ -97,6 +97,13 @@ export class LabelReader {
     return this.#all(SELECT.nodes).map((row) => this.#nodeOf(row));
   }
 
+  /** What audits have said of each model, on all nodes that ever ran it. */
+  modelAudits(): ReadonlyMap<ModelId, AuditCounts> {
+    if (this.#all(SELECT.hasAuditCounts).length === 0) return new Map();
+    const rows = this.#all(SELECT.modelAudits);
+    return new Map(rows.map((row) => [modelNamed(row.model), countsOf(row)] as const));
+  }
+
   /** What a start goes on from; `sinceMs` is where budgets begin. */
   behaviours(node: string, sinceMs: number, classes: number): StoredBehaviours {
     return readBehaviours(this.#database, node, sinceMs, classes);
@@ -171,8 +178,7 @@ export class LabelReader {
     // A log of before the table, read without a gateway that would make it.
     if (this.#all(SELECT.hasAuditCounts).length === 0) return NO_COUNTS;
     const [row] = this.#all(SELECT.auditCounts, node, model);
-    const pairs = COUNT_NAMES.map((name, i) => [name, Number(row?.[AUDIT_COLUMNS[i] ?? ""] ?? 0)]);
-    return Object.fromEntries(pairs) as AuditCounts;
+    return countsOf(row ?? {});
   }
 
   /** A log of before the columns, read without a gateway that would add them, holds int8 alone. */
@@ -190,6 +196,11 @@ export class LabelReader {
     }
     return statement.all(...values) as Row[];
   }
+}
+
+function countsOf(row: Row): AuditCounts {
+  const pairs = COUNT_NAMES.map((name, i) => [name, Number(row[AUDIT_COLUMNS[i] ?? ""] ?? 0)]);
+  return Object.fromEntries(pairs) as AuditCounts;
 }
 
 /** SQLite's check does not see a letter that a disk has changed: such a row is nobody's model, and

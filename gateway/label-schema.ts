@@ -201,6 +201,8 @@ export const SELECT = {
   nodes: "SELECT * FROM nodes ORDER BY name",
   nodeNamed: "SELECT 1 FROM nodes WHERE name = ?",
   auditCounts: "SELECT * FROM audit_counts WHERE node = ? AND model = ?",
+  modelAudits: `SELECT model, ${AUDIT_COLUMNS.map((name) => `SUM(${name}) AS ${name}`).join(", ")}
+    FROM audit_counts GROUP BY model`,
   hasAuditCounts: "SELECT 1 FROM sqlite_schema WHERE name = 'audit_counts'",
   hasEncoding: "SELECT 1 FROM pragma_table_info('offloads') WHERE name = 'encoding'",
   hasEncoder: "SELECT 1 FROM pragma_table_info('offloads') WHERE name = 'encoder'",

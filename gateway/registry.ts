@@ -23,7 +23,7 @@ import {
   type ReleaseManifest,
   signedBytes,
 } from "../src/wire/release.ts";
-import { modelIdOf } from "../src/wire/topics.ts";
+import { modelId, modelIdOf } from "../src/wire/topics.ts";
 import { type Disk, nodeDisk, readIfThere, sweepTemporary, writeDurably } from "./durable-file.ts";
 
 const SIGNATURE_BYTES = 64;
@@ -93,6 +93,15 @@ export class Registry {
     const bytes = readIfThere(this.#modelFile(modelId, "bwm"));
     if (bytes === undefined || modelIdOf(this.#crypto.sha256(bytes)) !== modelId) return undefined;
     return bytes;
+  }
+
+  /** Every model whose container is here, by name; whether its bytes hold is asked of `container`. */
+  models(): ModelId[] {
+    const names = readdirSync(path.join(this.#directory, "models")).sort();
+    return names.flatMap((name) => {
+      const id = /^([0-9a-f]{16})\.bwm$/.exec(name)?.[1];
+      return id === undefined ? [] : [modelId(id)];
+    });
   }
 
   /** The float student beside a container, where there is one. */

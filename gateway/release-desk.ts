@@ -19,6 +19,10 @@ import { type Expectation, type Rollout, startRollout } from "./rollout.ts";
 /** A student as it is kept: the container, and the ONNX file of the floats it was made from. */
 export type KeptStudent = { readonly container: Uint8Array; readonly student: Uint8Array };
 
+/** The same of a model that somebody pushed: the floats may be lacking, and nothing can be distilled
+ * from it then. */
+export type Kept = { readonly container: Uint8Array; readonly student: Uint8Array | undefined };
+
 export type Served = { readonly rollout: Rollout; readonly modelId: ModelId };
 
 export type ReleaseDeskOptions = {
@@ -30,7 +34,9 @@ export type ReleaseDeskOptions = {
 };
 
 /** Below this agreement with the teacher something is wrong with any student. */
-const AGREEMENT_OF_ANY = 0.6;
+export const AGREEMENT_OF_ANY = 0.6;
+
+const NOBODY_STEERED = { unfit: {}, first: [], pausedSinceMs: null };
 
 export class ReleaseDesk {
   readonly cohort: string;
@@ -45,19 +51,20 @@ export class ReleaseDesk {
   }
 
   /** What nodes shall run now, and the release that says so; sequence 0 is the factory's. */
-  current(): KeptStudent & { readonly modelId: ModelId; readonly sequence: number } {
+  current(): Kept & { readonly modelId: ModelId; readonly sequence: number } {
     const latest = this.#latest();
     const modelId = latest?.modelId ?? this.#factoryModel;
-    return { ...this.#kept(modelId), modelId, sequence: latest?.sequence ?? 0 };
+    const student = this.#options.registry.student(modelId);
+    return {
+      container: this.#container(modelId),
+      student,
+      modelId,
+      sequence: latest?.sequence ?? 0,
+    };
   }
 
   /** Puts the candidate into the registry, signed, and begins its rollout. */
-  publish(
-    candidate: KeptStudent,
-    expected: Expectation,
-    nowMs: number,
-    highestSeen: number,
-  ): Served {
+  publish(candidate: Kept, expected: Expectation, nowMs: number, highestSeen: number): Served {
     const former = this.#latest()?.sequence;
     this.#options.registry.putModel(candidate.container, candidate.student);
     return this.#release(candidate.container, "release", former, expected, nowMs, highestSeen);
@@ -69,7 +76,7 @@ export class ReleaseDesk {
     const isLatest = this.#latest()?.sequence === rollout.sequence;
     if (rollout.purpose === "rollback" || !isLatest) return undefined;
     const former = this.#options.registry.release(rollout.formerSequence ?? 0);
-    const { container } = this.#kept(former?.manifest.modelId ?? this.#factoryModel);
+    const container = this.#container(former?.manifest.modelId ?? this.#factoryModel);
     const nothing = { agreement: 0, offloadShare: 1 };
     return this.#release(container, "rollback", undefined, nothing, nowMs, highestSeen);
   }
@@ -84,7 +91,7 @@ export class ReleaseDesk {
       return back ?? { rollout, modelId: latest.modelId };
     }
     const { sequence, modelId, purpose } = latest;
-    const { container } = this.#kept(modelId);
+    const container = this.#container(modelId);
     return {
       modelId,
       rollout: startRollout(
@@ -133,17 +140,16 @@ export class ReleaseDesk {
   #savedRollout(): Rollout | undefined {
     const json = this.#options.registry.cohortState(this.cohort);
     if (json === undefined) return undefined;
-    const { rollout } = JSON.parse(json) as { rollout: Omit<Rollout, "unfit"> & Partial<Rollout> };
-    // An earlier version kept none: it knew of no node that could not hold a release.
-    return { ...rollout, unfit: rollout.unfit ?? {} };
+    const { rollout } = JSON.parse(json) as { rollout: Rollout };
+    // Earlier versions knew of no node that could not hold a release, and of nobody who steers.
+    return { ...NOBODY_STEERED, ...rollout };
   }
 
-  #kept(modelId: ModelId): KeptStudent {
+  #container(modelId: ModelId): Uint8Array {
     const container = this.#options.registry.container(modelId);
-    const student = this.#options.registry.student(modelId);
     // The registry sets releases aside whose container is missing.
-    assert(container !== undefined && student !== undefined, `model ${modelId} is complete`);
-    return { container, student };
+    assert(container !== undefined, `model ${modelId} is complete`);
+    return container;
   }
 }
 

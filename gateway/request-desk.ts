@@ -32,9 +32,11 @@ export type Asker = {
   readonly via: "MQTT" | "HTTP";
 };
 
+type Data = Readonly<Record<string, unknown>>;
+
 /** What was done: the answer, and for the diary what it was done with. */
-export type Done<Name extends RequestName> = {
-  readonly data: DataOf<Name>;
+export type Done<Data> = {
+  readonly data: Data;
   /** `release 7`, `collar-7`; never a secret. */
   readonly what?: string;
   readonly node?: string;
@@ -47,7 +49,7 @@ export type RequestTable = {
   readonly [Name in RequestName]?: (
     request: RequestOf<Name>,
     asker: Asker,
-  ) => Done<Name> | Promise<Done<Name>>;
+  ) => Done<DataOf<Name>> | Promise<Done<DataOf<Name>>>;
 };
 
 export type RequestDeskOptions = {
@@ -102,14 +104,14 @@ export class RequestDesk {
     name: string,
     asked: Readonly<Record<string, unknown>>,
     asker: Asker,
-  ): Promise<Done<RequestName>> {
+  ): Promise<Done<Data>> {
     if (!isRequestName(name)) throw unknown(name);
     const { request, changes } = REQUESTS[name];
     const parsed = request.safeParse(asked);
     if (!parsed.success) throw invalid(name, parsed.error.issues);
     // The compiler cannot see that the request is the one that belongs to the name.
     const carryOut = this.#options.table[name] as
-      | ((request: unknown, asker: Asker) => Done<RequestName> | Promise<Done<RequestName>>)
+      | ((request: unknown, asker: Asker) => Done<Data> | Promise<Done<Data>>)
       | undefined;
     if (carryOut === undefined) throw unavailable(name);
     const done = await carryOut(parsed.data, asker);
@@ -117,7 +119,7 @@ export class RequestDesk {
     return done;
   }
 
-  #tell(name: RequestName, done: Done<RequestName>, asker: Asker, changes: boolean): void {
+  #tell(name: RequestName, done: Done<unknown>, asker: Asker, changes: boolean): void {
     const { log, tellDiary } = this.#options;
     const { user = "somebody", via } = asker;
     const what = done.what === undefined ? "" : `: ${done.what}`;

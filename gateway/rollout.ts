@@ -11,6 +11,7 @@
  * nothing in the cohort can hold it, the release has failed.
  */
 
+import { wilson } from "../src/gate/audit-counts.ts";
 import {
   type NodeId,
   type ReleaseOutcome,
@@ -78,6 +79,10 @@ export type Rollout = {
   readonly stage: number;
   readonly stageSinceMs: number;
   readonly state: "spreading" | "done" | "rolled-back";
+  /** Held by an operator since then: no further node is offered it and no stage begins. */
+  readonly pausedSinceMs: number | null;
+  /** Nodes that an operator wants to go first where there is a place. */
+  readonly first: readonly NodeId[];
   /** Why it went back. */
   readonly reason: string | undefined;
   readonly nodes: Readonly<Record<NodeId, NodeProgress>>;
@@ -116,7 +121,7 @@ export type RolloutEffect =
   /** Said once for each node that cannot hold it. */
   | { readonly kind: "withhold"; readonly node: NodeId; readonly reason: UnfitReason }
   | { readonly kind: "stage"; readonly stage: number; readonly of: number }
-  | { readonly kind: "done" }
+  | { readonly kind: "paused" | "resumed" | "done" }
   | { readonly kind: "rollback"; readonly reason: string };
 
 export type RolloutStep = { readonly rollout: Rollout; readonly effects: readonly RolloutEffect[] };
@@ -130,6 +135,8 @@ export function startRollout(
     stage: 0,
     stageSinceMs: nowMs,
     state: "spreading",
+    pausedSinceMs: null,
+    first: [],
     reason: undefined,
     nodes: {},
     unfit: {},
@@ -189,6 +196,10 @@ function tick(
         ? goBack(noted.rollout, fitsNobodyText(noted.rollout))
         : advance(noted.rollout, nodes, nowMs, policy);
   return { rollout: step.rollout, effects: [...noted.effects, ...step.effects] };
+}
+
+export function isPaused({ state, pausedSinceMs }: Rollout): boolean {
+  return state === "spreading" && pausedSinceMs !== null;
 }
 
 /** True for a node that may be sent this release when it connects again. */
@@ -262,7 +273,8 @@ function fitsNobodyText(rollout: Rollout): string {
   return `none of ${all.length} nodes can hold it: ${told.join(", ")}`;
 }
 
-function goBack(rollout: Rollout, reason: string): RolloutStep {
+/** From here on nobody is offered it again. */
+export function goBack(rollout: Rollout, reason: string): RolloutStep {
   return {
     rollout: { ...rollout, state: "rolled-back", reason },
     effects: [{ kind: "rollback", reason }],
@@ -285,10 +297,12 @@ function advance(
   const silenced = failSilent(rollout, nowMs, policy);
   const reason = reasonToGoBack(silenced, nowMs, policy);
   if (reason !== undefined) return goBack(silenced, reason);
-  const share = policy.shares[silenced.stage] ?? 1;
-  const wanted = Math.max(1, Math.ceil(share * known.length));
+  if (isPaused(silenced)) return { rollout: silenced, effects: [] };
+  const wanted = placesOf(policy.shares[silenced.stage] ?? 1, known.length);
   const offered = Object.keys(silenced.nodes).length;
-  const next = known.filter((node) => silenced.nodes[node] === undefined);
+  const waiting = known.filter((node) => silenced.nodes[node] === undefined);
+  const isFirst = (node: NodeId): boolean => silenced.first.includes(node);
+  const next = [...waiting.filter(isFirst), ...waiting.filter((node) => !isFirst(node))];
   const grown = offerTo(silenced, next.slice(0, Math.max(0, wanted - offered)), nowMs);
   if (!stageIsGood(grown.rollout, nowMs, policy)) return grown;
   const stage = silenced.stage + 1;
@@ -302,6 +316,11 @@ function advance(
     rollout: { ...grown.rollout, stage, stageSinceMs: nowMs },
     effects: [...grown.effects, { kind: "stage", stage, of: policy.shares.length }],
   };
+}
+
+/** How many of so many nodes may run the release in a stage of that share. */
+export function placesOf(share: number, nodes: number): number {
+  return Math.max(1, Math.ceil(share * nodes));
 }
 
 function offerTo(rollout: Rollout, nodes: readonly NodeId[], nowMs: number): RolloutStep {
@@ -352,7 +371,8 @@ function reasonToGoBack(
   ) {
     return `offloads ${(100 * offloadShare).toFixed(0)} % of its windows`;
   }
-  if (all.length > 0 && nowMs - rollout.stageSinceMs > policy.evidenceMs) {
+  const isLate = !isPaused(rollout) && nowMs - rollout.stageSinceMs > policy.evidenceMs;
+  if (all.length > 0 && isLate) {
     return "too little was heard of the nodes that run it";
   }
   return undefined;
@@ -373,12 +393,7 @@ function stageIsGood(rollout: Rollout, nowMs: number, policy: RolloutPolicy): bo
   );
 }
 
-/** The upper end of Wilson's score interval (1927) at 99 % one-sided, since it is looked at again and
- * again: 1 where nothing was seen. */
+/** The upper end at 99 % one-sided, since it is looked at again and again: 1 where nothing was seen. */
 function upperAgreement(agreements: number, audits: number): number {
-  if (audits === 0) return 1;
-  const z = 2.326;
-  const share = agreements / audits;
-  const spread = Math.sqrt((share * (1 - share)) / audits + (z * z) / (4 * audits * audits));
-  return (share + (z * z) / (2 * audits) + z * spread) / (1 + (z * z) / audits);
+  return wilson(agreements / Math.max(1, audits), audits, 2.326).high;
 }

@@ -30,10 +30,13 @@ import { withLorawan } from "./lorawan-link.ts";
 import { listenForMetrics } from "./metrics-listener.ts";
 import { encryptedListeners, pageOrigins } from "./open-listeners.ts";
 import { Performer } from "./performer.ts";
+import { releaseRequests } from "./release-requests.ts";
 import type { Rollout } from "./rollout.ts";
+import type { RolloutOrder } from "./rollout-steering.ts";
 import { openPage, type PageParts } from "./open-page.ts";
 import { needsOf } from "./release-fit.ts";
 import { gatewayRequests } from "./gateway-requests.ts";
+import { nodeRequests } from "./node-requests.ts";
 import { answerOverMqtt } from "./mqtt-requests.ts";
 import { RequestDesk } from "./request-desk.ts";
 import { ServerCertificates } from "./tls-listener.ts";
@@ -162,14 +165,15 @@ async function run(
   // Before anything new can come in.
   const missed = restored(state, reader);
   const performer = new Performer(config, dependencies, store, state);
-  const requests = openRequests(config, state, performer, log);
   const link = await openLink(config, {
     onMessage: (topic, payload) => performer.happen({ kind: "message", topic, payload }),
     onConnection: (open) => performer.connected(open),
-    // Nobody is let in before the broker is there, so the link is known by then.
+    // Nobody has come in before the link is there, and with it the desk.
     onRequest: (request) => void answerOverMqtt(config.base, requests, link, request),
     log,
   });
+  const isOurs = link.authentication !== undefined;
+  const requests = openRequests({ config, dependencies, state, performer, store, isOurs });
   const page = await openPage(config, link, pageParts(dependencies, store, state, requests));
   performer.begin(page === undefined ? link : overheard(link, page.take));
   for (const effect of missed) performer.perform(effect);
@@ -227,14 +231,27 @@ function settingsOf(
 }
 
 /** What operators may ask for, and who carries it out. */
-function openRequests(
-  config: GatewayConfig,
-  state: GatewayState,
-  performer: Performer,
-  log: Log,
-): RequestDesk {
+function openRequests(parts: {
+  readonly config: GatewayConfig;
+  readonly dependencies: GatewayDependencies;
+  readonly state: GatewayState;
+  readonly performer: Performer;
+  readonly store: StoreThread;
+  /** The broker is ours, and knows its clients by our list of them. */
+  readonly isOurs: boolean;
+}): RequestDesk {
+  const { config, dependencies, state, performer, store, isOurs } = parts;
+  const { dataDirectory } = config;
+  const { control, log } = dependencies;
+  const labels = () => store.reader;
+  const steer = (cohort: string, order: RolloutOrder): void =>
+    performer.happen({ kind: "steer", cohort, order });
   return new RequestDesk({
-    table: gatewayRequests({ config, state, queued: () => performer.queue.size }),
+    table: {
+      ...gatewayRequests({ config, state, queued: () => performer.queue.size }),
+      ...(isOurs && nodeRequests({ state, dataDirectory })),
+      ...(control !== undefined && releaseRequests({ state, control, labels, steer })),
+    },
     tellDiary: (entry) => performer.happen({ kind: "diary", entry }),
     log,
   });

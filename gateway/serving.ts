@@ -7,7 +7,7 @@
  * hold is withheld from it, and people are told.
  */
 
-import { unreachable } from "../src/assert.ts";
+import { assert, unreachable } from "../src/assert.ts";
 import { chunksOfWant } from "../src/wire/assembly.ts";
 import type { NodeId, UnfitReason, UpMessage } from "../src/wire/messages.ts";
 import type { BridgeEvent } from "../src/wire/public.ts";
@@ -20,8 +20,10 @@ import {
   type Rollout,
   type RolloutEffect,
   type RolloutEvent,
+  type RolloutStep,
   stepRollout,
 } from "./rollout.ts";
+import { type RolloutOrder, steerRollout } from "./rollout-steering.ts";
 import { tellDiary } from "./telling.ts";
 
 /** Chunks named by one `want`; a node asks again for the rest. */
@@ -125,6 +127,20 @@ export function onServingTick(state: GatewayState, nowMs: number): GatewayEffect
   return effects;
 }
 
+/** An operator's order. Throws `EdgeError` where it makes no sense, and has changed nothing then. */
+export function onSteer(
+  state: GatewayState,
+  { cohort, order }: { readonly cohort: string; readonly order: RolloutOrder },
+  nowMs: number,
+): GatewayEffect[] {
+  const serving = state.serving.get(cohort);
+  assert(serving !== undefined, "an order is for what is served");
+  const effects = take(state, serving, steerRollout(serving.rollout, order, nowMs), nowMs);
+  // Where it went back, the way back is served by the next event.
+  if (serving.rollout.state === "rolled-back") return effects;
+  return [...effects, ...advance(state, serving, tickOf(state, serving), nowMs)];
+}
+
 function tickOf(state: GatewayState, { rollout, needs }: Serving): RolloutEvent {
   const rows: NodeRow[] = [];
   const away: NodeId[] = [];
@@ -174,22 +190,34 @@ function advance(
   event: RolloutEvent,
   nowMs: number,
 ): GatewayEffect[] {
+  const step = stepRollout(serving.rollout, event, nowMs, state.settings.rolloutPolicy);
+  return take(state, serving, step, nowMs);
+}
+
+function take(
+  state: GatewayState,
+  serving: Serving,
+  step: RolloutStep,
+  nowMs: number,
+): GatewayEffect[] {
   const before = serving.rollout;
-  const step = stepRollout(before, event, nowMs, state.settings.rolloutPolicy);
   if (step.rollout === before && step.effects.length === 0) return [];
   serving.rollout = step.rollout;
   // Counts alone are not worth a flush of the disk for every report.
-  const { nodes, unfit, stage, state: phase } = step.rollout;
-  const isSpread = nodes !== before.nodes || unfit !== before.unfit;
-  if (!isSpread && stage === before.stage && phase === before.state) return [];
+  if (!isSpread(before, step.rollout)) return [];
   const effects: GatewayEffect[] = [
     { kind: "save-rollout", rollout: step.rollout, modelId: serving.modelId },
     { kind: "news", news: { kind: "rollout", rollout: step.rollout } },
   ];
-  if (unfit !== before.unfit) state.devicesChanged = true;
+  state.devicesChanged = true;
   for (const effect of step.effects)
     effects.push(...perform(state, serving, before, effect, nowMs));
   return effects;
+}
+
+function isSpread(before: Rollout, after: Rollout): boolean {
+  const told = ["nodes", "unfit", "stage", "state", "pausedSinceMs", "first"] as const;
+  return told.some((name) => before[name] !== after[name]);
 }
 
 /** One decision of the rollout as what is sent, logged and told. */
@@ -227,6 +255,10 @@ function perform(
       return [
         diary("wave-started", `release ${release}: stage ${effect.stage + 1} of ${effect.of}`),
       ];
+    case "paused":
+      return [diary("rollout-paused", `release ${release} is held: no further node is offered it`)];
+    case "resumed":
+      return [diary("rollout-resumed", `release ${release} goes on`)];
     case "done": {
       const unfit = Object.keys(rollout.unfit).length;
       const but = unfit === 0 ? "" : ` but on ${unfit} that cannot hold it`;

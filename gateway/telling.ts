@@ -18,6 +18,7 @@ import {
 } from "../src/wire/public.ts";
 import { bridgeTopic, nodeTopic } from "../src/wire/topics.ts";
 import { auditOf, cohortAudits } from "./tell-audits.ts";
+import { rolloutInfos } from "./tell-rollouts.ts";
 import type { GatewayEffect, GatewayState, NodeState, Verdict } from "./gateway-state.ts";
 import type { Offload, Report } from "./label-rows.ts";
 
@@ -120,6 +121,7 @@ export function tellInfo(state: GatewayState, nowMs: number): GatewayEffect {
     loop: { ...state.loop, note: state.loop.note.slice(0, TEXT_MAX) },
     release: state.lastRelease,
     cohorts: cohortAudits([...state.nodes.values()].map(({ row }) => row)),
+    rollouts: rolloutInfos(state),
   };
   const topic = bridgeTopic(settings.base, "info");
   return { kind: "tell", topic, json: JSON.stringify(info), qos: 1, retain: true };

@@ -57,7 +57,7 @@ const COMPUTES_IMPORTS = /^(bench\/(main|engine-web)|gateway\/tensorflow-teacher
 
 /** Outside `src` these are pure as well: they decide, others act. */
 const PURE_GATEWAY =
-  "access|behaviour-(desk|state)|board|chirpstack|dashboard/(herd-view|pages)|gateway(-state)?|guess-limit|home-assistant|packet-check|presence|prometheus|release-fit|rollout|serving|tell-(behaviours|node-state)|telling";
+  "access|behaviour-(desk|state)|board|chirpstack|dashboard/(herd-view|pages)|gateway(-state)?|guess-limit|home-assistant|packet-check|presence|prometheus|release-fit|rollout(-steering)?|serving|tell-(behaviours|node-state|rollouts)|telling";
 const PURE_ELSEWHERE = new RegExp(`^(device-sim/node|gateway/(${PURE_GATEWAY}))\\.ts$`);
 const IMPURE =
   /\b(Date\.now|new Date\(|Math\.random|performance\.|set(Timeout|Interval)|process\.|console\.|fetch\()/;

@@ -142,12 +142,16 @@ function certainAgreement({ certain, certainTrusted, certainAgreed }: AuditCount
 /** The 97.5th percentile of the normal distribution: two-sided 95 %. */
 const Z = 1.959964;
 
-/** Wilson's score interval for a share of `n` trials; `n` need not be whole. */
-export function wilson(share: number, n: number): Estimate {
+/**
+ * Wilson's score interval for a share of `n` trials; `n` need not be whole.
+ *
+ * @param z how sure, in deviations of the normal distribution; two-sided 95 % unless said otherwise
+ */
+export function wilson(share: number, n: number, z = Z): Estimate {
   if (n <= 0) return { value: share, low: 0, high: 1 };
-  const middle = (share + (Z * Z) / (2 * n)) / (1 + (Z * Z) / n);
+  const middle = (share + (z * z) / (2 * n)) / (1 + (z * z) / n);
   const half =
-    (Z * Math.sqrt((share * (1 - share)) / n + (Z * Z) / (4 * n * n))) / (1 + (Z * Z) / n);
+    (z * Math.sqrt((share * (1 - share)) / n + (z * z) / (4 * n * n))) / (1 + (z * z) / n);
   return {
     value: share,
     low: Math.min(share, Math.max(0, middle - half)),

@@ -232,6 +232,38 @@ export type Device = z.infer<typeof DeviceSchema>;
 
 export const DevicesSchema = z.object({ v: version, devices: z.array(DeviceSchema) });
 
+/** How far a release has spread among the nodes of its cohort. */
+export const RolloutInfoSchema = z.object({
+  release: count,
+  model: modelName,
+  purpose: z.enum(["release", "rollback"]),
+  cohort: z.string().max(64),
+  state: z.enum(["spreading", "paused", "done", "rolled-back"]),
+  /** Why it went back. */
+  reason: z.string().max(400).nullable(),
+  /** The canary is 1. */
+  wave: z.int().min(1),
+  /** What each may hold of the nodes that are there now and can hold it. */
+  waves: z.array(z.object({ share, nodes: count })),
+  /** By what they have said; `first` wait to go first, by an operator's word. */
+  nodes: z.object({
+    known: count,
+    offered: count,
+    activated: count,
+    confirmed: count,
+    failed: count,
+    withheld: count,
+    first: count,
+  }),
+  /** Of nodes that run it, since the rollout began; null before the first trusted audit. */
+  audits: count,
+  agreement: share.nullable(),
+  expected_agreement: share,
+  windows: count,
+  offload_ratio: share,
+});
+export type RolloutInfo = z.infer<typeof RolloutInfoSchema>;
+
 /** `<base>/bridge/info`, retained: what this gateway is and where the loop stands. */
 export const BridgeInfoSchema = z.object({
   v: version,
@@ -251,6 +283,8 @@ export const BridgeInfoSchema = z.object({
   release: z.object({ sequence: count, model: modelName.nullable() }),
   /** Every model that nodes of a cohort run. */
   cohorts: z.array(CohortAuditSchema).default([]),
+  /** The release of each cohort; none before the first. */
+  rollouts: z.array(RolloutInfoSchema).default([]),
 });
 export type BridgeInfo = z.infer<typeof BridgeInfoSchema>;
 
@@ -265,6 +299,8 @@ export const BRIDGE_EVENTS = [
   "release-published",
   "canary-started",
   "wave-started",
+  "rollout-paused",
+  "rollout-resumed",
   "release-done",
   "rolled-back",
   "release-outcome",

@@ -12,14 +12,16 @@
 
 import { z } from "zod";
 import { LIMITS } from "./limits.ts";
-import { PUBLIC_VERSION } from "./public.ts";
-import type { TopicBase } from "./topics.ts";
+import { AuditSchema, PUBLIC_VERSION, RolloutInfoSchema } from "./public.ts";
+import { isNodeId, type TopicBase } from "./topics.ts";
 
 /** One request: what one MQTT packet holds, with room for the topic and properties. */
 export const REQUEST_BYTES_MAX = LIMITS.packetBytes - 4 * 1024;
 /** What a client may be told of itself again; an UUID has 36 characters. */
 const TRANSACTION_MAX = 64;
 const TEXT_MAX = 400;
+/** What the JSON Schema says of a node's name; that some are reserved it cannot. */
+const NODE_PATTERN = "^[a-z0-9][a-z0-9_-]{0,63}$";
 
 export const TransactionSchema = z.union([z.string().max(TRANSACTION_MAX), z.int()]);
 export type Transaction = z.infer<typeof TransactionSchema>;
@@ -39,6 +41,17 @@ export type RequestSpec = {
 };
 
 const count = z.int().min(0);
+const modelName = z.string().regex(/^[0-9a-f]{16}$/, "is no model's name: 16 hex digits");
+const nodeName = z.string().refine(isNodeId, "is no node's name").meta({ pattern: NODE_PATTERN });
+/** Base64 of RFC 4648, section 4, with padding. */
+const bytes = z.base64().max(REQUEST_BYTES_MAX);
+/** How long a join code is good: to a week, for collars that are posted. */
+const minutes = z
+  .int()
+  .min(1)
+  .max(7 * 24 * 60);
+const release = z.object({ release: count, model: modelName });
+const rollout = z.object({ rollout: RolloutInfoSchema });
 
 /** By name, which is also the topic's and the path's end. */
 export const REQUESTS = {
@@ -64,6 +77,155 @@ export const REQUESTS = {
     changes: false,
     request: asks({}),
     data: z.object({ settings: z.record(z.string(), z.unknown()) }),
+  },
+  "models/list": {
+    summary: "Models and releases of the registry, rollouts, and what audits say of each model.",
+    changes: false,
+    request: asks({}),
+    data: z.object({
+      models: z.array(
+        z.object({
+          model: modelName,
+          bytes: count,
+          cohort: z.string(),
+          exits: count,
+          /** Whether a distillation can go on from it. */
+          floats: z.boolean(),
+          releases: z.array(count),
+          /** Of all nodes that ever ran it; null before the first trusted audit. */
+          audit: AuditSchema.nullable(),
+        }),
+      ),
+      releases: z.array(
+        release.extend({
+          purpose: z.enum(["release", "rollback"]),
+          cohort: z.string(),
+          created: count,
+        }),
+      ),
+      rollouts: z.array(RolloutInfoSchema),
+    }),
+  },
+  "models/push": {
+    summary:
+      "Makes a release of a container, or of a model of the registry, and begins its rollout.",
+    changes: true,
+    request: asks({
+      /** One of the two: a container, or the name of one that is in the registry. */
+      container: bytes.optional(),
+      model: modelName.optional(),
+      /** The ONNX file of the float weights; without it nothing can be distilled from the model. */
+      student: bytes.optional(),
+    }).refine(({ container, model }) => (container === undefined) !== (model === undefined), {
+      message: "needs either a container or a model",
+    }),
+    data: rollout,
+  },
+  "models/install": {
+    summary: "Has a node go first in the present rollout, as far as its waves have room.",
+    changes: true,
+    request: asks({ node: nodeName }),
+    data: z.object({
+      node: z.string(),
+      release: count,
+      /** It runs it, was offered it, gets it when it is heard, in a later wave, or after the pause. */
+      turn: z.enum(["runs-it", "offered", "now", "next-wave", "paused"]),
+    }),
+  },
+  "models/rollback": {
+    summary: "Goes back to the model of before, on all nodes, by a new signed release.",
+    changes: true,
+    request: asks({}),
+    data: rollout,
+  },
+  "rollout/pause": {
+    summary: "Offers the release to no further node, until it is resumed.",
+    changes: true,
+    request: asks({}),
+    data: rollout,
+  },
+  "rollout/resume": {
+    summary: "Lets a rollout go on.",
+    changes: true,
+    request: asks({}),
+    data: rollout,
+  },
+  "rollout/abort": {
+    summary: "Ends a rollout that spreads, and goes back on the nodes that have it.",
+    changes: true,
+    request: asks({}),
+    data: rollout,
+  },
+  "distil/start": {
+    summary: "Distils now, from the answers that are there.",
+    changes: true,
+    request: asks({}),
+    data: z.object({ labels: count }),
+  },
+  "distil/stop": {
+    summary: "Ends a distillation that runs, and begins none until it is started.",
+    changes: true,
+    request: asks({}),
+    data: z.object({ ended: z.boolean() }),
+  },
+  "nodes/list": {
+    summary: "Nodes that have credentials, and join codes that are open.",
+    changes: false,
+    request: asks({}),
+    data: z.object({
+      nodes: z.array(
+        z.object({
+          node: z.string(),
+          created: count,
+          changed: count,
+          password: z.boolean(),
+          certificate: z.string().nullable(),
+          online: z.boolean(),
+        }),
+      ),
+      codes: z.array(
+        z.object({ label: z.string(), node: z.string().nullable(), uses: count, expires: count }),
+      ),
+    }),
+  },
+  "nodes/add": {
+    summary: "Makes a join code, for one name or for any.",
+    changes: true,
+    request: asks({
+      node: nodeName.optional(),
+      uses: z.int().min(1).max(10_000).optional(),
+      minutes: minutes.optional(),
+    }),
+    data: z.object({
+      /** Told here and kept nowhere. */
+      code: z.string(),
+      label: z.string(),
+      node: z.string().nullable(),
+      uses: count,
+      expires: count,
+    }),
+  },
+  "nodes/revoke": {
+    summary: "Takes a node's credentials away, or closes a join code by its label.",
+    changes: true,
+    request: asks({ name: z.string().min(1).max(LIMITS.nodeIdBytes) }),
+    data: z.object({ name: z.string(), codes: count, node: z.boolean() }),
+  },
+  "nodes/rotate": {
+    summary: "Gives a node a new password, or a join code by which it fetches one.",
+    changes: true,
+    request: asks({
+      node: nodeName,
+      code: z.boolean().optional(),
+      minutes: minutes.optional(),
+    }),
+    data: z.object({
+      node: z.string(),
+      password: z.string().nullable(),
+      code: z.string().nullable(),
+      label: z.string().nullable(),
+      expires: count.nullable(),
+    }),
   },
 } as const satisfies Readonly<Record<string, RequestSpec>>;
 

@@ -1,0 +1,62 @@
+/** One occasion to distil: waiting for its answers to be on disk, and what is said of what came of it. */
+
+import { wilson } from "../src/gate/audit-counts.ts";
+import type { DistilReport } from "./distil.ts";
+import type { LabelChoice } from "./distil-labels.ts";
+import type { FreshAnswer } from "./distil-trigger.ts";
+import { budgetShare } from "./release-desk.ts";
+import type { Expectation } from "./rollout.ts";
+import type { RunningGateway } from "./run-gateway.ts";
+
+/** A commit takes 50 ms; a full disk takes as long as somebody needs to make room. */
+const COMMIT_WAIT_MS = 50;
+const COMMIT_WAITS = 100;
+
+export const NO_FLOATS =
+  "the present student was pushed without its float weights, from which a distillation goes on";
+
+/** News of an answer comes before the answer is on disk, by one group commit. */
+export async function committed(
+  gateway: Pick<RunningGateway, "labels"> | undefined,
+  fresh: readonly FreshAnswer[],
+): Promise<void> {
+  const newest = Math.max(0, ...fresh.map((answer) => answer.offloadId));
+  for (let wait = 0; wait < COMMIT_WAITS; wait++) {
+    const [row] = gateway?.labels().softLabels({ limit: 1, afterId: newest - 1 }) ?? [];
+    if (row !== undefined) return;
+    await new Promise((resolve) => setTimeout(resolve, COMMIT_WAIT_MS));
+  }
+}
+
+/** The least that nodes that run a candidate must show, by what was measured of it. */
+export function expectationOf(
+  candidate: { readonly container: Uint8Array; readonly report: DistilReport },
+  canaryChance: number,
+): Expectation {
+  const { container, report } = candidate;
+  const share = report.offloadShare + canaryChance;
+  return {
+    agreement: leastAgreement(report),
+    offloadShare: Math.min(budgetShare(container), share),
+  };
+}
+
+export function finishedText({ before, after }: DistilReport, fit: string): string {
+  const percent = (part: number): string => `${(100 * part).toFixed(0)} %`;
+  return (
+    `agreement with the teacher ${percent(before.agreement)} -> ${percent(after.agreement)}, ` +
+    `anchor set ${percent(before.anchorAccuracy)} -> ${percent(after.anchorAccuracy)}` +
+    (fit === "" ? "" : `; ${fit}`)
+  );
+}
+
+export function leftOutText(labels: LabelChoice): string {
+  const parts = Object.entries(labels.leftOut).filter(([, count]) => count > 0);
+  return parts.map(([reason, count]) => `${count} ${reason}`).join(", ") || "none left out";
+}
+
+/** One standard error below what was measured on the held-out labels: twenty of twenty are no promise
+ * of all. */
+function leastAgreement({ after, heldOutLabels }: DistilReport): number {
+  return wilson(after.agreement, Math.max(1, heldOutLabels), 1).low;
+}
