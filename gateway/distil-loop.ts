@@ -69,7 +69,7 @@ export class DistilLoop {
   #toldShare = 0;
   #trusted = true;
   #stopped = false;
-  /** An operator wants a distillation now, or none. */
+  // An operator wants a distillation now, or none.
   #asked = false;
   #interrupted = false;
   #releaseChance: number | undefined;
@@ -129,9 +129,9 @@ export class DistilLoop {
 
   /** Begins a distillation from what there is, by an operator's word. Returns from how many answers. */
   #begin(): number {
-    const isSpreading = this.#rollout?.state === "spreading";
     const trusted = this.#fresh.filter((answer) => answer.trusted).length;
-    const least = this.#settings.trigger.labelsLeast;
+    const { labelsLeast: least } = this.#settings.trigger;
+    const isSpreading = this.#rollout?.state === "spreading";
     refuseToBegin({ isWorking: this.#isWorking, isSpreading, trusted, least });
     this.#saveProgress({ ...this.#progress, held: false });
     this.#asked = true;
@@ -142,12 +142,11 @@ export class DistilLoop {
 
   /** Ends a running distillation and begins none until an operator says so. */
   #hold(): boolean {
-    const wasWorking = this.#isWorking;
     this.#saveProgress({ ...this.#progress, held: true });
-    this.#interrupted = wasWorking;
+    this.#interrupted = this.#isWorking;
     void this.#distiller.stop();
     if (this.#rollout?.state !== "spreading") this.#tell("idle", null, HELD_NOTE);
-    return wasWorking;
+    return this.#interrupted;
   }
 
   #saveProgress(progress: LoopProgress): void {
@@ -181,12 +180,12 @@ export class DistilLoop {
   }
 
   #look(): void {
-    if (this.#isWorking || this.#rollout?.state === "spreading" || this.#stopped) return;
-    if (this.#progress.held) return;
+    if (this.#isWorking || this.#rollout?.state === "spreading") return;
+    if (this.#stopped || this.#progress.held) return;
     const nowMs = Date.now();
-    const { lastDistilMs } = this.#progress;
+    const asked = { asked: this.#asked, lastDistilMs: this.#progress.lastDistilMs };
     const decision = decideDistillation(
-      { alarms: this.#alarms, fresh: this.#fresh, lastDistilMs, asked: this.#asked },
+      { alarms: this.#alarms, fresh: this.#fresh, ...asked },
       this.#settings.trigger,
       nowMs,
     );
@@ -265,7 +264,7 @@ export class DistilLoop {
       },
       (stage, share) => this.#tellProgress(stage, share),
     );
-    // Interrupted: the answers stay fresh, and the next start begins again.
+    // Ended early: the answers stay fresh, and the next start begins again.
     if (this.#stopped) return;
     if (this.#interrupted) return this.#tell("idle", null, HELD_NOTE);
     if (end.kind === "failed") {

@@ -49,6 +49,8 @@ export type NodeState = {
   readonly verdicts: Map<string, Verdict>;
   /** What `<base>/<node>/state` said last; empty for nothing. */
   toldState: string;
+  /** Chunks of a release that it lacks, and the most that it has lacked. */
+  fetching: { readonly sequence: number; readonly missing: number; readonly most: number } | null;
   /** Frames refused since the start; a line in the log at 1, 2, 4, 8 … */
   refused: number;
 };
@@ -222,6 +224,7 @@ function newNode(row: NodeRow): NodeState {
     told: null,
     verdicts: new Map(),
     toldState: "",
+    fetching: null,
     refused: 0,
   };
 }

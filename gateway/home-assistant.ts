@@ -5,11 +5,13 @@
  * Device-based discovery (home-assistant.io, integrations/mqtt, "Device discovery payload"), with the
  * long names of all keys. Configurations are told when the link opens, when a node says hello, and
  * again when Home Assistant says that it is there: after a pause that differs from gateway to gateway,
- * and a few at a time, so that a herd does not arrive in one burst. Nothing here is a command: a
- * release reaches a node by its rollout.
+ * and a few at a time, so that a herd does not arrive in one burst. The one command is to install a
+ * release, which is the request `models/install`: the node goes first where its wave has room, and
+ * nobody's button makes a canary larger.
  */
 
 import type { NodeId } from "../src/wire/messages.ts";
+import { requestTopic } from "../src/wire/requests.ts";
 import { bridgeTopic, nodeTopic, type TopicBase } from "../src/wire/topics.ts";
 import type { GatewayEffect, GatewayState, NodeState } from "./gateway-state.ts";
 import { silenceMsOf } from "./presence.ts";
@@ -135,17 +137,25 @@ function nodeConfig(state: GatewayState, { row }: NodeState): Component {
         entity_category: "diagnostic",
         ...percent,
       }),
-      component("model", "Model", {
-        platform: "update",
-        state_topic: told,
-        value_template:
-          "{{ {'installed_version': 'release ' ~ value_json.release, " +
-          "'latest_version': 'release ' ~ value_json.latest_release, " +
-          "'in_progress': value_json.updating} | to_json }}",
-        title: "Model",
-        entity_category: "diagnostic",
-      }),
+      component("model", "Model", modelUpdate(base, row.node)),
     ]),
+  };
+}
+
+/** `MQTT_JSON_UPDATE_SCHEMA` of Home Assistant's update.py is what the template makes. */
+function modelUpdate(base: TopicBase, node: NodeId): Component {
+  return {
+    platform: "update",
+    state_topic: nodeTopic(base, node, "state"),
+    value_template:
+      "{{ {'installed_version': 'release ' ~ value_json.release, " +
+      "'latest_version': 'release ' ~ value_json.latest_release, " +
+      "'in_progress': value_json.updating, " +
+      "'update_percentage': value_json.update_percentage} | to_json }}",
+    title: "Model",
+    command_topic: requestTopic(base, "models/install"),
+    payload_install: JSON.stringify({ node }),
+    entity_category: "diagnostic",
   };
 }
 

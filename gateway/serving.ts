@@ -166,8 +166,19 @@ export function onWant(state: GatewayState, node: NodeId, want: Want): GatewayEf
     const fields = { node, release: want.releaseSequence, model: want.modelId, reason: refusal };
     return [{ kind: "log", level: "warning", message: "chunks refused", fields }];
   }
-  const indices = chunksOfWant(want).slice(0, CHUNKS_PER_WANT);
+  const wanted = chunksOfWant(want);
+  noteFetching(state, node, want.releaseSequence, wanted.length);
+  const indices = wanted.slice(0, CHUNKS_PER_WANT);
   return [{ kind: "chunks", node, sequence: want.releaseSequence, indices }];
+}
+
+/** A node that starts to fetch lacks all of it. */
+function noteFetching(state: GatewayState, id: NodeId, sequence: number, missing: number): void {
+  const node = state.nodes.get(id);
+  if (node === undefined) return;
+  const before = node.fetching?.sequence === sequence ? node.fetching.most : 0;
+  node.fetching = { sequence, missing, most: Math.max(before, missing) };
+  state.devicesChanged = true;
 }
 
 function whyNot(serving: Serving | undefined, node: NodeId, want: Want): string | undefined {

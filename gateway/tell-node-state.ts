@@ -11,6 +11,7 @@ export function tellNodeState(state: GatewayState, node: NodeState): GatewayEffe
   const withheld = rollout?.unfit[row.node]?.reason ?? null;
   // What is withheld from a node is not to be had.
   const offered = withheld === null ? (rollout?.sequence ?? 0) : 0;
+  const updating = rollout?.nodes[row.node]?.status === "offered";
   const told: NodeStateMessage = {
     v: PUBLIC_VERSION,
     node: row.node,
@@ -20,7 +21,8 @@ export function tellNodeState(state: GatewayState, node: NodeState): GatewayEffe
     model: row.modelId,
     release: row.releaseSequence,
     latest_release: Math.max(offered, row.releaseSequence),
-    updating: rollout?.nodes[row.node]?.status === "offered",
+    updating,
+    update_percentage: updating ? percentOf(node, rollout?.sequence) : null,
     alarm: row.alarm,
     withheld,
   };
@@ -29,6 +31,12 @@ export function tellNodeState(state: GatewayState, node: NodeState): GatewayEffe
   node.toldState = json;
   const topic = nodeTopic(state.settings.base, row.node, "state");
   return [{ kind: "tell", topic, json, qos: 1, retain: true }];
+}
+
+/** Null before it has asked for anything. */
+function percentOf({ fetching }: NodeState, sequence: number | undefined): number | null {
+  if (fetching === null || fetching.sequence !== sequence) return null;
+  return Math.round(100 * (1 - fetching.missing / Math.max(1, fetching.most)));
 }
 
 function rounded(value: number): number {

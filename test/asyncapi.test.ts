@@ -22,7 +22,8 @@ import { DAY_MS, dayStart, HOUR_MS } from "../src/behaviour/budget.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
 import { prng } from "../src/prng.ts";
 import { cohortOf } from "../src/signal/profile.ts";
-import { JOIN_TOPICS, PUBLIC_TOPICS } from "../src/wire/public-topics.ts";
+import { PUBLIC_TOPICS, REQUEST_TOPICS } from "../src/wire/public-topics.ts";
+import { REQUEST_NAMES } from "../src/wire/requests.ts";
 import { nodeId } from "../src/wire/topics.ts";
 import { AsyncApiSchema, referencesOf, resolve } from "./asyncapi-rules.ts";
 import {
@@ -111,14 +112,17 @@ describe("the AsyncAPI document", () => {
       retain: retained === "yes",
       qos: Number(qos),
     }));
-    const others = new Set(["join-request", "join-response", "node-up", "node-down"]);
+    const asked = REQUEST_TOPICS.map(({ channel }) => channel);
+    const others = new Set(["join-request", "join-response", "node-up", "node-down", ...asked]);
     expect(channels().filter(({ name }) => !others.has(name))).toMatchObject(documented);
     expect(documented).toHaveLength(PUBLIC_TOPICS.length);
-    for (const { name, address } of channels().filter((one) => others.has(one.name))) {
+    for (const name of REQUEST_NAMES) expect(TOPICS, name).toContain(`\n| \`${name}\` |`);
+    const named = channels().filter(({ name }) => others.has(name) && !asked.includes(name));
+    for (const { name, address } of named) {
       const written = address.replace("{client}", "<client id>").replace(/\{(\w+)\}/g, "<$1>");
       expect(TOPICS, name).toContain(`\`${written}\``);
     }
-    expect(channels()).toHaveLength(documented.length + JOIN_TOPICS.length + 2);
+    expect(channels()).toHaveLength(documented.length + others.size);
   });
 });
 

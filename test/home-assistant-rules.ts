@@ -61,15 +61,29 @@ const sensor = z
     message: "a battery is told in percent",
   });
 
-const update = z.strictObject({
-  ...entity,
-  platform: z.literal("update"),
+const update = z
+  .strictObject({
+    ...entity,
+    platform: z.literal("update"),
+    title: text.optional(),
+    device_class: z.literal("firmware").optional(),
+    latest_version_topic: topic.optional(),
+    latest_version_template: template.optional(),
+    command_topic: topic.optional(),
+    payload_install: text.optional(),
+  })
+  // update.py offers the button where there is a command topic, and publishes the payload there.
+  .refine((one) => (one.command_topic === undefined) === (one.payload_install === undefined), {
+    message: "a command and what it says go together",
+  });
+
+/** `MQTT_JSON_UPDATE_SCHEMA` of update.py: what a template makes of the state. */
+export const UpdateStateSchema = z.strictObject({
+  installed_version: text,
+  latest_version: text,
   title: text.optional(),
-  device_class: z.literal("firmware").optional(),
-  latest_version_topic: topic.optional(),
-  latest_version_template: template.optional(),
-  command_topic: topic.optional(),
-  payload_install: text.optional(),
+  in_progress: z.boolean(),
+  update_percentage: z.number().min(0).max(100).nullable(),
 });
 
 export const DiscoverySchema = z.strictObject({

@@ -5,7 +5,8 @@ import { connectAsync } from "mqtt";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
 import { NodeStateSchema } from "../src/wire/public.ts";
-import { DISCOVERY_TOPIC, DiscoverySchema } from "./home-assistant-rules.ts";
+import { REQUESTS, requestTopic } from "../src/wire/requests.ts";
+import { DISCOVERY_TOPIC, DiscoverySchema, UpdateStateSchema } from "./home-assistant-rules.ts";
 import {
   base,
   cattle,
@@ -62,6 +63,20 @@ const configsOf = (lines: readonly string[]): Map<string, unknown> =>
 const fieldsOf = (template: string): string[] =>
   [...template.matchAll(/value_json\.([a-z_]+)/g)].map((match) => match[1] ?? "");
 
+/** The one kind of template that makes an object: names in quotes, fields, texts put together by `~`. */
+function rendered(template: string, payload: object): unknown {
+  const inside = /^\{\{ \{(.*)\} \| to_json \}\}$/.exec(template)?.[1] ?? "";
+  const pairs = inside.split(", ").map((pair) => {
+    const [, name = "", value = ""] = /^'(\w+)': (.*)$/.exec(pair) ?? [];
+    const parts = value.split(" ~ ").map((part) => {
+      const field = /^value_json\.(\w+)$/.exec(part)?.[1];
+      return field === undefined ? part.slice(1, -1) : (payload as Record<string, unknown>)[field];
+    });
+    return [name, parts.length === 1 ? parts[0] : parts.join("")] as const;
+  });
+  return Object.fromEntries(pairs);
+}
+
 describe.skipIf(!mosquitto)("discovery", () => {
   it("is one valid configuration for each node and the gateway, told again at its birth", async () => {
     const yaml = "broker: { port: 0 }\ndata_directory: on";
@@ -83,7 +98,15 @@ describe.skipIf(!mosquitto)("discovery", () => {
       expire_after: 300,
       state_topic: `${base}/collar-1/behaviour`,
     });
-    expect(config.components.model).toMatchObject({ platform: "update" });
+    const { model } = config.components;
+    expect(model).toMatchObject({
+      platform: "update",
+      command_topic: requestTopic(base, "models/install"),
+    });
+    const pressed: unknown = JSON.parse(
+      (model as { payload_install?: string }).payload_install ?? "",
+    );
+    expect(REQUESTS["models/install"].request.parse(pressed)).toEqual({ node: "collar-1" });
     expect(config.device.via_device).toBe("bellwether_bridge");
     expect(configsOf(first.lines).has("homeassistant/device/bellwether_bridge/config")).toBe(true);
     await until("a state", () => first.lines.some((line) => line.includes("/collar-1/state ")));
@@ -96,6 +119,12 @@ describe.skipIf(!mosquitto)("discovery", () => {
     );
     expect(read).toContain("battery");
     expect(Object.keys(told)).toEqual(expect.arrayContaining(read));
+    expect(UpdateStateSchema.parse(rendered(model?.value_template ?? "", told))).toEqual({
+      installed_version: "release 0",
+      latest_version: "release 0",
+      in_progress: false,
+      update_percentage: null,
+    });
     first.child.kill();
 
     // A reader that may say that a Home Assistant is there, and no more.

@@ -12,8 +12,8 @@ import {
   type JsonSchema,
   type JsonTopic,
   PAYLOADS,
-  type PayloadName,
   PUBLIC_TOPICS,
+  REQUEST_TOPICS,
   payloadSchema,
 } from "./public-topics.ts";
 import { PUBLIC_VERSION } from "./public.ts";
@@ -71,8 +71,8 @@ const FRAME_DESCRIPTION =
 
 /** The whole document. The same for the same sources: no time and no machine is in it. */
 export function asyncApiDocument(): JsonSchema {
-  const topics = [...PUBLIC_TOPICS, ...JOIN_TOPICS];
-  const names = Object.keys(PAYLOADS) as PayloadName[];
+  const topics = [...PUBLIC_TOPICS, ...JOIN_TOPICS, ...REQUEST_TOPICS];
+  const names = Object.keys(PAYLOADS);
   return {
     asyncapi: "3.0.0",
     info: {
@@ -130,7 +130,8 @@ function frameChannel({ address, summary, kinds }: Plane): JsonSchema {
 
 function jsonOperation(topic: JsonTopic): JsonSchema {
   const { channel, payload } = topic;
-  const answer = channel === "join-request" ? "join-response" : undefined;
+  const isAsked = topic.action === "receive";
+  const answer = isAsked ? channel.replace("request", "response") : undefined;
   return {
     ...operation(topic, topic.retained),
     messages: [{ $ref: `#/channels/${channel}/messages/${payload}` }],
@@ -155,7 +156,7 @@ function operation(
   };
 }
 
-function jsonMessage(name: PayloadName): JsonSchema {
+function jsonMessage(name: string): JsonSchema {
   return {
     name,
     contentType: "application/json",

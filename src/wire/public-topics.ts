@@ -6,6 +6,7 @@
  */
 
 import { z } from "zod";
+import { assert } from "../assert.ts";
 import { JoinResponseSchema } from "./join.ts";
 import {
   AlertSchema,
@@ -21,6 +22,15 @@ import {
   NodeStateSchema,
   PUBLIC_VERSION,
 } from "./public.ts";
+import {
+  REQUEST_NAMES,
+  REQUESTS,
+  type RequestName,
+  requestTopic,
+  responseSchema,
+  responseTopic,
+} from "./requests.ts";
+import type { TopicBase } from "./topics.ts";
 
 export type JsonSchema = { readonly [key: string]: unknown };
 
@@ -30,7 +40,7 @@ export type JsonTopic = {
   /** With `{base}`, `{node}` or `{group}` where a name stands. */
   readonly address: string;
   /** A name in `PAYLOADS`. */
-  readonly payload: PayloadName;
+  readonly payload: string;
   /** By the gateway: it tells, or it is told. */
   readonly action: "send" | "receive";
   readonly retained: boolean;
@@ -39,7 +49,7 @@ export type JsonTopic = {
 };
 
 /** Every payload by its name, which is also the name of its file. */
-export const PAYLOADS = {
+export const PAYLOADS: Readonly<Record<string, z.ZodType>> = {
   behaviour: BehaviourSchema,
   event: EventSchema,
   state: NodeStateSchema,
@@ -53,8 +63,13 @@ export const PAYLOADS = {
   "bridge-event": BridgeEventSchema,
   "join-request": z.object({ v: z.literal(1) }),
   "join-response": JoinResponseSchema,
-} as const;
-export type PayloadName = keyof typeof PAYLOADS;
+  ...Object.fromEntries(
+    REQUEST_NAMES.flatMap((name) => [
+      [payloadOf("request", name), REQUESTS[name].request],
+      [payloadOf("response", name), responseSchema(name)],
+    ]),
+  ),
+};
 
 const TOLD = { action: "send", qos: 1 } as const;
 const RETAINED = { ...TOLD, retained: true } as const;
@@ -168,12 +183,39 @@ export const JOIN_TOPICS: readonly JsonTopic[] = [
   },
 ];
 
+/** What operators ask for, and the answers, which readers do not hear. */
+export const REQUEST_TOPICS: readonly JsonTopic[] = REQUEST_NAMES.flatMap((name) => [
+  {
+    channel: payloadOf("request", name),
+    address: requestTopic("{base}" as TopicBase, name),
+    payload: payloadOf("request", name),
+    action: "receive",
+    retained: false,
+    qos: 1,
+    summary: REQUESTS[name].summary,
+  },
+  {
+    channel: payloadOf("response", name),
+    address: responseTopic("{base}" as TopicBase, name),
+    payload: payloadOf("response", name),
+    ...PASSING,
+    summary: `The answer to ${name}, with its transaction.`,
+  },
+]);
+
+/** `request-models-push`: a name without slashes. */
+function payloadOf(step: "request" | "response", name: RequestName): string {
+  return `${step}-${name.replace("/", "-")}`;
+}
+
 /**
  * A payload's JSON Schema, draft-07: what AsyncAPI takes without a word, and what validators in small
  * languages know. Fields that it does not know are allowed, as readers must ignore them.
  */
-export function payloadSchema(name: PayloadName): JsonSchema {
-  const { $schema: _, ...schema } = z.toJSONSchema(PAYLOADS[name], {
+export function payloadSchema(name: string): JsonSchema {
+  const payload = PAYLOADS[name];
+  assert(payload !== undefined, `${name} is a payload`);
+  const { $schema: _, ...schema } = z.toJSONSchema(payload, {
     target: "draft-7",
     // As a reader takes it: no field is forbidden, and one with a default may be missing.
     io: "input",
@@ -182,7 +224,7 @@ export function payloadSchema(name: PayloadName): JsonSchema {
 }
 
 /** The same as a file of its own. */
-export function payloadSchemaFile(name: PayloadName): JsonSchema {
+export function payloadSchemaFile(name: string): JsonSchema {
   return {
     $schema: "http://json-schema.org/draft-07/schema#",
     $id: `urn:bellwether:topics:${PUBLIC_VERSION}:${name}`,

@@ -75,6 +75,9 @@ export const NodeStateSchema = z.object({
   latest_release: count,
   /** It was offered that release and has not answered. */
   updating: z.boolean(),
+  /** Of what it first asked for of that release, while it fetches it; null otherwise, and from a
+   * gateway that does not tell. */
+  update_percentage: z.int().min(0).max(100).nullable().default(null),
   alarm: z.boolean(),
   withheld: z.enum(UNFIT_REASONS).nullable(),
 });

@@ -1,0 +1,268 @@
+/**
+ * Releases by an operator's word, on a real gateway with its loop and simulated nodes over MQTT: a
+ * model that is pushed is activated, one that is taken back is replaced by the one before, a canary
+ * ends when it is told to, and what makes no sense is refused and changes nothing.
+ */
+
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { connectAsync, type MqttClient } from "mqtt";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { factoryStudent } from "../cli/open-gateway.ts";
+import { type Fleet, startFleet } from "../device-sim/fleet.ts";
+import { createHerd } from "../device-sim/herd.ts";
+import { mqttLinks } from "../device-sim/mqtt-link.ts";
+import { COLLAR } from "../device-sim/node-settings.ts";
+import { parseConfig } from "../gateway/config.ts";
+import { type OpenTeacher, openOnnxTeacher } from "../gateway/onnx-teacher.ts";
+import { gatewayCrypto, openReleaseKeys } from "../gateway/release-keys.ts";
+import { type LoopGateway, startLoopGateway } from "../gateway/start-loop.ts";
+import { readShippedEmulator } from "../recordings/shipped-emulator.ts";
+import { chooseEngine } from "../src/engine/choose-engine.ts";
+import { plainRecipe, recipeFor } from "../src/learn/recipes.ts";
+import { prng } from "../src/prng.ts";
+import { cohortOf } from "../src/signal/profile.ts";
+import {
+  type RequestName,
+  requestTopic,
+  responseSchema,
+  responseTopic,
+} from "../src/wire/requests.ts";
+import { modelIdOf } from "../src/wire/topics.ts";
+import { base, removeFolder, temporaryFolder, until } from "./gateway-kit.ts";
+import { sampleContainer } from "./node-world.ts";
+import { cattle, turningAnchor } from "./turning-herd.ts";
+
+const factory = factoryStudent(cattle, "plain");
+const better = factoryStudent(cattle, "default");
+const idOf = (container: Uint8Array) => modelIdOf(gatewayCrypto.sha256(container));
+const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
+const better64 = base64(better.container);
+
+let folder: string;
+let teacher: OpenTeacher;
+let open: LoopGateway;
+let fleet: Fleet | undefined;
+let operator: MqttClient;
+let token = "";
+let diary: { type: string; message: string }[];
+let answers: { topic: string; body: Record<string, unknown> }[];
+
+/** @param audits that each stage needs; more than come in a test keep it in its canary */
+async function start(audits: number): Promise<void> {
+  const yaml = `
+data_directory: data
+broker: { port: 0, packets_per_second: 5000, packets_burst: 10000 }
+http: { enabled: false }
+releases: { soak_minutes: 0, audits_least: ${audits}, windows_least: 60 }
+`;
+  const recipe = plainRecipe(recipeFor(cattle));
+  open = await startLoopGateway({
+    config: parseConfig(yaml, path.join(folder, "gateway.yaml"), {
+      BELLWETHER_CONFIG_METRICS_ENABLED: "false",
+    }),
+    profile: cattle,
+    teacher,
+    anchor: turningAnchor(),
+    factory,
+    augmentation: {
+      teacher: recipe.teacher.augmentation,
+      student: recipe.student.options.augmentation,
+    },
+    trigger: { labelsWanted: 1_000_000, labelsCount: 1_000_000, patienceMs: 1e9 },
+    seed: 1,
+    log: () => undefined,
+  });
+  // Made at the first start of a data directory, and told that once.
+  token = (await open.gateway.beginOperator()) ?? token;
+  operator = await connectAsync(open.gateway.url, { username: "operator", password: token });
+  diary = [];
+  answers = [];
+  operator.on("message", (topic, payload) => {
+    const body = JSON.parse(payload.toString()) as Record<string, unknown>;
+    if (topic === `${base}/bridge/event`) diary.push(body as (typeof diary)[number]);
+    else answers.push({ topic, body });
+  });
+  await operator.subscribeAsync([responseTopic(base, "#"), `${base}/bridge/event`], { qos: 1 });
+}
+
+async function herd(nodes: number): Promise<void> {
+  const { publicKey } = openReleaseKeys(path.join(folder, "data", "keys"));
+  fleet = await startFleet({
+    nodes: createHerd({
+      profile: cattle,
+      nodes,
+      seed: 1,
+      signal: { kind: "emulator", parameters: await readShippedEmulator("cattle") },
+      factory: () => factory.container,
+      turns: [],
+    }),
+    seed: 1,
+    settings: { ...COLLAR, publicKeys: [publicKey] },
+    engine: chooseEngine(),
+    openLink: mqttLinks({ url: open.gateway.url, base, random: prng(1, "links") }),
+    storageDir: null,
+    speed: 50,
+  });
+  await until("all are known", () => known().length === nodes, 30_000);
+}
+
+const known = () => open.gateway.nodes().filter(({ cohort }) => cohort !== "");
+const running = (container: Uint8Array) =>
+  known().filter(({ modelId }) => modelId === idOf(container)).length;
+
+let asked = 0;
+
+async function ask(name: RequestName, request: object = {}): Promise<Record<string, unknown>> {
+  asked += 1;
+  const transaction = asked;
+  const payload = JSON.stringify({ ...request, transaction });
+  await operator.publishAsync(requestTopic(base, name), payload, { qos: 1 });
+  const find = () => answers.find(({ body }) => body.transaction === transaction);
+  await until(`an answer to ${name}`, () => find() !== undefined);
+  const body = find()?.body ?? {};
+  expect(responseSchema(name).safeParse(body).success, JSON.stringify(body)).toBe(true);
+  return body;
+}
+
+beforeEach(async () => {
+  folder = temporaryFolder();
+  mkdirSync(path.join(folder, "data"));
+  teacher = await openOnnxTeacher("profiles/cattle/teacher.onnx", cattle);
+});
+
+afterEach(async () => {
+  await fleet?.stop();
+  fleet = undefined;
+  await operator.endAsync(true);
+  await open.stop();
+  await teacher.close();
+  removeFolder(folder);
+});
+
+describe("a model that is pushed", () => {
+  it("is activated by the nodes, and taken back by a new release of the one before", async () => {
+    await start(0);
+    await herd(4);
+    const pushed = await ask("models/push", {
+      container: better64,
+      student: base64(better.student),
+    });
+    expect(pushed).toMatchObject({
+      status: "ok",
+      data: { rollout: { release: 1, model: idOf(better.container), state: "spreading", wave: 1 } },
+    });
+    await until("all run it", () => running(better.container) === 4, 30_000);
+    await until("it is done", () => diary.some(({ type }) => type === "release-done"), 30_000);
+    expect(diary.find(({ type }) => type === "request")).toMatchObject({
+      message: `operator over MQTT: models/push: release 1, model ${idOf(better.container)}`,
+      release: 1,
+    });
+    const again = await ask("models/push", { container: better64 });
+    expect(again).toMatchObject({ status: "error", code: "model-current" });
+    const ended = await ask("rollout/abort");
+    expect(ended).toMatchObject({ status: "error", code: "rollout-over" });
+    const back = await ask("models/rollback");
+    expect(back).toMatchObject({
+      data: { rollout: { release: 2, model: idOf(factory.container), purpose: "rollback" } },
+    });
+    await until("all are back", () => running(factory.container) === 4, 30_000);
+    expect(await ask("models/rollback")).toMatchObject({ code: "rollback-of-rollback" });
+    const { data } = await ask("models/list");
+    expect(data).toMatchObject({
+      releases: [
+        { release: 1, purpose: "release" },
+        { release: 2, purpose: "rollback" },
+      ],
+    });
+    // One that is in the registry is pushed by its name.
+    const byName = await ask("models/push", { model: idOf(better.container) });
+    expect(byName).toMatchObject({ data: { rollout: { release: 3 } } });
+    await until("all run it again", () => running(better.container) === 4, 30_000);
+  }, 120_000);
+
+  it("that is not good for these nodes is refused, and leaves nothing behind", async () => {
+    await start(0);
+    const registry = path.join(folder, "data", "registry");
+    const files = () =>
+      ["models", "releases", "cohorts"].map((n) => readdirSync(path.join(registry, n)));
+    const before = files();
+    const damaged = Buffer.from(better.container);
+    damaged[damaged.length - 1] = (damaged.at(-1) ?? 0) ^ 1;
+    const foreign = sampleContainer(1, {
+      cohort: "goat/neck/10.00Hz/50x3",
+      classes: cattle.classes,
+    });
+    const others = sampleContainer(1, {
+      cohort: cohortOf(cattle),
+      classes: ["a", "b", "c"],
+    });
+    const refusals: readonly (readonly [object, string])[] = [
+      [{}, "request-invalid"],
+      [{ container: better64, model: idOf(better.container) }, "request-invalid"],
+      [{ container: "not base64!" }, "request-invalid"],
+      [{ model: "0123456789abcdef" }, "model-unknown"],
+      [{ container: base64(foreign) }, "model-cohort"],
+      [{ container: base64(others) }, "model-classes"],
+      [{ container: base64(factory.container) }, "model-current"],
+      [{ container: better64, student: base64(Buffer.from("no model")) }, "onnx-truncated"],
+    ];
+    for (const [request, code] of refusals) {
+      expect(await ask("models/push", request), code).toMatchObject({ status: "error", code });
+    }
+    const cut = await ask("models/push", { container: base64(damaged.subarray(0, 900)) });
+    expect(cut.status).toBe("error");
+    expect(files()).toEqual(before);
+    expect(diary.filter(({ type }) => type === "request")).toEqual([]);
+    for (const name of ["rollout/pause", "models/rollback"] as const) {
+      expect(await ask(name)).toMatchObject({ code: "rollout-none" });
+    }
+  }, 60_000);
+});
+
+describe("a canary", () => {
+  it("is held, goes on, and ends when it is told to, with nobody else having had it", async () => {
+    // Audits that never suffice: the canary stays a canary.
+    await start(10_000);
+    await herd(4);
+    await ask("models/push", { container: better64 });
+    await until("the canary runs it", () => running(better.container) === 1, 30_000);
+    expect(await ask("models/push", { container: better64 })).toMatchObject({
+      code: "rollout-spreading",
+    });
+    const others = known().filter(({ modelId }) => modelId === idOf(factory.container));
+    const node = others[0]?.node ?? "";
+    // The canary has room for one, which is taken: nobody's wish makes it larger.
+    expect(await ask("models/install", { node })).toMatchObject({ data: { turn: "next-wave" } });
+    expect(await ask("models/install", { node: "nobody" })).toMatchObject({ code: "node-unknown" });
+    expect(await ask("rollout/pause")).toMatchObject({ data: { rollout: { state: "paused" } } });
+    expect(await ask("rollout/pause")).toMatchObject({ code: "rollout-paused" });
+    expect(await ask("models/install", { node })).toMatchObject({ data: { turn: "paused" } });
+    expect(await ask("rollout/resume")).toMatchObject({
+      data: { rollout: { state: "spreading", nodes: { first: 1 } } },
+    });
+    expect(await ask("rollout/resume")).toMatchObject({ code: "rollout-not-paused" });
+    expect(running(better.container)).toBe(1);
+    const ended = await ask("rollout/abort");
+    expect(ended).toMatchObject({ data: { rollout: { purpose: "rollback", release: 2 } } });
+    await until("it is back", () => running(factory.container) === 4, 30_000);
+    expect(diary.find(({ type }) => type === "rolled-back")?.message).toBe("ended by operator");
+    const releases = known().map(({ releaseSequence }) => releaseSequence);
+    expect(releases).not.toContain(1);
+  }, 120_000);
+});
+
+describe("distilling", () => {
+  it("is not begun without answers, and is held until somebody begins it, over a restart", async () => {
+    await start(0);
+    expect(await ask("distil/start")).toMatchObject({ status: "error", code: "labels-few" });
+    expect(await ask("distil/stop")).toMatchObject({ data: { ended: false } });
+    await operator.endAsync(true);
+    await open.stop();
+    await start(0);
+    const progress: unknown = JSON.parse(
+      readFileSync(path.join(folder, "data", "loop.json"), "utf8"),
+    );
+    expect(progress).toMatchObject({ held: true });
+  }, 60_000);
+});
