@@ -117,6 +117,10 @@ export async function openLoopParts(settings: LoopSettings): Promise<OpenLoop> {
     (await fitTailTrust(tail, decodeContainer(factory.container), {
       ...{ teacher, anchor, augmentation: teacherAugmentation, engine, seed },
     }));
+  if (tail !== undefined) {
+    const { encoder } = tail;
+    settings.log("info", "codes are answered", { encoder, novelty: tailTrust !== undefined });
+  }
   const file = path.join(directory, "loop.json");
   const saveProgress = (progress: LoopProgress): void =>
     writeDurably(nodeDisk, file, Buffer.from(JSON.stringify(progress)));

@@ -21,6 +21,7 @@ import type { FloatStudent } from "../src/model/student-spec.ts";
 import { NO_AUGMENTATION } from "../src/signal/augment.ts";
 import { turnAbout } from "../src/signal/turn.ts";
 import { type WindowSet, pickWindows } from "../src/signal/window-set.ts";
+import { ENCODER_SPEC, randomEncoder } from "./encoder-samples.ts";
 import { cattle, plainStudent, turningAnchor, turningHerd } from "./turning-herd.ts";
 
 const anchor = turningAnchor();
@@ -37,6 +38,7 @@ beforeAll(async () => {
     augmentation: NO_AUGMENTATION,
     engine: referenceEngine,
     seed: 1,
+    encoder: randomEncoder(ENCODER_SPEC, 1),
   });
   const gate = { ...decodeGate(container.gate), auditChanceQ16: 4321 };
   current = { container: { ...container, gate: encodeGate(gate) }, student };
@@ -151,6 +153,11 @@ describe("a distillation", () => {
     const told: number[] = [];
     const there = await distiller.run(task, (_stage, share) => told.push(share));
     expect(there).toEqual(here);
+    if (here.kind !== "candidate") throw new Error(`a candidate, not ${here.kind}`);
+    // The gateway's tail goes on reading what nodes send.
+    const { encoder } = current.container;
+    expect(encoder).toBeDefined();
+    expect(decodeContainer(here.container).encoder).toEqual(encoder);
     expect(told.length).toBeGreaterThan(3);
     const ended = distiller.run({ ...task, recipe: { ...recipe, epochs: 1000 } }, () => {
       void distiller.stop();
