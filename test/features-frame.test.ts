@@ -161,6 +161,24 @@ describe("codes on LoRaWAN", () => {
     expect(whole).toEqual(encodeUp(odd));
   });
 
+  it("are never anything but a frame that a gateway reads, or an EdgeError", () => {
+    const payload = fc.uint8Array({ minLength: 0, maxLength: 241, size: "max" });
+    let read = 0;
+    fc.assert(
+      fc.property(payload, (bytes) => {
+        try {
+          const up = takeLoraPayload(new Map(), Uint8Array.of(0x12, ...bytes), 0);
+          expect(decodeUp("offload", up?.frame ?? new Uint8Array()).encoding).toBe("features");
+          read += 1;
+        } catch (error) {
+          if (!(error instanceof EdgeError)) throw error;
+        }
+      }),
+      { numRuns: 3_000 },
+    );
+    expect(read).toBeGreaterThan(100);
+  });
+
   it("are refused at every cut before the codes, and in every field that is out of range", () => {
     const audit = { ...GOLDEN_FEATURES, reason: "audit" as const, chanceQ16: 655 };
     const bytes = encodeLoraFeatures(audit) ?? new Uint8Array();

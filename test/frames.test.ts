@@ -9,7 +9,7 @@ import { decodeDown, decodeUp, encodeDown, encodeUp, FRAME_TYPES } from "../src/
 import { LIMITS } from "../src/wire/limits.ts";
 import type { DownMessage, UpMessage } from "../src/wire/messages.ts";
 import { DOWN_KINDS, UP_KINDS } from "../src/wire/topics.ts";
-import { anyDown, anyUp, GOLDEN_DOWN, GOLDEN_UP } from "./wire-samples.ts";
+import { anyDown, anyUp, GOLDEN_DOWN, GOLDEN_FEATURES, GOLDEN_UP } from "./wire-samples.ts";
 
 const GOLDEN: Record<string, string> = JSON.parse(
   readFileSync(new URL("golden/frames.json", import.meta.url), "utf8"),
@@ -103,7 +103,9 @@ describe("frames", () => {
     timeout: 120_000,
   }, () => {
     const random = prng(20_261, "mutated frames");
-    const seeds = [...GOLDEN_UP, ...GOLDEN_DOWN].map((m) => ({ kind: m.kind, bytes: encode(m) }));
+    const seeds = [...GOLDEN_UP, ...GOLDEN_DOWN, GOLDEN_FEATURES].map((m) => {
+      return { kind: m.kind, bytes: encode(m) };
+    });
     let refused = 0;
     for (let round = 0; round < 100_000; round++) {
       const { kind, bytes } = seeds[below(random, seeds.length)] as (typeof seeds)[number];
