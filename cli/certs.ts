@@ -6,7 +6,7 @@
  */
 
 import { X509Certificate } from "node:crypto";
-import { hostname, networkInterfaces } from "node:os";
+import { hostname } from "node:os";
 import path from "node:path";
 import type { Role } from "../gateway/access-store.ts";
 import {
@@ -28,6 +28,7 @@ import { nodeDisk, readIfThere, writeDurably } from "../gateway/durable-file.ts"
 import { EdgeError } from "../src/assert.ts";
 import { accessName, DATA_OPTIONS, dataDirectory, withAccess } from "./access-data.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
+import { ownAddresses } from "./own-addresses.ts";
 
 const HOST_NAME = /^(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i;
 
@@ -164,12 +165,7 @@ function ownNames(): string[] {
   const names = HOST_NAME.test(host)
     ? [host, ...(host.includes(".") ? [] : [`${host}.local`])]
     : [];
-  const addresses = Object.values(networkInterfaces())
-    .flatMap((found) => found ?? [])
-    // Link-local addresses mean something only together with an interface.
-    .filter(({ address }) => !address.startsWith("fe80:"))
-    .map(({ address }) => address);
-  return [...names, "localhost", "127.0.0.1", "::1", ...addresses];
+  return [...names, "localhost", "127.0.0.1", "::1", ...ownAddresses("all")];
 }
 
 function checkName(name: string): string {

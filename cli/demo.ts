@@ -148,6 +148,8 @@ function configOf(input: CommandInput): GatewayConfig {
     ...config,
     dataDirectory: dataDirectory(input),
     logLevel: "error",
+    // On this machine only, and whatever port is free: its page for phones says which.
+    websocket: { ...config.websocket, enabled: true, port: 0 },
     broker: {
       ...broker,
       port: input.number("port") ?? broker.port,

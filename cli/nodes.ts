@@ -23,6 +23,7 @@ import {
 } from "../gateway/credentials.ts";
 import { EdgeError } from "../src/assert.ts";
 import { JOIN_USER } from "../src/wire/join.ts";
+import { linkForPhone } from "./phone-link.ts";
 import { exportNodes } from "./nodes-export.ts";
 import { accessName, DATA_OPTIONS, withAccess } from "./access-data.ts";
 import {
@@ -58,7 +59,8 @@ export const command: CommandSpec = {
       description:
         "Makes a join code. A device connects with the user `join` and the code as its password, and\n" +
         "is given credentials of its own. With a name the code is good for that name only.\n" +
-        "--password makes the credentials at once, for a device that is set up by hand.",
+        "--password makes the credentials at once, for a device that is set up by hand.\n" +
+        "With --config of a gateway that phones reach, the link for a phone's browser is told too.",
       arguments: [{ name: "[node]", description: "the node's name; without it any free name" }],
       options: [
         {
@@ -158,7 +160,7 @@ async function add(input: CommandInput, io: CommandIo): Promise<number> {
     if (certificate !== undefined)
       return takeCertificate(store, accessName(wanted), certificate, io);
     if (input.flag("password")) return tellPassword(store, accessName(wanted), io);
-    return tellCode(store, { node, uses, replaces: false, minutes: minutesOf(input) }, io);
+    return tellCode(store, { node, uses, replaces: false, minutes: minutesOf(input) }, input, io);
   });
 }
 
@@ -167,7 +169,7 @@ async function rotate(input: CommandInput, io: CommandIo): Promise<number> {
   return withAccess(input, async (store) => {
     knownIdentity(store, node, ["node"]);
     if (!input.flag("code")) return tellPassword(store, node, io);
-    return tellCode(store, { node, uses: 1, replaces: true, minutes: minutesOf(input) }, io);
+    return tellCode(store, { node, uses: 1, replaces: true, minutes: minutesOf(input) }, input, io);
   });
 }
 
@@ -252,14 +254,21 @@ function readFingerprint(file: string, node: string): string {
   return fingerprintOf(certificate);
 }
 
-async function tellCode(store: AccessStore, wish: CodeWish, io: CommandIo): Promise<number> {
+async function tellCode(
+  store: AccessStore,
+  wish: CodeWish,
+  input: CommandInput,
+  io: CommandIo,
+): Promise<number> {
   const opened = await openCode(store, wish, Date.now());
+  const link = linkForPhone(input, opened.code, wish.node);
   if (io.json) {
-    io.printJson(opened);
+    io.printJson({ ...opened, link });
     return EXIT.ok;
   }
   const { code, node, uses, expires } = opened;
   io.print(`join code ${code}`);
+  if (link !== null) io.print(`for a phone ${link}`);
   const who = node ?? (uses === 1 ? "a node of any name" : `${uses} nodes of any name`);
   io.note(`nodes: good for ${who}, until ${new Date(expires).toISOString()}; shown this once`);
   io.note(`nodes: a device connects with user ${JOIN_USER} and the code as its password`);

@@ -39,6 +39,9 @@ const PLAIN_FILES = [
   { path: PHONE_PATH, file: "phone.html", type: "text/html; charset=utf-8" },
   { path: "/node/phone.css", file: "phone.css", type: "text/css; charset=utf-8" },
   { path: "/node/icon.svg", file: "icon.svg", type: "image/svg+xml" },
+  { path: "/node/icon-180.png", file: "icon-180.png", type: "image/png" },
+  { path: "/node/icon-192.png", file: "icon-192.png", type: "image/png" },
+  { path: "/node/icon-512.png", file: "icon-512.png", type: "image/png" },
   { path: "/node/app.webmanifest", file: "app.webmanifest", type: "application/manifest+json" },
 ] as const;
 
@@ -88,11 +91,11 @@ export function phoneRoutes(files: PhoneFiles, about: () => PhoneAbout): readonl
  * has changed. */
 function workerScript(version: string, paths: readonly string[]): string {
   const known = `self.KEPT = ${JSON.stringify({ version, paths: [...paths, "/node/about.json"] })};`;
-  return `${known}\n${withoutTypes(read(WORKER))}`;
+  return `${known}\n${withoutTypes(Buffer.from(read(WORKER)).toString())}`;
 }
 
-function read(file: string): string {
-  return readFileSync(new URL(file, FOLDER), "utf8");
+function read(file: string): Uint8Array {
+  return readFileSync(new URL(file, FOLDER));
 }
 
 function once(make: () => string | Uint8Array): () => Buffer {

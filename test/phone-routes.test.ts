@@ -1,14 +1,17 @@
 /** The phone's page over HTTP: who may have it, and what it alone may. */
 
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import path from "node:path";
 import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseConfig } from "../gateway/config.ts";
 import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
+import { phoneOrigin } from "../gateway/phone-origin.ts";
 import { openReleaseKeys } from "../gateway/release-keys.ts";
 import type { RunningGateway } from "../gateway/run-gateway.ts";
 import { PhoneAboutSchema, phoneLink, readPhoneLink } from "../src/wire/phone.ts";
+import { bellwether } from "./access-kit.ts";
 import { gatewayOn, removeFolder, temporaryFolder, untrainedTeacher } from "./gateway-kit.ts";
 import { ROOT } from "./house-sources.ts";
 
@@ -173,4 +176,37 @@ it("a link says code and name, and nothing else is believed of it", () => {
   expect(readPhoneLink("")).toEqual({ code: undefined, node: undefined });
   expect(readPhoneLink("#code=%E0%A4%A&name")).toEqual({ code: undefined, node: undefined });
   expect(readPhoneLink(`#name=${"x".repeat(5_000)}`).node?.length).toBeLessThan(256);
+});
+
+describe("a link for a phone", () => {
+  const settings = (yaml: string) => parseConfig(yaml, "gateway.yaml", {});
+  const websocket = "websocket: { enabled: true }\n";
+  const addresses = ["192.168.1.5", "10.0.0.2"];
+
+  it.each([
+    ["", "http://127.0.0.1:8811"],
+    ["http: { host: 0.0.0.0, names: [farm.local, gw] }", "https://farm.local:8811"],
+    ["http: { host: 0.0.0.0 }", "https://192.168.1.5:8811"],
+    ["http: { host: 10.0.0.2, port: 443 }", "https://10.0.0.2:443"],
+    ["http: { port: 0 }", undefined],
+    ["http: { enabled: false }", undefined],
+    ["broker: { url: 'mqtt://farm.local' }", undefined],
+  ])("leads where the page is: %s", (yaml, origin) => {
+    expect(phoneOrigin(settings(websocket + yaml), addresses)).toBe(origin);
+  });
+
+  it("is none where the page could not speak to the gateway", () => {
+    expect(phoneOrigin(settings("{}"), addresses)).toBeUndefined();
+    expect(phoneOrigin(settings(`${websocket}http: { host: 0.0.0.0 }`), [])).toBeUndefined();
+  });
+
+  it("is told with the code, when the settings are named", async () => {
+    const file = path.join(folder, "gateway.yaml");
+    const http = "http: { host: 0.0.0.0, names: [farm.local] }";
+    writeFileSync(file, `data_directory: .\n${websocket}${http}\n`);
+    const { code, link } = await bellwether("nodes", "add", "phone-7", "--config", file);
+    expect(link).toBe(`https://farm.local:8811/node#code=${String(code)}&name=phone-7`);
+    const plain = await bellwether("nodes", "add", "phone-8", "--data-dir", folder);
+    expect(plain.link).toBeNull();
+  });
 });

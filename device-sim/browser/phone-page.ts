@@ -18,6 +18,7 @@ import {
 import { nodeId, topicBase } from "../../src/wire/topics.ts";
 import { joinGateway } from "../mqtt-join.ts";
 import { type IndexedStorage, openIndexedStorage } from "./indexed-storage.ts";
+import { followBattery } from "./page-battery.ts";
 import { keepCredentials, readCredentials } from "./phone-credentials.ts";
 import { PHONE, type Phone, startPhone } from "./phone-node.ts";
 import { element, NodeView, show, showLink, showProblem, write } from "./phone-view.ts";
@@ -80,6 +81,7 @@ async function run({ about, factory, storage, credentials }: Start): Promise<voi
       released: (_node, news) => view?.released(news),
       linked: (_node, connected, reason) => {
         showLink(connected ? "live" : "lost", connected ? "connected" : `no link: ${reason}`);
+        tellRefusal(reason);
       },
       log: (_node, code, text) => {
         if (code === "storage-failing") showProblem(`This browser keeps nothing now: ${text}`);
@@ -91,6 +93,7 @@ async function run({ about, factory, storage, credentials }: Start): Promise<voi
   const tellStatus = (): void => view?.status(phone.runtime.status());
   setInterval(tellStatus, STATUS_MS);
   tellStatus();
+  void followBattery((percent) => phone.runtime.step({ kind: "battery", percent }));
   runSignal(phone, about, (asked) => {
     truth = asked;
   });
@@ -108,6 +111,15 @@ async function run({ about, factory, storage, credentials }: Start): Promise<voi
       .then(() => storage.forget())
       .then(() => location.reload());
   });
+}
+
+const REFUSED = "The gateway does not let this phone in: leave, and join anew.";
+
+/** What mqtt.js makes of CONNACK 4 and 5: as long as that is said, trying again is in vain. */
+function tellRefusal(reason: string): void {
+  const isRefused = /^Connection refused: (Bad user|Not auth)/.test(reason);
+  if (isRefused) showProblem(REFUSED);
+  else if (element("problem").textContent === REFUSED) showProblem("");
 }
 
 /** Shows the form, and calls back once somebody is let in. */
@@ -131,7 +143,7 @@ function askToJoin(
   showLink("waiting", "has not joined");
   const attempt = async (): Promise<void> => {
     button.disabled = true;
-    showProblem(undefined);
+    showProblem("");
     try {
       await joined(await join(about, code.value, name.value));
     } catch (error) {

@@ -20,10 +20,10 @@ export function show(id: string, isShown: boolean): void {
   element(id).hidden = !isShown;
 }
 
-/** Undefined takes it away. */
-export function showProblem(text: string | undefined): void {
-  show("problem", text !== undefined);
-  write("problem", text ?? "");
+/** An empty text takes it away. */
+export function showProblem(text: string): void {
+  show("problem", text !== "");
+  write("problem", text);
 }
 
 export function showLink(state: "waiting" | "live" | "lost", text: string): void {

@@ -54,7 +54,7 @@ export function runSignal(phone: Phone, about: PhoneAbout, onTruth: (truth: Trut
   };
   element("signal-form").addEventListener("submit", (event) => {
     event.preventDefault();
-    showProblem(undefined);
+    showProblem("");
     if (running !== undefined) return end();
     button.disabled = true;
     begin()
