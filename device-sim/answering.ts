@@ -4,7 +4,12 @@
 
 import { assert } from "../src/assert.ts";
 import type { GateDecision } from "../src/gate/decide.ts";
-import { type FormCost, type OffloadForm, offloadForm } from "../src/gate/offload-form.ts";
+import {
+  doubtsStoodFor,
+  type FormCost,
+  type FormQuestion,
+  offloadForm,
+} from "../src/gate/offload-form.ts";
 import { packCodes } from "../src/wire/codes.ts";
 import { encodeUp } from "../src/wire/frames.ts";
 import type { FeaturesOffload, OffloadHead, WindowOffload } from "../src/wire/messages.ts";
@@ -38,9 +43,13 @@ export function answerWindow(
   node.gate = decision.nextState;
   const timeMs = wireTime(asked.timeMs);
   const { classIndex, confidenceQ8, exit, driftQ8, alarm } = decision;
-  const form = formOf(node, decision);
+  const question = formQuestion(node, decision);
+  const rule = node.settings.features?.rule;
+  const form = offloadForm(question, rule);
   const offload = form === "none" ? null : decision.offload;
-  if (form !== "none") putOffload(node, asked, answer, form, now, effects);
+  // One window of eight doubts has an eighth of a doubt's chance: learning weighs it so.
+  const chanceQ16 = Math.floor(decision.chanceQ16 / doubtsStoodFor(question, rule));
+  if (form !== "none") putOffload(node, asked, { ...answer, form, chanceQ16 }, now, effects);
   if (offload === "unsure") node.doubts += 1;
   const entry = {
     windowIndex,
@@ -64,7 +73,7 @@ export function answerWindow(
     exit,
     offload,
     form,
-    chanceQ16: decision.chanceQ16,
+    chanceQ16,
     driftQ8,
     alarm,
     modelId: model.modelId,
@@ -77,8 +86,8 @@ export function answerWindow(
   if (node.nextWindow % node.settings.gateSaveWindows === 0) saveGate(node, effects);
 }
 
-/** Windows where nobody said that codes are read, else what `offloadForm` chooses. */
-function formOf(node: Node, { offload, alarm }: GateDecision): OffloadForm {
+/** What is asked of `offloadForm`: windows alone where nobody said that codes are read. */
+function formQuestion(node: Node, { offload, alarm }: GateDecision): FormQuestion {
   const { settings, outbox, updater } = node;
   const { container, encoder } = updater.running.model;
   const rawBytes = offloadBytes(settings.offloadEncoding, container.student);
@@ -88,15 +97,12 @@ function formOf(node: Node, { offload, alarm }: GateDecision): OffloadForm {
     settings.features === undefined || encoder === undefined
       ? { raw: free, features: undefined }
       : settings.features.costs({ rawBytes, ...encoder });
-  return offloadForm(
-    {
-      ...{ reason: offload, alarm, batteryPercent: node.batteryPercent, doubts: node.doubts },
-      ...{ owed: outbox.offloads, owedMax: settings.offloadsOwedMax },
-      features: costs.features,
-      raw: fits ? costs.raw : undefined,
-    },
-    settings.features?.rule,
-  );
+  return {
+    ...{ reason: offload, alarm, batteryPercent: node.batteryPercent, doubts: node.doubts },
+    ...{ owed: outbox.offloads, owedMax: settings.offloadsOwedMax },
+    features: costs.features,
+    raw: fits ? costs.raw : undefined,
+  };
 }
 
 /** A clock that was never set, or set to anything, still gives a time that a frame can carry. */
@@ -107,8 +113,11 @@ function wireTime(wallMs: number): number {
 function putOffload(
   node: Node,
   asked: WindowToAnswer,
-  { decision }: Answer,
-  form: "features" | "raw",
+  {
+    decision,
+    form,
+    chanceQ16,
+  }: Answer & { readonly form: "features" | "raw"; readonly chanceQ16: number },
   now: Now,
   effects: NodeEffect[],
 ): void {
@@ -123,7 +132,7 @@ function putOffload(
     windowIndex: node.nextWindow - 1,
     timeMs: wireTime(asked.timeMs),
     reason: decision.offload ?? "audit",
-    chanceQ16: decision.chanceQ16,
+    chanceQ16,
     classIndex: decision.classIndex,
     confidenceQ8: decision.confidenceQ8,
     exit: decision.exit,

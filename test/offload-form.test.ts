@@ -6,6 +6,7 @@ import { encoderOn } from "../src/cost/encoder-on-target.ts";
 import { estimateOn } from "../src/cost/student-on-target.ts";
 import {
   DEFAULT_FORM_RULE as RULE,
+  doubtsStoodFor,
   type FormQuestion,
   offloadForm,
 } from "../src/gate/offload-form.ts";
@@ -95,6 +96,21 @@ describe("the form of an offload", () => {
     expect(forms.filter((form) => form === "raw")).toHaveLength(24 / RULE.doubtsPerWindow);
     expect(forms.filter((form) => form === "features")).toHaveLength(21);
     expect(new Set(Array.from({ length: 24 }, (_, n) => doubt(n, 501)))).toEqual(new Set(["raw"]));
+  });
+});
+
+describe("a window among doubts that go as codes", () => {
+  it("stands for eight, is a window, and every other offload stands for itself", () => {
+    holds((asked) => {
+      const stands = doubtsStoodFor(asked);
+      const form = offloadForm(asked);
+      expect([1, RULE.doubtsPerWindow]).toContain(stands);
+      if (form === "features") return;
+      const next = { ...asked, doubts: asked.doubts + 1 };
+      // The doubt after it goes as codes, or it would not stand for any.
+      if (stands > 1 && form === "raw") expect(offloadForm(next)).toBe("features");
+      if (asked.reason !== "unsure" || asked.alarm) expect(stands).toBe(1);
+    });
   });
 });
 

@@ -63,6 +63,14 @@ describe("a release with an encoder", () => {
     }
     const windows = world.received.filter((one) => one.kind === "offload" && !isCodes(one));
     expect(reasons(windows)).toContain("audit");
+    // Of eight doubts one goes as a window, and says that it had an eighth of a chance.
+    const doubts = windows.flatMap((one) =>
+      one.kind === "offload" && one.reason === "unsure" && one.modelId === codes[0]?.modelId
+        ? [one.chanceQ16]
+        : [],
+    );
+    expect(new Set(doubts)).toEqual(new Set([8191]));
+    expect(new Set(codes.map(({ chanceQ16 }) => chanceQ16))).toEqual(new Set([65_535]));
   });
 
   it("is refused where its codes are not those that were signed", async () => {

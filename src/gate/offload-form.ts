@@ -65,6 +65,20 @@ export function offloadForm(asked: FormQuestion, rule: FormRule = DEFAULT_FORM_R
   if (reason === "audit") return "raw";
   const spares = asked.batteryPercent < rule.batteryLowPercent || owed >= rule.queueShare * owedMax;
   if (spares) return "features";
-  const isSampled = asked.doubts % rule.doubtsPerWindow === rule.doubtsPerWindow - 1;
-  return isSampled || raw.microjoules <= features.microjoules ? "raw" : "features";
+  return isTurnOfWindow(asked, rule) || raw.microjoules <= features.microjoules
+    ? "raw"
+    : "features";
+}
+
+/** Of how many doubts a window that is sent stands for, which go as codes but for it; else 1. */
+export function doubtsStoodFor(asked: FormQuestion, rule: FormRule = DEFAULT_FORM_RULE): number {
+  const { reason, features, raw } = asked;
+  const isCheaper =
+    features === undefined || raw === undefined || raw.microjoules <= features.microjoules;
+  if (reason !== "unsure" || asked.alarm || isCheaper) return 1;
+  return isTurnOfWindow(asked, rule) ? rule.doubtsPerWindow : 1;
+}
+
+function isTurnOfWindow({ doubts }: FormQuestion, { doubtsPerWindow }: FormRule): boolean {
+  return doubts % doubtsPerWindow === doubtsPerWindow - 1;
 }
