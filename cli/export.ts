@@ -23,7 +23,7 @@ import {
   type OptionSpec,
 } from "./command.ts";
 import { BOUTS_COMMAND, BUDGETS_COMMAND, LABELS_COMMAND } from "./export-history.ts";
-import { readFile } from "./models.ts";
+import { readFile } from "./model-file.ts";
 
 /** What generated C includes, copied beside it so that a folder compiles on its own. */
 const RUNTIME_FOLDER = fileURLToPath(new URL("../deploy/firmware/runtime", import.meta.url));

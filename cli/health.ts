@@ -45,7 +45,7 @@ async function run(input: CommandInput, io: CommandIo): Promise<number> {
 }
 
 /** What listens everywhere is reached here. */
-function hostToReach(host: string): string {
+export function hostToReach(host: string): string {
   if (host === "0.0.0.0") return "127.0.0.1";
   return host === "::" ? "::1" : host;
 }

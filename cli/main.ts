@@ -111,7 +111,7 @@ const COMMANDS: readonly {
   },
   {
     name: "models",
-    summary: "list models and releases, inspect a model container",
+    summary: "list and inspect models; push, hold and take back releases of a gateway",
     load: () => import("./models.ts"),
   },
   {

@@ -1,10 +1,11 @@
 /**
- * `bellwether models`: what lies in a registry or a folder, and what is in a model container.
+ * `bellwether models`: what lies in a registry or a folder, and what is in a model container; what a
+ * running gateway does with releases is in `models-request.ts`.
  *
- * It only reads. A file that does not hold is listed with the reason, and makes the command fail.
+ * Here it only reads. A file that does not hold is listed with the reason, and makes the command fail.
  */
 
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 import { EdgeError } from "../src/assert.ts";
 import { ByteReader } from "../src/bytes.ts";
@@ -17,6 +18,8 @@ import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./com
 import { costLines, describeCost } from "./describe-cost.ts";
 import { describeSplit, splitLines } from "./describe-split.ts";
 import { DATA_RATE_OPTION, dataRateOption } from "./link-option.ts";
+import { readFile, unreadable } from "./model-file.ts";
+import { REQUEST_COMMANDS } from "./models-request.ts";
 import { describeLines, describeModel, type ModelDescription } from "./describe-model.ts";
 
 const CONTAINER = ".bwm";
@@ -65,7 +68,7 @@ const SPLIT: CommandSpec = {
 
 export const command: CommandSpec = {
   name: "models",
-  summary: "list models and releases, inspect a model container",
+  summary: "list and inspect models; push, hold and take back releases of a gateway",
   options: [],
   examples: ["bellwether models list profiles", "bellwether models inspect student.bwm"],
   commands: [
@@ -103,6 +106,7 @@ export const command: CommandSpec = {
       run: inspect,
     },
     SPLIT,
+    ...REQUEST_COMMANDS,
   ],
 };
 
@@ -201,30 +205,4 @@ function filesUnder(folder: string, depth: number): string[] {
   } catch (error) {
     throw unreadable(folder, error);
   }
-}
-
-/** The bytes of a container or release. Throws `EdgeError` for what cannot be one. */
-export function readFile(path: string): Uint8Array {
-  try {
-    if (statSync(path).size > LIMITS.releaseBytes) {
-      throw new EdgeError({
-        code: "file-oversized",
-        message: `more than ${LIMITS.releaseBytes} bytes`,
-        where: path,
-        hint: "No model container is that long.",
-      });
-    }
-    return readFileSync(path);
-  } catch (error) {
-    throw error instanceof EdgeError ? error : unreadable(path, error);
-  }
-}
-
-function unreadable(path: string, error: unknown): EdgeError {
-  return new EdgeError({
-    code: "file-unreadable",
-    message: (error as Error).message,
-    where: path,
-    hint: "Give the path of a file or folder that exists and may be read.",
-  });
 }

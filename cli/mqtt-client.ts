@@ -1,13 +1,23 @@
 /**
- * A reader of any MQTT broker, for people's tools: the only file of the command line that knows mqtt.
+ * A reader of any MQTT broker, for people's tools, and somebody who asks a gateway for something: the
+ * only file of the command line that knows mqtt.
  *
- * It subscribes again after every reconnection and says when it loses the broker, so that what is on
- * a screen is never silently old. It publishes nothing.
+ * The reader subscribes again after every reconnection and says when it loses the broker, so that what
+ * is on a screen is never silently old; it publishes nothing. Who asks connects once.
  */
 
 import { readFileSync } from "node:fs";
-import { connect } from "mqtt";
+import { randomUUID } from "node:crypto";
+import { connect, connectAsync } from "mqtt";
 import { EdgeError } from "../src/assert.ts";
+import { bridgeTopic, type TopicBase } from "../src/wire/topics.ts";
+import {
+  type RequestName,
+  type RequestResponse,
+  requestTopic,
+  responseSchema,
+  responseTopic,
+} from "../src/wire/requests.ts";
 
 export type MqttReader = {
   /** Ends the connection; resolves when it is closed. */
@@ -70,6 +80,77 @@ export function readMqtt(options: MqttReaderOptions): MqttReader {
       return client.endAsync(true);
     },
   };
+}
+
+export type AskerOptions = {
+  readonly url: string;
+  readonly caFile?: string | undefined;
+  /** Where the URL has none. */
+  readonly user?: string | undefined;
+  readonly password?: string | undefined;
+  readonly base: TopicBase;
+  /** `bridge/info`, as it comes. */
+  readonly onInfo: (json: string) => void;
+};
+
+export type MqttAsker = {
+  /** Throws `EdgeError` `request-unanswered`. */
+  ask(name: RequestName, request: object): Promise<RequestResponse>;
+  close(): Promise<void>;
+};
+
+const ANSWER_MS = 15_000;
+
+/** Connects with an operator's credentials. Throws `EdgeError` `broker-refused`. */
+export async function openAsker(options: AskerOptions): Promise<MqttAsker> {
+  const { base, user, password, caFile } = options;
+  const url = brokerUrl(options.url);
+  const client = await connectAsync(url.href, {
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    reconnectPeriod: 0,
+    protocolVersion: 4,
+    ...(user !== undefined && { username: user }),
+    ...(password !== undefined && { password }),
+    ...(caFile === undefined ? {} : { ca: readCa(caFile) }),
+  }).catch((error: Error) => {
+    throw new EdgeError({
+      code: "broker-refused",
+      message: describe(error),
+      where: `${url.protocol}//${url.host}`,
+      hint: "Name a broker that runs with --broker, and an operator: mqtt://operator:TOKEN@host:1883.",
+    });
+  });
+  const waiting = new Map<string, (text: string) => void>();
+  client.on("message", (topic, payload) => {
+    const text = payload.toString();
+    if (topic === bridgeTopic(base, "info")) return options.onInfo(text);
+    const { transaction } = JSON.parse(text) as { transaction?: string };
+    waiting.get(transaction ?? "")?.(text);
+  });
+  await client.subscribeAsync([responseTopic(base, "#"), bridgeTopic(base, "info")], { qos: 1 });
+  return {
+    ask: async (name, request) => {
+      const transaction = randomUUID();
+      const answer = new Promise<string>((resolve, reject) => {
+        waiting.set(transaction, resolve);
+        setTimeout(() => reject(unanswered(name)), ANSWER_MS).unref();
+        client.once("close", () => reject(unanswered(name)));
+      });
+      const payload = JSON.stringify({ ...request, transaction });
+      await client.publishAsync(requestTopic(base, name), payload, { qos: 1 });
+      return responseSchema(name).parse(JSON.parse(await answer));
+    },
+    close: () => client.endAsync(true),
+  };
+}
+
+function unanswered(name: string): EdgeError {
+  return new EdgeError({
+    code: "request-unanswered",
+    message: "no answer came",
+    where: name,
+    hint: "Ask as an operator, of a broker that a gateway serves, under its topics' base (--base).",
+  });
 }
 
 function brokerUrl(text: string): URL {

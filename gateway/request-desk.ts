@@ -220,16 +220,21 @@ function failed(name: string, error: unknown): EdgeError {
 }
 
 function refusal(error: EdgeError, transaction: Transaction | undefined): RequestResponse {
-  const { code, hint, message } = error;
+  const { code, hint } = error;
   return {
     v: PUBLIC_VERSION,
     status: "error",
     data: {},
-    error: message,
+    error: withoutHint(error),
     code,
     hint,
     ...echo(transaction),
   };
+}
+
+/** An `EdgeError` says all at once; here code and hint have fields of their own. */
+function withoutHint({ message, code, hint }: EdgeError): string {
+  return message.slice(0, message.length - ` (${code}). ${hint}`.length);
 }
 
 function echo(transaction: Transaction | undefined): { readonly transaction?: Transaction } {

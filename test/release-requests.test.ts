@@ -13,6 +13,7 @@ import { type Fleet, startFleet } from "../device-sim/fleet.ts";
 import { createHerd } from "../device-sim/herd.ts";
 import { mqttLinks } from "../device-sim/mqtt-link.ts";
 import { COLLAR } from "../device-sim/node-settings.ts";
+import { AccessStore } from "../gateway/access-store.ts";
 import { parseConfig } from "../gateway/config.ts";
 import { type OpenTeacher, openOnnxTeacher } from "../gateway/onnx-teacher.ts";
 import { gatewayCrypto, openReleaseKeys } from "../gateway/release-keys.ts";
@@ -29,6 +30,7 @@ import {
   responseTopic,
 } from "../src/wire/requests.ts";
 import { modelIdOf } from "../src/wire/topics.ts";
+import { run } from "./access-kit.ts";
 import { base, removeFolder, temporaryFolder, until } from "./gateway-kit.ts";
 import { sampleContainer } from "./node-world.ts";
 import { cattle, turningAnchor } from "./turning-herd.ts";
@@ -250,6 +252,47 @@ describe("a canary", () => {
     const releases = known().map(({ releaseSequence }) => releaseSequence);
     expect(releases).not.toContain(1);
   }, 120_000);
+});
+
+describe("bellwether models", () => {
+  const models = (...words: string[]) =>
+    run(process.execPath, [path.resolve("cli/main.ts"), "models", ...words, "--json"]);
+
+  it("pushes, waits for the end, goes back, and leaves nobody behind who may", async () => {
+    await start(0);
+    await herd(3);
+    const data = path.join(folder, "data");
+    const at = ["--broker", open.gateway.url, "--data-dir", data];
+    const pushed = await models("push", "profiles/cattle/student.bwm", ...at);
+    expect([pushed.code, pushed.err]).toEqual([0, expect.stringContaining("release 1")]);
+    expect(JSON.parse(pushed.out)).toMatchObject({
+      release: 1,
+      ended: "done",
+      rollout: { model: idOf(better.container), nodes: { confirmed: 3, known: 3 } },
+    });
+    const aborted = await models("abort", ...at);
+    expect(aborted.code).toBe(2);
+    expect(aborted.err).toContain("(rollout-over)");
+    const url = new URL(open.gateway.url);
+    url.username = "operator";
+    url.password = token;
+    const back = await models("rollback", "--broker", url.href);
+    expect(JSON.parse(back.out)).toMatchObject({ rollout: { release: 2, purpose: "rollback" } });
+    const store = new AccessStore(data);
+    expect(store.identities().map(({ name }) => name)).toEqual(["operator"]);
+    store.close();
+  }, 120_000);
+
+  it("says so where nobody is there, or does not let it in", async () => {
+    await start(0);
+    const nobody = await models("pause", "--broker", "mqtt://a:b@127.0.0.1:1");
+    expect([nobody.code, nobody.err]).toEqual([2, expect.stringContaining("broker-refused")]);
+    const wrong = new URL(open.gateway.url);
+    wrong.username = "operator";
+    wrong.password = "wrong";
+    const refused = await models("pause", "--broker", wrong.href);
+    expect([refused.code, refused.err]).toEqual([2, expect.stringContaining("broker-refused")]);
+  }, 60_000);
 });
 
 describe("distilling", () => {

@@ -1,0 +1,206 @@
+/**
+ * `bellwether models push|rollback|pause|resume|abort`: what a person has a running gateway do with
+ * releases, over MQTT as an operator.
+ *
+ * Without credentials in `--broker` it makes itself an operator for the moment, in the gateway's data
+ * directory: who may write there may do everything anyway. That operator is removed again at the end.
+ */
+
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import type { AccessStore } from "../gateway/access-store.ts";
+import { parseConfig, readConfig, type GatewayConfig } from "../gateway/config.ts";
+import { givePassword } from "../gateway/credentials.ts";
+import { urlOf } from "../gateway/listeners.ts";
+import { EdgeError } from "../src/assert.ts";
+import { BridgeInfoSchema, type RolloutInfo } from "../src/wire/public.ts";
+import type { RequestName, RequestResponse } from "../src/wire/requests.ts";
+import { topicBase } from "../src/wire/topics.ts";
+import { DATA_OPTIONS, withAccess } from "./access-data.ts";
+import {
+  type CommandInput,
+  type CommandIo,
+  type CommandSpec,
+  EXIT,
+  type OptionSpec,
+} from "./command.ts";
+import { type MqttAsker, openAsker } from "./mqtt-client.ts";
+import { hostToReach } from "./health.ts";
+import { readFile } from "./model-file.ts";
+
+const OPTIONS: readonly OptionSpec[] = [
+  {
+    flags: "--broker <url>",
+    description: "the gateway's broker, mqtt://operator:TOKEN@host:1883 (default: by the settings)",
+    kind: "text",
+  },
+  { flags: "--ca <file>", description: "the authority of its certificate, PEM", kind: "text" },
+  { flags: "--base <topic>", description: "what stands before the topics", kind: "text" },
+  ...DATA_OPTIONS,
+];
+
+export const REQUEST_COMMANDS: readonly CommandSpec[] = [
+  {
+    name: "push",
+    summary: "make a release of a model and watch it spread",
+    description:
+      "Gives a running gateway a model container, or names one of its registry; the gateway checks\n" +
+      "it, signs it, and offers it to a canary, then in waves. Waits for the end, and fails where the\n" +
+      "release went back. The float weights that lie beside a container (.onnx) go with it: a\n" +
+      "distillation goes on from them.",
+    arguments: [
+      { name: "<model>", description: "a container (.bwm), or a model's name of 16 hex digits" },
+    ],
+    options: [
+      { flags: "--detach", description: "do not wait for the rollout", kind: "flag" },
+      ...OPTIONS,
+    ],
+    examples: [
+      "bellwether models push profiles/cattle/student.bwm",
+      "bellwether models push 9f2c61d0a4b87e35 --detach",
+    ],
+    run: push,
+  },
+  order("rollback", "models/rollback", "go back to the model of before, on all nodes"),
+  order("pause", "rollout/pause", "offer the release to no further node"),
+  order("resume", "rollout/resume", "let a rollout go on"),
+  order("abort", "rollout/abort", "end a rollout that spreads, and go back"),
+];
+
+function order(name: string, request: RequestName, summary: string): CommandSpec {
+  return {
+    name,
+    summary,
+    options: OPTIONS,
+    examples: [`bellwether models ${name}`],
+    run: async (input, io) =>
+      withAsker(
+        input,
+        () => undefined,
+        async (asker) => {
+          const rollout = rolloutOf(await asker.ask(request, {}));
+          if (io.json) io.printJson({ rollout });
+          else io.print(rolloutText(rollout));
+          return EXIT.ok;
+        },
+      ),
+  };
+}
+
+async function push(input: CommandInput, io: CommandIo): Promise<number> {
+  const request = requestOf(input.arguments[0] ?? "");
+  const infos: RolloutInfo[] = [];
+  const take = (json: string): void => {
+    const info = BridgeInfoSchema.safeParse(JSON.parse(json));
+    if (info.success) infos.splice(0, infos.length, ...info.data.rollouts);
+  };
+  return withAsker(input, take, async (asker) => {
+    const begun = rolloutOf(await asker.ask("models/push", request));
+    if (input.flag("detach")) return tell(begun, io);
+    const now = (): RolloutInfo => {
+      const told = infos.find(({ cohort }) => cohort === begun.cohort);
+      return told === undefined || told.release < begun.release ? begun : told;
+    };
+    const progress = io.progress(`release ${begun.release}`);
+    while (now().release === begun.release && ["spreading", "paused"].includes(now().state)) {
+      if (io.signal.aborted) {
+        progress.done("spreads on without us");
+        return EXIT.interrupted;
+      }
+      progress.update(waveText(now()), now().nodes.confirmed / Math.max(1, now().nodes.known));
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+    progress.done();
+    return tell(now(), io, begun);
+  });
+}
+
+const LOOK_MS = 100;
+
+/** Another release in its place is the way back. */
+function tell(rollout: RolloutInfo, io: CommandIo, begun = rollout): number {
+  const wentBack = rollout.release !== begun.release || rollout.state === "rolled-back";
+  if (io.json)
+    io.printJson({
+      release: begun.release,
+      ended: wentBack ? "rolled-back" : rollout.state,
+      rollout,
+    });
+  else if (wentBack) {
+    io.print(`release ${begun.release} went back; ${rolloutText(rollout)}`);
+    io.note("models: the diary on bridge/event says why");
+  } else io.print(rolloutText(rollout));
+  return wentBack ? EXIT.failed : EXIT.ok;
+}
+
+function rolloutText(rollout: RolloutInfo): string {
+  const { release, model, state, nodes } = rollout;
+  return `release ${release}, model ${model}: ${state}, ${nodes.confirmed} of ${nodes.known} nodes run it`;
+}
+
+function waveText({ wave, waves, state, nodes, audits, agreement }: RolloutInfo): string {
+  const name = wave === 1 ? "canary" : `wave ${wave} of ${waves.length}`;
+  const agrees =
+    agreement === null ? "" : `, ${audits} audits agree ${Math.round(100 * agreement)} %`;
+  const held = state === "paused" ? ", held" : "";
+  return `${name}: ${nodes.confirmed} of ${nodes.known} nodes run it${agrees}${held}`;
+}
+
+function requestOf(model: string): Readonly<Record<string, string>> {
+  if (/^[0-9a-f]{16}$/.test(model) && !existsSync(model)) return { model };
+  const base64 = (file: string): string => Buffer.from(readFile(file)).toString("base64");
+  const floats = model.replace(/\.bwm$/, ".onnx");
+  return {
+    container: base64(model),
+    ...(floats !== model && existsSync(floats) && { student: base64(floats) }),
+  };
+}
+
+/** Throws the gateway's refusal as an `EdgeError` of its code. */
+function rolloutOf(response: RequestResponse): RolloutInfo {
+  if (response.status === "ok") return response.data.rollout as RolloutInfo;
+  const { code, error: message, hint } = response;
+  throw new EdgeError({ code, message, where: "gateway", hint });
+}
+
+async function withAsker(
+  input: CommandInput,
+  onInfo: (json: string) => void,
+  work: (asker: MqttAsker) => Promise<number>,
+): Promise<number> {
+  const config = settingsOf(input);
+  const { url: external, host, port } = config.broker;
+  const embedded = urlOf("mqtt", hostToReach(host), port);
+  const url = input.text("broker") ?? external ?? embedded;
+  const base = topicBase(input.text("base") ?? config.base, "--base");
+  const open = async (user?: string, password?: string): Promise<number> => {
+    const asker = await openAsker({ url, base, user, password, caFile: input.text("ca"), onInfo });
+    try {
+      return await work(asker);
+    } finally {
+      await asker.close();
+    }
+  };
+  if (URL.canParse(url) && new URL(url).username !== "") return open();
+  return withAccess(input, (store) => asPassingOperator(store, open));
+}
+
+async function asPassingOperator(
+  store: AccessStore,
+  work: (user: string, password: string) => Promise<number>,
+): Promise<number> {
+  const user = `cli-${randomBytes(4).toString("hex")}`;
+  const password = await givePassword(store, user, "operator");
+  try {
+    return await work(user, password);
+  } finally {
+    store.remove(user, ["operator"]);
+  }
+}
+
+function settingsOf(input: CommandInput): GatewayConfig {
+  const file = input.text("config");
+  return file === undefined
+    ? parseConfig("", "bellwether.yaml", process.env)
+    : readConfig(file, process.env);
+}
