@@ -58,12 +58,18 @@ export class PageStorages {
   #listener: HttpListener | undefined;
   #made = 0;
 
+  /** What an expression of the page is worth. */
+  async value<T>(expression: string): Promise<T> {
+    if (this.#chromium === undefined) throw new Error("start it first");
+    return this.#chromium.value<T>(expression);
+  }
+
   async start(program: string): Promise<void> {
-    const factory = readFileSync(path.join(ROOT, "profiles/cattle/student.bwm"));
+    const factory = readFileSync(path.join(ROOT, "profiles/people/student.bwm"));
     const about = {
       v: 1,
       base: "bellwether",
-      profile: "cattle",
+      profile: "people",
       websocket: null,
       key: null,
       emulator: false,

@@ -36,6 +36,7 @@ describe.skipIf(program === undefined)("a phone", { timeout: 120_000 }, () => {
     expect(await world.chromium.value<string>("location.href")).toBe(address());
     await until("the gateway to know it", () => known()?.online === true);
     expect(known()).toMatchObject({ cohort: "people/25.00Hz/128x3", releaseSequence: 0 });
+    console.log(`opened for the first time: ${await opening()}`);
     expect(await world.textOf("fact-engine")).toBe("wasm");
     expect(await world.textOf("fact-model")).toContain("factory");
   });
@@ -106,6 +107,7 @@ describe.skipIf(program === undefined)("a phone", { timeout: 120_000 }, () => {
     await world.untilText("fact-offloads", /^[1-9]\d* of \d+ here/);
     await world.chromium.open(address(), { width: 400, height: 1_290 });
     await world.untilText("link", /^connected$/);
+    console.log(`opened again, from its worker: ${await opening()}`);
     await world.choose("emulator", 16);
     await world.untilText("fact-verdict", /, of window \d+$/);
     await world.untilText("fact-offloads", /^[2-9]\d* of/);
@@ -165,6 +167,17 @@ describe.skipIf(program === undefined)("a phone", { timeout: 120_000 }, () => {
     const others = world.chromium.problems.filter(({ text }) => !text.includes("ERR_CONNECTION_"));
     expect(others).toEqual([]);
   });
+
+  /** How long until the page can be used, joining included, and what came over the network. */
+  function opening(): Promise<string> {
+    return world.chromium.value<string>(`(() => {
+      const parts = performance.getEntriesByType("resource").filter((e) => !e.name.endsWith("worker.js"));
+      const bytes = parts.reduce((sum, { transferSize }) => sum + transferSize, 0);
+      const sent = parts.filter(({ transferSize }) => transferSize > 0).length;
+      const [ready] = performance.getEntriesByName("ready");
+      return \`\${Math.round(ready.startTime)} ms, \${sent} of \${parts.length} parts and \${bytes} bytes sent\`;
+    })()`);
+  }
 
   async function tellReading(
     xyz: { x: number; y: number; z: number },

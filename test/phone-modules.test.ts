@@ -5,7 +5,9 @@ import { MODULE_PATH, readPhoneModules } from "../gateway/phone-modules.ts";
 const ENTRY = "device-sim/browser/phone-page.ts";
 
 describe("the phone's modules", () => {
+  const beganMs = performance.now();
   const { modules, version } = readPhoneModules([ENTRY]);
+  const followedMs = performance.now() - beganMs;
   const textOf = (path: string): string =>
     gunzipSync(modules.find((one) => one.path === path)?.gzipped() ?? "").toString();
 
@@ -35,8 +37,14 @@ describe("the phone's modules", () => {
   });
 
   it("are half a megabyte at most as they are sent, and their number is said", () => {
-    const bytes = modules.reduce((sum, { gzipped }) => sum + gzipped().length, 0);
-    console.log(`${modules.length} modules, ${bytes} bytes gzipped`);
+    const again = readPhoneModules([ENTRY]).modules;
+    const askedMs = performance.now();
+    const bytes = again.reduce((sum, { gzipped }) => sum + gzipped().length, 0);
+    const madeMs = performance.now() - askedMs;
+    console.log(
+      `${modules.length} modules, ${bytes} bytes gzipped; followed in ${followedMs.toFixed(0)} ms ` +
+        `at the start, made in ${madeMs.toFixed(0)} ms when all are asked for`,
+    );
     expect(modules.length).toBeGreaterThan(60);
     expect(bytes).toBeLessThan(512 * 1024);
   });

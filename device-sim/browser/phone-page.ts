@@ -59,6 +59,7 @@ async function run({ about, factory, storage, credentials }: Start): Promise<voi
   show("join", false);
   show("now", true);
   show("facts-section", true);
+  performance.mark("ready");
   write("fact-name", name);
   write("fact-engine", chooseEngine().name);
   showLink("waiting", "connecting");
@@ -137,7 +138,9 @@ function askToJoin(
   code.required = !isHere;
   write(
     "join-hint",
-    isHere ? "On the gateway's own computer the code may be left out, unless it is closed." : "",
+    isHere
+      ? "On the gateway's own computer the code may be left out, unless access.loopback is closed."
+      : "",
   );
   show("join", true);
   showLink("waiting", "has not joined");
