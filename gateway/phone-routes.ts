@@ -5,6 +5,7 @@
  * join code must be able to. What it then may, it may by MQTT, with the code.
  */
 
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
 import { TLSSocket } from "node:tls";
@@ -48,21 +49,15 @@ const PLAIN_FILES = [
 /** @param about asked for each time, since keys and ports come to be while a gateway starts */
 export function phoneRoutes(files: PhoneFiles, about: () => PhoneAbout): readonly HttpRoute[] {
   const { modules, version } = readPhoneModules([ENTRY]);
+  const whole = wholeFiles(files);
   const parts: Part[] = [
-    ...PLAIN_FILES.map(({ path, file, type }) => ({ path, type, gzipped: once(() => read(file)) })),
+    ...whole.map(({ path, type, bytes }) => ({ path, type, gzipped: once(() => bytes) })),
     ...modules.map(({ path, gzipped }: PhoneModule) => ({ path, type: SCRIPT_TYPE, gzipped })),
-    {
-      path: "/node/factory.bwm",
-      type: "application/octet-stream",
-      gzipped: once(() => files.factory),
-    },
   ];
-  const { emulator } = files;
-  if (emulator !== undefined) {
-    parts.push({ path: "/node/emulator.json", type: JSON_TYPE, gzipped: once(() => emulator) });
-  }
-  const kept = parts.map(({ path }) => path);
-  const worker = once(() => workerScript(version, kept));
+  const hash = createHash("sha256").update(version);
+  for (const { path, bytes } of whole) hash.update(path).update(bytes);
+  const kept = { version: hash.digest("hex").slice(0, 16), paths: parts.map(({ path }) => path) };
+  const worker = once(() => workerScript(kept));
   return [
     ...[...parts, { path: "/node-worker.js", type: SCRIPT_TYPE, gzipped: worker }].map(
       (part): HttpRoute => ({
@@ -87,14 +82,26 @@ export function phoneRoutes(files: PhoneFiles, about: () => PhoneAbout): readonl
   ];
 }
 
-/** The worker with the list of what it keeps, so that the browser sees a new worker where any of it
- * has changed. */
-function workerScript(version: string, paths: readonly string[]): string {
-  const known = `self.KEPT = ${JSON.stringify({ version, paths: [...paths, "/node/about.json"] })};`;
-  return `${known}\n${withoutTypes(Buffer.from(read(WORKER)).toString())}`;
+/** All but the modules. */
+function wholeFiles({ factory, emulator }: PhoneFiles) {
+  const model = "application/octet-stream";
+  return [
+    ...PLAIN_FILES.map(({ path, file, type }) => ({ path, type, bytes: read(file) })),
+    { path: "/node/factory.bwm", type: model, bytes: factory },
+    ...(emulator === undefined
+      ? []
+      : [{ path: "/node/emulator.json", type: JSON_TYPE, bytes: Buffer.from(emulator) }]),
+  ];
 }
 
-function read(file: string): Uint8Array {
+/** The worker with the list of what it keeps and a name for its present state, so that the browser sees
+ * a new worker where any of it has changed. */
+function workerScript({ version, paths }: { version: string; paths: readonly string[] }): string {
+  const known = `self.KEPT = ${JSON.stringify({ version, paths: [...paths, "/node/about.json"] })};`;
+  return `${known}\n${withoutTypes(read(WORKER).toString())}`;
+}
+
+function read(file: string): Buffer {
   return readFileSync(new URL(file, FOLDER));
 }
 

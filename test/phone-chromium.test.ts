@@ -100,6 +100,14 @@ describe.skipIf(program === undefined)("a phone", { timeout: 120_000 }, () => {
     );
   });
 
+  it("refuses a release that somebody else has signed, and runs on", async () => {
+    const model = await world.textOf("fact-model");
+    world.offerForeign(PHONE, 2);
+    await world.untilText("fact-release", /^an offer: bad-signature$/);
+    expect(await world.textOf("fact-model")).toBe(model);
+    expect(known()?.releaseSequence).toBe(1);
+  });
+
   it("offloads, and shows what the teacher says", async () => {
     const labels = () => world.gateway.counters().softLabels;
     await until("soft labels", () => labels() >= 3, 30_000);
@@ -112,6 +120,32 @@ describe.skipIf(program === undefined)("a phone", { timeout: 120_000 }, () => {
     await world.untilText("fact-verdict", /, of window \d+$/);
     await world.untilText("fact-offloads", /^[2-9]\d* of/);
     await keep("phone.png");
+  });
+
+  it("replays a recording that is chosen, at the rate of the node", async () => {
+    const rows = [...(await walking())].map((value) => value / 1000);
+    const lines = Array.from({ length: rows.length / 3 }, (_, i) =>
+      [i / 25, ...rows.slice(3 * i, 3 * i + 3)].join(","),
+    );
+    const file = path.join(world.folder, "walk.csv");
+    writeFileSync(file, `time,x,y,z\n${lines.join("\n")}\n`);
+    await world.openPage(address());
+    await world.untilText("link", /^connected$/);
+    await world.chromium.value('document.querySelector("[value=file]").click()');
+    const { root } = (await world.chromium.ask("DOM.getDocument")) as { root: { nodeId: number } };
+    const found = await world.chromium.ask("DOM.querySelector", {
+      nodeId: root.nodeId,
+      selector: "#file",
+    });
+    await world.chromium.ask("DOM.setFileInputFiles", { nodeId: found.nodeId, files: [file] });
+    await until("the questions of a CSV", () =>
+      world.chromium.value<boolean>("!document.getElementById('csv-choice').hidden"),
+    );
+    await world.chromium.value('document.getElementById("columns").value = "x,y,z,-,-,time"');
+    await world.chromium.value('document.getElementById("speed").value = "16"');
+    await world.chromium.value('document.getElementById("start").click()');
+    await world.untilText("behaviour", /^(walking|jogging|upstairs|downstairs)$/);
+    expect(await world.textOf("problem")).toBe("");
   });
 
   it("loses nothing while the gateway is gone, not even by a reload then", async () => {

@@ -8,7 +8,12 @@ import path from "node:path";
 import { connectAsync, type MqttClient } from "mqtt";
 import { type OpenTeacher, openOnnxTeacher } from "../gateway/onnx-teacher.ts";
 import { Registry } from "../gateway/registry.ts";
-import { gatewayCrypto, openReleaseKeys, type ReleaseKeys } from "../gateway/release-keys.ts";
+import {
+  gatewayCrypto,
+  openReleaseKeys,
+  type ReleaseKeys,
+  temporaryReleaseKeys,
+} from "../gateway/release-keys.ts";
 import { signRelease } from "../gateway/release-signing.ts";
 import { startRollout } from "../gateway/rollout.ts";
 import type { RunningGateway } from "../gateway/run-gateway.ts";
@@ -100,6 +105,14 @@ export class PhoneWorld {
     const rollout = startRollout({ ...about, formerSequence: undefined }, Date.now());
     this.gateway.serve(rollout, modelId);
     return modelId;
+  }
+
+  /** Offers one node a release that somebody else has signed. */
+  offerForeign(node: NodeId, sequence: number): void {
+    const statement = { container: FACTORY, sequence, purpose: "release", createdMs: 1 } as const;
+    const signed = signRelease(statement, chooseEngine(), temporaryReleaseKeys());
+    const { manifestBytes: manifest, signature } = signed;
+    this.gateway.send(node, { kind: "offer", manifest, signature });
   }
 
   behavioursOf(node: NodeId): readonly Behaviour[] {

@@ -6,8 +6,10 @@ import path from "node:path";
 import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseConfig } from "../gateway/config.ts";
+import { listenHttp } from "../gateway/http-listener.ts";
 import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
 import { phoneOrigin } from "../gateway/phone-origin.ts";
+import { phoneRoutes } from "../gateway/phone-routes.ts";
 import { openReleaseKeys } from "../gateway/release-keys.ts";
 import type { RunningGateway } from "../gateway/run-gateway.ts";
 import { PhoneAboutSchema, phoneLink, readPhoneLink } from "../src/wire/phone.ts";
@@ -155,6 +157,29 @@ describe("the phone's page", () => {
     expect(kept.paths).toContain("/node/emulator.json");
     for (const at of kept.paths) expect([at, (await get(at)).status]).toEqual([at, 200]);
   });
+});
+
+it("the worker is another as soon as anything that it keeps is another", async () => {
+  const about = {
+    v: 1,
+    base: "bellwether",
+    profile: "cattle",
+    websocket: null,
+    key: null,
+    emulator: false,
+  } as const;
+  const workerWith = async (factory: Uint8Array, emulator?: string): Promise<string> => {
+    const routes = phoneRoutes({ factory, emulator }, () => about);
+    const parts = { authentication: undefined, certificates: undefined, log: () => undefined };
+    const listener = await listenHttp({ host: "127.0.0.1", port: 0, names: [] }, routes, parts);
+    const text = await (await fetch(`${listener.url}/node-worker.js`)).text();
+    await listener.close();
+    return text;
+  };
+  const worker = await workerWith(FACTORY, "{}");
+  expect(await workerWith(FACTORY, "{}")).toBe(worker);
+  expect(await workerWith(FACTORY.subarray(1), "{}")).not.toBe(worker);
+  expect(await workerWith(FACTORY, "[]")).not.toBe(worker);
 });
 
 it("there is none where no model is given to begin with", async () => {

@@ -1,6 +1,7 @@
 /** What the page says of its node, written into the elements that the HTML has for it. */
 
 import type { Decided, ReleaseNews, Told } from "../node-types.ts";
+import { UNBELIEVED_SEQUENCE } from "../staging.ts";
 import type { NodeStatus } from "../node-runtime.ts";
 
 /** An element that the page's HTML has: without it page and script do not belong together. */
@@ -61,7 +62,8 @@ export class NodeView {
   }
 
   released({ releaseSequence, outcome }: ReleaseNews): void {
-    write("fact-release", `${releaseSequence}: ${outcome}`);
+    const which = releaseSequence === UNBELIEVED_SEQUENCE ? "an offer" : releaseSequence;
+    write("fact-release", `${which}: ${outcome}`);
   }
 
   status(status: NodeStatus): void {
