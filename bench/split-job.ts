@@ -2,7 +2,8 @@
  * windows that came in few bytes. */
 import { readRecordings } from "../recordings/read.ts";
 import { recordExits } from "../src/gate/exit-records.ts";
-import { largestIndex } from "../src/learn/metrics.ts";
+import { withStudent } from "../src/gate/two-opinions.ts";
+import { largestIndex, softmaxRows } from "../src/learn/metrics.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";
 import { studentCost } from "../src/model/student-cost.ts";
 import type { Profile } from "../src/signal/profile.ts";
@@ -13,7 +14,7 @@ import { onnxRuntime } from "../gateway/onnx-runtime.ts";
 import { splitRecipeFor } from "../src/learn/split-recipes.ts";
 import { drawViews, type Views } from "../src/learn/train-split.ts";
 import { answersThrough, learnedForms } from "./split-learned.ts";
-import { payloadForms, throughPayload } from "./split-payloads.ts";
+import { type PayloadForm, payloadForms, throughPayload } from "./split-payloads.ts";
 
 export type SplitJob = TrainingJob & {
   readonly folder: string;
@@ -29,6 +30,8 @@ export type SplitAnswers = {
   /** Multiply-accumulates of the student, and of each learned form's encoder. */
   readonly studentMacs: number;
   readonly encoderMacs: readonly number[];
+  /** Of each learned form, see `LearnedAnswers`. */
+  readonly tableBytes: readonly number[];
 };
 
 /** Windows, and how many of them were answered rightly. */
@@ -37,9 +40,21 @@ export type SubjectRights = {
   readonly windows: number;
   /** By the student's last exit. */
   readonly student: number;
-  /** In the order of `payloadForms` by the teacher, then of `learnedForms` by their tails. */
+  /** In the order of `wholeOrReduced` by the teacher, then of `learnedForms` by their tails. */
   readonly forms: readonly number[];
+  /** The same by the product of that answer and the student's. */
+  readonly together: readonly number[];
 };
+
+/** What the teacher itself is asked about: also windows with fewer samples, unless others learned to
+ * read those. */
+export function wholeOrReduced(
+  profile: Profile,
+  learned: readonly string[],
+): readonly PayloadForm[] {
+  const forms = payloadForms(profile);
+  return learned.length === 0 ? forms : forms.filter(({ reduction }) => reduction === "none");
+}
 
 export async function runSplitJob(
   job: SplitJob,
@@ -54,25 +69,33 @@ export async function runSplitJob(
   const trained = await trainBoth(profile, train, job, (share) => onProgress(share / parts));
   const classes = profile.classes.length;
   const { exits } = recordExits(trained.loaded, test);
-  const student = rightOf(test, exits.at(-1)?.logits ?? new Int16Array(0), classes);
-  const forms: Uint8Array[] = [];
-  for (const form of payloadForms(profile)) {
+  const said = softmaxRows(
+    Float32Array.from(exits.at(-1)?.logits ?? [], (logit) => logit / 256),
+    classes,
+  );
+  const student = rightOf(test, said, classes);
+  const answers: Float32Array[] = [];
+  for (const form of wholeOrReduced(profile, job.learned)) {
     const samples = new Int8Array(test.samples.length);
     const length = test.windowSamples * test.channels;
     for (let i = 0; i < test.count; i++) {
       samples.set(throughPayload(windowAt(test, i), form, test.channels), i * length);
     }
-    forms.push(rightOf(test, await trained.teach({ ...test, samples }), classes));
+    answers.push(await trained.teach({ ...test, samples }));
   }
   const views = viewsOnce(profile, train, trained.teacherFile, job);
   const encoderMacs: number[] = [];
+  const tableBytes: number[] = [];
   for (const [i, form] of kinds.entries()) {
-    const { logits, macs } = await answersThrough(form, { ...job, profile, train, test, views });
-    forms.push(rightOf(test, logits, classes));
-    encoderMacs.push(macs);
+    const came = await answersThrough(form, { ...job, profile, train, test, views });
+    answers.push(softmaxRows(came.logits, classes));
+    encoderMacs.push(came.macs);
+    tableBytes.push(came.tableBytes);
     onProgress((i + 2) / parts);
   }
   await trained.release();
+  const forms = answers.map((rows) => rightOf(test, rows, classes));
+  const both = answers.map((rows) => rightOf(test, together(rows, said, classes), classes));
   const subjects = [...new Set(test.subjects)].map((subject) => {
     const count = (right: Uint8Array): number =>
       right.reduce((sum, one, i) => sum + (test.subjects[i] === subject ? one : 0), 0);
@@ -81,10 +104,11 @@ export async function runSplitJob(
       windows: count(new Uint8Array(test.count).fill(1)),
       student: count(student),
       forms: forms.map(count),
+      together: both.map(count),
     };
   });
   const studentMacs = studentCost(trained.loaded.container.student).at(-1)?.macs ?? 0;
-  return { subjects, studentMacs, encoderMacs };
+  return { subjects, studentMacs, encoderMacs, tableBytes };
 }
 
 /** Drawn when somebody asks first: kept networks need none. */
@@ -112,12 +136,20 @@ function viewsOnce(
   };
 }
 
+/** Each answer with the student's, of which an offload says a class and how sure it is. */
+function together(rows: Float32Array, student: Float32Array, classes: number): Float32Array {
+  const both = new Float32Array(rows.length);
+  for (let first = 0; first < rows.length; first += classes) {
+    const said = student.subarray(first, first + classes);
+    const best = largestIndex(said);
+    const row = rows.subarray(first, first + classes);
+    both.set(withStudent(row, best, said[best] as number), first);
+  }
+  return both;
+}
+
 /** 1 where the largest of a row is the label. */
-function rightOf(
-  { labels }: WindowSet,
-  rows: Float32Array | Int16Array,
-  classes: number,
-): Uint8Array {
+function rightOf({ labels }: WindowSet, rows: Float32Array, classes: number): Uint8Array {
   return labels.map((label, i) => {
     const row = rows.subarray(i * classes, (i + 1) * classes);
     return largestIndex(row) === label ? 1 : 0;

@@ -82,6 +82,8 @@ export type LearnedAnswers = {
   readonly logits: Float32Array;
   /** Multiply-accumulates of the encoder; 0 for a window that is only made smaller. */
   readonly macs: number;
+  /** Bytes of an average tested window by a static table; the form's where there is no code. */
+  readonly tableBytes: number;
 };
 
 export async function answersThrough(
@@ -102,14 +104,19 @@ async function throughCode(form: LearnedForm, asked: LearnedAsked): Promise<Lear
     profile.inputMilligPerStep,
   );
   const encode = loadEncoder(encoder);
-  const codes = new Float32Array(test.count * form.time * form.channels);
-  for (let i = 0; i < test.count; i++) {
-    codes.set(encode(windowAt(test, i)), i * form.time * form.channels);
-  }
+  const codesOf = (windows: WindowSet): Float32Array => {
+    const codes = new Float32Array(windows.count * form.time * form.channels);
+    for (let i = 0; i < windows.count; i++) {
+      codes.set(encode(windowAt(windows, i)), i * form.time * form.channels);
+    }
+    return codes;
+  };
+  const codes = codesOf(test);
+  const tableBytes = byTable(codesOf(train), codes, form);
   const { classes, rateHz } = profile;
   const tail = tailOnnx({ design, tensors }, { classes, rateHz, encoder: "" });
   const logits = await logitsOf(tail, "code", codes, form, classes.length);
-  return { logits, macs: encoderMacs(encoder) };
+  return { logits, macs: encoderMacs(encoder), tableBytes };
 }
 
 async function throughReduced(form: LearnedForm, asked: LearnedAsked): Promise<LearnedAnswers> {
@@ -131,7 +138,28 @@ async function throughReduced(form: LearnedForm, asked: LearnedAsked): Promise<L
     samples.set(read, i * form.time * channels);
   }
   const file = networkOnnx(network, tensors);
-  return { logits: await logitsOf(file, "window", samples, form, classes.length), macs: 0 };
+  const logits = await logitsOf(file, "window", samples, form, classes.length);
+  return { logits, macs: 0, tableBytes: form.bytes };
+}
+
+/** Ideal lengths of codes, `-log2` of how often each comes in its channel in training. */
+function byTable(
+  trained: Float32Array,
+  sent: Float32Array,
+  { bits, time, channels }: LearnedForm,
+): number {
+  const levels = 2 ** bits;
+  const counts = new Float64Array(channels * levels).fill(1);
+  const cell = (code: number, i: number): number => (i % channels) * levels + code;
+  trained.forEach((code, i) => {
+    counts[cell(code, i)] = (counts[cell(code, i)] as number) + 1;
+  });
+  const total = trained.length / channels + levels;
+  let sum = 0;
+  sent.forEach((code, i) => {
+    sum -= Math.log2((counts[cell(code, i)] as number) / total);
+  });
+  return ((sum / sent.length) * time * channels) / 8;
 }
 
 /** As kept by an earlier run, else trained. */

@@ -3,13 +3,16 @@
  *
  * Raw windows whole and with fewer samples, in int8 and in 4 companded bits, on subjects that neither
  * teacher nor student has seen. Beside each figure stands what it is above the student, which costs no
- * byte at all and is what logits alone can tell, and below the teacher on whole int8 windows; both are
- * paired. Intervals of 95 % by a bootstrap over subjects and seeds. `--folds N`, `--threads N`,
- * `--keep DIR` as for `bench -- gate`, whose kept pairs serve here too.
+ * byte at all and is what logits alone can tell, then the same for the product of both answers (an
+ * offload carries the student's class and how sure it was anyway), and below the teacher on whole
+ * int8 windows; all are paired. Intervals of 95 % by a bootstrap over subjects and seeds. `--folds N`,
+ * `--threads N`, `--keep DIR` as for `bench -- gate`, whose kept pairs serve here too.
  *
- * `--forms features,reduced` adds forms that have a tail of their own, trained for them
- * (`split-learned.ts`): `features` a trained bottleneck, `reduced` means in 4 and 2 bits a value; for the
- * bytes of `--budgets 12,24,…`. Their bytes, too, are those of the payload alone.
+ * `--forms features,reduced` sets forms that have a tail of their own, trained for them
+ * (`split-learned.ts`), in the place of windows with fewer samples for the teacher: `features` a
+ * trained bottleneck, `reduced` means in 4 and 2 bits a value; for the bytes of `--budgets 12,24,…`.
+ * Their bytes, too, are those of the payload alone. For codes it also says what they would take by a
+ * static table of Huffman's ideal lengths a channel, made on the training subjects.
  */
 import { requireDataset } from "../recordings/open.ts";
 import { readRecordings } from "../recordings/read.ts";
@@ -19,9 +22,14 @@ import type { Profile } from "../src/signal/profile.ts";
 import { profileFor } from "../src/signal/profiles.ts";
 import { type BenchmarkOptions, type BenchmarkResult, table } from "./benchmark.ts";
 import { gateSplits } from "./gate-measure.ts";
-import type { SplitAnswers, SplitJob, SubjectRights } from "./split-job.ts";
+import {
+  type SplitAnswers,
+  type SplitJob,
+  type SubjectRights,
+  wholeOrReduced,
+} from "./split-job.ts";
 import { learnedForms } from "./split-learned.ts";
-import { BUDGETS_BYTES, payloadForms } from "./split-payloads.ts";
+import { BUDGETS_BYTES } from "./split-payloads.ts";
 import { bootstrapInterval, type Interval } from "./subject-bootstrap.ts";
 import { wholeOption } from "./subject-splits.ts";
 import { runJobs } from "./worker-pool.ts";
@@ -40,11 +48,15 @@ type Form = {
   readonly channels: number;
   /** Of an encoder, for each of the student's; 0 where there is none. */
   readonly macsRatio: number;
+  /** Bytes of a code by a static table, on average; the payload's own where there is none. */
+  readonly tableBytes: number;
 };
 
 type FormFigures = Form & {
   readonly accuracy: Interval;
   readonly lessStudent: Interval;
+  /** Of the answer multiplied with the student's, less the student. */
+  readonly together: Interval;
   readonly lessTeacher: Interval;
 };
 
@@ -88,7 +100,7 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
     ).values(),
   ];
   const profile = profileFor(await readRecordings(folder));
-  const forms = figuresOf(formsOf(profile, answers[0], learned, budgets), bySubject);
+  const forms = figuresOf(formsOf(profile, answers, learned, budgets), bySubject);
   const random = prng(1, "bench-split-student");
   const studentAccuracy = bootstrapInterval(
     bySubject,
@@ -102,6 +114,7 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
         `${student} student; accuracy in percent, differences in points`,
       "",
       ...table(rowsOf(forms, studentAccuracy, profile.classes.length)),
+      ...tableLines(forms),
     ],
     figures: {
       ...{ dataset, subjects: bySubject.length, folds: splits.length, seeds, studentKind: student },
@@ -134,20 +147,26 @@ function learnedAsked(options: BenchmarkOptions): {
 /** In the order of a job's answers. */
 function formsOf(
   profile: Profile,
-  answers: SplitAnswers | undefined,
+  answers: readonly SplitAnswers[],
   learned: readonly string[],
   budgets: readonly number[],
 ): readonly Form[] {
   const { channels } = profile;
   return [
-    ...payloadForms(profile).map((form) => ({ ...form, channels, macsRatio: 0 })),
+    ...wholeOrReduced(profile, learned).map((form) => ({
+      ...form,
+      channels,
+      macsRatio: 0,
+      tableBytes: form.bytes,
+    })),
     ...learnedForms(profile, learned, budgets).map((form, i) => ({
       bytes: form.bytes,
       encoding: form.kind === "features" ? `code ${form.bits} bits` : `companded${form.bits}`,
       reduction: "own tail",
       samples: form.time,
       channels: form.channels,
-      macsRatio: (answers?.encoderMacs[i] ?? 0) / (answers?.studentMacs ?? 1),
+      macsRatio: (answers[0]?.encoderMacs[i] ?? 0) / (answers[0]?.studentMacs ?? 1),
+      tableBytes: average(answers.map(({ tableBytes }) => tableBytes[i] ?? form.bytes)),
     })),
   ];
 }
@@ -168,9 +187,18 @@ function figuresOf(
       ...form,
       accuracy: over(right),
       lessStudent: over((rights) => right(rights) - rights.student),
+      together: over((rights) => (rights.together[f] as number) - rights.student),
       lessTeacher: over((rights) => right(rights) - (rights.forms[whole] as number)),
     };
   });
+}
+
+/** What a static table would save. */
+function tableLines(forms: readonly FormFigures[]): string[] {
+  const coded = forms.filter(({ tableBytes, bytes }) => tableBytes !== bytes);
+  if (coded.length === 0) return [];
+  const each = coded.map(({ bytes, tableBytes }) => `${bytes} to ${tableBytes.toFixed(1)}`);
+  return ["", `Codes by a static table, bytes on average: ${each.join(", ")}`];
 }
 
 /** A sum over windows as a share of them. */
@@ -178,6 +206,10 @@ function shareOf(take: (rights: SubjectRights) => number) {
   return (sums: readonly SubjectRights[]): number =>
     sums.reduce((total, rights) => total + take(rights), 0) /
     sums.reduce((total, { windows }) => total + windows, 0);
+}
+
+function average(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0) / values.length;
 }
 
 function rowsOf(
@@ -196,6 +228,7 @@ function rowsOf(
       "MACs of student",
       "accuracy",
       "less student",
+      "with it, less student",
       "less teacher on int8",
     ],
     ...forms
@@ -208,8 +241,9 @@ function rowsOf(
         form.macsRatio === 0 ? "-" : form.macsRatio.toFixed(2),
         percent(form.accuracy),
         percent(form.lessStudent),
+        percent(form.together),
         percent(form.lessTeacher),
       ]),
-    [2 * classes, "logits", "-", "-", "-", percent(student), "0", "-"],
+    [2 * classes, "logits", "-", "-", "-", percent(student), "0", "-", "-"],
   ];
 }
