@@ -2,7 +2,7 @@
  * windows that came in few bytes. */
 import { readRecordings } from "../recordings/read.ts";
 import { recordExits } from "../src/gate/exit-records.ts";
-import { withStudent } from "../src/gate/two-opinions.ts";
+import { jointAnswer } from "../src/gate/joint-answer.ts";
 import { largestIndex, softmaxRows } from "../src/learn/metrics.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";
 import { studentCost } from "../src/model/student-cost.ts";
@@ -143,7 +143,7 @@ function together(rows: Float32Array, student: Float32Array, classes: number): F
     const said = student.subarray(first, first + classes);
     const best = largestIndex(said);
     const row = rows.subarray(first, first + classes);
-    both.set(withStudent(row, best, said[best] as number), first);
+    both.set(jointAnswer(row, best, said[best] as number), first);
   }
   return both;
 }
