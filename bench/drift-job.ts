@@ -1,47 +1,46 @@
 /**
  * One seed of the drift benchmark: a student trained on some animals, an alarm calibrated on bouts
- * of the same animals that were held out, and then turned collars and other animals.
+ * of the same animals that were held out, and then collars that turn, slip or break, and other
+ * animals.
  *
  * Three parts of the training animals' bouts: trained on, calibrated on, and neither. False alarms
- * are counted on the third part; turns are those bouts again, turned. No threshold sees a window
- * that is tested.
+ * are counted on the third part; shifts are those bouts again, turned or broken. No threshold sees
+ * a window that is tested.
  */
 import { readRecordings } from "../recordings/read.ts";
+import { assert } from "../src/assert.ts";
 import { calibrateGate } from "../src/gate/calibrate.ts";
-import { logitsAt } from "../src/gate/exit-records.ts";
-import { type AlarmRate, type BoutNovelty, falseAlarmRate } from "../src/gate/false-alarms.ts";
+import { type ExitRecords, logitsAt } from "../src/gate/exit-records.ts";
+import { type AlarmRate, falseAlarmRate } from "../src/gate/false-alarms.ts";
 import type { NoveltyGate } from "../src/gate/gate-parameters.ts";
-import { NO_DRIFT } from "../src/gate/gate-state.ts";
-import { accumulate } from "../src/gate/novelty.ts";
 import { boutNovelties, noveltySamples } from "../src/gate/novelty-samples.ts";
 import { largestIndex } from "../src/learn/metrics.ts";
-import { below, type Prng, prng } from "../src/prng.ts";
+import { prng } from "../src/prng.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";
 import { hopMs } from "../src/signal/profile.ts";
 import { profileFor } from "../src/signal/profiles.ts";
 import { splitBouts, windowsOfSubjects } from "../src/signal/splits.ts";
-import { parseTurn, turnRecordings } from "../src/signal/turn.ts";
 import { pickWindows, type WindowSet } from "../src/signal/window-set.ts";
-import { assert } from "../src/assert.ts";
-import { type TrainedStudent, trainBoth } from "./gate-job.ts";
+import { numberedBySegment, shiftStages, stretchesOf, windowsWithin } from "./drift-shifts.ts";
+import { type BoutTrack, type Delay, delayOf } from "./drift-streams.ts";
+import { type TrainedStudent, trainBoth, type TrainingJob } from "./gate-job.ts";
 
-export type DriftJob = {
+export type DriftJob = TrainingJob & {
   readonly folder: string;
   readonly train: readonly string[];
   /** Animals whose collars sit differently: the natural turn. */
   readonly shift: readonly string[];
-  readonly turns: readonly string[];
-  readonly seed: number;
-  readonly quick: boolean;
-  readonly student: "default" | "plain";
+  /** Turns, slips and faults, as `drift-shifts.ts` names them. */
+  readonly broken: readonly string[];
 };
 
 export type ShiftAnswer = {
   readonly name: string;
+  /** At the end of a slip. */
   readonly studentAccuracy: number;
   readonly teacherAccuracy: number;
-  /** Windows from the turn to the alarm, one per repetition; `NO_ALARM` where none came. */
-  readonly windowsToAlarm: readonly number[];
+  /** One per repetition. */
+  readonly delays: readonly Delay[];
 };
 
 export type DriftAnswers = {
@@ -52,11 +51,7 @@ export type DriftAnswers = {
   readonly shifts: readonly ShiftAnswer[];
 };
 
-/** Repetitions give up here. */
-export const NO_ALARM = 1000;
 const REPETITIONS = 100;
-/** Unshifted windows before each turn, so that the statistic starts where it would be. */
-const WINDOWS_BEFORE = 60;
 
 export async function runDriftJob(
   job: DriftJob,
@@ -82,34 +77,41 @@ export async function runDriftJob(
   });
   const gate = parameters.novelty;
   assert(gate !== null, "calibration was asked for novelty");
-  const calm = noveltiesOf(trained, gate, unshifted);
+  const calm = tracksOf(trained, gate, unshifted);
   const shifts: ShiftAnswer[] = [];
-  const measure = async (name: string, windows: WindowSet): Promise<void> => {
-    const novelties = noveltiesOf(trained, gate, windows);
+  const measure = async (name: string, stages: readonly WindowSet[]): Promise<void> => {
+    const tracks = stages.map((windows) => tracksOf(trained, gate, windows));
     const random = prng(job.seed, `turn-${name}`);
     shifts.push({
       name,
-      ...(await accuraciesOf(trained, windows)),
-      windowsToAlarm: Array.from({ length: REPETITIONS }, () =>
-        windowsToAlarm(gate, calm, novelties, random),
-      ),
+      ...(await accuraciesOf(trained, stages.at(-1) as WindowSet)),
+      delays: Array.from({ length: REPETITIONS }, () => delayOf(gate, calm, tracks, random)),
     });
+    const all = job.broken.length + job.shift.length + 1;
+    onProgress(0.8 + (0.2 * shifts.length) / all);
   };
   for (const subject of job.shift) {
-    await measure(subject, pickWindows(all, windowsOfSubjects(all, [subject])));
+    await measure(subject, [pickWindows(all, windowsOfSubjects(all, [subject]))]);
   }
   if (job.shift.length > 0) {
-    await measure("natural", pickWindows(all, windowsOfSubjects(all, job.shift)));
+    await measure("natural", [pickWindows(all, windowsOfSubjects(all, job.shift))]);
   }
-  for (const turn of job.turns) {
-    const turned = makeWindows(turnRecordings(recordings, parseTurn(turn)), profile);
-    await measure(turn, pickWindows(turned, rest.second));
-    onProgress(0.8 + (0.2 * shifts.length) / (job.turns.length + job.shift.length + 1));
+  const tested = stretchesOf(makeWindows(numberedBySegment(recordings), profile), rest.second);
+  for (const name of job.broken) {
+    const stages = shiftStages(recordings, name, job.seed).map((broken) =>
+      windowsWithin(makeWindows(numberedBySegment(broken), profile), tested),
+    );
+    await measure(name, stages);
   }
   const answers = {
     unshifted: {
       studentAccuracy: (await accuraciesOf(trained, unshifted)).studentAccuracy,
-      falseAlarms: falseAlarmRate(gate, calm, windowsPerNodeDay, prng(job.seed, "false-alarms")),
+      falseAlarms: falseAlarmRate(
+        gate,
+        calm.map(({ novelties }) => novelties),
+        windowsPerNodeDay,
+        prng(job.seed, "false-alarms"),
+      ),
     },
     calibrated: expected.falseAlarms,
     thresholds: { slack: gate.slackQ8 / 256, alarm: gate.thresholdQ8 / 256 },
@@ -119,12 +121,22 @@ export async function runDriftJob(
   return answers;
 }
 
-function noveltiesOf(
-  trained: TrainedStudent,
-  gate: NoveltyGate,
-  windows: WindowSet,
-): readonly BoutNovelty[] {
-  return boutNovelties(gate, noveltySamples(trained.loaded, windows), windows.bouts);
+function tracksOf(trained: TrainedStudent, gate: NoveltyGate, windows: WindowSet): BoutTrack[] {
+  const samples = noveltySamples(trained.loaded, windows);
+  const right = rightOf(samples.records, windows);
+  const inOrder = [...new Set(windows.bouts)];
+  return boutNovelties(gate, samples, windows.bouts).map((novelties, i) => ({
+    novelties,
+    right: right.filter((_, window) => windows.bouts[window] === inOrder[i]),
+  }));
+}
+
+/** Of the last exit: 1 where it is right. */
+function rightOf(records: ExitRecords, windows: WindowSet): Uint8Array {
+  const last = records.exits.length - 1;
+  return Uint8Array.from(windows.labels, (label, i) =>
+    largestIndex(logitsAt(records, last, i)) === label ? 1 : 0,
+  );
 }
 
 async function accuraciesOf(
@@ -133,46 +145,11 @@ async function accuraciesOf(
 ): Promise<{ studentAccuracy: number; teacherAccuracy: number }> {
   const { records } = noveltySamples(trained.loaded, windows);
   const teacher = await trained.teach(windows);
-  const last = records.exits.length - 1;
-  let student = 0;
+  const right = rightOf(records, windows).reduce((sum, one) => sum + one, 0);
   let teaching = 0;
   for (let i = 0; i < windows.count; i++) {
     const row = teacher.subarray(i * records.classes, (i + 1) * records.classes);
-    if (largestIndex(logitsAt(records, last, i)) === windows.labels[i]) student++;
     if (largestIndex(row) === windows.labels[i]) teaching++;
   }
-  return { studentAccuracy: student / windows.count, teacherAccuracy: teaching / windows.count };
-}
-
-/** Unshifted bouts for a while, then shifted ones from a random place in a random bout on. A false
- * alarm before the turn is waited out, and leaves the gate as much harder to alarm as on a node. */
-function windowsToAlarm(
-  gate: NoveltyGate,
-  calm: readonly BoutNovelty[],
-  shifted: readonly BoutNovelty[],
-  random: Prng,
-): number {
-  let state = NO_DRIFT;
-  const before = streamOf(calm, random);
-  for (let i = 0; i < WINDOWS_BEFORE || (state.alarm && i < NO_ALARM); i++) {
-    state = accumulate(gate, state, before());
-  }
-  const after = streamOf(shifted, random);
-  for (let windows = 1; windows < NO_ALARM; windows++) {
-    state = accumulate(gate, state, after());
-    if (state.alarm) return windows;
-  }
-  return NO_ALARM;
-}
-
-function streamOf(bouts: readonly BoutNovelty[], random: Prng): () => number {
-  let bout = bouts[below(random, bouts.length)] as BoutNovelty;
-  let at = below(random, bout.length);
-  return () => {
-    if (at >= bout.length) {
-      bout = bouts[below(random, bouts.length)] as BoutNovelty;
-      at = 0;
-    }
-    return bout[at++] as number;
-  };
+  return { studentAccuracy: right / windows.count, teacherAccuracy: teaching / windows.count };
 }

@@ -1,26 +1,42 @@
 /**
- * How soon a node knows that it is wrong: windows from a turn of the collar to the drift alarm.
+ * How soon a node knows that it is wrong: windows from a change of the collar to the drift alarm.
  *
- * `--train` animals wear the collar one way, `--shift` animals (the natural turn) another; besides,
- * the training animals' own untouched bouts are turned about each axis (`--rotate` for one turn
- * only). Harm is told beside the delay: the student's accuracy after the turn. False alarms per
- * node-day come from a bootstrap over bouts that nothing was fitted on, with its 95th percentile.
- * Thresholds never see a tested window. `--threads N`.
+ * `--train` animals wear the collar one way; each of the `--shift` animals is a new one whose collar
+ * sits otherwise, and all together are the natural turn. Besides, the training animals' own
+ * untouched bouts are turned about each axis, slip (five degrees more with each bout, up to 90),
+ * rattle (white noise), stick on one axis, and are sampled at another rate: `drift-shifts.ts`;
+ * `--rotate` for one of these only. Harm is told beside the delay: the student's accuracy after the
+ * shift, and the windows that it had wrong beyond its usual share before the alarm came. A shift is
+ * harmful from five points of accuracy on. False alarms per node-day come from a bootstrap over
+ * bouts that nothing was fitted on, with its 95th percentile. Thresholds never see a tested window.
+ * `--threads N`, `--keep DIR`.
  */
 import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
 import { requireDataset } from "../recordings/open.ts";
 import { EdgeError } from "../src/assert.ts";
 import { type BenchmarkOptions, type BenchmarkResult, quantile, table } from "./benchmark.ts";
-import { type DriftAnswers, type DriftJob, NO_ALARM, type ShiftAnswer } from "./drift-job.ts";
+import type { DriftAnswers, DriftJob, ShiftAnswer } from "./drift-job.ts";
+import { FAULTS, SLIPS, TURNS } from "./drift-shifts.ts";
+import { type Delay, NO_ALARM } from "./drift-streams.ts";
 import { runJobs } from "./worker-pool.ts";
 
 const DEFAULT_SEEDS = 5;
-const AXES = ["x", "y", "z"] as const;
-const DEGREES = [20, 45, 90, 180] as const;
 /** An alarm within so many windows is in time. */
 const IN_TIME_WINDOWS = 60;
-/** A turn that costs the student this much accuracy does harm. */
+/** A shift that costs the student this much accuracy does harm. */
 const HARM = 0.05;
+
+const TITLES = [
+  "shift",
+  "student %",
+  "teacher %",
+  "windows to alarm",
+  "90th",
+  "within 60 %",
+  "meanwhile %",
+  "lost windows",
+];
 
 export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
   const dataset = options.dataset ?? "cows";
@@ -36,14 +52,15 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
       hint: "Give --train A,B and, for a natural turn, --shift C,D.",
     });
   }
-  const all = AXES.flatMap((axis) => DEGREES.map((degrees) => `${axis}${degrees}`));
-  const turns = options.rotate === undefined ? (options.quick ? ["x90"] : all) : [options.rotate];
+  const all = options.quick ? ["x90", "slip-x", "stuck-y"] : [...TURNS, ...SLIPS, ...FAULTS];
+  const broken = options.rotate === undefined ? all : [options.rotate];
+  const keep = options.extra.keep === undefined ? undefined : resolve(options.extra.keep);
   const student = options.student ?? "plain";
   const seeds = options.seeds ?? (options.quick ? 1 : DEFAULT_SEEDS);
   const { quick } = options;
   const jobs = Array.from(
     { length: seeds },
-    (_, s): DriftJob => ({ folder, train, shift, turns, seed: s + 1, quick, student }),
+    (_, s): DriftJob => ({ folder, train, shift, broken, seed: s + 1, quick, student, keep }),
   );
   const threads = Number(options.extra.threads ?? Math.min(2, availableParallelism()));
   const answers = await runJobs<DriftJob, DriftAnswers>(
@@ -64,6 +81,9 @@ type ShiftFigures = {
   readonly median: number;
   readonly p90: number;
   readonly within60: number;
+  /** Of the windows until the alarm, and how many of these were wrong beyond the usual share. */
+  readonly accuracyMeanwhile: number;
+  readonly lostWindows: number;
 };
 
 function report(
@@ -77,24 +97,25 @@ function report(
   answers: readonly DriftAnswers[],
 ): BenchmarkResult {
   const names = answers[0]?.shifts.map((shift) => shift.name) ?? [];
-  const shifts = Object.fromEntries(
-    names.map((name, i) => [name, figuresOf(answers.map((a) => a.shifts[i] as ShiftAnswer))]),
-  );
+  const shifts = Object.fromEntries(names.map((name, i) => [name, figuresOf(answers, i)]));
   const before = mean(answers.map((answer) => answer.unshifted.studentAccuracy));
   const rates = answers.map((answer) => answer.unshifted.falseAlarms);
-  const harmful = answers.flatMap((answer) =>
-    answer.shifts.filter(
-      ({ name, studentAccuracy }) =>
-        /^[xyz](90|180)$/.test(name) && studentAccuracy < answer.unshifted.studentAccuracy - HARM,
-    ),
-  );
+  const seen = (which: (name: string) => boolean): number | null => {
+    const harmful = answers.flatMap(({ shifts: all, unshifted }) =>
+      all.filter(
+        (one) => which(one.name) && one.studentAccuracy < unshifted.studentAccuracy - HARM,
+      ),
+    );
+    return harmful.length === 0 ? null : mean(harmful.map(({ delays }) => withinTime(delays)));
+  };
   const figures = {
     ...about,
     studentBefore: before,
     natural: shifts.natural ?? null,
     shifts,
-    harmfulTurnsWithin60:
-      harmful.length === 0 ? null : mean(harmful.map((turn) => withinTime(turn.windowsToAlarm))),
+    harmfulTurnsWithin60: seen((name) => /^[xyz](90|180)$/.test(name)),
+    harmfulFaultsWithin60: seen((name) => FAULTS.includes(name)),
+    harmfulSlipsWithin60: seen((name) => SLIPS.includes(name)),
     falseAlarmsPerNodeDay: {
       mean: mean(rates.map((rate) => rate.perNodeDay)),
       bySeed: rates.map((rate) => rate.perNodeDay),
@@ -115,21 +136,19 @@ function report(
     alarm(shift.median),
     alarm(shift.p90),
     percent(shift.within60),
+    percent(shift.accuracyMeanwhile),
+    shift.lostWindows.toFixed(1),
   ]);
   const falseAlarms = figures.falseAlarmsPerNodeDay;
   const lines = [
     `${about.dataset}: ${about.student} student trained on ${about.train.join(", ")} ` +
       `(${percent(before)} % there), ${about.seeds} seeds`,
     "",
-    ...table([
-      ["turn", "student %", "teacher %", "windows to alarm", "90th", "within 60 %"],
-      ...rows,
-    ]),
+    ...table([TITLES, ...rows]),
     "",
-    `Harmful turns of 90 degrees and more that were seen within ${IN_TIME_WINDOWS} windows: ` +
-      (figures.harmfulTurnsWithin60 === null
-        ? "none"
-        : `${percent(figures.harmfulTurnsWithin60)} %`),
+    `Harmful (${100 * HARM} points or more), seen within ${IN_TIME_WINDOWS} windows: turns of 90 ` +
+      `degrees and more ${shareText(figures.harmfulTurnsWithin60)}, faults ` +
+      `${shareText(figures.harmfulFaultsWithin60)}, slips ${shareText(figures.harmfulSlipsWithin60)}`,
     `False alarms per node-day on untouched bouts: ${falseAlarms.mean.toFixed(1)} in the mean; ` +
       `95th percentiles by seed ${falseAlarms.upperBySeed.join(", ")} ` +
       `(${falseAlarms.bouts.join(", ")} bouts)`,
@@ -137,19 +156,34 @@ function report(
   return { ok: true, lines, figures };
 }
 
-function figuresOf(shifts: readonly ShiftAnswer[]): ShiftFigures {
-  const windows = shifts.flatMap((shift) => shift.windowsToAlarm);
+function figuresOf(answers: readonly DriftAnswers[], index: number): ShiftFigures {
+  const shifts = answers.map((answer) => answer.shifts[index] as ShiftAnswer);
+  const delays = shifts.flatMap((shift) => shift.delays);
+  const windows = delays.map((delay) => delay.windows);
+  const heard = windows.reduce((sum, count) => sum + count, 0);
+  const wrong = delays.reduce((sum, delay) => sum + delay.wrong, 0);
+  const lost = answers.flatMap(({ unshifted, shifts: all }) =>
+    (all[index] as ShiftAnswer).delays.map(
+      (delay) => delay.wrong - (1 - unshifted.studentAccuracy) * delay.windows,
+    ),
+  );
   return {
     studentAccuracy: mean(shifts.map((shift) => shift.studentAccuracy)),
     teacherAccuracy: mean(shifts.map((shift) => shift.teacherAccuracy)),
     median: quantile(windows, 0.5),
     p90: quantile(windows, 0.9),
-    within60: withinTime(windows),
+    within60: withinTime(delays),
+    accuracyMeanwhile: 1 - wrong / heard,
+    lostWindows: mean(lost),
   };
 }
 
-function withinTime(windows: readonly number[]): number {
-  return windows.filter((count) => count <= IN_TIME_WINDOWS).length / windows.length;
+function withinTime(delays: readonly Delay[]): number {
+  return delays.filter(({ windows }) => windows <= IN_TIME_WINDOWS).length / delays.length;
+}
+
+function shareText(share: number | null): string {
+  return share === null ? "none" : `${(100 * share).toFixed(1)} %`;
 }
 
 function mean(values: readonly number[]): number {

@@ -59,7 +59,7 @@ export function scoreLoop(setup: LoopSetup, final: ReadonlyMap<string, Uint8Arra
 }
 
 /** Answers of the last exit, nothing offloaded. */
-function probabilitiesOf(student: LoadedStudent, windows: WindowSet): Float32Array {
+export function probabilitiesOf(student: LoadedStudent, windows: WindowSet): Float32Array {
   const records = recordExits(student, windows);
   const logits = new Float32Array(windows.count * records.classes);
   for (let i = 0; i < windows.count; i++) {
@@ -69,7 +69,7 @@ function probabilitiesOf(student: LoadedStudent, windows: WindowSet): Float32Arr
   return softmaxRows(logits, records.classes);
 }
 
-function scoresOf(probabilities: Float32Array, windows: WindowSet, classes: number): Scores {
+export function scoresOf(probabilities: Float32Array, windows: WindowSet, classes: number): Scores {
   const scored = { classes, probabilities, labels: windows.labels };
   const { accuracy, macroF1 } = metricsOf(scored);
   return { accuracy, macroF1, boutAccuracy: boutAccuracyOf(scored, windows.bouts) };

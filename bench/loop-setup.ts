@@ -9,7 +9,7 @@ import { type AnchorSet, makeAnchor } from "../gateway/anchor.ts";
 import { readRecordings } from "../recordings/read.ts";
 import { chooseEngine } from "../src/engine/choose-engine.ts";
 import { type PackedStudent, packStudent } from "../src/gate/pack-student.ts";
-import { predictTeacher } from "../src/learn/predict.ts";
+import { predictRows } from "../src/learn/predict.ts";
 import { type Recipe, recipeAsked } from "../src/learn/recipes.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";
 import type { Profile } from "../src/signal/profile.ts";
@@ -18,7 +18,9 @@ import type { Recordings } from "../src/signal/recordings.ts";
 import { parseTurn, turnRecordings } from "../src/signal/turn.ts";
 import type { WindowSet } from "../src/signal/window-set.ts";
 import { splitSegments } from "./loop-bouts.ts";
-import { type TrainedPair, trainPair } from "./train-pair.ts";
+import type { FloatStudent } from "../src/model/student-spec.ts";
+import { keptPair } from "./kept-pairs.ts";
+import { trainPair } from "./train-pair.ts";
 
 export type LoopJob = {
   readonly folder: string;
@@ -29,9 +31,14 @@ export type LoopJob = {
   readonly student: "default" | "plain";
   readonly seed: number;
   readonly quick: boolean;
+  /** Trained pairs are kept in this folder and taken from there. */
+  readonly keep?: string | undefined;
 };
 
-export type LoopSetup = TrainedPair & {
+export type LoopSetup = {
+  /** The teacher as ONNX. */
+  readonly teacherFile: Uint8Array;
+  readonly student: FloatStudent;
   readonly profile: Profile;
   readonly recipe: Recipe;
   readonly packed: PackedStudent;
@@ -66,10 +73,16 @@ export async function setUpLoop(
     seed: job.seed,
   });
   const recipe = recipeAsked(profile, job);
-  const pair = await trainPair(anchor.replay, profile, recipe, job.seed, progress);
+  const { train: subjects, seed } = job;
+  const windows = anchor.replay.count;
+  const what = { part: "anchor", profile, subjects, windows, seed, recipe };
+  const { teacher: teacherFile, student } = await keptPair(job.keep, what, async () => {
+    const pair = await trainPair(anchor.replay, profile, recipe, seed, progress);
+    return { teacher: pair.teacherFile, student: pair.student };
+  });
   const packed = packStudent({
     profile,
-    student: pair.student,
+    student,
     trained: anchor.replay,
     held: anchor.heldOut,
     augmentation: recipe.student.options.augmentation,
@@ -77,16 +90,19 @@ export async function setUpLoop(
     seed: job.seed,
   });
   const test = makeWindows(tested as Recordings, profile);
-  const { logits } = await predictTeacher(onnxRuntime(), pair.teacher, test);
+  const program = await onnxRuntime().compile(teacherFile);
+  const rows = await predictRows(program, test, profile.inputMilligPerStep, ["logits"]);
+  await program.release();
   return {
     profile,
     recipe,
-    ...pair,
+    teacherFile,
+    student,
     packed,
     anchor,
     unshifted: makeWindows(kept as Recordings, profile),
     lived: lived as Recordings,
     test,
-    teacherLogits: logits,
+    teacherLogits: rows.get("logits")?.data ?? new Float32Array(0),
   };
 }

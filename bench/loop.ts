@@ -34,7 +34,7 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
   const dataset = options.dataset ?? "cows";
   const folder = requireDataset(dataset, options.data);
   const seeds = options.quick ? 1 : (options.seeds ?? SEEDS);
-  const { train, shift } = subjectsOf(await readRecordings(folder), options);
+  const { train, shift } = loopSubjects(await readRecordings(folder), options);
   const jobs: LoopRunJob[] = Array.from({ length: seeds }, (_, i) => ({
     folder,
     train,
@@ -58,7 +58,7 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
 }
 
 /** What the options name; else the cattle above, else a part of whoever was recorded. */
-function subjectsOf(
+export function loopSubjects(
   recordings: Recordings,
   options: BenchmarkOptions,
 ): { readonly train: readonly string[]; readonly shift: readonly string[] } {

@@ -151,11 +151,7 @@ function mostDiverse(
   const queues = [...byNode.values()].map((own) => {
     const shuffled = [...own];
     shuffle(random, shuffled);
-    return shuffled.map((row) => ({
-      row,
-      statistics: windowStatistics(row.window, channels),
-      nearest: Number.POSITIVE_INFINITY,
-    }));
+    return furthestQueue(shuffled, (row) => windowStatistics(row.window, channels));
   });
   const share = queues.length === 1 ? 1 : rule.nodeShareMost;
   const perNode = Math.max(1, Math.floor(share * Math.min(rule.labelsMost, rows.length)));
@@ -170,13 +166,27 @@ function mostDiverse(
   return chosen.sort((a, b) => a.offloadId - b.offloadId);
 }
 
-type Candidate = {
-  readonly row: SoftLabel;
+/** Windows that wait, each with its distance to the nearest of those that were taken. */
+type Waiting<Row> = {
+  readonly row: Row;
   readonly statistics: WindowStatistics;
   nearest: number;
 };
 
-function takeFurthest(queue: Candidate[]): SoftLabel | undefined {
+/** What `takeFurthest` takes from; the first of the list goes first. */
+export function furthestQueue<Row>(
+  rows: readonly Row[],
+  statisticsOf: (row: Row) => WindowStatistics,
+): Waiting<Row>[] {
+  return rows.map((row) => ({
+    row,
+    statistics: statisticsOf(row),
+    nearest: Number.POSITIVE_INFINITY,
+  }));
+}
+
+/** The one whose raw statistics are furthest from all that were taken before. */
+export function takeFurthest<Row>(queue: Waiting<Row>[]): Row | undefined {
   let best = 0;
   queue.forEach((candidate, i) => {
     if (candidate.nearest > Number(queue[best]?.nearest)) best = i;

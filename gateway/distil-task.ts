@@ -51,5 +51,7 @@ export async function runDistilTask(
   const container = decodeContainer(task.current.container);
   const input: DistilInput = { ...task, current: { container, student } };
   const result = await distil(runtime, chooseEngine(task.engine), input, onProgress);
-  return result.kind === "refused" ? result : { ...result, student: studentOnnx(result.student) };
+  if (result.kind === "candidate") return { ...result, student: studentOnnx(result.student) };
+  const { kind, reasons, report } = result;
+  return { kind, reasons, report };
 }

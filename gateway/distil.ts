@@ -106,6 +106,8 @@ export type DistilResult =
       readonly kind: "refused";
       readonly reasons: readonly string[];
       readonly report: DistilReport;
+      /** Nobody runs it; a benchmark may ask what it would have been worth. */
+      readonly container: Uint8Array;
     };
 
 export type DistilStage = "training" | "measuring";
@@ -200,13 +202,9 @@ async function attemptOnce(
     offloadShare: packed.calibration.expected.offloadShare,
   };
   const reasons = reasonsAgainst(before, after, same, anchor.heldOut, profile.classes, rule);
-  if (reasons.length > 0) return { kind: "refused", reasons, report };
-  return {
-    kind: "candidate",
-    container: encodeContainer(container),
-    student: planned.student,
-    report,
-  };
+  const bytes = encodeContainer(container);
+  if (reasons.length > 0) return { kind: "refused", reasons, report, container: bytes };
+  return { kind: "candidate", container: bytes, student: planned.student, report };
 }
 
 /** Anchor windows with their labels, and soft labels as often as their share needs. */

@@ -14,7 +14,7 @@
 
 import { assert } from "../src/assert.ts";
 import { prng } from "../src/prng.ts";
-import { type Augmentation, augmentWindow } from "../src/signal/augment.ts";
+import { type Augmentation, augmentedSteps } from "../src/signal/augment.ts";
 import { type WindowSet, windowAt } from "../src/signal/window-set.ts";
 import type { AnchorSet } from "./anchor.ts";
 import type { Teacher, TeacherTrust } from "./teacher.ts";
@@ -177,18 +177,11 @@ async function viewFeatures(
   const step = anchor.inputMilligPerStep;
   const random = prng(seed, "teacher-trust");
   const shape = { channels: set.channels, milliGPerStep: step };
-  const view = new Float32Array(length);
   const samples = new Int8Array(set.count * views * length);
   for (let row = 0; row < set.count * views; row++) {
     const window = windowAt(set, Math.floor(row / views));
     if (row % views === 0) samples.set(window, row * length);
-    else {
-      augmentWindow(window, shape, augmentation, random, view, 0);
-      samples.set(
-        Int8Array.from(view, (g) => Math.round((g * 1000) / step)),
-        row * length,
-      );
-    }
+    else samples.set(augmentedSteps(window, shape, augmentation, random), row * length);
   }
   const rows: Float32Array[] = [];
   for (let at = 0; at < set.count * views; at += BATCH_WINDOWS) {

@@ -108,6 +108,20 @@ describe("bench drift", () => {
     expect(falseAlarmsPerNodeDay.upperBySeed).toHaveLength(1);
   });
 
+  it("lets collars slip and sensors break, and counts what was wrong until the alarm", async () => {
+    const { figures } = await runDrift({ ...OPTIONS, train: ["1", "2"], shift: ["3"] });
+    const { shifts } = figures as {
+      shifts: Record<string, { accuracyMeanwhile: number; lostWindows: number; p90: number }>;
+    };
+    expect(Object.keys(shifts)).toEqual(["3", "natural", "x90", "slip-x", "stuck-y"]);
+    for (const { accuracyMeanwhile, lostWindows, p90 } of Object.values(shifts)) {
+      expect(accuracyMeanwhile).toBeGreaterThanOrEqual(0);
+      expect(accuracyMeanwhile).toBeLessThanOrEqual(1);
+      expect(lostWindows).toBeLessThanOrEqual(1000);
+      expect(p90).toBeLessThanOrEqual(1000);
+    }
+  });
+
   it("refuses recordings without subjects to train on", async () => {
     await expect(runDrift({ ...OPTIONS, dataset: "goats" })).rejects.toMatchObject({
       code: "no-recordings",

@@ -1,14 +1,19 @@
-/** The loop's benchmark runs, tiny, on a herd of emulated animals: no recordings are needed. */
+/** The loop's and the recovery benchmark run, tiny, on a herd of emulated animals: no recordings are
+ * needed. */
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { run } from "../bench/loop.ts";
 import { splitSegments } from "../bench/loop-bouts.ts";
+import { run as runRecovery } from "../bench/recovery.ts";
+import { CHOICES, chooseWindows, type LivedWindows } from "../bench/recovery-choices.ts";
 import { readShippedEmulator } from "../recordings/shipped-emulator.ts";
 import { writeRecordings } from "../recordings/read.ts";
+import { uncalibratedGate } from "../src/gate/gate-parameters.ts";
 import { emulateRecordings } from "../src/signal/emulate-recordings.ts";
+import { makeWindows } from "../src/signal/make-windows.ts";
 import { shippedProfile } from "../src/signal/profiles.ts";
 import type { Recordings } from "../src/signal/recordings.ts";
 import { quickOptions } from "./benchmark-options.ts";
@@ -94,3 +99,79 @@ it("lives through the loop with the real broker, gateway and releases", async ()
   expect(figures.perSeed[0]?.labelsLogged).toBeGreaterThan(0);
   expect(figures.perSeed[0]?.windows).toBeGreaterThan(50);
 }, 120_000);
+
+describe("what the teacher is asked about", () => {
+  const livedOf = (): LivedWindows => {
+    const windows = makeWindows(herd, profile);
+    const indices = Array.from({ length: windows.count }, (_, i) => i);
+    const streams = [...Map.groupBy(indices, (i) => windows.subjects[i]).values()];
+    const gate = uncalibratedGate({ exits: 2, classes: 3 });
+    const burst = { ...gate.burst, expiryWindows: 65_535, perBout: 4, boutChange: 40 };
+    return { windows, streams, margins: indices, gate: { ...gate, burst }, seed: 1 };
+  };
+
+  it("is as many windows as were asked for, none twice, evenly from every node", () => {
+    const lived = livedOf();
+    const nodes = lived.streams.length;
+    for (const choice of CHOICES) {
+      const chosen = chooseWindows(choice, lived, 5 * nodes);
+      expect(new Set(chosen).size).toBe(5 * nodes);
+      for (const stream of lived.streams) {
+        expect(chosen.filter((index) => stream.includes(index))).toHaveLength(5);
+      }
+    }
+  });
+
+  it("differs by choice: the first, the least sure, and what is far apart", () => {
+    const lived = livedOf();
+    const [stream = []] = lived.streams;
+    const one = { ...lived, streams: [stream], margins: stream.map((index) => -index) };
+    expect(chooseWindows("first-come", one, 3)).toEqual(stream.slice(0, 3));
+    expect(chooseWindows("unsure", one, 3)).toEqual(stream.slice(-3).toReversed());
+    const bouts = (chosen: readonly number[]): number =>
+      new Set(chosen.map((index) => lived.windows.bouts[index])).size;
+    const first = bouts(chooseWindows("first-come", one, 12));
+    expect(bouts(chooseWindows("diverse", one, 12))).toBeGreaterThan(first);
+    expect(bouts(chooseWindows("capped", one, 12))).toBeGreaterThan(first);
+  });
+});
+
+it("recovers from few answers, by the gateway's own distillation, and draws it", async () => {
+  const svg = path.join(folder, "recovery.svg");
+  const chosen = {
+    data: folder,
+    dataset: "cows-emulated",
+    train: ["e1", "e3"],
+    shift: ["e2", "e4"],
+  };
+  const { ok, figures, lines } = await runRecovery(
+    quickOptions({ ...chosen, extra: { counts: "8,24", choices: "capped,views", svg } }),
+  );
+  expect(ok).toBe(true);
+  const { cells, perSeed } = figures as {
+    cells: { choice: string; count: number; softLabels: { mean: number } }[];
+    perSeed: { turned: { turn: string; trusted: boolean; unknownShare: number }[] }[];
+  };
+  expect(cells.map(({ choice, count }) => `${choice} ${count}`)).toEqual([
+    "capped 8",
+    "capped 24",
+    "views 8",
+    "views 24",
+  ]);
+  // Views are labels of their own.
+  expect(cells[3]?.softLabels.mean).toBeGreaterThan(2 * (cells[1]?.softLabels.mean ?? 99));
+  const [asTheySit, turned] = perSeed[0]?.turned ?? [];
+  expect(turned?.turn).toBe("x90");
+  expect(turned?.unknownShare).toBeGreaterThan(asTheySit?.unknownShare ?? 1);
+  expect(lines.join("\n")).toContain("capped, 4 views");
+  expect(readFileSync(svg, "utf8")).not.toMatch(/NaN|undefined/);
+}, 120_000);
+
+it.each([
+  [{ extra: { choices: "best" } }, "usage"],
+  [{ extra: { counts: "5,few" } }, "usage"],
+  [{ shift: ["e99"] }, "unknown-subject"],
+])("refuses %j with a hint", async (changes, code) => {
+  const asked = quickOptions({ data: folder, dataset: "cows-emulated", ...changes });
+  await expect(runRecovery(asked)).rejects.toMatchObject({ code });
+});

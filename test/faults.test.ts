@@ -1,6 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { clockReading, type Fault, faultySensor, type SampleRun } from "../src/signal/faults.ts";
+import {
+  clockReading,
+  type Fault,
+  faultyRecordings,
+  faultySensor,
+  type SampleRun,
+} from "../src/signal/faults.ts";
+import { type Recordings, segmentSamples } from "../src/signal/recordings.ts";
 import { parseTurn } from "../src/signal/turn.ts";
 
 function ramp(count: number): Int16Array {
@@ -94,5 +101,45 @@ describe("faultySensor", () => {
 describe("clockReading", () => {
   it("drifts and is off", () => {
     expect(clockReading(1_000_000, { offsetMs: -50, driftPartsPerMillion: 20 })).toBe(999_970);
+  });
+});
+
+describe("faultyRecordings", () => {
+  const segment = (subject: string, start: number, length: number) => ({
+    ...{ subject, start, length },
+    ...{ label: "walk", source: "" },
+  });
+  const recordings: Recordings = {
+    name: "two",
+    rateHz: 10,
+    labels: ["walk"],
+    subjects: ["a", "b"],
+    segments: [segment("a", 0, 20), segment("b", 20, 30), segment("a", 50, 10)],
+    samples: ramp(60),
+    about: {},
+  };
+  const axis = (from: Recordings, index: number, which: number): number[] => {
+    const own = from.segments[index] as Recordings["segments"][number];
+    return [...segmentSamples(from, own)].filter((_, at) => at % 3 === which);
+  };
+
+  it("sticks at one value from an animal's first segment to its last, and moves nothing else", () => {
+    const stuck: Fault = { kind: "stuck-axis", axis: 1, fromSample: 1, toSample: 1e9 };
+    const broken = faultyRecordings(recordings, [stuck], 1);
+    expect(broken.segments).toEqual(recordings.segments);
+    expect(new Set([...axis(broken, 0, 1), ...axis(broken, 2, 1)])).toEqual(new Set([1]));
+    expect(new Set(axis(broken, 1, 1))).toEqual(new Set([201]));
+    expect(axis(broken, 2, 0)).toEqual(axis(recordings, 2, 0));
+  });
+
+  it("gives segments of another length at another rate, one behind the other", () => {
+    const broken = faultyRecordings(recordings, [{ kind: "wrong-rate", factor: 2 }], 1);
+    let start = 0;
+    for (const [i, { start: at, length }] of broken.segments.entries()) {
+      expect(at).toBe(start);
+      expect(Math.abs(length - 2 * Number(recordings.segments[i]?.length))).toBeLessThanOrEqual(2);
+      start += length;
+    }
+    expect(broken.samples).toHaveLength(3 * start);
   });
 });

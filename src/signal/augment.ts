@@ -92,6 +92,20 @@ export function augmentWindow(
   }
 }
 
+/** One augmented view of a window in int8 steps, as a node would have sent it. */
+export function augmentedSteps(
+  samples: Int8Array,
+  shape: { readonly channels: number; readonly milliGPerStep: number },
+  augmentation: Augmentation,
+  random: Prng,
+): Int8Array {
+  const view = new Float32Array(samples.length);
+  augmentWindow(samples, shape, augmentation, random, view, 0);
+  return Int8Array.from(view, (g) =>
+    Math.max(-127, Math.min(127, Math.round((g * 1000) / shape.milliGPerStep))),
+  );
+}
+
 /** The rotation of one view: a turn of the collar, then a small tilt. */
 export function drawRotation(
   augmentation: Pick<Augmentation, "turn" | "tiltDegrees">,

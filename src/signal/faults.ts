@@ -7,7 +7,7 @@
 
 import { assert } from "../assert.ts";
 import { normal, type Prng, prng, uniform } from "../prng.ts";
-import { AXES } from "./recordings.ts";
+import { AXES, type Recordings, type Segment, segmentSamples } from "./recordings.ts";
 import { type Rotation, toInt16, turnSamples } from "./turn.ts";
 
 export type Fault =
@@ -64,6 +64,41 @@ export function faultySensor(faults: readonly Fault[], seed: number): FaultySens
       return runs;
     },
   };
+}
+
+/**
+ * The same recordings through a faulty sensor on every subject, throughout: its segments one after
+ * another in their order are one stream, so that an axis sticks at one value for good. Segments
+ * grow or shrink with a wrong rate; dropouts would cut them, and are refused.
+ */
+export function faultyRecordings(
+  recordings: Recordings,
+  faults: readonly Fault[],
+  seed: number,
+): Recordings {
+  assert(!faults.some(({ kind }) => kind === "dropouts"), "segments stay whole");
+  const sensors = new Map<string, FaultySensor>();
+  const pieces: Int16Array[] = [];
+  let start = 0;
+  const segments = recordings.segments.map((segment, index): Segment => {
+    const { subject } = segment;
+    const sensor = sensors.get(subject) ?? faultySensor(faults, seed + index);
+    sensors.set(subject, sensor);
+    const runs = sensor.next(segmentSamples(recordings, segment));
+    const before = start;
+    for (const { samples } of runs) {
+      pieces.push(samples);
+      start += samples.length / AXES;
+    }
+    return { ...segment, start: before, length: start - before };
+  });
+  const samples = new Int16Array(start * AXES);
+  let at = 0;
+  for (const piece of pieces) {
+    samples.set(piece, at);
+    at += piece.length;
+  }
+  return { ...recordings, segments, samples };
 }
 
 /** What a node's clock shows at a true time. Positive drift runs fast. */
