@@ -9,6 +9,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { HOUR_MS, type Span } from "../src/behaviour/budget.ts";
 import { OFFLOAD_REASONS } from "../src/wire/messages.ts";
+import type { HourCount } from "./animal-payloads.ts";
 import type { Offload, SoftLabel } from "./label-rows.ts";
 
 /** Lives of a node that are looked through: one every ten minutes for a month. */
@@ -33,8 +34,6 @@ export type WholeWindow = {
   readonly offload: Offload;
   readonly answer: Pick<SoftLabel, "probabilities" | "trusted" | "teacherId" | "answeredMs"> | null;
 };
-
-export type HourCount = { readonly windows: number; readonly offloads: number };
 
 type Row = Record<string, number | string | Uint8Array | null>;
 

@@ -21,13 +21,8 @@ import {
 import { modelId, nodeId } from "../src/wire/topics.ts";
 import type { Span } from "../src/behaviour/budget.ts";
 import type { Bout } from "../src/behaviour/track.ts";
-import {
-  countHours,
-  type HourCount,
-  offloadsOf,
-  probabilitiesOf,
-  type WholeWindow,
-} from "./label-animal.ts";
+import type { HourCount } from "./animal-payloads.ts";
+import { countHours, offloadsOf, probabilitiesOf, type WholeWindow } from "./label-animal.ts";
 import { readBehaviours, readBouts, readBoutSpan, readDays } from "./label-bouts.ts";
 import type {
   LastBehaviour,

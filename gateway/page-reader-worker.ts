@@ -3,14 +3,8 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { assert, unreachable } from "../src/assert.ts";
 import type { Span } from "../src/behaviour/budget.ts";
-import {
-  ANIMAL_LIMITS,
-  animalDay,
-  type AnimalWindows,
-  animalWindow,
-  daySpan,
-  listedWindow,
-} from "./animal-day.ts";
+import { ANIMAL_LIMITS, animalDay, animalWindow, daySpan, listedWindow } from "./animal-day.ts";
+import type { AnimalWindows } from "./animal-payloads.ts";
 import { openLabelReader } from "./label-reader.ts";
 import type {
   FromPageReader,

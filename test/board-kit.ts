@@ -3,6 +3,8 @@
  */
 
 import {
+  type Audit,
+  AuditSchema,
   type Behaviour,
   BehaviourSchema,
   type BridgeInfo,
@@ -67,5 +69,29 @@ export function infoOf(more: Partial<BridgeInfo> = {}): BridgeInfo {
     loop: { state: "idle", progress: null, note: "" },
     release: { sequence: 0, model: null },
     ...more,
+  });
+}
+
+/** What so many audits say of a student that agrees so often. */
+export function auditOf(agreement: number, audits: number): Audit {
+  const half = 1.96 * Math.sqrt((agreement * (1 - agreement)) / audits);
+  const clamped = (value: number): number =>
+    Math.max(0, Math.min(1, Math.round(1000 * value) / 1000));
+  const wrong = 1 - agreement;
+  return AuditSchema.parse({
+    windows: 4_000,
+    audits,
+    agreement: clamped(agreement),
+    agreement_low: clamped(agreement - half),
+    agreement_high: clamped(agreement + half),
+    kept_agreement: clamped(agreement + 0.3 * wrong),
+    mended: clamped(0.4 * wrong),
+    mended_low: clamped(0.35 * wrong),
+    mended_high: clamped(0.45 * wrong),
+    left: clamped(0.6 * wrong),
+    left_low: clamped(0.6 * wrong - half),
+    left_high: clamped(0.6 * wrong + half),
+    lift: 3.1,
+    answered: 0.98,
   });
 }

@@ -1,7 +1,7 @@
 /** What pages read of the store over HTTP: a day of one animal, its offloaded windows, one of them. */
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { AnimalDay, AnimalWindow, AnimalWindows } from "../gateway/animal-day.ts";
+import type { AnimalDay, AnimalWindow, AnimalWindows } from "../gateway/animal-payloads.ts";
 import { Board } from "../gateway/board.ts";
 import { EventStreams } from "../gateway/http-events.ts";
 import { animalRoutes } from "../gateway/http-animal.ts";

@@ -129,7 +129,8 @@ function placeRows(): void {
 }
 
 function createRow(row: Row): Drawn {
-  const name = make("th", { scope: "row", role: "rowheader" }, row.node);
+  const link = make("a", { href: `/animal?node=${encodeURIComponent(row.node)}` }, row.node);
+  const name = make("th", { scope: "row", role: "rowheader" }, link);
   const tr = make("tr", { role: "row" }, name);
   const cells = {} as Drawn["cells"];
   for (const what of CELLS) {

@@ -29,4 +29,11 @@ export const PAGES: readonly Page[] = [
     script: "herd-page.ts",
     style: "herd.css",
   },
+  {
+    path: "/animal",
+    title: "One animal",
+    content: "animal.html",
+    script: "animal-page.ts",
+    style: "animal.css",
+  },
 ];

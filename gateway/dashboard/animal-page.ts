@@ -1,0 +1,317 @@
+/**
+ * The page of one animal: a chosen day from the store, what it does now from the board's events, and
+ * the windows that it offloaded. Where it stands is in the address, so that it can be linked to:
+ * `/animal?node=collar-7&day=2026-03-14&window=1234`.
+ */
+
+import type { AnimalDay, AnimalWindow, AnimalWindows, ListedWindow } from "../animal-payloads.ts";
+import type { BoardChange } from "../board.ts";
+import { daysPicture, hoursPicture, ribbonPicture } from "./animal-drawings.ts";
+import {
+  agreementText,
+  changeText,
+  clockText,
+  dayText,
+  intervalText,
+  isChosen,
+  listedText,
+  minutesText,
+  WINDOW_CHOICES,
+  type WindowChoice,
+} from "./animal-view.ts";
+import { drawInto } from "./drawing.ts";
+import { attribute, element, make, write } from "./elements.ts";
+import { applyChange, createHerd, percentText, rowOf } from "./herd-view.ts";
+import { openLine } from "./line.ts";
+import { showWindow } from "./window-card.ts";
+
+const DAY_MS = 86_400_000;
+const NOTHING = { heightPx: 1, label: "nothing yet", parts: [] };
+/** What goes on is stored once a minute. */
+const AGAIN_MS = 60_000;
+
+const address = new URLSearchParams(location.search);
+const node = address.get("node") ?? "";
+let herd = createHerd();
+let day: AnimalDay | undefined;
+let windows: readonly ListedWindow[] = [];
+let shown: number | undefined = Number(address.get("window") ?? Number.NaN) || undefined;
+/** Answers to questions that were overtaken by another are not shown. */
+let asked = 0;
+
+const date = element<HTMLInputElement>("date");
+const choice = element<HTMLSelectElement>("choice");
+const list = element<HTMLSelectElement>("window");
+const nodes = element<HTMLSelectElement>("node");
+const ribbon = drawInto(element("ribbon"), (widthPx) =>
+  day === undefined ? NOTHING : ribbonPicture(day, windows, shown, choose, widthPx),
+);
+const hours = drawInto(element("hours"), (widthPx) =>
+  day === undefined ? NOTHING : hoursPicture(day, widthPx),
+);
+const days = drawInto(element("days"), (widthPx) =>
+  day === undefined ? NOTHING : daysPicture(day, widthPx),
+);
+
+const line = openLine({ onBoard: begin, onChanges: take, onLive: drawNow });
+begin([]);
+listen();
+if (node === "") write(element("day-text"), "Choose an animal above.");
+else {
+  write(element("title"), node);
+  document.title = `${node} - Bellwether`;
+  void look(address.get("day") ?? undefined);
+  setInterval(() => {
+    if (line.isLive() && day !== undefined && day.day === day.last_day) void look(day.day);
+  }, AGAIN_MS);
+}
+
+function listen(): void {
+  for (const name of WINDOW_CHOICES) choice.append(make("option", { value: name }, name));
+  choice.addEventListener("change", drawList);
+  list.addEventListener("change", () => choose(Number(list.value)));
+  date.addEventListener("change", () => {
+    if (date.value !== "") void look(date.value);
+  });
+  element("earlier").addEventListener("click", () => void look(dayFrom(-1)));
+  element("later").addEventListener("click", () => void look(dayFrom(1)));
+  element("previous").addEventListener("click", () => step(-1));
+  element("next").addEventListener("click", () => step(1));
+  element("bouts-table").addEventListener("toggle", drawBouts);
+  element("hours-table").addEventListener("toggle", drawHours);
+  nodes.addEventListener("change", () => {
+    location.search = `?node=${encodeURIComponent(nodes.value)}`;
+  });
+}
+
+function dayFrom(days: number): string | undefined {
+  if (day === undefined) return undefined;
+  const timeMs = Date.parse(`${day.day}T00:00:00Z`) + days * DAY_MS;
+  return new Date(timeMs).toISOString().slice(0, 10);
+}
+
+async function ask<T>(path: string, parameters: Record<string, string>): Promise<T | string> {
+  try {
+    const answer = await fetch(`${path}?${new URLSearchParams(parameters)}`);
+    const text = await answer.text();
+    if (answer.ok) return JSON.parse(text) as T;
+    return text.startsWith("{") ? (JSON.parse(text) as { error: string }).error : text.trim();
+  } catch {
+    return "the gateway does not answer";
+  }
+}
+
+async function look(name: string | undefined): Promise<void> {
+  asked += 1;
+  const mine = asked;
+  const parameters = { node, ...(name !== undefined && { day: name }) };
+  const [told, listed] = await Promise.all([
+    ask<AnimalDay>("/api/animal", parameters),
+    ask<AnimalWindows>("/api/windows", parameters),
+  ]);
+  if (mine !== asked) return;
+  if (typeof told === "string") {
+    write(element("day-text"), `Nothing to show: ${told}.`);
+    return;
+  }
+  day = told;
+  windows = typeof listed === "string" ? [] : listed.windows;
+  element("window-tools").hidden = windows.length === 0;
+  write(
+    element("windows-text"),
+    typeof listed === "string" ? `Not shown: ${listed}.` : countText(listed),
+  );
+  keepAddress();
+  drawDay();
+  if (shown !== undefined) await choose(shown);
+}
+
+function countText({ windows: listed, more }: AnimalWindows): string {
+  const changed = listed.filter((window) => isChosen(window, "changed")).length;
+  const told = `${listed.length} windows were offloaded${more ? " at first, and more after them" : ""}`;
+  return `${told}; of ${changed} the teacher changed the answer.`;
+}
+
+function keepAddress(): void {
+  const now = new URLSearchParams({ node });
+  if (day !== undefined) now.set("day", day.day);
+  if (shown !== undefined) now.set("window", String(shown));
+  history.replaceState(null, "", `?${now}`);
+}
+
+function drawDay(): void {
+  if (day === undefined) return;
+  const { first_day: first, last_day: last } = day;
+  date.value = day.day;
+  attribute(date, "min", first);
+  attribute(date, "max", last);
+  element<HTMLButtonElement>("earlier").disabled = first === null || day.day <= first;
+  element<HTMLButtonElement>("later").disabled = last === null || day.day >= last;
+  write(
+    element("day-text"),
+    `${dayText(day)}${day.more ? " There are more bouts than are shown." : ""}`,
+  );
+  ribbon();
+  hours();
+  days();
+  drawBouts();
+  drawHours();
+  drawChanges();
+  drawList();
+}
+
+/** Thousands of rows that few will open are written when somebody does. */
+function drawBouts(): void {
+  if (day === undefined || !element<HTMLDetailsElement>("bouts-table").open) return;
+  const { utc_offset_ms: offsetMs, bouts } = day;
+  const rows = bouts.map((bout) => {
+    const texts = [
+      bout.end === null ? "…" : clockText(bout.end, offsetMs),
+      minutesText(bout.duration_seconds / 60),
+      bout.behaviour,
+      `${Math.round(100 * bout.confidence)} %`,
+      String(bout.windows),
+      String(bout.taught),
+    ];
+    const from = make("th", { scope: "row" }, clockText(bout.start, offsetMs));
+    return make("tr", {}, from, ...texts.map((text) => make("td", {}, text)));
+  });
+  element("bouts").replaceChildren(...rows);
+}
+
+function drawHours(): void {
+  if (day === undefined || !element<HTMLDetailsElement>("hours-table").open) return;
+  const { utc_offset_ms: offsetMs, classes } = day;
+  const titles = ["Hour", ...classes, "unknown", "windows", "offloaded"];
+  const head = make("tr", {}, ...titles.map((text) => make("th", { scope: "col" }, text)));
+  element("hours-head").replaceChildren(head);
+  const rows = day.hours.map((hour, i) => {
+    const minutes = classes.map((name) => (hour.minutes[name] ?? 0).toFixed(0));
+    const counts = [hour.unknown_minutes.toFixed(0), String(hour.windows), String(hour.offloads)];
+    const cells = [...minutes, ...counts].map((text) => make("td", {}, text));
+    const time = clockText((day?.start ?? 0) + i * (DAY_MS / 24), offsetMs);
+    return make("tr", {}, make("th", { scope: "row" }, time), ...cells);
+  });
+  element("hours-rows").replaceChildren(...rows);
+}
+
+function drawChanges(): void {
+  if (day === undefined) return;
+  const { changes, before } = day;
+  const alarms = changes.filter(({ alarm }) => alarm);
+  element("changes").hidden = changes.length === 0;
+  const isOpen = day.known_until < day.end;
+  write(
+    element("change-text"),
+    changes.length === 0
+      ? isOpen
+        ? `A day is compared when it is over; ${before.length} days before it are known.`
+        : "Too little is known of this day or of those before to compare them."
+      : alarms.length === 0
+        ? "No alert: no rule finds this day unlike the days before."
+        : `${alarms.length === 1 ? "An alert" : `${alarms.length} alerts`}: ${alarms.map(({ rule }) => rule).join(", ")}.`,
+  );
+  element("change-text").className = alarms.length > 0 ? "alarm" : "";
+  const rows = changes.map((change) => {
+    const texts = [
+      minutesText(change.minutes),
+      `${minutesText(change.baseline_minutes)}, ${change.days} days`,
+      changeText(change),
+    ];
+    const name = make("th", { scope: "row" }, change.behaviours.join(" and "));
+    return make(
+      "tr",
+      change.alarm ? { class: "alarm" } : {},
+      name,
+      ...texts.map((text) => make("td", {}, text)),
+    );
+  });
+  element("change-rows").replaceChildren(...rows);
+}
+
+function chosenWindows(): readonly ListedWindow[] {
+  return windows.filter((window) => isChosen(window, choice.value as WindowChoice));
+}
+
+function drawList(): void {
+  const offsetMs = day?.utc_offset_ms ?? 0;
+  const chosen = chosenWindows();
+  const empty = make("option", { value: "" }, chosen.length === 0 ? "none" : "choose a window");
+  const options = chosen.map((window) =>
+    make("option", { value: String(window.id) }, listedText(window, offsetMs)),
+  );
+  list.replaceChildren(empty, ...options);
+  list.value = chosen.some(({ id }) => id === shown) ? String(shown) : "";
+}
+
+function step(by: number): void {
+  const chosen = chosenWindows();
+  const at = chosen.findIndex(({ id }) => id === shown);
+  const next = at < 0 ? (by > 0 ? chosen[0] : chosen.at(-1)) : chosen[at + by];
+  if (next !== undefined) void choose(next.id);
+}
+
+async function choose(id: number): Promise<void> {
+  if (!Number.isInteger(id) || id <= 0) return;
+  shown = id;
+  const told = await ask<AnimalWindow>("/api/window", { node, id: String(id) });
+  if (shown !== id) return;
+  if (typeof told === "string") return void write(element("windows-text"), `Not shown: ${told}.`);
+  showWindow(told, day?.classes ?? [], day?.utc_offset_ms ?? 0);
+  keepAddress();
+  ribbon();
+  list.value = [...list.options].some(({ value }) => value === String(id)) ? String(id) : "";
+}
+
+function begin(changes: readonly BoardChange[]): void {
+  herd = createHerd();
+  take(changes);
+  const names = changes.flatMap((change) => (change.kind === "device" ? [change.node] : []));
+  const order = new Intl.Collator("en", { numeric: true });
+  const known = [...new Set([...names, ...(node === "" ? [] : [node])])].sort(order.compare);
+  const first = node === "" ? [make("option", { value: "" }, "choose")] : [];
+  nodes.replaceChildren(...first, ...known.map((name) => make("option", { value: name }, name)));
+  nodes.value = node;
+}
+
+/** What other nodes do is no matter here. */
+function take(changes: readonly BoardChange[]): void {
+  const mine = changes.filter((change) => !("node" in change) || change.node === node);
+  for (const change of mine) applyChange(herd, change);
+  if (mine.length > 0) drawNow();
+}
+
+function drawNow(): void {
+  if (!herd.nodes.has(node)) {
+    write(
+      element("now-text"),
+      node === "" ? "No animal is chosen." : "Nothing was told of it yet.",
+    );
+    return;
+  }
+  const row = rowOf(herd, node, line.nowMs(), line.isLive());
+  const was = row.status === "live" || row.status === "silent" ? "" : "was ";
+  const sure = row.sure === null ? "" : `, ${row.sure} % sure, from ${row.source}`;
+  const lasts = row.lasts === "" ? "" : ` for ${row.lasts}`;
+  const doubt = row.trusted ? "" : ", in doubt";
+  const alarm = row.alarm ? ", drift alarm" : "";
+  write(
+    element("now-text"),
+    `${row.status}${alarm}: ${was}${row.behaviour}${lasts}${sure}${doubt}`,
+  );
+  const device = herd.nodes.get(node)?.device;
+  const audit = device?.audit ?? null;
+  const texts = {
+    battery: row.battery === "" ? "not told" : row.battery,
+    offload:
+      device === undefined ? "-" : `${percentText(device.offload_ratio)} of ${device.windows}`,
+    agreement: agreementText(audit),
+    mended: audit === null ? "-" : intervalText(audit.mended, audit.mended_low, audit.mended_high),
+    left: audit === null ? "-" : intervalText(audit.left, audit.left_low, audit.left_high),
+    drift:
+      device === undefined ? "-" : `${device.drift.toFixed(2)}${device.alarm ? ", alarm" : ""}`,
+    model: row.release,
+    heard: row.heard,
+  };
+  for (const [id, text] of Object.entries(texts)) write(element(id), text);
+}

@@ -1,0 +1,265 @@
+/**
+ * Every page in a real browser: without serious findings of axe, light and dark, wide and on a phone;
+ * and the page of one animal, with a day from a store and hostile names.
+ *
+ * Pages that stand in `dashboard/pages.ts` are looked at without being named here.
+ * `BELLWETHER_PICTURES=docs` keeps the pictures, of which some are in the documentation.
+ */
+
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import axe from "axe-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { AlertsSchema, BehavioursSchema, toBehaviourConfig } from "../gateway/behaviour-config.ts";
+import { Board } from "../gateway/board.ts";
+import { PAGES } from "../gateway/dashboard/pages.ts";
+import { animalRoutes } from "../gateway/http-animal.ts";
+import { EventStreams } from "../gateway/http-events.ts";
+import { type HttpListener, listenHttp } from "../gateway/http-listener.ts";
+import { boardRoutes } from "../gateway/http-routes.ts";
+import { LABEL_LOG_FILE } from "../gateway/label-log.ts";
+import { readPage } from "../gateway/page-files.ts";
+import { PageReader } from "../gateway/page-reader.ts";
+import { bridgeTopic, nodeId, nodeTopic } from "../src/wire/topics.ts";
+import { fillAnimal } from "./animal-kit.ts";
+import { auditOf, behaviourOf, deviceOf, infoOf } from "./board-kit.ts";
+import { Chromium, findChromium } from "./chromium.ts";
+import { base, removeFolder, temporaryFolder, until } from "./gateway-kit.ts";
+
+const program = findChromium();
+const NOW = Date.UTC(2026, 2, 15, 14, 20);
+const NODE = "collar-7";
+const HOSTILE = "<img src=x onerror=alert(1)>";
+const CLASSES = ["grazing", "still", "walking"];
+const WIDE = { width: 1280, height: 900 };
+const PHONE = { width: 390, height: 844 };
+
+type Finding = { readonly id: string; readonly impact: string; readonly nodes: readonly string[] };
+
+describe.skipIf(program === undefined)("in chromium", { timeout: 120_000 }, () => {
+  let folder: string;
+  let chromium: Chromium;
+  let listener: HttpListener;
+  let streams: EventStreams;
+  let reader: PageReader;
+
+  beforeAll(async () => {
+    folder = temporaryFolder();
+    fillAnimal(folder, NODE, NOW);
+    const board = new Board(base);
+    tellHerd(board);
+    streams = new EventStreams(board);
+    reader = readerOf(folder, CLASSES);
+    const routes = [
+      ...boardRoutes(readPage(), board, streams, () => ({ degraded: null })),
+      ...animalRoutes(reader),
+    ];
+    const parts = { authentication: undefined, certificates: undefined, log: () => undefined };
+    listener = await listenHttp({ host: "127.0.0.1", port: 0, names: [] }, routes, parts);
+    chromium = await Chromium.start(program ?? "");
+  }, 60_000);
+
+  afterAll(async () => {
+    await chromium.close();
+    streams.close();
+    await listener.close();
+    await reader.close();
+    removeFolder(folder);
+  });
+
+  const textOf = (selector: string): Promise<string> =>
+    chromium.value(`document.querySelector(${JSON.stringify(selector)})?.textContent ?? ""`);
+  const countOf = (selector: string): Promise<number> =>
+    chromium.value(`document.querySelectorAll(${JSON.stringify(selector)}).length`);
+
+  async function findings(): Promise<readonly Finding[]> {
+    await chromium.value(`(() => { ${axe.source}; return true; })()`);
+    return chromium.value(
+      "axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations" +
+        ".filter(({ impact }) => impact === 'serious' || impact === 'critical')" +
+        ".map(({ id, impact, nodes }) => ({ id, impact, nodes: nodes.slice(0, 5).map(n => n.html) })))",
+    );
+  }
+
+  async function openAnimal(
+    day: string,
+    look = WIDE as { width: number; height: number; dark?: boolean },
+  ) {
+    await chromium.open(`${listener.url}/animal?node=${NODE}&day=${day}`, look);
+    await until("the day", async () => (await textOf("#day-text")).startsWith(day));
+    await until("the windows", async () => (await textOf("#windows-text")).includes("offloaded"));
+  }
+
+  describe.each(PAGES.map((page) => page.path))("%s", (page) => {
+    it.each([
+      ["wide and light", { ...WIDE, dark: false }],
+      ["wide and dark", { ...WIDE, dark: true }],
+      ["on a phone, light", { ...PHONE, dark: false }],
+      ["on a phone, dark", { ...PHONE, dark: true }],
+    ])("%s: nothing serious for axe, nothing to the side", async (_look, look) => {
+      await chromium.open(`${listener.url}${page}?node=${NODE}`, look);
+      await until("the page", async () => (await countOf("main section")) > 0);
+      // What it asks the gateway for comes after that.
+      await new Promise((resolve) => setTimeout(resolve, 700));
+      expect(await findings()).toEqual([]);
+      const isNarrow = "document.documentElement.scrollWidth <= innerWidth";
+      expect(await chromium.value<boolean>(isNarrow)).toBe(true);
+      const links = PAGES.filter(({ link }) => link !== undefined).length;
+      expect(await countOf("header nav a")).toBe(links);
+    });
+  });
+
+  it("is looked at by one who finds things", async () => {
+    await chromium.open(`${listener.url}/`, WIDE);
+    await until("the page", async () => (await countOf("main section")) > 0);
+    await chromium.value("document.querySelector('main').append(document.createElement('button'))");
+    expect((await findings()).map(({ id }) => id)).toEqual(["button-name"]);
+  });
+
+  it("shows a day of an animal in lanes, in hours, and against the days before", async () => {
+    await openAnimal("2026-03-14");
+    expect(await textOf("#title")).toBe(NODE);
+    expect(await textOf("#day-text")).toMatch(
+      /^2026-03-14: grazing .* still .* walking .* unknown/,
+    );
+    expect(await countOf("#ribbon rect.part")).toBeGreaterThan(20);
+    expect(await countOf("#ribbon .mark")).toBeGreaterThan(50);
+    expect(await countOf("#hours rect.missing")).toBe(24);
+    expect(await countOf("#days rect.missing")).toBe(8);
+    expect(await countOf("#change-rows tr")).toBe(4);
+    await until("what it does now", async () => (await textOf("#now-text")).includes("grazing"));
+    expect(await textOf("#agreement")).toMatch(
+      /^\d+\.\d % \(\d+\.\d to \d+\.\d\) of 4,000 windows/,
+    );
+    const bouts = await countOf("#ribbon rect.part");
+    await chromium.value("document.querySelector('#bouts-table summary').click()");
+    await until("the table", async () => (await countOf("#bouts tr")) === bouts);
+  });
+
+  it("shows a window that is chosen, with what both said, and links to it", async () => {
+    await openAnimal("2026-03-14");
+    const options = await countOf("#window option");
+    await chromium.value(
+      "{ const c = document.querySelector('#choice'); c.value = 'changed'; c.dispatchEvent(new Event('change')); }",
+    );
+    const changed = await countOf("#window option");
+    expect(changed).toBeGreaterThan(1);
+    expect(changed).toBeLessThan(options);
+    await chromium.value("document.querySelector('#next').click()");
+    await until("a window", async () => (await textOf("#teacher")).includes("says otherwise"));
+    expect(await countOf("#signal path.axis")).toBe(3);
+    expect(await countOf("#chances tr")).toBe(CLASSES.length);
+    expect(await textOf("#student")).toMatch(/^(grazing|still|walking), \d+ % sure, from exit \d/);
+    expect(await countOf("#ribbon .mark[data-shown]")).toBe(1);
+    const address = await chromium.value<string>("location.href");
+    expect(address).toMatch(/node=collar-7&day=2026-03-14&window=\d+$/);
+    await keep(chromium, "page-animal.png", { ...WIDE, height: 2_140 });
+    const said = await textOf("#student");
+    await chromium.open(address, { ...PHONE, dark: true });
+    await until("the same", async () => (await textOf("#student")) === said);
+    expect(await findings()).toEqual([]);
+    await keep(chromium, "page-animal-phone.png", { ...PHONE, height: 2_600, dark: true });
+  });
+
+  it("goes from day to day, as far as something is known", async () => {
+    await openAnimal("2026-03-15");
+    const isOff = (id: string): Promise<boolean> =>
+      chromium.value(`document.querySelector('${id}').disabled`);
+    expect(await isOff("#later")).toBe(true);
+    await chromium.value("document.querySelector('#earlier').click()");
+    await until("the day before", async () => (await textOf("#day-text")).startsWith("2026-03-14"));
+    expect(await isOff("#earlier")).toBe(true);
+    expect(await isOff("#later")).toBe(false);
+  });
+
+  it("says what is not there", async () => {
+    await chromium.open(`${listener.url}/animal?node=nobody`, WIDE);
+    await until("the answer", async () => (await textOf("#day-text")).includes("no such node"));
+    await chromium.open(`${listener.url}/animal?node=${encodeURIComponent(HOSTILE)}`, WIDE);
+    await until("the refusal", async () => (await textOf("#day-text")).includes("a node's name"));
+    expect(await textOf("#title")).toBe(HOSTILE);
+    expect(await countOf("img")).toBe(0);
+  });
+
+  it("writes what classes are called as text, whatever it is", async () => {
+    const before = chromium.problems.length;
+    const own = temporaryFolder();
+    fillAnimal(own, NODE, NOW);
+    const other = readerOf(own, [HOSTILE, "still", "</svg><script>alert(2)</script>"]);
+    const board = new Board(base);
+    const others = new EventStreams(board);
+    const routes = [
+      ...boardRoutes(readPage(), board, others, () => ({ degraded: null })),
+      ...animalRoutes(other),
+    ];
+    const parts = { authentication: undefined, certificates: undefined, log: () => undefined };
+    const door = await listenHttp({ host: "127.0.0.1", port: 0, names: [] }, routes, parts);
+    await chromium.open(`${door.url}/animal?node=${NODE}&day=2026-03-14`, WIDE);
+    await until("the day", async () => (await textOf("#day-text")).includes(HOSTILE));
+    await until("the windows", async () => (await countOf("#window option")) > 1);
+    await chromium.value("document.querySelector('#next').click()");
+    await until("a window", async () => (await countOf("#chances tr")) === 3);
+    expect(await textOf("#chances")).toContain(HOSTILE);
+    expect(await textOf("#ribbon")).toContain("</svg><script>");
+    expect(await countOf("main img, main script")).toBe(0);
+    expect(chromium.problems.slice(before)).toEqual([]);
+    await chromium.open("about:blank", WIDE);
+    others.close();
+    await door.close();
+    await other.close();
+    removeFolder(own);
+  });
+});
+
+function readerOf(folder: string, classes: readonly string[]): PageReader {
+  const rules = [{ name: "less-grazing", behaviours: [classes[0] ?? ""], change_percent: -10 }];
+  const rule = toBehaviourConfig(BehavioursSchema.parse({}), AlertsSchema.parse({ rules }));
+  return new PageReader({ file: path.join(folder, LABEL_LOG_FILE), classes, rule });
+}
+
+/** Thirty nodes with audits, one of them the animal of the store. */
+function tellHerd(board: Board): void {
+  const devices = Array.from({ length: 30 }, (_, i) =>
+    deviceOf(`collar-${i + 1}`, {
+      state: i % 15 === 11 ? "offline" : "online",
+      last_seen: Date.now() - 4_000 * i,
+      alarm: i % 10 === 3,
+      drift: 1 + (i % 10 === 3 ? 2.5 : 0.06 * (i % 7)),
+      release: 3,
+      windows: 4_000,
+      offloads: 200 + 20 * (i % 9),
+      offload_ratio: (200 + 20 * (i % 9)) / 4_000,
+      audit: i % 8 === 5 ? null : auditOf(0.9 + 0.002 * (i % 30), 40 + 5 * i),
+    }),
+  );
+  board.take(bridgeTopic(base, "devices"), JSON.stringify({ v: 1, devices }));
+  for (const { node } of devices) {
+    const more = {
+      behaviour: "grazing",
+      confidence: 0.93,
+      time: Date.now(),
+      since: Date.now() - 600_000,
+    };
+    board.take(nodeTopic(base, nodeId(node), "behaviour"), JSON.stringify(behaviourOf(node, more)));
+  }
+  const cohort = { cohort: "cattle/neck/10.00Hz/50x3", model: "0123456789abcdef", nodes: 30 };
+  const cohorts = [{ ...cohort, audit: auditOf(0.93, 2_100) }];
+  const info = infoOf({ nodes: 30, classes: CLASSES, soft_labels: 18_412, cohorts });
+  board.take(bridgeTopic(base, "info"), JSON.stringify(info));
+  board.take(bridgeTopic(base, "state"), JSON.stringify({ state: "online" }));
+}
+
+async function keep(
+  chromium: Chromium,
+  name: string,
+  look: { width: number; height: number; dark?: boolean },
+): Promise<void> {
+  const folder = process.env.BELLWETHER_PICTURES;
+  if (folder === undefined) return;
+  const { width, height } = look;
+  const size = { width, height, deviceScaleFactor: 1, mobile: width < 600 };
+  await chromium.ask("Emulation.setDeviceMetricsOverride", size);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(path.join(folder, name), await chromium.picture());
+}
