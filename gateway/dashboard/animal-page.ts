@@ -44,7 +44,9 @@ const choice = element<HTMLSelectElement>("choice");
 const list = element<HTMLSelectElement>("window");
 const nodes = element<HTMLSelectElement>("node");
 const ribbon = drawInto(element("ribbon"), (widthPx) =>
-  day === undefined ? NOTHING : ribbonPicture(day, windows, shown, choose, widthPx),
+  day === undefined
+    ? NOTHING
+    : ribbonPicture(day, windows, shown, (id) => void choose(id), widthPx),
 );
 const hours = drawInto(element("hours"), (widthPx) =>
   day === undefined ? NOTHING : hoursPicture(day, widthPx),
@@ -69,7 +71,7 @@ else {
 function listen(): void {
   for (const name of WINDOW_CHOICES) choice.append(make("option", { value: name }, name));
   choice.addEventListener("change", drawList);
-  list.addEventListener("change", () => choose(Number(list.value)));
+  list.addEventListener("change", () => void choose(Number(list.value)));
   date.addEventListener("change", () => {
     if (date.value !== "") void look(date.value);
   });
