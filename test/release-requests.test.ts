@@ -8,20 +8,10 @@ import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { connectAsync, type MqttClient } from "mqtt";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { factoryStudent } from "../cli/open-gateway.ts";
-import { type Fleet, startFleet } from "../device-sim/fleet.ts";
-import { createHerd } from "../device-sim/herd.ts";
-import { mqttLinks } from "../device-sim/mqtt-link.ts";
-import { COLLAR } from "../device-sim/node-settings.ts";
+import type { Fleet } from "../device-sim/fleet.ts";
 import { AccessStore } from "../gateway/access-store.ts";
-import { parseConfig } from "../gateway/config.ts";
 import { type OpenTeacher, openOnnxTeacher } from "../gateway/onnx-teacher.ts";
-import { gatewayCrypto, openReleaseKeys } from "../gateway/release-keys.ts";
-import { type LoopGateway, startLoopGateway } from "../gateway/start-loop.ts";
-import { readShippedEmulator } from "../recordings/shipped-emulator.ts";
-import { chooseEngine } from "../src/engine/choose-engine.ts";
-import { plainRecipe, recipeFor } from "../src/learn/recipes.ts";
-import { prng } from "../src/prng.ts";
+import type { LoopGateway } from "../gateway/start-loop.ts";
 import { cohortOf } from "../src/signal/profile.ts";
 import {
   type RequestName,
@@ -29,15 +19,12 @@ import {
   responseSchema,
   responseTopic,
 } from "../src/wire/requests.ts";
-import { modelIdOf } from "../src/wire/topics.ts";
 import { run } from "./access-kit.ts";
 import { base, removeFolder, temporaryFolder, until } from "./gateway-kit.ts";
 import { sampleContainer } from "./node-world.ts";
-import { cattle, turningAnchor } from "./turning-herd.ts";
+import { better, factory, idOf, releaseGateway, releaseHerd } from "./release-kit.ts";
+import { cattle } from "./turning-herd.ts";
 
-const factory = factoryStudent(cattle, "plain");
-const better = factoryStudent(cattle, "default");
-const idOf = (container: Uint8Array) => modelIdOf(gatewayCrypto.sha256(container));
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
 const better64 = base64(better.container);
 
@@ -50,31 +37,8 @@ let token = "";
 let diary: { type: string; message: string }[];
 let answers: { topic: string; body: Record<string, unknown> }[];
 
-/** @param audits that each stage needs; more than come in a test keep it in its canary */
 async function start(audits: number): Promise<void> {
-  const yaml = `
-data_directory: data
-broker: { port: 0, packets_per_second: 5000, packets_burst: 10000 }
-http: { enabled: false }
-releases: { soak_minutes: 0, audits_least: ${audits}, windows_least: 60 }
-`;
-  const recipe = plainRecipe(recipeFor(cattle));
-  open = await startLoopGateway({
-    config: parseConfig(yaml, path.join(folder, "gateway.yaml"), {
-      BELLWETHER_CONFIG_METRICS_ENABLED: "false",
-    }),
-    profile: cattle,
-    teacher,
-    anchor: turningAnchor(),
-    factory,
-    augmentation: {
-      teacher: recipe.teacher.augmentation,
-      student: recipe.student.options.augmentation,
-    },
-    trigger: { labelsWanted: 1_000_000, labelsCount: 1_000_000, patienceMs: 1e9 },
-    seed: 1,
-    log: () => undefined,
-  });
+  open = await releaseGateway(folder, teacher, audits);
   // Made at the first start of a data directory, and told that once.
   token = (await open.gateway.beginOperator()) ?? token;
   operator = await connectAsync(open.gateway.url, { username: "operator", password: token });
@@ -89,24 +53,7 @@ releases: { soak_minutes: 0, audits_least: ${audits}, windows_least: 60 }
 }
 
 async function herd(nodes: number): Promise<void> {
-  const { publicKey } = openReleaseKeys(path.join(folder, "data", "keys"));
-  fleet = await startFleet({
-    nodes: createHerd({
-      profile: cattle,
-      nodes,
-      seed: 1,
-      signal: { kind: "emulator", parameters: await readShippedEmulator("cattle") },
-      factory: () => factory.container,
-      turns: [],
-    }),
-    seed: 1,
-    settings: { ...COLLAR, publicKeys: [publicKey] },
-    engine: chooseEngine(),
-    openLink: mqttLinks({ url: open.gateway.url, base, random: prng(1, "links") }),
-    storageDir: null,
-    speed: 50,
-  });
-  await until("all are known", () => known().length === nodes, 30_000);
+  fleet = await releaseHerd(folder, open, nodes);
 }
 
 const known = () => open.gateway.nodes().filter(({ cohort }) => cohort !== "");

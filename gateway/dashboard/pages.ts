@@ -36,4 +36,20 @@ export const PAGES: readonly Page[] = [
     script: "animal-page.ts",
     style: "animal.css",
   },
+  {
+    path: "/models",
+    title: "Models",
+    link: "Models",
+    content: "models.html",
+    script: "models-page.ts",
+    style: "admin.css",
+  },
+  {
+    path: "/settings",
+    title: "Settings",
+    link: "Settings",
+    content: "settings.html",
+    script: "settings-page.ts",
+    style: "admin.css",
+  },
 ];

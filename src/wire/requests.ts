@@ -42,7 +42,10 @@ export type RequestSpec = {
 
 const count = z.int().min(0);
 const modelName = z.string().regex(/^[0-9a-f]{16}$/, "is no model's name: 16 hex digits");
-const nodeName = z.string().refine(isNodeId, "is no node's name").meta({ pattern: NODE_PATTERN });
+const nodeName = z
+  .string()
+  .refine((text) => isNodeId(text) as boolean, "is no node's name")
+  .meta({ pattern: NODE_PATTERN });
 /** Base64 of RFC 4648, section 4, with padding. */
 const bytes = z.base64().max(REQUEST_BYTES_MAX);
 /** How long a join code is good: to a week, for collars that are posted. */

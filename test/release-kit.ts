@@ -1,0 +1,92 @@
+/**
+ * What tests of releases by hand share: a gateway that learns, with the shipped teacher and the plain
+ * student as what nodes were made with, and simulated collars that join it over MQTT.
+ */
+
+import path from "node:path";
+import { factoryStudent } from "../cli/open-gateway.ts";
+import { type Fleet, startFleet } from "../device-sim/fleet.ts";
+import { createHerd } from "../device-sim/herd.ts";
+import { mqttLinks } from "../device-sim/mqtt-link.ts";
+import { COLLAR } from "../device-sim/node-settings.ts";
+import { parseConfig } from "../gateway/config.ts";
+import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
+import { gatewayCrypto, openReleaseKeys } from "../gateway/release-keys.ts";
+import { type LoopGateway, startLoopGateway } from "../gateway/start-loop.ts";
+import { readShippedEmulator } from "../recordings/shipped-emulator.ts";
+import { chooseEngine } from "../src/engine/choose-engine.ts";
+import { plainRecipe, recipeFor } from "../src/learn/recipes.ts";
+import { prng } from "../src/prng.ts";
+import type { ModelId } from "../src/wire/messages.ts";
+import { modelIdOf } from "../src/wire/topics.ts";
+import { base, until } from "./gateway-kit.ts";
+import { cattle, turningAnchor } from "./turning-herd.ts";
+
+export const factory = factoryStudent(cattle, "plain");
+export const better = factoryStudent(cattle, "default");
+
+export function idOf(container: Uint8Array): ModelId {
+  return modelIdOf(gatewayCrypto.sha256(container));
+}
+
+/** It never distils by itself.
+ *
+ * @param audits that each stage needs; more than come in a test keep it in its canary */
+export function releaseGateway(
+  folder: string,
+  teacher: OpenTeacher,
+  audits: number,
+  http = "http: { enabled: false }",
+): Promise<LoopGateway> {
+  const yaml = `
+data_directory: data
+broker: { port: 0, packets_per_second: 5000, packets_burst: 10000 }
+${http}
+releases: { soak_minutes: 0, audits_least: ${audits}, windows_least: 60 }
+`;
+  const recipe = plainRecipe(recipeFor(cattle));
+  return startLoopGateway({
+    config: parseConfig(yaml, path.join(folder, "gateway.yaml"), {
+      BELLWETHER_CONFIG_METRICS_ENABLED: "false",
+    }),
+    profile: cattle,
+    teacher,
+    anchor: turningAnchor(),
+    factory,
+    augmentation: {
+      teacher: recipe.teacher.augmentation,
+      student: recipe.student.options.augmentation,
+    },
+    trigger: { labelsWanted: 1_000_000, labelsCount: 1_000_000, patienceMs: 1e9 },
+    seed: 1,
+    log: () => undefined,
+  });
+}
+
+/** Resolves when all have said hello. */
+export async function releaseHerd(
+  folder: string,
+  { gateway }: LoopGateway,
+  nodes: number,
+): Promise<Fleet> {
+  const { publicKey } = openReleaseKeys(path.join(folder, "data", "keys"));
+  const fleet = await startFleet({
+    nodes: createHerd({
+      profile: cattle,
+      nodes,
+      seed: 1,
+      signal: { kind: "emulator", parameters: await readShippedEmulator("cattle") },
+      factory: () => factory.container,
+      turns: [],
+    }),
+    seed: 1,
+    settings: { ...COLLAR, publicKeys: [publicKey] },
+    engine: chooseEngine(),
+    openLink: mqttLinks({ url: gateway.url, base, random: prng(1, "links") }),
+    storageDir: null,
+    speed: 50,
+  });
+  const known = () => gateway.nodes().filter(({ cohort }) => cohort !== "").length;
+  await until("all are known", () => known() === nodes, 30_000);
+  return fleet;
+}
