@@ -58,6 +58,12 @@ const STRATEGIES: readonly Strategy[] = [
     share: (asked) => asked,
     sends: "companded4",
   },
+  {
+    name: "gated raw, 2 bits",
+    runsStudent: true,
+    share: (asked) => asked,
+    sends: "companded2",
+  },
   gatedCodes(28),
   gatedCodes(40),
 ];

@@ -63,7 +63,7 @@ export function splitLines(split: SplitDescription): string[] {
     "",
     `Doubts are ${percent(split.offloadShare)} of windows. "no": the link does not carry it. Carried: the`,
     "share of windows that the duty cycle lets through. (A stage's map): no node sends it; it knows what",
-    "the student knows. Putting a window into 4 bits is not counted, nor is the gateway's work.",
+    "the student knows. Putting a window into fewer bits is not counted, nor is the gateway's work.",
     `* cheapest for the node where the gateway answers every window: ${every ?? "none is carried"}`,
     `* and where it answers doubts: ${doubts ?? "none is carried"}`,
   ];

@@ -150,6 +150,7 @@ async function openServing(config: GatewayConfig, log: Log): Promise<Opened> {
     const gateway = await startGateway(config, {
       teacher,
       trust: trustAlways,
+      coarse: teacher.coarse,
       tail: teacher.tail,
       hopMs: hopMs(profile),
       log,

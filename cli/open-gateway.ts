@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { type AnchorSet, loadAnchor, makeAnchor, saveAnchor } from "../gateway/anchor.ts";
+import type { Teacher } from "../gateway/teacher.ts";
 import type { GatewayConfig } from "../gateway/config.ts";
 import { probeOnnxRuntime } from "../gateway/onnx-probe.ts";
 import { gatewayCrypto } from "../gateway/release-keys.ts";
@@ -33,7 +34,7 @@ export type OpenRequest = Pick<LoopRequest, "config" | "log" | "trigger" | "look
   readonly seed?: number;
 };
 
-export type OpenGateway = LoopGateway & { readonly teacher: TeacherWithTail };
+export type OpenGateway = LoopGateway & { readonly teacher: ProfileTeachers };
 
 /** @throws EdgeError for whatever is missing or does not fit, with what to do about it */
 export async function openGateway(request: OpenRequest): Promise<OpenGateway> {
@@ -46,6 +47,7 @@ export async function openGateway(request: OpenRequest): Promise<OpenGateway> {
       config,
       profile,
       teacher,
+      coarse: teacher.coarse,
       tail: teacher.tail,
       anchor: await openAnchor(config, profile, request.anchorRecordings),
       factory: factoryStudent(profile, student),
@@ -94,11 +96,14 @@ function readShipped(profile: Profile, name: string): Uint8Array {
   });
 }
 
-/** The configured teacher, or the profile's own. */
+/** The teacher, and those that answer what is not a whole window, where they are. */
+export type ProfileTeachers = TeacherWithTail & { readonly coarse: Teacher | undefined };
+
+/** The configured teachers, or the profile's own. */
 export async function openProfileTeacher(
   config: GatewayConfig,
   profile: Profile,
-): Promise<TeacherWithTail> {
+): Promise<ProfileTeachers> {
   const file = config.teacherFile ?? path.join(PROFILES, profile.name, "teacher.onnx");
   if (!existsSync(file)) {
     throw new EdgeError({
@@ -110,13 +115,28 @@ export async function openProfileTeacher(
   }
   // A runtime built for a newer processor kills its process: better a child's than ours.
   if (file.endsWith(".onnx")) await probeOnnxRuntime(file);
-  const tailFile = config.tailFile ?? shippedTail(config, profile);
-  return openTeacherThread(file, profile, { ...(tailFile !== undefined && { tailFile }) });
+  const tailFile = config.tailFile ?? shippedBeside(config, profile, "tail.onnx");
+  const teacher = await openTeacherThread(file, profile, {
+    ...(tailFile !== undefined && { tailFile }),
+  });
+  const coarseFile = config.coarseFile ?? shippedBeside(config, profile, "coarse.onnx");
+  if (coarseFile === undefined) return { ...teacher, coarse: undefined };
+  try {
+    const coarse = await openTeacherThread(coarseFile, profile);
+    const close = async () => {
+      await coarse.close();
+      await teacher.close();
+    };
+    return { ...teacher, coarse, close };
+  } catch (error) {
+    await teacher.close();
+    throw error;
+  }
 }
 
 /** It was trained to say what the profile's own teacher says, and no other. */
-function shippedTail(config: GatewayConfig, profile: Profile): string | undefined {
-  const file = path.join(PROFILES, profile.name, "tail.onnx");
+function shippedBeside(config: GatewayConfig, profile: Profile, name: string): string | undefined {
+  const file = path.join(PROFILES, profile.name, name);
   return config.teacherFile === undefined && existsSync(file) ? file : undefined;
 }
 

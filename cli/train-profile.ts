@@ -13,6 +13,7 @@ import { splitRecipeFor } from "../src/learn/split-recipes.ts";
 import { studentOnnx } from "../src/learn/student-network.ts";
 import { tailOnnx } from "../src/learn/tail-network.ts";
 import { teacherOnnx } from "../src/learn/teacher-network.ts";
+import { trainCoarse } from "../src/learn/train-coarse.ts";
 import { trainEncoder } from "../src/learn/train-encoder.ts";
 import type { TrainingProgress } from "../src/learn/train-network.ts";
 import { trainStudent } from "../src/learn/train-student.ts";
@@ -33,10 +34,15 @@ export type ProfileRequest = {
   readonly plan: QuantizationPlan;
   /** Bytes of a code; undefined for students without an encoder. */
   readonly codeBytes?: number | undefined;
+  /** Whether a teacher of windows in 2 bits is trained too. */
+  readonly coarse?: boolean;
   readonly quick?: boolean;
   readonly onProgress: (text: string, share: number) => void;
   readonly shouldStop: () => boolean;
 };
+
+/** A recipe's objective and passes, which are the same for every size of a code. */
+const COARSE_BYTES = 64;
 
 /** File names and bytes. */
 export type ProfileFiles = ReadonlyMap<string, Uint8Array>;
@@ -68,6 +74,16 @@ export async function trainProfile(request: ProfileRequest): Promise<ProfileFile
   files.set("teacher.onnx", teacherOnnx(teacher));
   const program = await runtime.compile(teacherOnnx(teacher));
   const encoder = await encoderFor(runtime, program, request, files);
+  if (request.coarse === true) {
+    const { quick = false } = request;
+    const coarse = await trainCoarse(runtime, {
+      ...{ profile, windows, seed, quick, teacher: program },
+      recipe: splitRecipeFor(profile, COARSE_BYTES, { quick }),
+      onProgress: told("coarse teacher"),
+      shouldStop: request.shouldStop,
+    });
+    files.set("coarse.onnx", teacherOnnx(coarse));
+  }
   const student = async (name: string, of: WindowSet, with_: Recipe): Promise<void> => {
     const asked = { ...request, windows: of, recipe: with_, encoder };
     const made = await trainOne(runtime, program, asked, name);

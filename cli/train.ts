@@ -79,12 +79,18 @@ export const command: CommandSpec = {
       low: LEAST_CODE_BYTES,
       high: LIMITS.codeBytes,
     },
+    {
+      flags: "--coarse",
+      description: "also a teacher for windows in 2 bits a value (simulate --offload-encoding)",
+      kind: "flag",
+    },
     { flags: "--quick", description: "seconds instead of minutes, to try it", kind: "flag" },
   ],
   examples: [
     "bellwether train cows",
     "bellwether train herd --data ./recordings-data --seeds 0",
     "bellwether train cows --out split --encoder 40",
+    "bellwether train cows --out split --coarse",
     "bellwether train cows --out lean --quantize dynamic-fixed-point --weight-bits 4 --fine-tune",
   ],
   run: train,
@@ -129,6 +135,7 @@ async function trainDataset(
     plainSubjects,
     plan,
     codeBytes: input.number("encoder"),
+    coarse: input.flag("coarse"),
     quick: input.flag("quick"),
     seed: input.number("seed") ?? 1,
     onProgress: progress.update,
@@ -151,7 +158,8 @@ async function trainDataset(
 
 function encoderFlag(input: CommandInput): string {
   const bytes = input.number("encoder");
-  return bytes === undefined ? "" : ` --encoder ${bytes}`;
+  const coarse = input.flag("coarse") ? " --coarse" : "";
+  return bytes === undefined ? coarse : `${coarse} --encoder ${bytes}`;
 }
 
 function planOf(input: CommandInput): QuantizationPlan {

@@ -1,5 +1,6 @@
 /**
- * Whether an offload can be answered here, and by whom: windows by the teacher, codes by its tail.
+ * Whether an offload can be answered here, and by whom: windows by the teacher, those in 2 bits by one
+ * that was trained on such, codes by a tail.
  *
  * What cannot be is stored and acknowledged all the same: a node would send it again for ever, and a
  * teacher of its shape may come. Pure.
@@ -17,6 +18,8 @@ export type Answerers = {
     readonly channels: number;
     readonly rateHz: number;
   };
+  /** Undefined where nobody here reads windows in 2 bits. It takes windows of the teacher's shape. */
+  readonly coarse?: { readonly id: string } | undefined;
   /** Undefined where no tail is served: nobody here reads codes. */
   readonly tail?: TailShape | undefined;
 };
@@ -32,14 +35,17 @@ export type TailShape = {
 
 /** Undefined for what will be answered, else why not. */
 export function whyUnanswerable(answerers: Answerers, offload: Offload): string | undefined {
-  return offload.encoding === "features"
-    ? whyNoTail(answerers.tail, offload)
-    : whyNoTeacher(answerers.teacher, offload);
+  if (offload.encoding === "features") return whyNoTail(answerers.tail, offload);
+  if (offload.encoding === "companded2" && answerers.coarse === undefined) {
+    return "it came in 2 bits a value, and there is no teacher of such windows";
+  }
+  return whyNoTeacher(answerers.teacher, offload);
 }
 
 /** Names in a label's row whose answer it is. */
-export function answererOf({ teacher, tail }: Answerers, offload: Offload): string {
-  return offload.encoding === "features" ? (tail?.id ?? "") : teacher.id;
+export function answererOf({ teacher, coarse, tail }: Answerers, offload: Offload): string {
+  if (offload.encoding === "features") return tail?.id ?? "";
+  return offload.encoding === "companded2" ? (coarse?.id ?? "") : teacher.id;
 }
 
 /** The codes of a window, one a byte. Throws the `EdgeError` of `unpackCodes`. */

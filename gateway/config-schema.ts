@@ -99,6 +99,8 @@ export const FileSchema = z.strictObject({
     .strictObject({
       /** An ONNX file or a TensorFlow.js model; without it the profile's own teacher. */
       file: z.string().optional(),
+      /** Answers windows in 2 bits a value; the profile's own goes with the profile's own teacher. */
+      coarse: z.string().optional(),
       /** Answers codes of an encoder; the profile's own goes with the profile's own teacher. */
       tail: z.string().optional(),
       batch_size: wholeNumber(1, 256).default(16),

@@ -56,6 +56,7 @@ profile: cattle               # cattle, cattle-four, people, watch
 
 teacher:
   # file: my-teacher.onnx     # ONNX, or TensorFlow.js (model.json); else the profile's own
+  # coarse: my-coarse.onnx    # answers windows in 2 bits a value; else the profile's own
   # tail: my-tail.onnx        # answers codes that an encoder makes; else the profile's own
   batch_size: 16              # windows in one call
   wait_ms: 5                  # how long the first of them waits for more

@@ -71,6 +71,7 @@ export type GatewayConfig = {
   readonly http: HttpConfig;
   readonly profile: string;
   readonly teacherFile: string | undefined;
+  readonly coarseFile: string | undefined;
   readonly tailFile: string | undefined;
   readonly teacherQueue: {
     readonly batchSize: number;
@@ -169,6 +170,13 @@ export function parseSettings(
   };
 }
 
+function teacherFiles(
+  { file, coarse, tail }: FileConfig["teacher"],
+  beside: (name: string | undefined) => string | undefined,
+): Pick<GatewayConfig, "teacherFile" | "coarseFile" | "tailFile"> {
+  return { teacherFile: beside(file), coarseFile: beside(coarse), tailFile: beside(tail) };
+}
+
 function toConfig(settings: FileConfig, file: string): GatewayConfig {
   const folder = path.dirname(path.resolve(file));
   const beside = (name: string | undefined): string | undefined =>
@@ -202,7 +210,7 @@ function toConfig(settings: FileConfig, file: string): GatewayConfig {
     websocket: settings.websocket,
     http: settings.http,
     profile: settings.profile,
-    ...{ teacherFile: beside(teacher.file), tailFile: beside(teacher.tail) },
+    ...teacherFiles(teacher, beside),
     teacherQueue: {
       batchSize: teacher.batch_size,
       waitMs: teacher.wait_ms,

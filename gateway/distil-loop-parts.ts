@@ -21,7 +21,7 @@ import { Registry } from "./registry.ts";
 import { type KeptStudent, ReleaseDesk } from "./release-desk.ts";
 import { gatewayCrypto, openReleaseKeys, type ReleaseKeys } from "./release-keys.ts";
 import type { Rollout } from "./rollout.ts";
-import { fitTailTrust } from "./tail-trust.ts";
+import { fitCoarseTrust, fitTailTrust } from "./tail-trust.ts";
 import type { Tail, Teacher, TeacherTrust } from "./teacher.ts";
 import { fitTeacherTrust, type TrustVerdict, trustOf, withStatistics } from "./teacher-trust.ts";
 
@@ -30,7 +30,8 @@ export type LoopSettings = {
   readonly directory: string;
   readonly profile: Profile;
   readonly teacher: Teacher;
-  /** Answers codes, where somebody trained one. */
+  /** Answers windows in 2 bits, and codes, where somebody trained them. */
+  readonly coarse?: Teacher | undefined;
   readonly tail?: Tail | undefined;
   /** The views that the teacher was trained on. */
   readonly teacherAugmentation: Augmentation;
@@ -82,6 +83,7 @@ export type OpenLoop = {
   /** The teacher as the gateway is to run it: with what trust reads. */
   readonly teacher: Teacher;
   readonly trust: TeacherTrust;
+  readonly coarseTrust: TeacherTrust | undefined;
   readonly tail: Tail | undefined;
   readonly tailTrust: TeacherTrust | undefined;
   readonly progress: LoopProgress;
@@ -111,15 +113,17 @@ export async function openLoopParts(settings: LoopSettings): Promise<OpenLoop> {
   const engine = chooseEngine(settings.engine);
   const desk = new ReleaseDesk({ registry, keys, engine, factory });
   const trust = trustOf(await fitTeacherTrust(teacher, anchor, teacherAugmentation, seed));
-  const { tail } = settings;
-  const tailTrust =
-    tail &&
-    (await fitTailTrust(tail, decodeContainer(factory.container), {
-      ...{ teacher, anchor, augmentation: teacherAugmentation, engine, seed },
-    }));
+  const { coarse, tail } = settings;
+  const fit = { teacher, anchor, augmentation: teacherAugmentation, engine, seed };
+  const coarseTrust = coarse && (await fitCoarseTrust(coarse, fit));
+  const tailTrust = tail && (await fitTailTrust(tail, decodeContainer(factory.container), fit));
   if (tail !== undefined) {
     const { encoder } = tail;
     settings.log("info", "codes are answered", { encoder, novelty: tailTrust !== undefined });
+  }
+  if (coarse !== undefined) {
+    const novelty = coarseTrust !== undefined;
+    settings.log("info", "windows in 2 bits are answered", { teacher: coarse.id, novelty });
   }
   const file = path.join(directory, "loop.json");
   const saveProgress = (progress: LoopProgress): void =>
@@ -133,6 +137,7 @@ export async function openLoopParts(settings: LoopSettings): Promise<OpenLoop> {
     keys,
     teacher: withStatistics(teacher),
     trust,
+    coarseTrust,
     tail,
     tailTrust,
     progress,

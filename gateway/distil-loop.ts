@@ -83,12 +83,10 @@ export class DistilLoop {
 
   /** What `startGateway` is to be given beside the log. */
   get dependencies(): LoopDependencies {
+    const { coarse } = this.#settings;
+    const { teacher, trust, coarseTrust, tail, tailTrust, registry } = this.#parts;
     return {
-      teacher: this.#parts.teacher,
-      trust: this.#parts.trust,
-      tail: this.#parts.tail,
-      tailTrust: this.#parts.tailTrust,
-      registry: this.#parts.registry,
+      ...{ teacher, trust, coarse, coarseTrust, tail, tailTrust, registry },
       onNews: (news) => this.#hear(news),
       rollBack: (rollout, reason) => this.#goBack(rollout, reason),
       control: {
@@ -160,8 +158,9 @@ export class DistilLoop {
     if (asked !== undefined && !isSpreading) this.#set(asked, this.#auditChance(asked), 0);
     if (news.kind === "label") {
       const { item, trusted } = news;
-      // Of codes there is no window to learn from.
-      if (item.offload.encoding === "features") return;
+      // Of codes there is no window to learn from, of 2 bits a value no good one.
+      const { encoding } = item.offload;
+      if (encoding === "features" || encoding === "companded2") return;
       const { offloadId, node } = item;
       this.#fresh.push({ offloadId, node, trusted, answeredMs: Date.now() });
     } else if (news.kind === "drift" && news.alarm && !this.#alarms.has(news.node)) {

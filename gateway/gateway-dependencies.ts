@@ -10,6 +10,9 @@ import type { Tail, Teacher, TeacherTrust } from "./teacher.ts";
 export type GatewayDependencies = {
   readonly teacher: Teacher;
   readonly trust: TeacherTrust;
+  /** Without one, windows in 2 bits are kept and not answered. */
+  readonly coarse?: Teacher | undefined;
+  readonly coarseTrust?: TeacherTrust | undefined;
   /** Without one, codes are kept and not answered. */
   readonly tail?: Tail | undefined;
   readonly tailTrust?: TeacherTrust | undefined;

@@ -351,7 +351,8 @@ function onAnswered(
 }
 
 function saidOf(offload: Offload, answer: Float32Array): Float32Array {
-  if (offload.encoding !== "features") return answer;
+  // An audit asks about a window of which the student was sure: its own word would drown the answer.
+  if (offload.encoding !== "features" || offload.reason !== "unsure") return answer;
   return jointAnswer(answer, offload.classIndex, offload.confidenceQ8 / 255);
 }
 

@@ -244,7 +244,7 @@ export class LabelLog {
       };
       return { fresh: false, offloadId: old.id, freshEntries: 0 };
     }
-    if (offload.encoding === "features") {
+    if (offload.encoding === "features" || offload.encoding === "companded2") {
       this.#database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
     }
     const offloadId = Number(lastInsertRowid);

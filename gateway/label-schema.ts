@@ -13,8 +13,9 @@
 import { BOUT_INSERT, BOUT_TABLES } from "./label-bouts.ts";
 import { COUNT_NAMES } from "../src/gate/audit-counts.ts";
 
-/** Rises when an older gateway could not read the file. 2 is a log with codes in it, which one of
- * before would take for windows: it becomes so with the first of them, and is 1 until then. */
+/** Rises when an older gateway could not read the file. 2 is a log with codes in it or
+ * with windows in 2 bits, which one of before would take for whole windows: it becomes so with the
+ * first of them, and is 1 until then. */
 export const SCHEMA_VERSION = 2;
 export const SCHEMA_VERSION_WITHOUT_CODES = 1;
 

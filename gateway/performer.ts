@@ -71,6 +71,8 @@ export class Performer {
     this.queue = new TeacherQueue({
       teacher: dependencies.teacher,
       trust: dependencies.trust,
+      coarse: dependencies.coarse,
+      coarseTrust: dependencies.coarseTrust,
       tail: dependencies.tail,
       tailTrust: dependencies.tailTrust,
       ...config.teacherQueue,

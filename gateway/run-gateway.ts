@@ -214,12 +214,13 @@ async function run(
 
 function settingsOf(
   config: GatewayConfig,
-  { teacher, tail }: GatewayDependencies,
+  { teacher, coarse, tail }: GatewayDependencies,
 ): GatewaySettings {
   return {
     base: config.base,
     classes: teacher.classes,
     teacher,
+    coarse,
     tail,
     version: config.version,
     startedMs: Date.now(),

@@ -29,6 +29,7 @@ export type LoopRequest = {
   readonly config: GatewayConfig;
   readonly profile: Profile;
   readonly teacher: Teacher;
+  readonly coarse?: Teacher | undefined;
   readonly tail?: Tail | undefined;
   readonly anchor: AnchorSet;
   /** What nodes run before their first release. */
@@ -81,11 +82,13 @@ export async function startLoopGateway(request: LoopRequest): Promise<LoopGatewa
 }
 
 function openLoop(request: LoopRequest): Promise<DistilLoop> {
-  const { config, profile, teacher, tail, anchor, factory, augmentation, seed, log } = request;
+  const { config, profile, teacher, coarse, tail, anchor, factory, augmentation, seed, log } =
+    request;
   return openDistilLoop({
     directory: config.dataDirectory,
     profile,
     teacher,
+    coarse,
     tail,
     teacherAugmentation: augmentation.teacher,
     anchor,

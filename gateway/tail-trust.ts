@@ -8,11 +8,20 @@ import type { Engine } from "../src/engine/engine.ts";
 import type { Container } from "../src/model/container.ts";
 import { encodeEncoder } from "../src/model/encoder-bytes.ts";
 import type { Augmentation } from "../src/signal/augment.ts";
+import { decodeCompanded, encodeCompanded } from "../src/wire/companded.ts";
 import { encoderIdOf } from "../src/wire/offload-frame.ts";
 import type { AnchorSet } from "./anchor.ts";
 import { gatewayCrypto } from "./release-keys.ts";
-import type { Tail, Teacher, TeacherTrust } from "./teacher.ts";
+import type { Tail, Teacher, TeacherAnswer, TeacherTrust } from "./teacher.ts";
 import { fitTeacherTrust, trustOf } from "./teacher-trust.ts";
+
+export type TrustFit = {
+  readonly teacher: Teacher;
+  readonly anchor: AnchorSet;
+  readonly augmentation: Augmentation;
+  readonly engine: Engine;
+  readonly seed: number;
+};
 
 /**
  * Fits the test on the anchor set, seen through the container's encoder in all views of the training.
@@ -22,32 +31,52 @@ import { fitTeacherTrust, trustOf } from "./teacher-trust.ts";
 export async function fitTailTrust(
   tail: Tail,
   container: Container,
-  fit: {
-    readonly teacher: Teacher;
-    readonly anchor: AnchorSet;
-    readonly augmentation: Augmentation;
-    readonly engine: Engine;
-    readonly seed: number;
-  },
+  fit: TrustFit,
 ): Promise<TeacherTrust | undefined> {
   const { encoder } = container;
   if (encoder === undefined) return undefined;
   if (encoderIdOf(gatewayCrypto.sha256(encodeEncoder(encoder))) !== tail.encoder) return undefined;
   const loaded = fit.engine.load(container);
-  const { windowSamples, channels } = fit.teacher;
+  const size = tail.codeTime * tail.codeChannels;
+  return featuresTrust(fit, (windows) => {
+    const codes = new Uint8Array(windows.length * size);
+    windows.forEach((window, w) => {
+      loaded.begin(window);
+      codes.set(loaded.encode(), w * size);
+    });
+    return tail.predict(codes, windows.length);
+  });
+}
+
+/** The same for a teacher of windows in 2 bits, which leave little of raw statistics either. */
+export function fitCoarseTrust(coarse: Teacher, fit: TrustFit): Promise<TeacherTrust | undefined> {
+  const { windowSamples, channels } = coarse;
   const length = windowSamples * channels;
-  const encoded: Teacher = {
+  return featuresTrust(fit, (windows, step) => {
+    const left = new Int8Array(windows.length * length);
+    windows.forEach((window, w) => {
+      const packed = encodeCompanded(window, channels, 2);
+      left.set(decodeCompanded(packed, windowSamples, channels, 2), w * length);
+    });
+    return coarse.predict(left, windows.length, step);
+  });
+}
+
+async function featuresTrust(
+  fit: TrustFit,
+  answer: (windows: readonly Int8Array[], inputMilligPerStep: number) => Promise<TeacherAnswer>,
+): Promise<TeacherTrust | undefined> {
+  const length = fit.teacher.windowSamples * fit.teacher.channels;
+  const seen: Teacher = {
     ...fit.teacher,
-    predict: (windows, count) => {
-      const codes = new Uint8Array(count * tail.codeTime * tail.codeChannels);
-      for (let w = 0; w < count; w++) {
-        loaded.begin(windows.subarray(w * length, (w + 1) * length));
-        codes.set(loaded.encode(), w * tail.codeTime * tail.codeChannels);
-      }
-      return tail.predict(codes, count);
+    predict: (windows, count, step) => {
+      const each = Array.from({ length: count }, (_, w) =>
+        windows.subarray(w * length, (w + 1) * length),
+      );
+      return answer(each, step);
     },
   };
-  const model = await fitTeacherTrust(encoded, fit.anchor, fit.augmentation, fit.seed);
+  const model = await fitTeacherTrust(seen, fit.anchor, fit.augmentation, fit.seed);
   const [features, statistics] = model.parts;
   // One part alone would be the statistics.
   if (features === undefined || statistics === undefined) return undefined;

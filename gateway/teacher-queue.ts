@@ -23,6 +23,9 @@ export type TeacherQueueOptions = {
   readonly trust: TeacherTrust;
   /** Answers codes; without one those stay in the store. */
   readonly tail?: Tail | undefined;
+  /** Answers windows in 2 bits; without one those stay in the store too. */
+  readonly coarse?: Teacher | undefined;
+  readonly coarseTrust?: TeacherTrust | undefined;
   /** By the tail's own features. */
   readonly tailTrust?: TeacherTrust | undefined;
   /** Windows in one call of the teacher, at most. */
@@ -188,10 +191,15 @@ export class TeacherQueue {
   }
 
   async #answer(batch: readonly WaitingOffload[]): Promise<void> {
-    const { teacher, trust, tailTrust = trustAlways, onAnswer } = this.#options;
-    const isOfTail = batch[0]?.offload.encoding === "features";
-    const answer = await (isOfTail ? this.#askTail(batch) : this.#askTeacher(batch));
-    const trusts = isOfTail ? tailTrust : trust;
+    const { teacher, coarse, onAnswer } = this.#options;
+    const encoding = batch[0]?.offload.encoding;
+    const isCoarse = encoding === "companded2";
+    const model = isCoarse ? coarse : teacher;
+    assert(model !== undefined, "windows in 2 bits are queued where they are answered");
+    const answer = await (encoding === "features"
+      ? this.#askTail(batch)
+      : this.#askTeacher(model, batch));
+    const trusts = this.#trustOf(encoding);
     const classes = teacher.classes.length;
     const features = (answer.features?.length ?? 0) / batch.length;
     batch.forEach((item, index) => {
@@ -201,8 +209,13 @@ export class TeacherQueue {
     });
   }
 
-  #askTeacher(batch: readonly WaitingOffload[]): Promise<TeacherAnswer> {
-    const { teacher } = this.#options;
+  #trustOf(encoding: WaitingOffload["offload"]["encoding"] | undefined): TeacherTrust {
+    const { trust, coarseTrust, tailTrust } = this.#options;
+    if (encoding === "features") return tailTrust ?? trustAlways;
+    return encoding === "companded2" ? (coarseTrust ?? trustAlways) : trust;
+  }
+
+  #askTeacher(teacher: Teacher, batch: readonly WaitingOffload[]): Promise<TeacherAnswer> {
     const length = teacher.windowSamples * teacher.channels;
     const windows = new Int8Array(batch.length * length);
     let step = 0;
@@ -232,5 +245,9 @@ function goTogether(a: WaitingOffload, b: WaitingOffload): boolean {
   if (one.encoding === "features" || other.encoding === "features") {
     return one.encoding === other.encoding;
   }
-  return one.inputMilligPerStep === other.inputMilligPerStep;
+  const isCoarse = (encoding: string): boolean => encoding === "companded2";
+  return (
+    isCoarse(one.encoding) === isCoarse(other.encoding) &&
+    one.inputMilligPerStep === other.inputMilligPerStep
+  );
 }

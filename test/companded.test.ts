@@ -1,4 +1,4 @@
-/** Windows in 4 bits a value: how far they are off, what comes out whole, and the bytes written down. */
+/** Windows in 4 and 2 bits a value: how far they are off, what comes out whole, the bytes written down. */
 
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
@@ -8,6 +8,9 @@ import { compandedBytes, decodeCompanded, encodeCompanded } from "../src/wire/co
 import { decodeUp, encodeUp } from "../src/wire/frames.ts";
 import { offloadBytes } from "../src/wire/offload-frame.ts";
 import { LIMITS } from "../src/wire/limits.ts";
+import { toLoraPayloads } from "../src/wire/lora.ts";
+import { below, prng } from "../src/prng.ts";
+import { offloadOf } from "./gateway-kit.ts";
 import { asWindow, GOLDEN_UP } from "./wire-samples.ts";
 
 type Golden = { windows: { name: string; channels: number; window: number[]; bytes: string }[] };
@@ -131,6 +134,59 @@ describe("a companded window", () => {
   });
 });
 
+describe("a window in 2 bits a value", () => {
+  it("takes half of what 4 bits take, and comes back within a wide step of itself", () => {
+    const windows = fc.tuple(
+      fc.integer({ min: 1, max: 90 }),
+      fc.integer({ min: 1, max: 4 }),
+      fc.integer({ min: 1, max: 1_000_000 }),
+    );
+    fc.assert(
+      fc.property(windows, ([samples, channels, seed]) => {
+        const random = prng(seed, "two bits");
+        const window = Int8Array.from(
+          { length: samples * channels },
+          () => below(random, 256) - 128,
+        );
+        const packed = encodeCompanded(window, channels, 2);
+        expect(packed).toHaveLength(2 * channels + Math.ceil((samples * channels) / 4));
+        expect(packed).toHaveLength(compandedBytes(samples, channels, 2));
+        const left = decodeCompanded(packed, samples, channels, 2);
+        for (let c = 0; c < channels; c++) {
+          // Levels lie 211 of 256 parts of the peak apart at most: half of that, and the rounding.
+          const peak = packed[2 * c + 1] as number;
+          for (let i = c; i < window.length; i += channels) {
+            const off = Math.abs((window[i] as number) - (left[i] as number));
+            expect(off).toBeLessThanOrEqual((peak * 106) / 256 + 1);
+          }
+        }
+        expect(encodeCompanded(left, channels, 2)).toHaveLength(packed.length);
+      }),
+    );
+  });
+
+  it("has the bytes that are written down", () => {
+    // Mean 10, peak 100; 110, -90, 28, -8, 12 are nearest to the levels 3, 0, 2, 1, 2.
+    const window = Int8Array.of(110, -90, 28, -8, 12);
+    expect(hex(encodeCompanded(window, 1, 2))).toBe("0a646302");
+    expect([...decodeCompanded(encodeCompanded(window, 1, 2), 5, 1, 2)]).toEqual([
+      110, -90, 28, -8, 28,
+    ]);
+    const spare = Uint8Array.from(Buffer.from("0a646306", "hex"));
+    expect(() => decodeCompanded(spare, 5, 1, 2)).toThrow(/behind the last sample/);
+  });
+
+  it("goes as encoding 3, in two payloads of LoRaWAN's slowest rate", () => {
+    const message = { ...offloadOf(1), encoding: "companded2" as const };
+    const frame = encodeUp(message);
+    expect(frame[37]).toBe(3);
+    expect(frame).toHaveLength(offloadBytes("companded2", message));
+    const window = decodeCompanded(encodeCompanded(message.window, 3, 2), 50, 3, 2);
+    expect(decodeUp("offload", frame)).toEqual({ ...message, window });
+    expect(toLoraPayloads("offload", frame, 51)).toHaveLength(2);
+  });
+});
+
 describe("an offload with a companded window", () => {
   const int8 = asWindow(GOLDEN_UP.find((message) => message.kind === "offload"));
   const companded = { ...int8, encoding: "companded4" as const };
@@ -153,6 +209,6 @@ describe("an offload with a companded window", () => {
       expect(() => decodeUp("offload", frame.subarray(0, length))).toThrow(EdgeError);
     }
     expect(() => decodeUp("offload", Uint8Array.of(...frame, 0))).toThrow(EdgeError);
-    expect(() => decodeUp("offload", frame.with(37, 3))).toThrow(/encoding is 3/);
+    expect(() => decodeUp("offload", frame.with(37, 4))).toThrow(/encoding is 4/);
   });
 });

@@ -145,7 +145,7 @@ describe("impossible values", () => {
     ["offload", "no samples", 34, [0, 0]],
     ["offload", "1,025 samples", 34, [1, 4]],
     ["offload", "9 channels", 36, [9]],
-    ["offload", "an unknown encoding", 37, [3]],
+    ["offload", "an unknown encoding", 37, [4]],
     ["offload", "a step of 0 micro-g", 38, [0, 0, 0, 0]],
     ["offload", "a rate of 0", 42, [0, 0, 0, 0]],
     ["offload", "a rate of a megahertz", 42, [0, 225, 245, 5]],

@@ -80,6 +80,24 @@ describe("codes that arrive", () => {
     expect(short).toEqual([false, expect.stringContaining("2 bytes, 10 codes of 4 bits are 5")]);
   });
 
+  it("in 2 bits a value are windows that only their own teacher answers", () => {
+    const window = offloadOf(1, { encoding: "companded2" });
+    const plain = hears(made(SHAPE), window);
+    expect(storedOffload(plain).teachable).toBe(false);
+    expect(reasonOf(plain)).toContain("no teacher of such windows");
+    const served = made(SHAPE);
+    const coarse = { id: "c0a25ec0a25ec0a2" };
+    const state = { ...served, settings: { ...served.settings, coarse } };
+    expect(storedOffload(hears(state, window)).teachable).toBe(true);
+    const item = { offloadId: 5, node, offload: window };
+    const probabilities = Float32Array.of(0.1, 0.8, 0.1);
+    const event = { kind: "answered", item, probabilities, trusted: true } as const;
+    const label = stepGateway(state, event, 2, 2).find(
+      (effect) => effect.kind === "store" && effect.row.kind === "label",
+    );
+    expect(label).toMatchObject({ row: { teacherId: coarse.id } });
+  });
+
   it("without a model are of the one that the node's hello named", () => {
     const state = made(SHAPE);
     hears(state, helloOf({}));
@@ -131,6 +149,8 @@ describe("a tail's answer", () => {
     const doubtful = { ...sure, confidenceQ8: 100 };
     expect(verdictOn(sure, [0.05, 0.5, 0.45])).toMatchObject({ classIndex: 2, agrees: false });
     expect(verdictOn(doubtful, [0.05, 0.9, 0.05])).toMatchObject({ classIndex: 1, agrees: false });
+    const audit = { ...sure, reason: "audit" as const, chanceQ16: 655 };
+    expect(verdictOn(audit, [0.05, 0.5, 0.45])).toMatchObject({ classIndex: 1, agrees: false });
     const window = offloadOf(1, { classIndex: 2, confidenceQ8: 230 });
     expect(verdictOn(window, [0.05, 0.5, 0.45])).toMatchObject({ classIndex: 1, agrees: false });
   });
@@ -179,15 +199,23 @@ describe("the teacher's queue", () => {
         return Promise.resolve({ probabilities: rows(count), features: null });
       },
     };
+    const coarse: Teacher = {
+      ...teacher,
+      predict: (_windows, count) => {
+        asked.push(`${count} coarse`);
+        return Promise.resolve({ probabilities: rows(count), features: null });
+      },
+    };
     const codes = Uint8Array.from({ length: 10 }, (_, i) => i);
     const features = { ...GOLDEN_FEATURES, codes: packCodes(codes, 4) };
     const foreign = { ...features, encoder: "99999999" as EncoderId };
-    const inStore = [features, offloadOf(1), foreign, features].map((offload, i) => ({
+    const inTwoBits = offloadOf(2, { encoding: "companded2" });
+    const inStore = [features, offloadOf(1), foreign, features, inTwoBits].map((offload, i) => ({
       ...{ offloadId: i + 1, node, offload },
     }));
     const answers: number[] = [];
     const queue = new TeacherQueue({
-      ...{ teacher, trust: () => true, tail, tailTrust: () => false },
+      ...{ teacher, trust: () => true, tail, tailTrust: () => false, coarse },
       ...{ batchSize: 8, waitMs: 1, nodeQueueMax: 16, queueMax: 64 },
       fetch: (_node, afterId, limit) =>
         inStore.filter(({ offloadId }) => offloadId > afterId).slice(0, limit),
@@ -199,10 +227,10 @@ describe("the teacher's queue", () => {
       },
     });
     queue.resume(node);
-    await until("three answers", () => answers.length === 3);
+    await until("four answers", () => answers.length === 4);
     await queue.stop();
-    expect(answers).toEqual([-1, 2, -4]);
-    expect(asked).toEqual(["1 codes", "1 windows", "1 codes"]);
+    expect(answers).toEqual([-1, 2, -4, 5]);
+    expect(asked).toEqual(["1 codes", "1 windows", "1 codes", "1 coarse"]);
     expect(seen).toEqual([[...codes], [...codes]]);
   });
 });

@@ -22,6 +22,7 @@ import type { Container } from "../model/container.ts";
 import { codeShape } from "../model/encoder.ts";
 import type { QuantizedStudent } from "../model/student.ts";
 import { LIMITS } from "../wire/limits.ts";
+import type { WindowEncoding } from "../wire/messages.ts";
 import { featuresBytes, offloadBytes } from "../wire/offload-frame.ts";
 import type { LinkProfile } from "./link-profile.ts";
 import { featuresSendingCost, type SendingCost, sendingCost } from "./offload-costs.ts";
@@ -66,11 +67,11 @@ export function splitPoints(asked: SplitQuestion): readonly Cut[] {
   const { student, encoder } = container;
   const nothing = estimateOf(target, 0);
   const all = estimateOf(target, instructionsOf(student, modelOf(target)).at(-1) ?? 0);
-  const window = (encoding: "int8" | "companded4") => {
+  const window = (encoding: WindowEncoding) => {
     const frame = offloadBytes(encoding, student);
     return cutOf(asked, nothing, frame, sendingCost(profile, frame));
   };
-  const [raw, companded] = [window("int8"), window("companded4")];
+  const [raw, companded, coarse] = [window("int8"), window("companded4"), window("companded2")];
   const stages = student.stages.map((_, s) => {
     const frame = featuresBytes(mapBytes(student, s));
     const node = estimateOf(target, instructionsUpTo(student, s, target));
@@ -91,11 +92,13 @@ export function splitPoints(asked: SplitQuestion): readonly Cut[] {
   return [
     every("window, int8", raw),
     every("window, 4 bits", companded),
+    every("window, 2 bits", coarse),
     ...stages,
     ...(codes === undefined ? [] : [every("encoder, its codes", codes)]),
     { name: "local, nothing offloaded", offered: true, answers: "none", ...local },
     doubts("as int8", raw),
     doubts("in 4 bits", companded),
+    doubts("in 2 bits", coarse),
     ...(codes === undefined ? [] : [doubts("as codes", codes)]),
   ];
 }

@@ -32,6 +32,12 @@ export function packCodes(codes: Uint8Array, bits: number): Uint8Array {
   return packed;
 }
 
+/** Whether a bit behind the last code is in use; of bytes that are as many as the codes take. */
+export function hasSpareBits(packed: Uint8Array, count: number, bits: number): boolean {
+  const used = count * bits - 8 * (packed.length - 1);
+  return packed.length > 0 && (packed[packed.length - 1] as number) >> used !== 0;
+}
+
 /**
  * The codes, one a byte.
  *
@@ -44,8 +50,7 @@ export function unpackCodes(packed: Uint8Array, count: number, bits: number): Ui
   if (packed.length !== bytes) {
     refuse("codes-length", `${packed.length} bytes, ${count} codes of ${bits} bits are ${bytes}`);
   }
-  const used = count * bits - 8 * (bytes - 1);
-  if (bytes > 0 && (packed[bytes - 1] as number) >> used !== 0) {
+  if (hasSpareBits(packed, count, bits)) {
     refuse("codes-spare", "a bit behind the last code is in use");
   }
   return Uint8Array.from({ length: count }, (_, i) => {

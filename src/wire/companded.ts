@@ -1,8 +1,8 @@
 /**
- * Raw windows in 4 bits a value: each channel's mean, its peak, and companded residuals.
+ * Raw windows in 4 or 2 bits a value: each channel's mean, its peak, and companded residuals.
  *
  *      0 per channel   mean i8   peak u8 (the largest distance of a sample from the mean)
- *      2 * channels    codes, 4 bits each, `[time][channel]`, the first in the low half of its byte
+ *      2 * channels    codes, 4 or 2 bits each, `[time][channel]`, the first in the lowest bits
  *
  * A code stands for the value `saturate8(mean + ((LEVELS[code] * peak + 128) >> 8))`. The levels
  * follow the mu-law curve `((1 + mu)^y - 1) / mu` (ITU-T G.711 has the idea) at y = 1/15, 3/15 … 1
@@ -11,31 +11,46 @@
  * more room for knocks, which emulated animals do not have. Mean and peak are the window's own, so
  * nothing saturates, whatever a collar weighs.
  *
+ * In 2 bits the same curve is read at 1/3 and 1. What is left of a window then is coarse: a teacher
+ * that was trained on whole windows makes little of it, one that was trained on such windows nearly
+ * all (`bench -- split`).
+ *
  * Integers only, one pass over a channel for the mean, one for the peak, one for the codes. It does
  * not code times or differences: a lost frame harms no other.
  */
 
 import { assert } from "../assert.ts";
 import { ByteReader, ByteWriter } from "../bytes.ts";
+import { hasSpareBits, packCodes, packedCodeBytes, unpackCodes } from "./codes.ts";
 
-const CODES = 16;
+export type CompandedBits = 4 | 2;
+
 const CHANNEL_BYTES = 2;
-/** Q8 parts of the peak. */
-const LEVELS: readonly number[] = [
-  -256, -194, -144, -104, -72, -45, -24, -7, 7, 24, 45, 72, 104, 144, 194, 256,
-];
+/** Q8 parts of the peak, by the bits of a code. */
+const LEVELS: Readonly<Record<CompandedBits, readonly number[]>> = {
+  4: [-256, -194, -144, -104, -72, -45, -24, -7, 7, 24, 45, 72, 104, 144, 194, 256],
+  2: [-256, -45, 45, 256],
+};
 
 /** What a window of this shape takes. */
-export function compandedBytes(windowSamples: number, channels: number): number {
-  return CHANNEL_BYTES * channels + ((windowSamples * channels + 1) >> 1);
+export function compandedBytes(
+  windowSamples: number,
+  channels: number,
+  bits: CompandedBits = 4,
+): number {
+  return CHANNEL_BYTES * channels + packedCodeBytes(windowSamples * channels, bits);
 }
 
 /** @param window int8 `[time][channel]`, at least one sample */
-export function encodeCompanded(window: Int8Array, channels: number): Uint8Array {
+export function encodeCompanded(
+  window: Int8Array,
+  channels: number,
+  bits: CompandedBits = 4,
+): Uint8Array {
   const samples = window.length / channels;
   assert(Number.isInteger(samples) && samples > 0, "whole rows, at least one");
   const to = new ByteWriter();
-  const codes = new Uint8Array((window.length + 1) >> 1);
+  const codes = new Uint8Array(window.length);
   for (let channel = 0; channel < channels; channel++) {
     const mean = meanOf(window, channel, channels);
     let peak = 0;
@@ -43,35 +58,35 @@ export function encodeCompanded(window: Int8Array, channels: number): Uint8Array
       peak = Math.max(peak, Math.abs((window[i] as number) - mean));
     }
     to.i8(mean).u8(peak);
-    const values = valuesOf(mean, peak);
+    const values = valuesOf(mean, peak, bits);
     for (let i = channel; i < window.length; i += channels) {
-      const code = nearestCode(values, window[i] as number);
-      codes[i >> 1] = (codes[i >> 1] as number) | (code << (4 * (i & 1)));
+      codes[i] = nearestCode(values, window[i] as number);
     }
   }
-  return to.bytes(codes).finish();
+  return to.bytes(packCodes(codes, bits)).finish();
 }
 
 /**
  * The window as a gateway sees it, int8 `[time][channel]`.
  *
- * @throws EdgeError `truncated`, and `out-of-range` for a last half byte that is in use by nothing
+ * @throws EdgeError `truncated`, and `out-of-range` for bits behind the last code that are in use
  */
 export function readCompanded(
   from: ByteReader,
   windowSamples: number,
   channels: number,
+  bits: CompandedBits = 4,
 ): Int8Array {
-  const values = Array.from({ length: channels }, () => valuesOf(from.i8(), from.u8()));
-  const window = new Int8Array(windowSamples * channels);
-  const codes = from.bytes((window.length + 1) >> 1);
-  for (let i = 0; i < window.length; i++) {
-    const code = ((codes[i >> 1] as number) >> (4 * (i & 1))) & (CODES - 1);
-    window[i] = values[i % channels]?.[code] as number;
+  const values = Array.from({ length: channels }, () => valuesOf(from.i8(), from.u8(), bits));
+  const count = windowSamples * channels;
+  const packed = from.bytes(packedCodeBytes(count, bits));
+  if (hasSpareBits(packed, count, bits)) {
+    from.fail("out-of-range", "a code behind the last sample");
   }
-  const unused = window.length % 2 === 1 && (codes.at(-1) as number) >= CODES;
-  if (unused) from.fail("out-of-range", "a code behind the last sample");
-  return window;
+  return Int8Array.from(
+    unpackCodes(packed, count, bits),
+    (code, i) => values[i % channels]?.[code] as number,
+  );
 }
 
 /** The same for bytes that are nothing else. Throws also `trailing-bytes`. */
@@ -79,9 +94,10 @@ export function decodeCompanded(
   bytes: Uint8Array,
   windowSamples: number,
   channels: number,
+  bits: CompandedBits = 4,
 ): Int8Array {
   const from = new ByteReader(bytes, "companded window");
-  const window = readCompanded(from, windowSamples, channels);
+  const window = readCompanded(from, windowSamples, channels, bits);
   from.done();
   return window;
 }
@@ -96,8 +112,8 @@ function meanOf(window: Int8Array, channel: number, channels: number): number {
 }
 
 /** What each code stands for, rising. */
-function valuesOf(mean: number, peak: number): Int8Array {
-  return Int8Array.from(LEVELS, (level) =>
+function valuesOf(mean: number, peak: number, bits: CompandedBits): Int8Array {
+  return Int8Array.from(LEVELS[bits], (level) =>
     Math.max(-128, Math.min(127, mean + ((level * peak + 128) >> 8))),
   );
 }
@@ -106,7 +122,7 @@ function valuesOf(mean: number, peak: number): Int8Array {
 function nearestCode(values: Int8Array, sample: number): number {
   let best = 0;
   let least = Number.POSITIVE_INFINITY;
-  for (let code = 0; code < CODES; code++) {
+  for (let code = 0; code < values.length; code++) {
     const distance = Math.abs((values[code] as number) - sample);
     if (distance < least) {
       least = distance;

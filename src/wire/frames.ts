@@ -12,7 +12,8 @@
  *      03 offload    2 epoch u32  6 seq u32  10 model 8B  18 window index u32  22 time ms u48
  *                    28 reason u8  29 class u8  30 confidence Q8 u8  31 exit u8  32 chance Q16 u16
  *                    34 samples u16  36 channels u8  37 encoding u8  38 micro-g/step u32
- *                    42 rate cHz u32  46 window: encoding 0 int8 [time][channel], 1 `companded.ts`
+ *                    42 rate cHz u32  46 window: encoding 0 int8 [time][channel], 1 and 3 in 4
+ *                    and 2 bits, `companded.ts`
  *                    or, with encoding 2, from byte 34: 34 code bytes u16  36 u8 0  37 encoding u8
  *                    38 encoder 4B  42 codes, `codes.ts`
  *      04 want       2 release u32  6 model 8B  14 first chunk u16  16 bytes u16  18 bitmap

@@ -20,11 +20,12 @@ export type NodeId = string & { readonly __brand: "NodeId" };
 export const OFFLOAD_REASONS = ["unsure", "audit", "novel", "burst"] as const;
 export type OffloadReason = (typeof OFFLOAD_REASONS)[number];
 
-/** What travels of a window: its samples in one byte each, or in 4 bits as `companded.ts` has it; or
+/** What travels of a window: its samples in one byte each, or in 4 or 2 bits as `companded.ts` has it; or
  * the codes that the container's encoder makes of it, from which no window comes back. */
-export const WINDOW_ENCODINGS = ["int8", "companded4"] as const;
+export const WINDOW_ENCODINGS = ["int8", "companded4", "companded2"] as const;
 export type WindowEncoding = (typeof WINDOW_ENCODINGS)[number];
-export const OFFLOAD_ENCODINGS = [...WINDOW_ENCODINGS, "features"] as const;
+/** In the order of their bytes on the wire. */
+export const OFFLOAD_ENCODINGS = ["int8", "companded4", "features", "companded2"] as const;
 
 /** What became of a release on a node. */
 export const OUTCOMES = [

@@ -7,7 +7,7 @@
 
 import { assert } from "../assert.ts";
 import type { ByteReader, ByteWriter } from "../bytes.ts";
-import { compandedBytes, encodeCompanded, readCompanded } from "./companded.ts";
+import { type CompandedBits, compandedBytes, encodeCompanded, readCompanded } from "./companded.ts";
 import { atLeast, readChoice, readClass, readModelId, within } from "./frame-fields.ts";
 import { LIMITS } from "./limits.ts";
 import {
@@ -31,8 +31,9 @@ export function offloadBytes(
   shape: { readonly windowSamples: number; readonly channels: number },
 ): number {
   const { windowSamples, channels } = shape;
+  const bits = bitsOf(encoding);
   const values = windowSamples * channels;
-  const window = encoding === "int8" ? values : compandedBytes(windowSamples, channels);
+  const window = bits === 8 ? values : compandedBytes(windowSamples, channels, bits);
   return WINDOW_HEADER_BYTES + window;
 }
 
@@ -61,9 +62,10 @@ export function writeOffload(to: ByteWriter, offload: OffloadMessage): void {
   assert(window.length === windowSamples * channels, "a window of its shape");
   assert(window.length <= LIMITS.windowBytes, "a window within its limit");
   to.u16(windowSamples).u8(channels).u8(encoding);
+  const bits = bitsOf(offload.encoding);
   to.u32(Math.round(offload.inputMilligPerStep * 1000))
     .u32(offload.rateCentihertz)
-    .bytes(offload.encoding === "int8" ? window : encodeCompanded(window, channels));
+    .bytes(bits === 8 ? window : encodeCompanded(window, channels, bits));
 }
 
 export function readOffload(from: ByteReader): OffloadMessage {
@@ -94,8 +96,9 @@ export function readOffload(from: ByteReader): OffloadMessage {
   const rateCentihertz = within(from, "rate", from.u32(), 1, LIMITS.rateCentihertz);
   const length = windowSamples * channels;
   within(from, "window bytes", length, 1, LIMITS.windowBytes);
+  const bits = bitsOf(encoding);
   const window =
-    encoding === "int8" ? signed(from.bytes(length)) : readCompanded(from, windowSamples, channels);
+    bits === 8 ? signed(from.bytes(length)) : readCompanded(from, windowSamples, channels, bits);
   const shape = { windowSamples, channels, inputMilligPerStep, rateCentihertz };
   return { ...head, ...shape, encoding, window };
 }
@@ -115,6 +118,11 @@ export function encoderIdBytes(id: EncoderId): Uint8Array {
   return Uint8Array.from({ length: ENCODER_ID_BYTES }, (_, i) =>
     Number.parseInt(id.slice(2 * i, 2 * i + 2), 16),
   );
+}
+
+function bitsOf(encoding: WindowEncoding): 8 | CompandedBits {
+  if (encoding === "int8") return 8;
+  return encoding === "companded4" ? 4 : 2;
 }
 
 function signed(raw: Uint8Array): Int8Array {

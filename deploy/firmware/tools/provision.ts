@@ -36,14 +36,15 @@ export type Provision = {
 
 export function encodeProvision(provision: Provision): Uint8Array {
   const settings = { ...COLLAR, ...provision.settings };
-  const { outbox } = settings;
+  const { outbox, offloadEncoding } = settings;
+  assert(offloadEncoding !== "companded2", "firmware sends windows in int8 or 4 bits");
   const body = new ByteWriter().u32(provision.seed).u16(provision.keepaliveSeconds ?? 15);
   body.u16(settings.reportWindows).u16(settings.reportWindowsOffline).u32(settings.reportMsMax);
   body.u32(settings.wakeMs).u32(outbox.retryMs).u32(outbox.retryMsMax);
   body.u32(provision.connectMs ?? 1_000).u32(provision.connectMsMax ?? 30_000);
   body.u32(settings.wantMs).u32(settings.wantMsMax);
   body.u16(settings.trialWindows).u16(settings.trialBoots).u32(settings.trialMs);
-  body.u16(settings.gateSaveWindows).u8(OFFLOAD_ENCODINGS.indexOf(settings.offloadEncoding));
+  body.u16(settings.gateSaveWindows).u8(OFFLOAD_ENCODINGS.indexOf(offloadEncoding));
   body.ascii(provision.base).ascii(provision.id);
   body.ascii(provision.user ?? "").ascii(provision.password ?? "");
   assert(provision.publicKeys.length <= PUBLIC_KEYS_MAX, "as many keys as a node takes");
