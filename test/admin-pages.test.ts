@@ -166,7 +166,8 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 120_000 }, () =
     expect(PAGES.length).toBeGreaterThan(2);
     for (const { path: page } of PAGES.filter((one) => !one.path.includes(":"))) {
       await chromium.open(at(page), { width: 390, height: 800 });
-      await until("the page", async () => (await textOf("h1")) !== "");
+      const isThere = `location.pathname === "${page}" && document.readyState === "complete"`;
+      await until("the page with its styles", () => chromium.value<boolean>(isThere));
       const wide = await chromium.value<number>(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth",
       );
