@@ -28,8 +28,10 @@ import { packedCodeBytes } from "../src/wire/codes.ts";
 import { keepFile } from "./kept-pairs.ts";
 import { reducedWindow, spansWithin } from "./split-payloads.ts";
 
+/** What networks can be trained for, by name. */
+export const LEARNED_KINDS = ["features", "companded4", "companded2"];
 /** Bits a value of windows with fewer samples. */
-export const REDUCED_BITS = [4, 2] as const;
+const REDUCED_BITS = [4, 2] as const;
 
 export type LearnedForm = {
   readonly kind: "features" | "reduced";
@@ -49,8 +51,8 @@ export function learnedForms(
   return budgets.flatMap((budget) => {
     const forms: LearnedForm[] = [];
     if (kinds.includes("features")) forms.push(featuresForm(profile, budget));
-    if (!kinds.includes("reduced")) return forms;
     for (const bits of REDUCED_BITS) {
+      if (!kinds.includes(`companded${bits}`)) continue;
       const { samples, bytes } = spansWithin(profile, bits, budget);
       const { channels } = profile;
       if (samples > 0) forms.push({ kind: "reduced", bytes, bits, time: samples, channels });

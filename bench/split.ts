@@ -8,11 +8,11 @@
  * int8 windows; all are paired. Intervals of 95 % by a bootstrap over subjects and seeds. `--folds N`,
  * `--threads N`, `--keep DIR` as for `bench -- gate`, whose kept pairs serve here too.
  *
- * `--forms features,reduced` sets forms that have a tail of their own, trained for them
+ * `--forms features,companded2` sets forms that have a tail of their own, trained for them
  * (`split-learned.ts`), in the place of windows with fewer samples for the teacher: `features` a
- * trained bottleneck, `reduced` means in 4 and 2 bits a value; for the bytes of `--budgets 12,24,…`.
- * Their bytes, too, are those of the payload alone. For codes it also says what they would take by a
- * static table of Huffman's ideal lengths a channel, made on the training subjects.
+ * trained bottleneck, `companded4` and `companded2` means in so many bits a value; for the bytes of
+ * `--budgets 12,24,…`. Their bytes, too, are those of the payload alone. For codes it also says what
+ * they would take by a static table of ideal lengths a channel, made on the training subjects.
  */
 import { requireDataset } from "../recordings/open.ts";
 import { readRecordings } from "../recordings/read.ts";
@@ -28,15 +28,13 @@ import {
   type SubjectRights,
   wholeOrReduced,
 } from "./split-job.ts";
-import { learnedForms } from "./split-learned.ts";
+import { LEARNED_KINDS, learnedForms } from "./split-learned.ts";
 import { BUDGETS_BYTES } from "./split-payloads.ts";
 import { bootstrapInterval, type Interval } from "./subject-bootstrap.ts";
 import { wholeOption } from "./subject-splits.ts";
 import { runJobs } from "./worker-pool.ts";
 
 const DEFAULT_SEEDS = 3;
-
-const LEARNED = ["features", "reduced"];
 
 /** A row of the table. */
 type Form = {
@@ -132,7 +130,7 @@ function learnedAsked(options: BenchmarkOptions): {
   const { forms, budgets } = options.extra;
   const learned = forms?.split(",") ?? [];
   const bytes = budgets?.split(",").map(Number) ?? BUDGETS_BYTES;
-  const unknown = learned.filter((kind) => !LEARNED.includes(kind));
+  const unknown = learned.filter((kind) => !LEARNED_KINDS.includes(kind));
   if (unknown.length === 0 && bytes.every((one) => Number.isInteger(one) && one >= 1)) {
     return { learned, budgets: bytes };
   }
@@ -140,7 +138,7 @@ function learnedAsked(options: BenchmarkOptions): {
     code: "usage",
     message: `--forms ${forms ?? ""} --budgets ${budgets ?? ""}`,
     where: "bench",
-    hint: `Forms: ${LEARNED.join(",")}; budgets are whole bytes, as 12,24,40.`,
+    hint: `Forms: ${LEARNED_KINDS.join(",")}; budgets are whole bytes, as 12,24,40.`,
   });
 }
 

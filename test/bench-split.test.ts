@@ -57,7 +57,7 @@ describe("forms that something is trained for", () => {
   it.each(["cattle", "people", "watch"])("of %s keep their budgets", (name) => {
     const profile = shippedProfile(name);
     const budgets = [12, 24, 40, 48, 96, 192];
-    const forms = learnedForms(profile, ["features", "reduced"], budgets);
+    const forms = learnedForms(profile, ["features", "companded4", "companded2"], budgets);
     expect(forms.filter(({ kind }) => kind === "features")).toHaveLength(budgets.length);
     for (const { kind, bytes, time, channels, bits } of forms) {
       const header = kind === "reduced" ? 2 * channels : 0;
@@ -99,7 +99,11 @@ describe("bench split", () => {
   });
 
   it("trains tails for codes and for reduced windows, keeps them, and answers from integers", async () => {
-    const extra = { keep: join(data, "kept"), forms: "features,reduced", budgets: "12,40" };
+    const extra = {
+      keep: join(data, "kept"),
+      forms: "features,companded4,companded2",
+      budgets: "12,40",
+    };
     const asked = quickOptions({ data, dataset: "cows", test: ["3"], extra });
     const { figures, lines } = await run(asked);
     const { forms } = figures as { forms: Record<string, unknown>[] };
