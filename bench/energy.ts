@@ -31,14 +31,12 @@ import {
   wifiReconnect,
 } from "../src/link/wifi.ts";
 import { offloadBytes } from "../src/wire/offload-frame.ts";
-import { toLoraPayloads } from "../src/wire/lora.ts";
 import type { WindowEncoding } from "../src/wire/messages.ts";
 import { type BenchmarkOptions, type BenchmarkResult, table } from "./benchmark.ts";
 import { type ExitMix, measureExits } from "./energy-exits.ts";
+import { ACK_BYTES, packetsOf, VERDICT_HEADER_BYTES } from "./link-packets.ts";
 
 const DAY_SECONDS = 86_400;
-const ACK_BYTES = 12;
-const VERDICT_HEADER_BYTES = 17;
 
 /** Windows in an encoding, or codes of an encoder of at most so many bytes. */
 type Strategy = {
@@ -210,16 +208,6 @@ function sentBy(
   const encoder = untrainedEncoder(untrainedSplit(design, 1), profile.inputMilligPerStep);
   const packets = featuresSendingCost(link, codeShape(encoder).bytes)?.packets;
   return { packets, encodingMicrojoules: encoderOn(link.target, encoder).microjoules };
-}
-
-function packetsOf(
-  { packets }: LinkProfile,
-  frame: Uint8Array,
-  kind: "report" | "offload",
-): readonly number[] | undefined {
-  if (packets === undefined) return [frame.length];
-  const payloads = toLoraPayloads(kind, frame, packets.payloadBytes, packets.piecesMax);
-  return payloads?.map((payload) => payload.length);
 }
 
 /** Mean over the exits that answered; the gate's own few hundredths are not in it. */

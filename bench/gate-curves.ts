@@ -67,7 +67,10 @@ export type FoldCurves = {
   readonly calibrationError: number;
 };
 
-export function curvesOf(answers: GateAnswers, seed: number): FoldCurves {
+/** Curves need no energy. */
+type Answered = Omit<GateAnswers, "day">;
+
+export function curvesOf(answers: Answered, seed: number): FoldCurves {
   const { test } = answers;
   const teacherRight = teacherRightOf(answers);
   const curves = filterCurves(answers, teacherRight, seed);
@@ -104,7 +107,7 @@ function byName<Name extends string, Value>(
   return Object.fromEntries(names.map((name) => [name, value(name)])) as Record<Name, Value>;
 }
 
-function teacherRightOf(answers: GateAnswers): readonly number[] {
+function teacherRightOf(answers: Answered): readonly number[] {
   const { classes } = answers.records;
   return Array.from(answers.test.labels, (label, i) =>
     Number(largestIndex(answers.teacher.subarray(i * classes, (i + 1) * classes)) === label),
@@ -113,7 +116,7 @@ function teacherRightOf(answers: GateAnswers): readonly number[] {
 
 /** Per filter: per window the chance of a right answer at a share of 0 to 1. */
 function filterCurves(
-  answers: GateAnswers,
+  answers: Answered,
   teacherRight: readonly number[],
   seed: number,
 ): Record<Filter, (share: number) => readonly number[] | Float64Array> {
@@ -161,7 +164,7 @@ const HALVINGS = 14;
  * score alone. Per window, whether its answer is right.
  */
 function oursAt(
-  answers: GateAnswers,
+  answers: Answered,
   teacherRight: readonly number[],
   share: number,
   part: Part,
@@ -220,7 +223,7 @@ function binnedError(confidencesQ8: Uint8Array, right: readonly number[]): numbe
   return away.reduce((sum, value) => sum + Math.abs(value), 0) / Math.max(1, right.length);
 }
 
-function onlyLastExit(answers: GateAnswers): GateAnswers {
+function onlyLastExit(answers: Answered): Answered {
   const { records } = answers;
   return { ...answers, records: { ...records, exits: records.exits.slice(-1) } };
 }

@@ -22,6 +22,8 @@ import { hopMs, type Profile } from "../src/signal/profile.ts";
 import { profileFor } from "../src/signal/profiles.ts";
 import { parseTurn, turnRecordings } from "../src/signal/turn.ts";
 import { pickWindows, type WindowSet } from "../src/signal/window-set.ts";
+import { encodeContainer } from "../src/model/container.ts";
+import { type NodeDay, nodeDayOf } from "./node-day.ts";
 import { keptPair } from "./kept-pairs.ts";
 import { trainPair } from "./train-pair.ts";
 
@@ -51,6 +53,7 @@ export type GateAnswers = {
   /** Class probabilities `[window][class]`. */
   readonly teacher: Float32Array;
   readonly test: WindowSet;
+  readonly day: NodeDay;
 };
 
 /** A student to put behind a gate, and what it takes to calibrate one. */
@@ -90,11 +93,13 @@ export async function runGateJob(
     windowsPerNodeDay: 86_400_000 / hopMs(profile),
     seed: job.seed,
   });
+  const { container } = trained.loaded;
   const answers = {
     calibration,
     records: recordExits(trained.loaded, test),
     teacher: await trained.teach(test),
     test,
+    day: nodeDayOf(container, encodeContainer(container).length, test.labels),
   };
   await trained.release();
   return answers;

@@ -11,6 +11,7 @@ import type { BenchmarkOptions } from "./benchmark.ts";
 import { type FrameBytes, frameBytes } from "./frame-bytes.ts";
 import { curvesOf, type FoldCurves, type SubjectCurves } from "./gate-curves.ts";
 import type { GateAnswers, GateJob } from "./gate-job.ts";
+import type { NodeDay } from "./node-day.ts";
 import { dealtFolds, knownSubjects } from "./subject-splits.ts";
 import { runJobs } from "./worker-pool.ts";
 
@@ -30,6 +31,8 @@ export type GateMeasurement = {
   readonly seeds: number;
   readonly windowsPerNodeDay: number;
   readonly frameBytes: FrameBytes;
+  /** Of the first model that was measured. */
+  readonly day: NodeDay;
   /** `[subject][seed]`. */
   readonly bySubject: readonly (readonly SubjectCurves[])[];
   /** `[seed][fold]`. */
@@ -83,7 +86,8 @@ export async function measureGate(options: BenchmarkOptions): Promise<GateMeasur
   const curves = answers.map((answer, i) => curvesOf(answer, (jobs[i] as GateJob).seed));
   const bySeed = Array.from({ length: seeds }, (_, s) => curves.slice(s * folds, (s + 1) * folds));
   const profile = profileFor(await readRecordings(folder));
-  const about = { dataset, options, targetShare, folds, profile };
+  const { day } = answers[0] as GateAnswers;
+  const about = { dataset, options, targetShare, folds, profile, day };
   return measurementOf({ ...about, source: "trained" }, bySeed);
 }
 
@@ -96,16 +100,18 @@ export function measurementOf(
     readonly targetShare: number;
     readonly folds: number;
     readonly profile: Profile;
+    readonly day: NodeDay;
   },
   bySeed: readonly (readonly FoldCurves[])[],
 ): GateMeasurement {
-  const { options, profile, dataset, source, targetShare, folds } = about;
+  const { options, profile, dataset, source, targetShare, folds, day } = about;
   return {
     ...{ dataset, source, targetShare, folds, seeds: bySeed.length },
     student: options.student ?? "default",
     rotate: options.rotate ?? null,
     windowsPerNodeDay: 86_400_000 / hopMs(profile),
     frameBytes: frameBytes(profile),
+    day,
     bySubject: bySubjectOf(bySeed),
     bySeed,
   };

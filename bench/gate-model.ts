@@ -17,6 +17,7 @@ import { pickWindows } from "../src/signal/window-set.ts";
 import type { BenchmarkOptions } from "./benchmark.ts";
 import { curvesOf } from "./gate-curves.ts";
 import { type GateMeasurement, measurementOf } from "./gate-measure.ts";
+import { nodeDayOf } from "./node-day.ts";
 import { knownSubjects } from "./subject-splits.ts";
 
 /** Seeds draw other orders of bouts and other audits of the same models.
@@ -32,7 +33,8 @@ export async function measureModel(
   const known = await knownSubjects(folder, options);
   const recordings = await readRecordings(folder);
   const profile = profileFor(recordings);
-  const container = decodeContainer(readModel(modelFile));
+  const modelBytes = readModel(modelFile);
+  const container = decodeContainer(modelBytes);
   const { windowSamples, channels, classes } = container.student;
   const fits =
     windowSamples === profile.windowSamples &&
@@ -72,7 +74,9 @@ export async function measureModel(
     await teacher.close();
   }
   const targetShare = gateOf(container).offload.targetShareQ16 / 65535;
-  const about = { dataset, options, targetShare, folds: 1, profile };
+  const order = randomBoutOrder(recorded, prng(1, "test-order"));
+  const day = nodeDayOf(container, modelBytes.length, pickWindows(recorded, order).labels);
+  const about = { dataset, options, targetShare, folds: 1, profile, day };
   return measurementOf({ ...about, source: "given" }, bySeed);
 }
 

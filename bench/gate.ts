@@ -29,7 +29,7 @@ export type GateFigures = ReturnType<typeof gateFigures>;
 
 /** Every figure with its interval. */
 export function gateFigures(measured: GateMeasurement) {
-  const { bySubject, bySeed, ...about } = measured;
+  const { bySubject, bySeed, day: _day, ...about } = measured;
   const random = prng(1, "bench-gate-intervals");
   const over = (take: (curves: SubjectCurves) => number): Interval =>
     bootstrapInterval(bySubject, shareOf(take), random);

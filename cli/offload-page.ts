@@ -1,22 +1,11 @@
-/** The report on offloading: two drawings and two tables as one HTML page that needs nothing else. */
+/** The report on offloading: three drawings and two tables as one HTML page that needs nothing else. */
 
 import type { GateFigures } from "../bench/gate.ts";
 import { type Filter, SHARES } from "../bench/gate-curves.ts";
 import type { Interval } from "../bench/subject-bootstrap.ts";
-import { type ChartSeries, escapeText, offloadChart } from "./offload-chart.ts";
-
-/** Those that are drawn, the most wanted last and on top; the tables have all. Colours of Okabe and
- * Ito (2008), told apart by colour-blind people too. */
-const DRAWN: readonly (Omit<ChartSeries, "points" | "band"> & { readonly filter: Filter })[] = [
-  { filter: "oracle", name: "oracle", colour: "#999999", dash: "1 4" },
-  { filter: "random", name: "random", colour: "#8a8f98", dash: "6 4" },
-  { filter: "threshold", name: "fixed threshold", colour: "#56b4e9" },
-  { filter: "groundlight", name: "threshold + audit", colour: "#009e73", dash: "8 3" },
-  { filter: "sedna", name: "entropy (Sedna)", colour: "#e69f00" },
-  { filter: "ours", name: "ours", colour: "#d55e00", bold: true },
-];
-/** Beyond these nobody would offload. */
-const SHARE_MOST = 50;
+import { energyChart, energyNote, energyText, type ReportEnergy } from "./offload-energy.ts";
+import { escapeText, offloadChart } from "./offload-chart.ts";
+import { SHARE_MOST, seriesOf, titleOf } from "./offload-series.ts";
 
 const NAMES: Readonly<Record<Filter, string>> = {
   ours: "ours",
@@ -74,27 +63,12 @@ export function bytesPerDay(figures: GateFigures, share: number): number {
   return windowsPerNodeDay * (frameBytes.report + (share / 100) * frameBytes.offload);
 }
 
-function seriesOf(figures: GateFigures, across: (share: number) => number): ChartSeries[] {
-  const shares = SHARES.filter((share) => share <= SHARE_MOST);
-  const at = (share: number, filter: Filter): Interval =>
-    figures.at[String(share)]?.[filter] as Interval;
-  return DRAWN.map(({ filter, ...drawn }) => ({
-    ...drawn,
-    points: shares.map((share) => ({ x: across(share), y: at(share, filter).mean })),
-    ...(filter === "ours" && {
-      band: shares.map((share) => {
-        const { low, high } = at(share, filter);
-        return { x: across(share), low, high };
-      }),
-    }),
-  }));
-}
-
-export function offloadPage(figures: GateFigures, command: string): string {
+export function offloadPage(figures: GateFigures, energy: ReportEnergy, command: string): string {
   const filters = Object.keys(NAMES) as Filter[];
   const accuracy = SHARES.map((share) => [
     `${share} %`,
     `${megabytes(bytesPerDay(figures, share))}`,
+    energyText(energy, share),
     ...filters.map((filter) => percent(figures.at[String(share)]?.[filter])),
   ]);
   const others = Object.keys(figures.lead["10"] ?? {}) as (keyof (typeof figures.lead)[string])[];
@@ -129,8 +103,9 @@ ${figures.seeds} seeds. Shaded and in tables: 95 % intervals by a bootstrap over
 <p>${how}</p>
 ${shareChart(figures)}
 ${bytesChart(figures)}
+${energyChart(figures, energy)}
 <h2>Accuracy, %</h2>
-${table(["offloaded", "MB a day", ...filters.map((filter) => NAMES[filter])], accuracy)}
+${table(["offloaded", "MB a day", "mJ a day", ...filters.map((filter) => NAMES[filter])], accuracy)}
 <h2>Ours less the others, points</h2>
 ${table(["offloaded", ...leadTitles], leads)}
 <h2>How it was measured</h2>
@@ -143,15 +118,11 @@ probability; <b>threshold + audit</b> pays for one audit in a hundred sure windo
 <li>Bytes are those of our frames: ${figures.frameBytes.report.toFixed(1)} for a window's part of a report,
 ${figures.frameBytes.offload} for an offloaded window, ${Math.round(figures.windowsPerNodeDay)} windows a day.
 Topics and transport come on top.</li>
+<li>${escapeText(energyNote(energy))}</li>
 </ul>
 <p class="s"><code>${escapeText(command)}</code></p>
 </html>
 `;
-}
-
-function titleOf({ dataset, student, rotate }: GateFigures): string {
-  const which = student === "plain" ? ", plain student" : "";
-  return `${dataset}${which}${rotate === null ? "" : `, collars turned ${rotate}`}`;
 }
 
 function table(titles: readonly string[], rows: readonly (readonly string[])[]): string {

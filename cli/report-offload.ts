@@ -9,16 +9,23 @@ import type { BenchmarkOptions } from "../bench/benchmark.ts";
 import { gateFigures } from "../bench/gate.ts";
 import { measureGate } from "../bench/gate-measure.ts";
 import { measureModel } from "../bench/gate-model.ts";
+import type { NodeDay } from "../bench/node-day.ts";
 import { EdgeError } from "../src/assert.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
+import { TARGET_NAMES } from "../src/cost/targets.ts";
+import { LINK_NAMES } from "../src/link/link-cost.ts";
+import { linkProfile } from "../src/link/link-profile.ts";
+import { DATA_RATE_OPTION, dataRateOption } from "./link-option.ts";
+import { energyChart, energyText, type ReportEnergy, reportEnergy } from "./offload-energy.ts";
 import { bytesChart, bytesPerDay, offloadPage, shareChart } from "./offload-page.ts";
 
 export const OFFLOAD_COMMAND: CommandSpec = {
   name: "offload",
-  summary: "accuracy against offloaded share and bytes, as a page and drawings",
+  summary: "accuracy against offloaded share, bytes and energy, as a page and drawings",
   description:
-    "Draws accuracy against the share of windows offloaded and against bytes, for our gate and for\n" +
-    "other systems' filters at equal share, on subjects that the models have not seen.\n\n" +
+    "Draws accuracy against the share of windows offloaded, against bytes and against a node's energy\n" +
+    "of a day on --link, for our gate and for other systems' filters at equal share, on subjects that\n" +
+    "the models have not seen. Energies are estimates from data sheets.\n\n" +
     "Without --model it trains by the recipe, each fold of subjects left out once: minutes to an\n" +
     "hour; --keep keeps what was trained for the next time. With --model and --teacher it only\n" +
     "measures: name with --test subjects that these models were not trained on.",
@@ -52,11 +59,25 @@ export const OFFLOAD_COMMAND: CommandSpec = {
       low: 2,
       high: 99,
     },
+    {
+      flags: "--link <name>",
+      description: "the radio of the energy",
+      kind: "text",
+      choices: LINK_NAMES,
+      default: "ble",
+    },
+    DATA_RATE_OPTION,
+    {
+      flags: "--target <name>",
+      description: "what runs the student, where it is not the radio's own processor",
+      kind: "text",
+      choices: TARGET_NAMES,
+    },
     { flags: "--keep <dir>", description: "keep trained models here", kind: "text" },
     { flags: "--quick", description: "seconds; the figures mean nothing", kind: "flag" },
     {
       flags: "--out <file>",
-      description: "the page; its drawings lie beside it as .share.svg and .bytes.svg",
+      description: "the page; drawings lie beside it as .share.svg, .bytes.svg and .energy.svg",
       kind: "text",
       default: "offload.html",
     },
@@ -80,6 +101,8 @@ async function run(input: CommandInput, io: CommandIo): Promise<number> {
       hint: "Name both files, or neither to train by the recipe.",
     });
   }
+  // Asked wrongly, it is better said before an hour of training.
+  const dataRate = dataRateOption(input);
   const progress = io.progress("report");
   const measured =
     model === undefined || teacher === undefined
@@ -87,22 +110,32 @@ async function run(input: CommandInput, io: CommandIo): Promise<number> {
       : await measureModel({ ...options, progress: progress.update }, model, teacher);
   progress.done();
   const figures = gateFigures(measured);
+  const energy = energyOf(input, dataRate, measured.day);
   const out = input.text("out") ?? "offload.html";
   const stem = out.replace(/\.html?$/, "");
-  const files = [out, `${stem}.share.svg`, `${stem}.bytes.svg`] as const;
-  write(files[0], offloadPage(figures, commandLine(input)));
+  const files = [out, `${stem}.share.svg`, `${stem}.bytes.svg`, `${stem}.energy.svg`] as const;
+  write(files[0], offloadPage(figures, energy, commandLine(input)));
   write(files[1], shareChart(figures));
   write(files[2], bytesChart(figures));
+  write(files[3], energyChart(figures, energy));
   const { ours, sedna, oracle } = figures.at["10"] as NonNullable<(typeof figures.at)[string]>;
   const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
   io.print(
-    `at 10 % offloaded (${(bytesPerDay(figures, 10) / 1e6).toFixed(2)} MB a node-day): ours ` +
+    `at 10 % offloaded (${(bytesPerDay(figures, 10) / 1e6).toFixed(2)} MB and ` +
+      `${energyText(energy, 10)} mJ a node-day on ${energy.link}): ours ` +
       `${percent(ours.mean)}, entropy ${percent(sedna.mean)}, oracle ${percent(oracle.mean)}, ` +
       `teacher alone ${percent(figures.teacher.mean)}`,
   );
   for (const file of files) io.print(file);
-  if (io.json) io.printJson({ ...figures, files });
+  if (io.json) io.printJson({ ...figures, energy, files });
   return EXIT.ok;
+}
+
+/** @throws EdgeError `does-not-fit` */
+function energyOf(input: CommandInput, dataRate: number, day: NodeDay): ReportEnergy {
+  const name = LINK_NAMES.find((known) => known === input.text("link")) ?? "ble";
+  const target = TARGET_NAMES.find((known) => known === input.text("target"));
+  return reportEnergy(day, linkProfile(name, dataRate), { dataRate, target });
 }
 
 function optionsOf(input: CommandInput, io: CommandIo): BenchmarkOptions {
@@ -129,10 +162,14 @@ function optionsOf(input: CommandInput, io: CommandIo): BenchmarkOptions {
 
 /** As a person would type it again, without where the files lie. */
 function commandLine(input: CommandInput): string {
-  const texts = ["dataset", "model", "teacher", "rotate", "student"].flatMap((name) => {
-    const value = input.text(name);
-    return value === undefined || value === "default" ? [] : [`--${name} ${path.basename(value)}`];
-  });
+  const texts = ["dataset", "model", "teacher", "rotate", "student", "link", "target"].flatMap(
+    (name) => {
+      const value = input.text(name);
+      return value === undefined || value === "default"
+        ? []
+        : [`--${name} ${path.basename(value)}`];
+    },
+  );
   const lists = ["train", "test"].flatMap((name) => {
     const values = input.list(name);
     return values.length === 0 ? [] : [`--${name} ${values.join(",")}`];

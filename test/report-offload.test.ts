@@ -5,6 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { carriedShares, energyNote, energyText, reportEnergy } from "../cli/offload-energy.ts";
+import { energyAtShare, nodeDayOf } from "../bench/node-day.ts";
+import { linkProfile } from "../src/link/link-profile.ts";
+import { decodeContainer } from "../src/model/container.ts";
 import { frameBytes } from "../bench/frame-bytes.ts";
 import { bootstrapInterval } from "../bench/subject-bootstrap.ts";
 import { type Chart, offloadChart } from "../cli/offload-chart.ts";
@@ -39,15 +43,17 @@ describe("bellwether report offload", () => {
       at: Record<string, Record<string, { mean: number }>>;
       source: string;
       files: string[];
+      energy: { link: string; target: string };
     };
     expect(figures.source).toBe("given");
     const page = readFileSync(out, "utf8");
     expect(page).toContain((100 * (figures.at["10"]?.ours?.mean ?? 0)).toFixed(2));
     expect(page).not.toMatch(/src=|href=|@import|https?:\/\/(?!www\.w3\.org\/2000\/svg)/);
-    expect(page.match(/<svg/g)).toHaveLength(2);
+    expect(page.match(/<svg/g)).toHaveLength(3);
     expect(page).toContain("prefers-color-scheme:dark");
     expect(page).not.toContain(data);
-    expect(figures.files).toHaveLength(3);
+    expect(figures.files).toHaveLength(4);
+    expect(figures.energy).toMatchObject({ link: "BLE", target: "nrf52840" });
     for (const file of figures.files) {
       const text = readFileSync(file, "utf8");
       expect(text).not.toMatch(/NaN|Infinity|undefined/);
@@ -65,6 +71,7 @@ describe("bellwether report offload", () => {
     [["--model", join(PROFILE, "student.bwm")], "--teacher"],
     [["--quick", "--out", "/nowhere/at/all.html", "--test", "3"], "--out"],
     [["--model", "none.bwm", "--teacher", "none.onnx"], "student.bwm"],
+    [["--quick", "--test", "3", "--link", "lorawan", "--data-rate", "2.5"], "whole number"],
   ])("refuses %j with a hint", (args, hint) => {
     const { status, stderr } = run(...args);
     expect(status).toBe(2);
@@ -107,6 +114,52 @@ describe("the drawing", () => {
     for (const [i, y] of sorted.slice(1).entries()) {
       expect(y - (sorted[i] ?? 0)).toBeGreaterThan(14);
     }
+  });
+});
+
+describe("a node's day", () => {
+  const bytes = readFileSync(join(PROFILE, "student.bwm"));
+  const stripes = (each: number): number[] =>
+    Array.from({ length: 640 }, (_, i) => Math.floor(i / each) % 3);
+  const day = nodeDayOf(decodeContainer(bytes), bytes.length, stripes(40));
+
+  it.each(["ble", "wifi", "lorawan"] as const)("costs more the more it offloads on %s", (name) => {
+    const link = linkProfile(name, 5);
+    const costs = [0, 0.01, 0.02].map((share) => energyAtShare(day, link, share));
+    for (const [i, { totalMillijoule, carried }] of costs.entries()) {
+      expect(carried).toBe(1);
+      expect(totalMillijoule).toBeGreaterThan(costs[i - 1]?.totalMillijoule ?? 0);
+    }
+  });
+
+  it("is cut by the duty cycle, and where nothing fits it says what to do", () => {
+    expect(energyAtShare(day, linkProfile("lorawan", 5), 0.5).carried).toBeLessThan(0.5);
+    const large = { ...day, offloadBytes: 600 };
+    const asked = (): unknown => energyAtShare(large, linkProfile("lorawan", 0), 0.1);
+    expect(asked).toThrow(expect.objectContaining({ code: "does-not-fit" }));
+  });
+
+  it("pays for a processor that is named, and for behaviours that change", () => {
+    const ble = linkProfile("ble", 0);
+    const named = energyAtShare(day, ble, 0, "esp32c3");
+    expect(named.inferenceMillijoule).toBeGreaterThan(
+      energyAtShare(day, ble, 0).inferenceMillijoule,
+    );
+    const restless = nodeDayOf(decodeContainer(bytes), bytes.length, stripes(1));
+    const lorawan = linkProfile("lorawan", 5);
+    expect(energyAtShare(restless, lorawan, 0).radioMillijoule).toBeGreaterThan(
+      energyAtShare(day, lorawan, 0).radioMillijoule,
+    );
+  });
+
+  it("is drawn as far as the link carries it", () => {
+    const asked = { dataRate: 5, target: undefined };
+    const energy = reportEnergy(day, linkProfile("lorawan", 5), asked);
+    const carried = carriedShares(energy);
+    expect(carried).toContain(2);
+    expect(carried).not.toContain(20);
+    expect(energyText(energy, 20)).toMatch(/^[\d,]+ \(\d+ % carried\)$/);
+    expect(energyNote(energy)).toContain(`carries ${carried.at(-1)} %`);
   });
 });
 
