@@ -30,6 +30,8 @@ export type MqttReaderOptions = {
   /** A certificate authority of one's own, PEM. */
   readonly caFile?: string | undefined;
   readonly filters: readonly string[];
+  /** How long to wait before another try at a broker that is not there; a second by itself. */
+  readonly retryMs?: number;
   readonly onMessage: (topic: string, payload: Uint8Array, retained: boolean) => void;
   /** `problem` is set while there is no connection. */
   readonly onState: (connected: boolean, problem?: string) => void;
@@ -45,7 +47,7 @@ export function readMqtt(options: MqttReaderOptions): MqttReader {
   const url = brokerUrl(options.url);
   const client = connect(url.href, {
     connectTimeout: CONNECT_TIMEOUT_MS,
-    reconnectPeriod: RECONNECT_MS,
+    reconnectPeriod: options.retryMs ?? RECONNECT_MS,
     protocolVersion: 4,
     clean: true,
     resubscribe: false,

@@ -1,0 +1,142 @@
+/**
+ * What a gateway and a node take of a machine: seconds until they serve, and resident memory.
+ *
+ *   npm run -s bench -- footprint
+ *
+ * Both are started as people start them, by the launcher, on ports of their own and with the shipped
+ * cattle profile: the first start of a gateway, which makes its keys and its anchor set from emulated
+ * animals, then a second one, which finds them. Memory is VmRSS of the process itself (`proc(5)`):
+ * with shared files such as Node's own 120 MB, of which what was touched is resident; *own* is what no
+ * other process could share (RssAnon). It is read after the gateway has served a node for a while.
+ */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { readMqtt } from "../cli/mqtt-client.ts";
+import { freePort } from "../test/gateway-kit.ts";
+import { type BenchmarkOptions, type BenchmarkResult, median, table } from "./benchmark.ts";
+
+const LAUNCHER = path.join(import.meta.dirname, "../bin/bellwether.js");
+const START_MS = 120_000;
+const SERVE_MS = 20_000;
+const QUICK_SERVE_MS = 3_000;
+
+type Resident = { readonly residentMb: number; readonly ownMb: number };
+type Round = {
+  readonly firstStartMs: number;
+  readonly startMs: number;
+  readonly gateway: Resident;
+  readonly node: Resident;
+};
+
+export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
+  if (process.platform !== "linux") {
+    return { ok: false, lines: ["memory is read from /proc, which only Linux has"], figures: {} };
+  }
+  const rounds: Round[] = [];
+  const wanted = options.quick ? 1 : (options.seeds ?? 3);
+  for (let round = 0; round < wanted; round++) {
+    options.progress(`start ${round + 1} of ${wanted}`, round / wanted);
+    rounds.push(await measure(options.quick ? QUICK_SERVE_MS : SERVE_MS, options.signal));
+  }
+  const middle = (of: (round: Round) => number): number => Math.round(median(rounds.map(of)));
+  const figures = {
+    gatewayFirstStartMs: middle((round) => round.firstStartMs),
+    gatewayStartMs: middle((round) => round.startMs),
+    gatewayResidentMb: middle((round) => round.gateway.residentMb),
+    gatewayOwnMb: middle((round) => round.gateway.ownMb),
+    nodeResidentMb: middle((round) => round.node.residentMb),
+    nodeOwnMb: middle((round) => round.node.ownMb),
+  };
+  const lines = table([
+    ["process", "first start, ms", "start, ms", "resident, MB", "own, MB"],
+    [
+      "gateway",
+      figures.gatewayFirstStartMs,
+      figures.gatewayStartMs,
+      figures.gatewayResidentMb,
+      figures.gatewayOwnMb,
+    ],
+    ["one simulated node", "-", "-", figures.nodeResidentMb, figures.nodeOwnMb],
+  ]);
+  return { ok: true, lines, figures: { ...figures, rounds } };
+}
+
+async function measure(serveMs: number, signal: AbortSignal): Promise<Round> {
+  const folder = mkdtempSync(path.join(tmpdir(), "bellwether-footprint-"));
+  const started: ChildProcess[] = [];
+  const env = {
+    ...process.env,
+    BELLWETHER_CONFIG_HTTP_PORT: String(await freePort()),
+    BELLWETHER_CONFIG_METRICS_PORT: String(await freePort()),
+  };
+  const launch = (...args: readonly string[]): ChildProcess => {
+    const child = spawn(process.execPath, [LAUNCHER, ...args], { stdio: "ignore", signal, env });
+    child.on("error", () => undefined);
+    started.push(child);
+    return child;
+  };
+  try {
+    const port = await freePort();
+    const gatewayArgs = ["gateway", "--data-dir", folder, "--port", String(port)] as const;
+    const url = `mqtt://127.0.0.1:${port}`;
+    const first = performance.now();
+    const maker = launch(...gatewayArgs);
+    await told(url, "bellwether/bridge/state");
+    const firstStartMs = performance.now() - first;
+    await end(maker);
+
+    const second = performance.now();
+    const gateway = launch(...gatewayArgs);
+    await told(url, "bellwether/bridge/state");
+    const startMs = performance.now() - second;
+    const key = path.join(folder, "keys/release-key.pub");
+    const node = launch("simulate", "--nodes", "1", "--gateway", url, "--key", key);
+    await told(url, "bellwether/+/behaviour");
+    await new Promise((resolve) => setTimeout(resolve, serveMs));
+    return { firstStartMs, startMs, gateway: residentOf(gateway), node: residentOf(node) };
+  } finally {
+    await Promise.all(started.map(end));
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Resolves when something is told on a topic; the broker may still be on its way. */
+async function told(url: string, filter: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(() => {
+      void reader.close();
+      reject(new Error(`nothing on ${filter} within ${START_MS / 1000} s`));
+    }, START_MS);
+    const reader = readMqtt({
+      url,
+      filters: [filter],
+      retryMs: 20,
+      onState: () => undefined,
+      onMessage: () => {
+        clearTimeout(timer);
+        void reader.close();
+        resolve();
+      },
+    });
+  });
+}
+
+/** Of the program that the launcher started, not of the launcher. */
+function residentOf(launcher: ChildProcess): Resident {
+  const { pid } = launcher;
+  const child = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ")[0];
+  const status = readFileSync(`/proc/${child}/status`, "utf8");
+  const megabytes = (key: string): number =>
+    Number(new RegExp(`${key}:\\s+(\\d+) kB`).exec(status)?.[1]) / 1024;
+  return { residentMb: megabytes("VmRSS"), ownMb: megabytes("RssAnon") };
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  child.kill("SIGTERM");
+  await ended;
+}

@@ -1,0 +1,21 @@
+/** The footprint's benchmark, tiny: both processes start, serve, end, and were looked at. */
+
+import { expect, it } from "vitest";
+import { run } from "../bench/footprint.ts";
+import { quickOptions } from "./benchmark-options.ts";
+
+it.skipIf(process.platform !== "linux")(
+  "measures a gateway and a node that it serves",
+  async () => {
+    const { ok, figures } = await run(quickOptions());
+    expect(ok).toBe(true);
+    // Less than Node itself would be a wrong process; a gigabyte would be a leak.
+    for (const key of ["gatewayResidentMb", "nodeResidentMb"]) {
+      expect(figures[key]).toBeGreaterThan(40);
+      expect(figures[key]).toBeLessThan(1000);
+    }
+    expect(figures["gatewayOwnMb"]).toBeLessThan(figures["gatewayResidentMb"] as number);
+    expect(figures["gatewayFirstStartMs"]).toBeGreaterThan(0);
+  },
+  120_000,
+);
