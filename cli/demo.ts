@@ -96,6 +96,8 @@ async function run(input: CommandInput, io: CommandIo): Promise<number> {
   const open = await openOnFreePort(configOf(input), { profile, signal, engine }, io);
   const { pageUrl } = open.gateway;
   if (pageUrl !== undefined) io.note(`demo: the herd on a page: ${pageUrl}`);
+  const token = await open.gateway.beginOperator();
+  if (token !== undefined) io.note(`demo: its buttons are for the user operator: ${token}`);
   const score = new DemoScore(Math.floor((input.number("nodes") ?? 12) / 2));
   try {
     await live(input, io, { profile, factory, signal, open, score, seed, engine });

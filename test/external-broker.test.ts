@@ -72,6 +72,28 @@ describe.skipIf(MOSQUITTO === undefined)("an external broker", () => {
     await people.endAsync();
   });
 
+  it("carries what is asked of the gateway, once, and not what it keeps from before", async () => {
+    await startBroker();
+    const people = await connectAsync(url(), { reconnectPeriod: 0, protocolVersion: 5 });
+    const answers: { transaction?: unknown; status?: unknown; code?: unknown }[] = [];
+    people.on("message", (_topic, payload) => answers.push(JSON.parse(payload.toString())));
+    await people.subscribeAsync(`${base}/bridge/response/#`, { qos: 1 });
+    const topic = `${base}/bridge/request/health`;
+    await people.publishAsync(topic, '{"transaction":"kept"}', { qos: 1, retain: true });
+    const gateway = await gatewayOn(folder, teacher, { yaml: yaml() });
+    await until("connected", () => gateway.lines.some(({ text }) => text.startsWith("connected")));
+    await people.publishAsync(topic, '{"transaction":1}', { qos: 1 });
+    // Its list of nodes with credentials is the broker's own.
+    await people.publishAsync(`${base}/bridge/request/nodes/list`, '{"transaction":2}', { qos: 1 });
+    await until("two answers", () => answers.length === 2);
+    expect(answers).toMatchObject([
+      { transaction: 1, status: "ok" },
+      { transaction: 2, status: "error", code: "request-unavailable" },
+    ]);
+    await gateway.stop();
+    await people.endAsync();
+  });
+
   it("may start after the gateway, and go away for a while", async () => {
     const gateway = await gatewayOn(folder, teacher, { yaml: yaml() });
     await until("told that nobody answers", () =>
