@@ -95,7 +95,9 @@ export const command: CommandSpec = {
     ...LINK_OPTIONS,
     {
       flags: "--offload-encoding <name>",
-      description: "how windows travel; companded4 is half the bytes, for gateways that read it",
+      description:
+        "how windows travel: companded4 in half the bytes, companded2 a quarter for doubts, for " +
+        "gateways that read them",
       kind: "text",
       choices: WINDOW_ENCODINGS,
       default: "int8",

@@ -12,11 +12,16 @@ import {
 } from "../src/gate/offload-form.ts";
 import { packCodes } from "../src/wire/codes.ts";
 import { encodeUp } from "../src/wire/frames.ts";
-import type { FeaturesOffload, OffloadHead, WindowOffload } from "../src/wire/messages.ts";
+import type {
+  FeaturesOffload,
+  OffloadHead,
+  WindowEncoding,
+  WindowOffload,
+} from "../src/wire/messages.ts";
 import { offloadBytes } from "../src/wire/offload-frame.ts";
 import { type Answer, decideWindow } from "./deciding.ts";
 import type { Model } from "./models.ts";
-import type { NodeEffect, NodeSettings, Now } from "./node-types.ts";
+import type { NodeEffect, Now } from "./node-types.ts";
 import { type Node, saveGate } from "./node-state.ts";
 import { putEntry } from "./outbox.ts";
 import { addEntry, closeReport, reportIsDue } from "./reporting.ts";
@@ -86,11 +91,20 @@ export function answerWindow(
   if (node.nextWindow % node.settings.gateSaveWindows === 0) saveGate(node, effects);
 }
 
+/** As the node is set, but that of 2 bits nothing is learned: what is offloaded to be learned from, or
+ * is unknown, goes in 4 where the link carries that. */
+function encodingOf({ settings, updater }: Node, reason: GateDecision["offload"]): WindowEncoding {
+  const { offloadEncoding, offloadBytesMax } = settings;
+  const { student } = updater.running.model.container;
+  const isFiner = reason !== "unsure" && offloadBytes("companded4", student) <= offloadBytesMax;
+  return offloadEncoding === "companded2" && isFiner ? "companded4" : offloadEncoding;
+}
+
 /** What is asked of `offloadForm`: windows alone where nobody said that codes are read. */
 function formQuestion(node: Node, { offload, alarm }: GateDecision): FormQuestion {
   const { settings, outbox, updater } = node;
   const { container, encoder } = updater.running.model;
-  const rawBytes = offloadBytes(settings.offloadEncoding, container.student);
+  const rawBytes = offloadBytes(encodingOf(node, offload), container.student);
   const fits = rawBytes <= settings.offloadBytesMax;
   const free: FormCost = { microjoules: 0 };
   const costs =
@@ -136,7 +150,9 @@ function putOffload(
     classIndex: decision.classIndex,
     confidenceQ8: decision.confidenceQ8,
     exit: decision.exit,
-    ...(form === "features" ? codesOf(model) : windowOf(model, node.settings, asked.window)),
+    ...(form === "features"
+      ? codesOf(model)
+      : windowOf(model, encodingOf(node, decision.offload), asked.window)),
   });
   for (const record of putEntry(node.outbox, "offload", frame, node.nextWindow)) {
     effects.push({ kind: "outbox", record });
@@ -147,13 +163,13 @@ type Payload<T> = Omit<T, keyof OffloadHead>;
 
 function windowOf(
   { container }: Model,
-  { offloadEncoding }: NodeSettings,
+  encoding: WindowEncoding,
   window: Int8Array,
 ): Payload<WindowOffload> {
   const { student, inputMilligPerStep, rateCentihertz } = container;
   const { windowSamples, channels } = student;
   const shape = { windowSamples, channels, inputMilligPerStep, rateCentihertz };
-  return { ...shape, encoding: offloadEncoding, window };
+  return { ...shape, encoding, window };
 }
 
 /** Of the window that the student has just answered. */

@@ -92,6 +92,31 @@ describe("a release with an encoder", () => {
   });
 });
 
+describe("a node that is set to 2 bits a value", () => {
+  const encodings = async (offloadBytesMax: number) => {
+    const settings = { offloadEncoding: "companded2" as const, offloadBytesMax };
+    const world = new NodeWorld({ seed: 4, factory: WITH_ENCODER, settings });
+    await world.boot();
+    world.connect();
+    await world.run(250);
+    const offloads = world.received.flatMap((one) => (one.kind === "offload" ? [one] : []));
+    const of = (reason: string) =>
+      new Set(offloads.filter((one) => one.reason === reason).map(({ encoding }) => encoding));
+    return { doubts: of("unsure"), audits: of("audit") };
+  };
+
+  it("sends its doubts so, and what is learned from in 4 where the link carries them", async () => {
+    expect(await encodings(1_000)).toEqual({
+      doubts: new Set(["companded2"]),
+      audits: new Set(["companded4"]),
+    });
+    expect(await encodings(100)).toEqual({
+      doubts: new Set(["companded2"]),
+      audits: new Set(["companded2"]),
+    });
+  });
+});
+
 describe("a node with an encoder on LoRaWAN", () => {
   /** One offload in twenty windows, which the band bears. */
   const factory = sampleContainer(2, { encoder: ENCODER, gate: doubtful(20) });
