@@ -43,8 +43,12 @@ export class Chromium {
     socket.on("message", (data: Buffer) => this.#take(JSON.parse(data.toString()) as Reply));
   }
 
-  static async start(program: string): Promise<Chromium> {
-    const folder = mkdtempSync(path.join(tmpdir(), "bellwether-chromium-"));
+  /** @param folder of one that was killed, whose pages find what they had kept */
+  static async start(
+    program: string,
+    folder = mkdtempSync(path.join(tmpdir(), "bellwether-chromium-")),
+  ): Promise<Chromium> {
+    rmSync(path.join(folder, "DevToolsActivePort"), { force: true });
     const flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"];
     const quiet = ["--no-first-run", "--disable-background-networking", "--mute-audio"];
     const child = spawn(
@@ -113,6 +117,15 @@ export class Chromium {
   async picture(): Promise<Buffer> {
     const { data } = await this.ask("Page.captureScreenshot", { format: "png" });
     return Buffer.from(String(data), "base64");
+  }
+
+  /** Ends it without a word to its pages, as a phone whose battery is empty. Returns its folder. */
+  async kill(): Promise<string> {
+    const ended = new Promise((resolve) => this.#child.once("exit", resolve));
+    this.#child.kill("SIGKILL");
+    await ended;
+    this.#socket.terminate();
+    return this.#folder;
   }
 
   async close(): Promise<void> {

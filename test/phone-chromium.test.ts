@@ -5,6 +5,7 @@
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import axe from "axe-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readShippedEmulator } from "../recordings/shipped-emulator.ts";
 import { createEmulator } from "../src/signal/emulator.ts";
@@ -27,6 +28,13 @@ describe.skipIf(program === undefined)("a phone", { timeout: 120_000 }, () => {
   afterAll(() => world.close(), 30_000);
 
   const known = () => world.gateway.nodes().find(({ node }) => node === PHONE);
+  /** Which windows the gateway has stored, in their order. */
+  const storedWindows = (): number[] =>
+    world.gateway
+      .labels()
+      .behaviours(PHONE, 0, people.classes.length)
+      .windows.map(({ windowIndex }) => windowIndex)
+      .sort((a, b) => a - b);
   const address = (): string => `${world.gateway.pageUrl}/node`;
 
   it("joins by a link, and takes the code out of the address", async () => {
@@ -38,6 +46,7 @@ describe.skipIf(program === undefined)("a phone", { timeout: 120_000 }, () => {
     expect(known()).toMatchObject({ cohort: "people/25.00Hz/128x3", releaseSequence: 0 });
     console.log(`opened for the first time: ${await opening()}`);
     expect(await world.textOf("fact-engine")).toBe("wasm");
+    expect(await findings()).toEqual([]);
     expect(await world.textOf("fact-model")).toContain("factory");
   });
 
@@ -168,9 +177,25 @@ describe.skipIf(program === undefined)("a phone", { timeout: 120_000 }, () => {
     await world.chromium.value('document.getElementById("start").click()');
     await until("nothing owed", async () => (await owed()) === 0, 30_000);
     await until("all windows", async () => known()?.windows === (await windows()), 15_000);
-    const stored = world.gateway.labels().behaviours(PHONE, 0, people.classes.length);
-    const indices = stored.windows.map(({ windowIndex }) => windowIndex).sort((a, b) => a - b);
-    expect(indices).toEqual(Array.from({ length: await windows() }, (_, i) => i));
+    expect(storedWindows()).toEqual(Array.from({ length: await windows() }, (_, i) => i));
+  });
+
+  it("gives no number twice after its browser was killed", async () => {
+    await world.openPage(address());
+    await world.untilText("link", /^connected$/);
+    await world.choose("emulator", 16);
+    const before = known()?.windows ?? 0;
+    await until("windows", () => (known()?.windows ?? 0) > before + 3, 30_000);
+    await world.killBrowser(program ?? "");
+    await world.openPage(address());
+    await world.untilText("link", /^connected$/);
+    await world.choose("emulator", 16);
+    const after = known()?.windows ?? 0;
+    await until("windows again", () => (known()?.windows ?? 0) > after + 3, 30_000);
+    await world.chromium.value('document.getElementById("start").click()');
+    const shown = async () => Number(await world.textOf("fact-windows"));
+    await until("all windows", async () => known()?.windows === (await shown()), 15_000);
+    expect(storedWindows()).toEqual(Array.from({ length: await shown() }, (_, i) => i));
   });
 
   it("is for keyboards and screen readers, in the dark, and fits a small screen", async () => {
@@ -196,11 +221,23 @@ describe.skipIf(program === undefined)("a phone", { timeout: 120_000 }, () => {
       await world.chromium.ask("Input.dispatchKeyEvent", key);
     }
     await world.untilText("start", /^Stop$/);
+    await world.untilText("fact-owed", /^\d/);
+    expect(await findings()).toEqual([]);
     await keep("phone-dark.png");
     // A browser writes a line for every attempt to connect while there was no gateway.
     const others = world.chromium.problems.filter(({ text }) => !text.includes("ERR_CONNECTION_"));
     expect(others).toEqual([]);
   });
+
+  /** What axe finds serious on the page as it is now. */
+  async function findings(): Promise<string[]> {
+    await world.chromium.value(`(() => { ${axe.source}; return true; })()`);
+    return world.chromium.value<string[]>(
+      "axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations" +
+        ".filter(({ impact }) => impact === 'serious' || impact === 'critical')" +
+        ".map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html).join(' ')))",
+    );
+  }
 
   /** How long until the page can be used, joining included, and what came over the network. */
   function opening(): Promise<string> {

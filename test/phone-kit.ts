@@ -54,6 +54,11 @@ export class PhoneWorld {
     this.chromium = await Chromium.start(program);
   }
 
+  /** The browser ends from one moment to the next, and is started again. */
+  async killBrowser(program: string): Promise<void> {
+    this.chromium = await Chromium.start(program, await this.chromium.kill());
+  }
+
   async close(): Promise<void> {
     await this.chromium.close();
     await this.stopGateway();
