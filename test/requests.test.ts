@@ -5,6 +5,7 @@ import { connectAsync, type IClientOptions, type IPublishPacket, type MqttClient
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
 import type { RunningGateway } from "../gateway/run-gateway.ts";
+import { joinTopic } from "../src/wire/join.ts";
 import {
   REQUEST_BYTES_MAX,
   REQUEST_NAMES,
@@ -75,6 +76,25 @@ async function answerTo({ client, heard }: Client, name: string, payload: string
     heard.slice(before).find(({ topic }) => topic.startsWith(responseTopic(base, "")));
   await until(`an answer to ${name}`, () => find() !== undefined);
   return find() as Heard;
+}
+
+/** By its code a device gets a password of its own, which is returned. */
+async function joinsBy(name: string, code: string): Promise<string> {
+  const client = await connectAsync(gateway.url, {
+    clientId: name,
+    username: "join",
+    password: code,
+    reconnectPeriod: 0,
+  });
+  let password = "";
+  client.on("message", (_topic, payload) => {
+    password = (JSON.parse(payload.toString()) as { password?: string }).password ?? "";
+  });
+  await client.subscribeAsync(joinTopic(base, name, "response"));
+  await client.publishAsync(joinTopic(base, name, "request"), '{"v":1}', { qos: 1 });
+  await until("its password", () => password !== "");
+  await client.endAsync(true);
+  return password;
 }
 
 describe("over MQTT", () => {
@@ -159,6 +179,36 @@ describe("over MQTT", () => {
       expect(heard.filter(({ topic }) => topic.includes("/re")).length).toBe(0);
     }
     for (const { client } of [reader, neighbour, boss]) await client.endAsync(true);
+  });
+
+  it("gives a node credentials, new ones, and takes them away, which ends its session", async () => {
+    const anna = await operator();
+    const data = async (name: string, request: object): Promise<Record<string, unknown>> => {
+      const { body } = await answerTo(anna, name, JSON.stringify(request));
+      expect(body, name).toMatchObject({ status: "ok" });
+      return body.data as Record<string, unknown>;
+    };
+    const { code } = await data("nodes/add", { node: "collar-7" });
+    expect(code).toMatch(/^[0-9A-Z]{4}-[0-9A-Z]{4}$/);
+    const joined = await joinsBy("collar-7", String(code));
+    const options = { clientId: "collar-7", username: "collar-7", reconnectPeriod: 0 };
+    const first = await connectAsync(gateway.url, { ...options, password: joined });
+    const { password } = await data("nodes/rotate", { node: "collar-7" });
+    await until("the old session to end", () => !first.connected);
+    const second = await connectAsync(gateway.url, { ...options, password: String(password) });
+    expect(await data("nodes/list", {})).toMatchObject({ nodes: [{ node: "collar-7" }] });
+    expect(await data("nodes/revoke", { name: "collar-7" })).toMatchObject({ node: true });
+    await until("the new session to end", () => !second.connected);
+    const again = await answerTo(anna, "nodes/revoke", '{"name":"collar-7"}');
+    expect(again.body).toMatchObject({ status: "error", code: "access-unknown" });
+    const told = anna.heard.filter(({ body }) => body.type === "request");
+    expect(told.map(({ body }) => body.message)).toEqual([
+      "operator over MQTT: nodes/add: collar-7",
+      "operator over MQTT: nodes/rotate: collar-7",
+      "operator over MQTT: nodes/revoke: collar-7",
+    ]);
+    expect(JSON.stringify(told)).not.toContain(String(code));
+    await anna.client.endAsync(true);
   });
 
   it("shows the settings in force and no secret", async () => {
