@@ -4,7 +4,7 @@
 import type { FeaturesSettings } from "../device-sim/node-types.ts";
 import { EdgeError } from "../src/assert.ts";
 import { DEFAULT_FORM_RULE } from "../src/gate/offload-form.ts";
-import { LINK_NAMES } from "../src/link/link-cost.ts";
+import { LINK_NAMES, type LinkName } from "../src/link/link-cost.ts";
 import { type LinkProfile, linkProfile } from "../src/link/link-profile.ts";
 import { formCosts } from "../src/link/offload-costs.ts";
 import { decodeContainer } from "../src/model/container.ts";
@@ -36,6 +36,27 @@ export const LINK_OPTIONS: readonly OptionSpec[] = [
     low: 0.001,
   },
 ];
+
+/** For reports, where there is always one. */
+export const ENERGY_LINK_OPTION: OptionSpec = {
+  flags: "--link <name>",
+  description: "the radio of the energy",
+  kind: "text",
+  choices: LINK_NAMES,
+  default: "ble",
+};
+
+/** Throws `EdgeError` `data-rate`. */
+export function energyLinkOf(input: CommandInput): LinkProfile {
+  const name = LINK_NAMES.find((known) => known === input.text("link")) ?? "ble";
+  return linkProfile(name, dataRateOption(input));
+}
+
+/** As people name it: `BLE`, `LoRaWAN DR5`. */
+export function linkText(name: LinkName, dataRate: number): string {
+  const names = { ble: "BLE", wifi: "Wi-Fi", lorawan: `LoRaWAN DR${dataRate}` } as const;
+  return names[name];
+}
 
 export const FEATURES_OPTION: OptionSpec = {
   flags: "--features",

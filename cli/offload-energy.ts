@@ -7,6 +7,7 @@ import { TARGETS, type TargetName } from "../src/cost/targets.ts";
 import type { DayEnergy } from "../src/link/energy-day.ts";
 import type { LinkProfile } from "../src/link/link-profile.ts";
 import { LINK_UNCERTAINTY } from "../src/link/radio-constants.ts";
+import { linkText } from "./link-option.ts";
 import { offloadChart } from "./offload-chart.ts";
 import { seriesOf, SHARE_MOST, titleOf } from "./offload-series.ts";
 
@@ -17,8 +18,6 @@ export type ReportEnergy = {
   /** By share of the windows, in percent; what the duty cycle cuts says so by `carried`. */
   readonly byShare: Readonly<Record<string, DayEnergy>>;
 };
-
-const LINKS = { ble: "BLE", wifi: "Wi-Fi", lorawan: "LoRaWAN" } as const;
 
 /** @throws EdgeError `does-not-fit` */
 export function reportEnergy(
@@ -31,7 +30,7 @@ export function reportEnergy(
     return [String(share), energyAtShare(day, link, share / 100, target)] as const;
   });
   return {
-    link: LINKS[link.name] + (link.name === "lorawan" ? ` DR${asked.dataRate}` : ""),
+    link: linkText(link.name, asked.dataRate),
     target,
     byShare: Object.fromEntries(byShare),
   };

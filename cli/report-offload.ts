@@ -13,9 +13,12 @@ import type { NodeDay } from "../bench/node-day.ts";
 import { EdgeError } from "../src/assert.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
 import { TARGET_NAMES } from "../src/cost/targets.ts";
-import { LINK_NAMES } from "../src/link/link-cost.ts";
-import { linkProfile } from "../src/link/link-profile.ts";
-import { DATA_RATE_OPTION, dataRateOption } from "./link-option.ts";
+import {
+  DATA_RATE_OPTION,
+  dataRateOption,
+  ENERGY_LINK_OPTION,
+  energyLinkOf,
+} from "./link-option.ts";
 import { energyChart, energyText, type ReportEnergy, reportEnergy } from "./offload-energy.ts";
 import { bytesChart, bytesPerDay, offloadPage, shareChart } from "./offload-page.ts";
 
@@ -59,13 +62,7 @@ export const OFFLOAD_COMMAND: CommandSpec = {
       low: 2,
       high: 99,
     },
-    {
-      flags: "--link <name>",
-      description: "the radio of the energy",
-      kind: "text",
-      choices: LINK_NAMES,
-      default: "ble",
-    },
+    ENERGY_LINK_OPTION,
     DATA_RATE_OPTION,
     {
       flags: "--target <name>",
@@ -133,9 +130,8 @@ async function run(input: CommandInput, io: CommandIo): Promise<number> {
 
 /** @throws EdgeError `does-not-fit` */
 function energyOf(input: CommandInput, dataRate: number, day: NodeDay): ReportEnergy {
-  const name = LINK_NAMES.find((known) => known === input.text("link")) ?? "ble";
   const target = TARGET_NAMES.find((known) => known === input.text("target"));
-  return reportEnergy(day, linkProfile(name, dataRate), { dataRate, target });
+  return reportEnergy(day, energyLinkOf(input), { dataRate, target });
 }
 
 function optionsOf(input: CommandInput, io: CommandIo): BenchmarkOptions {

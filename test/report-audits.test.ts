@@ -2,6 +2,9 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { costText, offloadingCost } from "../cli/audits-cost.ts";
+import { NO_COUNTS } from "../src/gate/audit-counts.ts";
+import { linkProfile } from "../src/link/link-profile.ts";
 import { LabelLog } from "../gateway/label-log.ts";
 import { nodeId } from "../src/wire/topics.ts";
 import {
@@ -50,16 +53,45 @@ describe("bellwether report audits", () => {
     const words = run("--data-dir", folder);
     expect(words.status, words.stderr).toBe(0);
     const lines = words.stdout.trim().split("\n");
-    expect(lines).toHaveLength(3);
+    expect(lines).toHaveLength(5);
     expect(lines[0]).toMatch(/^collar-1 +agrees on 50\.0 % .* of 4 windows.*; 2 audits/);
     expect(lines[1]).toMatch(/^collar-2 +no trusted audit yet/);
     expect(lines[2]).toMatch(/^cattle.*2 nodes +agrees on 50\.0 %/);
+    expect(lines[3]).toMatch(/^collar-1 +offloads 50\.0 %: 3\.\d\d MB and [\d,]+ mJ a day on BLE$/);
+    expect(lines[4]).toMatch(/^collar-2 +nothing reported yet/);
     const json = JSON.parse(run("--data-dir", folder, "--json").stdout) as {
-      nodes: { audit: { left: number } | null }[];
+      nodes: {
+        audit: { left: number } | null;
+        offloading: { share: number | null; millijoulesPerDay: number | null };
+      }[];
       cohorts: { nodes: number; audit: { windows: number } }[];
     };
     expect(json.nodes.map(({ audit }) => audit?.left ?? null)).toEqual([0.5, null]);
     expect(json.cohorts).toMatchObject([{ nodes: 2, audit: { windows: 4 } }]);
+  });
+
+  it("costs more on another radio, and says what that does not carry", () => {
+    const costOn = (link: string): { millijoulesPerDay: number; carried: number } => {
+      const asked = run("--data-dir", folder, "--json", "--link", link);
+      const { nodes } = JSON.parse(asked.stdout) as {
+        nodes: { offloading: { millijoulesPerDay: number; carried: number } }[];
+      };
+      return nodes[0]?.offloading as { millijoulesPerDay: number; carried: number };
+    };
+    const [ble, lorawan] = [costOn("ble"), costOn("lorawan")];
+    expect(ble.carried).toBe(1);
+    expect(lorawan.millijoulesPerDay).toBeGreaterThan(ble.millijoulesPerDay);
+    expect(lorawan.carried).toBeLessThan(0.5);
+  });
+
+  it("tells a cohort of nobody's profile its share alone", () => {
+    const counts = { ...NO_COUNTS, windows: 100, certain: 3, audits: 1 };
+    const cost = offloadingCost("goats/10.00Hz/50x3", counts, linkProfile("ble", 0));
+    expect(cost).toEqual({
+      ...{ share: 0.04, bytesPerDay: null },
+      ...{ millijoulesPerDay: null, carried: null },
+    });
+    expect(costText(cost, "BLE")).toBe("offloads 4.0 %");
   });
 
   it("says what to do where no gateway has run", () => {
