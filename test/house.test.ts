@@ -47,7 +47,7 @@ const KNOWN_BY: Readonly<Record<string, RegExp>> = {
   fflate: /^recordings\/unzip\.ts$/,
   ws: /^gateway\/websocket-listener\.ts$/,
   "hyparquet-writer": /^cli\/parquet-rows\.ts$/,
-  zod: /^(src|gateway|recordings|cli)\//,
+  zod: /^(src|gateway|recordings|cli|deploy)\//,
   "node:sqlite": /^gateway\/(label-[a-z-]+|data-lock|access-store|database-files)\.ts$/,
   "@tensorflow/*": /^gateway\/tensorflow-teacher[a-z-]*\.ts$/,
 };
