@@ -26,7 +26,7 @@ export type SplitJob = TrainingJob & {
 };
 
 export type SplitAnswers = {
-  readonly subjects: readonly SubjectRights[];
+  readonly subjects: readonly SubjectAnswers[];
   /** Multiply-accumulates of the student, and of each learned form's encoder. */
   readonly studentMacs: number;
   readonly encoderMacs: readonly number[];
@@ -45,6 +45,10 @@ export type SubjectRights = {
   /** The same by the product of that answer and the student's. */
   readonly together: readonly number[];
 };
+
+/** The same windows, and those of them that were among the tenth of which the student was least
+ * sure, of all subjects tested together. */
+export type SubjectAnswers = SubjectRights & { readonly doubts: SubjectRights };
 
 /** What the teacher itself is asked about: also windows with fewer samples, unless others learned to
  * read those. */
@@ -96,19 +100,38 @@ export async function runSplitJob(
   await trained.release();
   const forms = answers.map((rows) => rightOf(test, rows, classes));
   const both = answers.map((rows) => rightOf(test, together(rows, said, classes), classes));
-  const subjects = [...new Set(test.subjects)].map((subject) => {
-    const count = (right: Uint8Array): number =>
-      right.reduce((sum, one, i) => sum + (test.subjects[i] === subject ? one : 0), 0);
-    return {
-      subject,
-      windows: count(new Uint8Array(test.count).fill(1)),
-      student: count(student),
-      forms: forms.map(count),
-      together: both.map(count),
+  const every = new Uint8Array(test.count).fill(1);
+  const doubts = doubtsOf(said, classes);
+  const subjects = [...new Set(test.subjects)].map((subject): SubjectAnswers => {
+    const rights = (among: Uint8Array): SubjectRights => {
+      const count = (right: Uint8Array): number =>
+        right.reduce(
+          (n, one, i) => n + (test.subjects[i] === subject ? one * Number(among[i]) : 0),
+          0,
+        );
+      return {
+        ...{ subject, windows: count(every), student: count(student) },
+        ...{ forms: forms.map(count), together: both.map(count) },
+      };
     };
+    return { ...rights(every), doubts: rights(doubts) };
   });
   const studentMacs = studentCost(trained.loaded.container.student).at(-1)?.macs ?? 0;
   return { subjects, studentMacs, encoderMacs, tableBytes };
+}
+
+const DOUBTED_SHARE = 0.1;
+
+/** 1 for each window of the tenth whose best class has the least chance. */
+function doubtsOf(student: Float32Array, classes: number): Uint8Array {
+  const count = student.length / classes;
+  const sure = Array.from({ length: count }, (_, i) =>
+    Math.max(...student.subarray(i * classes, (i + 1) * classes)),
+  );
+  const order = sure.map((_, i) => i).sort((a, b) => (sure[a] as number) - (sure[b] as number));
+  const doubted = new Uint8Array(count);
+  for (const i of order.slice(0, Math.round(DOUBTED_SHARE * count))) doubted[i] = 1;
+  return doubted;
 }
 
 /** Drawn when somebody asks first: kept networks need none. */

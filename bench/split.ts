@@ -6,7 +6,8 @@
  * byte at all and is what logits alone can tell, then the same for the product of both answers (an
  * offload carries the student's class and how sure it was anyway), and below the teacher on whole
  * int8 windows; all are paired. Intervals of 95 % by a bootstrap over subjects and seeds. `--folds N`,
- * `--threads N`, `--keep DIR` as for `bench -- gate`, whose kept pairs serve here too.
+ * `--threads N`, `--keep DIR` as for `bench -- gate`, whose kept pairs serve here too; `--fold N` takes
+ * one of the folds alone, counted from 1.
  *
  * `--forms features,companded2` sets forms that have a tail of their own, trained for them
  * (`split-learned.ts`), in the place of windows with fewer samples for the teacher: `features` a
@@ -24,6 +25,7 @@ import { type BenchmarkOptions, type BenchmarkResult, table } from "./benchmark.
 import { gateSplits } from "./gate-measure.ts";
 import {
   type SplitAnswers,
+  type SubjectAnswers,
   type SplitJob,
   type SubjectRights,
   wholeOrReduced,
@@ -61,7 +63,7 @@ type FormFigures = Form & {
 export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
   const dataset = options.dataset ?? "cows";
   const folder = requireDataset(dataset, options.data);
-  const splits = await gateSplits(folder, options);
+  const splits = await foldsAsked(folder, options);
   const seeds = options.seeds ?? (options.quick ? 1 : DEFAULT_SEEDS);
   const { quick } = options;
   const student = options.student ?? "default";
@@ -99,6 +101,7 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
   ];
   const profile = profileFor(await readRecordings(folder));
   const forms = figuresOf(formsOf(profile, answers, learned, budgets), bySubject);
+  const doubts = doubtsIn(forms.length, bySubject);
   const random = prng(1, "bench-split-student");
   const studentAccuracy = bootstrapInterval(
     bySubject,
@@ -113,13 +116,33 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
       "",
       ...table(rowsOf(forms, studentAccuracy, profile.classes.length)),
       ...tableLines(forms),
+      ...(learned.length > 0 ? doubtLines(forms, doubts) : []),
     ],
     figures: {
       ...{ dataset, subjects: bySubject.length, folds: splits.length, seeds, studentKind: student },
       student: studentAccuracy,
+      doubts,
       forms,
     },
   };
+}
+
+/** All folds, or the one that `--fold` names. */
+async function foldsAsked(
+  folder: string,
+  options: BenchmarkOptions,
+): Promise<Awaited<ReturnType<typeof gateSplits>>> {
+  const splits = await gateSplits(folder, options);
+  const fold = wholeOption(options, "fold");
+  if (fold === undefined) return splits;
+  const one = splits[fold - 1];
+  if (one !== undefined) return [one];
+  throw new EdgeError({
+    code: "usage",
+    message: `--fold ${fold}`,
+    where: "bench",
+    hint: `There are ${splits.length} folds.`,
+  });
 }
 
 /** What `--forms` and `--budgets` ask for. */
@@ -189,6 +212,41 @@ function figuresOf(
       lessTeacher: over((rights) => right(rights) - (rights.forms[whole] as number)),
     };
   });
+}
+
+type DoubtFigures = {
+  readonly windows: number;
+  readonly student: number;
+  readonly forms: readonly { readonly alone: number; readonly together: number }[];
+};
+
+/** Accuracies about the tenth of which the student was least sure: what would be offloaded. */
+function doubtsIn(forms: number, bySubject: readonly (readonly SubjectAnswers[])[]): DoubtFigures {
+  const doubts = bySubject.flat().map((answers) => answers.doubts);
+  return {
+    windows: doubts.reduce((sum, { windows }) => sum + windows, 0),
+    student: shareOf(({ student }) => student)(doubts),
+    forms: Array.from({ length: forms }, (_, f) => ({
+      alone: shareOf((rights) => rights.forms[f] as number)(doubts),
+      together: shareOf((rights) => rights.together[f] as number)(doubts),
+    })),
+  };
+}
+
+function doubtLines(forms: readonly FormFigures[], doubts: DoubtFigures): string[] {
+  const percent = (share: number): string => (100 * share).toFixed(1);
+  const rows = forms
+    .map(({ bytes, encoding }, f) => ({ bytes, encoding, ...doubts.forms[f] }))
+    .sort((a, b) => b.bytes - a.bytes)
+    .map(({ bytes, encoding, alone = Number.NaN, together = Number.NaN }) => {
+      return [bytes, encoding, percent(alone), percent(together)];
+    });
+  return [
+    "",
+    `Of the tenth of which the student was least sure (${doubts.windows} windows, ` +
+      `${percent(doubts.student)} right):`,
+    ...table([["bytes", "encoding", "accuracy", "with the student"], ...rows]),
+  ];
 }
 
 /** What a static table would save. */

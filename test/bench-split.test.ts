@@ -123,11 +123,15 @@ describe("bench split", () => {
       } else expect(macsRatio).toBe(0);
     }
     expect(lines.join("\n")).toContain("own tail");
+    const { doubts } = figures as { doubts: { windows: number; forms: { alone: number }[] } };
+    expect(doubts.windows).toBeGreaterThan(0);
+    expect(doubts.forms).toHaveLength(forms.length);
+    for (const { alone } of doubts.forms) expect(alone >= 0 && alone <= 1).toBe(true);
     expect(readdirSync(extra.keep).filter((name) => name.endsWith(".split.onnx"))).toHaveLength(6);
     expect((await run(asked)).figures).toEqual(figures);
   });
 
-  it.each([{ forms: "pictures" }, { forms: "features", budgets: "12,many" }])(
+  it.each([{ forms: "pictures" }, { forms: "features", budgets: "12,many" }, { fold: "2" }])(
     "refuses %j with a hint",
     async (extra) => {
       const asked = quickOptions({ data, dataset: "cows", test: ["3"], extra });
