@@ -5,6 +5,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { configJsonSchema, showSettings } from "../gateway/config-about.ts";
+import { configReference } from "../gateway/config-reference.ts";
 import {
   type GatewayConfig,
   parseConfig,
@@ -19,7 +20,7 @@ const FILE = { name: "[file]", description: "settings, YAML; without it defaults
 
 export const command: CommandSpec = {
   name: "config",
-  summary: "check a file of settings, show what counts, print the schema",
+  summary: "check a file of settings, show what counts, print schema and reference",
   options: [],
   examples: ["bellwether config validate farm.yaml", "bellwether config show farm.yaml"],
   commands: [
@@ -45,6 +46,17 @@ export const command: CommandSpec = {
       options: [],
       examples: ["bellwether config schema > bellwether.schema.json"],
       run: schema,
+    },
+    {
+      name: "reference",
+      summary: "a page of all settings, in Markdown",
+      options: [],
+      examples: ["bellwether config reference > settings.md"],
+      run: async (_input, io) => {
+        if (io.json) io.printJson({ markdown: configReference() });
+        else io.print(configReference().trimEnd());
+        return EXIT.ok;
+      },
     },
   ],
 };

@@ -7,8 +7,15 @@
  * looks; while nobody does, a message costs one entry in a map.
  */
 
-import type { Behaviour, BridgeEvent, BridgeInfo, Device } from "../src/wire/public.ts";
-import { parsePublicTopic, type TopicBase } from "../src/wire/topics.ts";
+import type {
+  Alert,
+  Behaviour,
+  BridgeEvent,
+  BridgeInfo,
+  Device,
+  GroupBudget,
+} from "../src/wire/public.ts";
+import { parseGroupTopic, parsePublicTopic, type TopicBase } from "../src/wire/topics.ts";
 
 /** What has changed, by what it is about; the last one counts. */
 export type BoardChange =
@@ -16,6 +23,10 @@ export type BoardChange =
   | { readonly kind: "device"; readonly node: string; readonly value: Device }
   | { readonly kind: "info"; readonly value: BridgeInfo }
   | { readonly kind: "bridge"; readonly value: BridgeState }
+  /** Null where nobody of the group has been heard. */
+  | { readonly kind: "group"; readonly group: string; readonly value: GroupBudget | null }
+  /** A node's newest alert. */
+  | { readonly kind: "alert"; readonly node: string; readonly value: Alert }
   /** Diary entries are numbered, so that who looks again shows none twice. */
   | { readonly kind: "diary"; readonly number: number; readonly value: BridgeEvent };
 
@@ -38,6 +49,10 @@ export class Board {
   /** As they were sent last. */
   readonly #devices = new Map<string, string>();
   readonly #changed = new Set<string>();
+  readonly #alerts = new Map<string, string>();
+  readonly #changedAlerts = new Set<string>();
+  readonly #groups = new Map<string, string>();
+  readonly #changedGroups = new Set<string>();
   #diary: { readonly number: number; readonly json: string }[] = [];
   #diaryNumber = 0;
   #diaryTaken = 0;
@@ -60,10 +75,16 @@ export class Board {
 
   /** A message that went out; those that no page shows are let pass. */
   take(topic: string, json: string): void {
+    const group = parseGroupTopic(this.#base, topic);
+    if (group !== undefined) this.#takeGroup(group, json);
     const about = parsePublicTopic(this.#base, topic);
     if (about === undefined) return;
     this.#version += 1;
     if (about.plane === "node") {
+      if (about.name === "alert") {
+        this.#alerts.set(about.node, json);
+        this.#changedAlerts.add(about.node);
+      }
       if (about.name !== "behaviour") return;
       this.#behaviours.set(about.node, json);
       this.#changed.add(about.node);
@@ -81,6 +102,12 @@ export class Board {
     }
   }
 
+  #takeGroup(group: string, json: string): void {
+    this.#version += 1;
+    this.#groups.set(group, json);
+    this.#changedGroups.add(group);
+  }
+
   /** Everything, for somebody who comes. What has changed since `changes` stays so. */
   state(nowMs: number): BoardState {
     const behaviours = [...this.#behaviours.keys()].flatMap((node) => this.#behaviour(node));
@@ -92,6 +119,8 @@ export class Board {
       ...this.#bridgeNow(),
       ...devices,
       ...behaviours,
+      ...[...this.#groups.keys()].map((group) => this.#group(group)),
+      ...[...this.#alerts.keys()].map((node) => this.#alert(node)),
       ...this.#diary.map(diaryChange),
     ];
     return { v: 1, time: nowMs, changes };
@@ -108,7 +137,12 @@ export class Board {
     const taken = this.#diaryTaken;
     this.#diaryTaken = this.#diaryNumber;
     const diary = this.#diary.filter(({ number }) => number > taken).map(diaryChange);
-    return [...info, ...bridge, ...this.#changedDevices(), ...behaviours, ...diary];
+    const groups = [...this.#changedGroups].map((group) => this.#group(group));
+    this.#changedGroups.clear();
+    const alerts = [...this.#changedAlerts].map((node) => this.#alert(node));
+    this.#changedAlerts.clear();
+    const devices = this.#changedDevices();
+    return [...info, ...bridge, ...devices, ...behaviours, ...groups, ...alerts, ...diary];
   }
 
   /** The list of devices is told whole; a page is sent those that differ. */
@@ -130,6 +164,16 @@ export class Board {
     const json = this.#behaviours.get(node);
     if (json === undefined) return [];
     return [{ kind: "behaviour", node, value: JSON.parse(json) as Behaviour }];
+  }
+
+  #group(group: string): BoardChange {
+    const json = this.#groups.get(group) ?? "";
+    const value = json === "" ? null : (JSON.parse(json) as GroupBudget);
+    return { kind: "group", group, value };
+  }
+
+  #alert(node: string): BoardChange {
+    return { kind: "alert", node, value: JSON.parse(this.#alerts.get(node) ?? "null") as Alert };
   }
 
   #infoNow(): BoardChange[] {

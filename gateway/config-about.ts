@@ -10,7 +10,7 @@ import type { Settings } from "./config.ts";
 import { FileSchema } from "./config-schema.ts";
 import { CONFIG_TEMPLATE } from "./config-template.ts";
 
-type JsonSchema = {
+export type JsonSchema = {
   description?: string;
   properties?: Record<string, JsonSchema>;
   [key: string]: unknown;

@@ -140,7 +140,10 @@ function subjectOf(change: BoardChange): string {
   switch (change.kind) {
     case "behaviour":
     case "device":
+    case "alert":
       return `${change.kind} ${change.node}`;
+    case "group":
+      return `group ${change.group}`;
     case "diary":
       return `diary ${change.number}`;
     default:

@@ -3,6 +3,8 @@
  */
 
 import {
+  type Alert,
+  AlertSchema,
   type Audit,
   AuditSchema,
   type Behaviour,
@@ -93,5 +95,22 @@ export function auditOf(agreement: number, audits: number): Audit {
     left_high: clamped(0.6 * wrong + half),
     lift: 3.1,
     answered: 0.98,
+  });
+}
+
+export function alertOf(node: string, message: string): Alert {
+  return AlertSchema.parse({
+    v: 1,
+    id: `${node}:less-grazing:${NOW}`,
+    node,
+    rule: "less-grazing",
+    behaviours: ["grazing"],
+    day: NOW,
+    minutes: 300,
+    baseline_minutes: 540,
+    change_percent: -44,
+    deviations: -5,
+    days: 7,
+    message,
   });
 }

@@ -1,10 +1,11 @@
 /** `bellwether config`: what is wrong with its line, what counts and why, and a schema that agrees. */
 
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { parseSettings } from "../gateway/config.ts";
+import { configReference } from "../gateway/config-reference.ts";
 import { configJsonSchema, settingWords, showSettings } from "../gateway/config-about.ts";
 import { FileSchema } from "../gateway/config-schema.ts";
 import { bellwether } from "./access-kit.ts";
@@ -85,5 +86,16 @@ describe("config schema", () => {
     });
     expect(unknown).toEqual([]);
     expect(settingWords().size).toBeGreaterThan(25);
+  });
+});
+
+describe("config reference", () => {
+  it("is the page in docs, with every setting", () => {
+    expect(readFileSync("docs/CONFIGURATION.md", "utf8")).toBe(configReference());
+    for (const [section, inside] of Object.entries(configJsonSchema().properties ?? {})) {
+      const keys = Object.keys(inside.properties ?? {});
+      const names = keys.length === 0 ? [section] : keys.map((key) => `${section}.${key}`);
+      for (const name of names) expect(configReference()).toContain(`| \`${name}\` |`);
+    }
   });
 });

@@ -46,6 +46,14 @@ const chosen = (from: SoftLabel[], rule: Partial<LabelRule> = {}, more = {}) =>
   chooseLabels(from, { ...context, ...more }, { ...DEFAULT_LABEL_RULE, ...rule });
 
 describe("the labels that are learned from", () => {
+  test("leave out an axis that sticks while others move, and keep one that lies still", () => {
+    const axisOf = (spread: number) =>
+      Int8Array.from({ length: 150 }, (_, i) => (i % 3 === 1 ? 7 : below(random, spread + 1)));
+    const left = (window: Int8Array) => chosen([row({ window }), ...rows(5)]).leftOut;
+    expect(left(axisOf(60))).toMatchObject({ "dead-sensor": 1 });
+    expect(left(axisOf(4))).toMatchObject({ "dead-sensor": 0 });
+  });
+
   test("leave out what is strange, dead, repeated or not trusted, and say so", () => {
     const good = rows(10);
     const bad = [

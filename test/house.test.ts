@@ -47,7 +47,7 @@ const KNOWN_BY: Readonly<Record<string, RegExp>> = {
   fflate: /^recordings\/unzip\.ts$/,
   ws: /^gateway\/websocket-listener\.ts$/,
   "hyparquet-writer": /^cli\/parquet-rows\.ts$/,
-  zod: /^(src|gateway|recordings|cli)\//,
+  zod: /^(src|gateway|recordings|cli|deploy)\//,
   "node:sqlite": /^gateway\/(label-[a-z-]+|data-lock|access-store|database-files)\.ts$/,
   "@tensorflow/*": /^gateway\/tensorflow-teacher[a-z-]*\.ts$/,
 };
@@ -57,7 +57,7 @@ const COMPUTES_IMPORTS = /^(bench\/(main|engine-web)|gateway\/tensorflow-teacher
 
 /** Outside `src` these are pure as well: they decide, others act. */
 const PURE_GATEWAY =
-  "access|behaviour-(desk|state)|board|chirpstack|dashboard/(herd-view|models-view|pages|qr)|gateway(-state)?|guess-limit|home-assistant|packet-check|phone-origin|presence|prometheus|release-fit|rollout(-steering)?|serving|tell-(behaviours|node-state|rollouts)|telling";
+  "access|behaviour-(desk|state)|board|chirpstack|dashboard/(animal-view|herd-view|loop-view|models-view|pages|qr)|gateway(-state)?|guess-limit|home-assistant|packet-check|phone-origin|presence|prometheus|release-fit|rollout(-steering)?|serving|tell-(behaviours|node-state|rollouts)|telling";
 const PURE_NODE = "node|browser/(ed25519|motion-stream|page-crypto|sha2)";
 const PURE_ELSEWHERE = new RegExp(`^(device-sim/(${PURE_NODE})|gateway/(${PURE_GATEWAY}))\\.ts$`);
 const IMPURE =

@@ -20,9 +20,9 @@ import { boardRoutes } from "../gateway/http-routes.ts";
 import { LABEL_LOG_FILE } from "../gateway/label-log.ts";
 import { readPage } from "../gateway/page-files.ts";
 import { PageReader } from "../gateway/page-reader.ts";
-import { bridgeTopic, nodeId, nodeTopic } from "../src/wire/topics.ts";
+import { bridgeTopic, groupTopic, nodeId, nodeTopic } from "../src/wire/topics.ts";
 import { fillAnimal } from "./animal-kit.ts";
-import { auditOf, behaviourOf, deviceOf, infoOf } from "./board-kit.ts";
+import { alertOf, auditOf, behaviourOf, deviceOf, infoOf } from "./board-kit.ts";
 import { Chromium, findChromium } from "./chromium.ts";
 import { base, removeFolder, temporaryFolder, until } from "./gateway-kit.ts";
 
@@ -99,6 +99,7 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 120_000 }, () =
     ])("%s: nothing serious for axe, nothing to the side", async (_look, look) => {
       await chromium.open(`${listener.url}${page}?node=${NODE}`, look);
       await until("the page", async () => (await countOf("main section")) > 0);
+      await chromium.value("document.querySelectorAll('details').forEach(d => { d.open = true; })");
       // What it asks the gateway for comes after that.
       await new Promise((resolve) => setTimeout(resolve, 700));
       expect(await findings()).toEqual([]);
@@ -159,6 +160,25 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 120_000 }, () =
     await until("the same", async () => (await textOf("#student")) === said);
     expect(await findings()).toEqual([]);
     await keep(chromium, "page-animal-phone.png", { ...PHONE, height: 2_600, dark: true });
+  });
+
+  it("shows the loop: audits with intervals, every node where it is, drift, groups and alerts", async () => {
+    await chromium.open(`${listener.url}/loop`, WIDE);
+    await until("audits", async () => (await textOf("#audits")).includes("of 4,000 windows"));
+    expect(await textOf("#audits")).toMatch(/30 nodes93\.0 % \(91\.9 to 94\.1\)/);
+    expect(await countOf("#points .dot")).toBe(2 * 26);
+    expect(await countOf("#points .interval")).toBe(2 * 26);
+    expect(await textOf("#points-text")).toMatch(/^26 of 30 nodes .* mends \d\.\d of a hundred/);
+    expect(await countOf("#drifts .stroke")).toBe(30);
+    expect(await countOf("#drifts .stroke[data-alarm]")).toBe(3);
+    expect(await textOf("#drift-rows tr")).toContain("drift alarm");
+    expect(await textOf("#group-rows")).toContain("calves (4), today31 min20 min4 min5 min");
+    expect(await textOf("#alerts li")).toContain(HOSTILE);
+    expect(await countOf("main img")).toBe(0);
+    await keep(chromium, "page-loop.png", { ...WIDE, height: 1_160 });
+    await chromium.open(`${listener.url}/loop`, { ...PHONE, dark: true });
+    await until("audits", async () => (await textOf("#audits")).includes("of 4,000 windows"));
+    await keep(chromium, "page-loop-phone.png", { ...PHONE, height: 2_400, dark: true });
   });
 
   it("goes from day to day, as far as something is known", async () => {
@@ -242,6 +262,26 @@ function tellHerd(board: Board): void {
     };
     board.take(nodeTopic(base, nodeId(node), "behaviour"), JSON.stringify(behaviourOf(node, more)));
   }
+  const span = {
+    start: NOW,
+    end: NOW,
+    minutes: { grazing: 31, still: 20, walking: 4 },
+    unknown_minutes: 5,
+  };
+  const group = {
+    v: 1,
+    group: "calves",
+    nodes: 4,
+    time: NOW,
+    hour: span,
+    day: span,
+    yesterday: span,
+  };
+  board.take(groupTopic(base, "calves", "budget"), JSON.stringify(group));
+  board.take(
+    nodeTopic(base, nodeId("collar-5"), "alert"),
+    JSON.stringify(alertOf("collar-5", HOSTILE)),
+  );
   const cohort = { cohort: "cattle/neck/10.00Hz/50x3", model: "0123456789abcdef", nodes: 30 };
   const cohorts = [{ ...cohort, audit: auditOf(0.93, 2_100) }];
   const info = infoOf({ nodes: 30, classes: CLASSES, soft_labels: 18_412, cohorts });

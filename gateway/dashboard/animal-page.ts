@@ -20,7 +20,7 @@ import {
   type WindowChoice,
 } from "./animal-view.ts";
 import { drawInto } from "./drawing.ts";
-import { attribute, element, make, write } from "./elements.ts";
+import { attribute, element, letScroll, make, write } from "./elements.ts";
 import { applyChange, createHerd, percentText, rowOf } from "./herd-view.ts";
 import { openLine } from "./line.ts";
 import { showWindow } from "./window-card.ts";
@@ -57,6 +57,7 @@ const days = drawInto(element("days"), (widthPx) =>
 
 const line = openLine({ onBoard: begin, onChanges: take, onLive: drawNow });
 begin([]);
+letScroll();
 listen();
 if (node === "") write(element("day-text"), "Choose an animal above.");
 else {

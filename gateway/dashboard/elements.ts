@@ -41,3 +41,12 @@ export function attribute(target: Element, name: string, value: string | null): 
   if (value === null) target.removeAttribute(name);
   else target.setAttribute(name, value);
 }
+
+/** What is wider than a phone is scrolled by keyboard too, and says what it is. */
+export function letScroll(): void {
+  for (const wide of document.querySelectorAll<HTMLElement>(".wide")) {
+    wide.tabIndex = 0;
+    wide.setAttribute("role", "region");
+    wide.setAttribute("aria-label", wide.dataset.name ?? "table");
+  }
+}

@@ -5,7 +5,14 @@
  * and not yet said what it does, and all of them when the line to the gateway is silent.
  */
 
-import type { Behaviour, BridgeEvent, BridgeInfo, Device } from "../../src/wire/public.ts";
+import type {
+  Alert,
+  Behaviour,
+  BridgeEvent,
+  BridgeInfo,
+  Device,
+  GroupBudget,
+} from "../../src/wire/public.ts";
 import type { BoardChange, BridgeState } from "../board.ts";
 
 type Node = {
@@ -18,6 +25,9 @@ export type Herd = {
   readonly nodes: Map<string, Node>;
   info: BridgeInfo | undefined;
   bridge: BridgeState | undefined;
+  readonly groups: Map<string, GroupBudget>;
+  /** The newest of each node. */
+  readonly alerts: Map<string, Alert>;
   /** Newest first. */
   readonly diary: { readonly number: number; readonly value: BridgeEvent }[];
 };
@@ -45,7 +55,14 @@ const DIARY_MAX = 50;
 const RELEASES_MAX = 3;
 
 export function createHerd(): Herd {
-  return { nodes: new Map(), info: undefined, bridge: undefined, diary: [] };
+  return {
+    nodes: new Map(),
+    groups: new Map(),
+    alerts: new Map(),
+    info: undefined,
+    bridge: undefined,
+    diary: [],
+  };
 }
 
 /** Returns the node whose row is another now; undefined for what concerns no node. */
@@ -68,6 +85,13 @@ export function applyChange(herd: Herd, change: BoardChange): string | undefined
       return undefined;
     case "bridge":
       herd.bridge = change.value;
+      return undefined;
+    case "group":
+      if (change.value === null) herd.groups.delete(change.group);
+      else herd.groups.set(change.group, change.value);
+      return undefined;
+    case "alert":
+      herd.alerts.set(change.node, change.value);
       return undefined;
     case "diary":
       if (herd.diary.some(({ number }) => number === change.number)) return undefined;

@@ -30,6 +30,14 @@ export const PAGES: readonly Page[] = [
     style: "herd.css",
   },
   {
+    path: "/loop",
+    title: "The loop",
+    link: "Loop",
+    content: "loop.html",
+    script: "loop-page.ts",
+    style: "loop.css",
+  },
+  {
     path: "/animal",
     title: "One animal",
     content: "animal.html",

@@ -179,6 +179,14 @@ export function parsePublicTopic(base: TopicBase, topic: string): PublicTopic | 
   return name !== undefined && isNodeId(who) ? { plane: "node", node: who, name } : undefined;
 }
 
+/** Whose budget a topic tells; undefined for one that is no group's. */
+export function parseGroupTopic(base: TopicBase, topic: string): string | undefined {
+  const levels = levelsBelow(base, topic);
+  if (levels?.length !== 3) return undefined;
+  const [plane, group, name] = levels as [string, string, string];
+  return plane === "group" && name === "budget" && isGroupName(group) ? group : undefined;
+}
+
 function parseNodePlane<K extends string>(
   base: TopicBase,
   topic: string,

@@ -1,0 +1,111 @@
+/**
+ * What the page of the loop shows, worked out from the board: agreement by audits against offloading,
+ * drift node by node, groups and alerts. Pure.
+ *
+ * Audits measure each node where it is, at one share of offloads. These are points, each with its
+ * interval; no curve is drawn between nodes that are not the same animal.
+ */
+
+import type { Alert, Audit, BridgeInfo, BudgetSpan } from "../../src/wire/public.ts";
+import { agreementText, intervalText } from "./animal-view.ts";
+import type { Herd } from "./herd-view.ts";
+
+export type AuditRow = {
+  readonly name: string;
+  readonly agreement: string;
+  readonly mended: string;
+  readonly left: string;
+  readonly lift: string;
+};
+
+/** Every model that nodes of a cohort run. */
+export function auditRows(info: BridgeInfo | undefined): AuditRow[] {
+  return (info?.cohorts ?? []).map(({ cohort, model, nodes, audit }) => ({
+    name: `${cohort}, model ${model.slice(0, 8)}, ${nodes} ${nodes === 1 ? "node" : "nodes"}`,
+    agreement: agreementText(audit),
+    mended: audit === null ? "" : intervalText(audit.mended, audit.mended_low, audit.mended_high),
+    left: audit === null ? "" : intervalText(audit.left, audit.left_low, audit.left_high),
+    lift: audit?.lift == null ? "" : audit.lift.toFixed(1),
+  }));
+}
+
+export type Estimate = { readonly value: number; readonly low: number; readonly high: number };
+
+/** A node where it is: its share of offloads, and how many of its answers are the teacher's. */
+export type LoopPoint = {
+  readonly node: string;
+  readonly offload: number;
+  /** The student's own answers. */
+  readonly own: Estimate;
+  /** What is told in the end, where offloads have mended some. */
+  readonly told: Estimate;
+};
+
+export function pointsOf(herd: Herd): LoopPoint[] {
+  return devicesOf(herd).flatMap(({ node, offload_ratio: offload, audit }) =>
+    audit === null ? [] : [{ node, offload, ...estimatesOf(audit) }],
+  );
+}
+
+function estimatesOf(audit: Audit): Pick<LoopPoint, "own" | "told"> {
+  const { agreement, agreement_low: low, agreement_high: high } = audit;
+  const { left, left_low: leastLeft, left_high: mostLeft } = audit;
+  return {
+    own: { value: agreement, low, high },
+    told: { value: 1 - left, low: 1 - mostLeft, high: 1 - leastLeft },
+  };
+}
+
+export function pointsText(points: readonly LoopPoint[], nodes: number): string {
+  if (points.length === 0) return "No node has a trusted audit yet.";
+  const gains = points.map(({ own, told }) => told.value - own.value).sort((a, b) => a - b);
+  const gain = 100 * (gains[Math.floor(gains.length / 2)] ?? 0);
+  return (
+    `${points.length} of ${nodes} nodes have trusted audits; on the median one offloading mends ` +
+    `${gain.toFixed(1)} of a hundred answers.`
+  );
+}
+
+export type DriftRow = {
+  readonly node: string;
+  readonly drift: number;
+  readonly alarm: boolean;
+  readonly isOnline: boolean;
+};
+
+/** The farthest first. */
+export function driftRows(herd: Herd): DriftRow[] {
+  return devicesOf(herd)
+    .map(({ node, drift, alarm, state }) => ({ node, drift, alarm, isOnline: state === "online" }))
+    .sort((a, b) => b.drift - a.drift || (a.node < b.node ? -1 : 1));
+}
+
+export type GroupRow = {
+  readonly name: string;
+  readonly nodes: number;
+  readonly spans: readonly { readonly name: string; readonly span: BudgetSpan }[];
+};
+
+/** In the order of their names. */
+export function groupRows(herd: Herd): GroupRow[] {
+  return [...herd.groups]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, { nodes, hour, day, yesterday }]) => ({
+      name,
+      nodes,
+      spans: [
+        { name: "this hour", span: hour },
+        { name: "today", span: day },
+        { name: "yesterday", span: yesterday },
+      ],
+    }));
+}
+
+/** The newest day first. */
+export function alertRows(herd: Herd): Alert[] {
+  return [...herd.alerts.values()].sort((a, b) => b.day - a.day || (a.id < b.id ? -1 : 1));
+}
+
+function devicesOf(herd: Herd) {
+  return [...herd.nodes.values()].flatMap(({ device }) => device ?? []);
+}

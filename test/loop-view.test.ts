@@ -1,0 +1,111 @@
+/** What the page of the loop shows of the board: points with intervals, drift, groups, alerts. */
+
+import { describe, expect, it } from "vitest";
+import { Board } from "../gateway/board.ts";
+import { applyChange, createHerd } from "../gateway/dashboard/herd-view.ts";
+import {
+  alertRows,
+  auditRows,
+  driftRows,
+  groupRows,
+  pointsOf,
+  pointsText,
+} from "../gateway/dashboard/loop-view.ts";
+import { bridgeTopic, groupTopic, nodeId, nodeTopic, parseGroupTopic } from "../src/wire/topics.ts";
+import { alertOf, auditOf, deviceOf, infoOf } from "./board-kit.ts";
+import { base } from "./gateway-kit.ts";
+
+const span = { start: 0, end: 60_000, minutes: { grazing: 1 }, unknown_minutes: 0 };
+const group = { v: 1, group: "calves", nodes: 2, time: 0, hour: span, day: span, yesterday: span };
+
+function herdOf(board: Board) {
+  const herd = createHerd();
+  for (const change of board.state(0).changes) applyChange(herd, change);
+  return herd;
+}
+
+function boardOf(...devices: readonly ReturnType<typeof deviceOf>[]): Board {
+  const board = new Board(base);
+  board.take(bridgeTopic(base, "devices"), JSON.stringify({ v: 1, devices }));
+  return board;
+}
+
+describe("points", () => {
+  it("are those of nodes with an audit: the student's agreement, and what is not left wrong", () => {
+    const audit = auditOf(0.9, 100);
+    const herd = herdOf(boardOf(deviceOf("a", { audit, offload_ratio: 0.2 }), deviceOf("b")));
+    const [point, ...others] = pointsOf(herd);
+    expect(others).toEqual([]);
+    expect(point).toMatchObject({ node: "a", offload: 0.2 });
+    expect(point?.own).toEqual({
+      value: 0.9,
+      low: audit.agreement_low,
+      high: audit.agreement_high,
+    });
+    expect(point?.told.value).toBeCloseTo(1 - audit.left, 9);
+    expect(point?.told.low).toBeCloseTo(1 - audit.left_high, 9);
+    expect(point?.told.high).toBeCloseTo(1 - audit.left_low, 9);
+    expect(pointsText(pointsOf(herd), 2)).toBe(
+      "1 of 2 nodes have trusted audits; on the median one offloading mends 4.0 of a hundred answers.",
+    );
+    expect(pointsText([], 2)).toBe("No node has a trusted audit yet.");
+  });
+});
+
+it("drift is in order, the farthest first", () => {
+  const herd = herdOf(
+    boardOf(
+      deviceOf("a", { drift: 1 }),
+      deviceOf("b", { drift: 3, alarm: true }),
+      deviceOf("c", { drift: 2 }),
+    ),
+  );
+  expect(driftRows(herd).map(({ node }) => node)).toEqual(["b", "c", "a"]);
+});
+
+it("a cohort without a trusted audit has no figures", () => {
+  const cohort = { cohort: "cattle", model: "0123456789abcdef", nodes: 1, audit: null };
+  expect(auditRows(infoOf({ cohorts: [cohort] }))).toEqual([
+    {
+      name: "cattle, model 01234567, 1 node",
+      agreement: "no trusted audit yet",
+      mended: "",
+      left: "",
+      lift: "",
+    },
+  ]);
+});
+
+describe("groups and alerts on the board", () => {
+  it("are told when they change, and what is newest counts", () => {
+    const board = new Board(base);
+    board.take(groupTopic(base, "calves", "budget"), JSON.stringify(group));
+    board.take(nodeTopic(base, nodeId("a"), "alert"), JSON.stringify(alertOf("a", "first")));
+    board.take(nodeTopic(base, nodeId("a"), "alert"), JSON.stringify(alertOf("a", "second")));
+    expect(board.changes().map(({ kind }) => kind)).toEqual(["group", "alert"]);
+    expect(board.changes()).toEqual([]);
+    const herd = herdOf(board);
+    expect(groupRows(herd).map(({ name, nodes }) => [name, nodes])).toEqual([["calves", 2]]);
+    expect(alertRows(herd).map(({ message }) => message)).toEqual(["second"]);
+  });
+
+  it("a group that is retained no more is gone", () => {
+    const board = new Board(base);
+    board.take(groupTopic(base, "calves", "budget"), JSON.stringify(group));
+    const herd = herdOf(board);
+    board.changes();
+    board.take(groupTopic(base, "calves", "budget"), "");
+    for (const change of board.changes()) applyChange(herd, change);
+    expect(groupRows(herd)).toEqual([]);
+  });
+});
+
+it.each([
+  "bellwether/group/calves",
+  "bellwether/group/Calves/budget",
+  "other/group/calves/budget",
+  "bellwether/group/calves/event",
+])("%s is no group's budget", (topic) => {
+  expect(parseGroupTopic(base, groupTopic(base, "calves", "budget"))).toBe("calves");
+  expect(parseGroupTopic(base, topic)).toBeUndefined();
+});
