@@ -19,7 +19,7 @@ import { profileFor } from "../src/signal/profiles.ts";
 import { pickWindows, type WindowSet } from "../src/signal/window-set.ts";
 import { fitClassTemperatures } from "./class-temperatures.ts";
 import type { GateJob } from "./gate-job.ts";
-import { trainBoth } from "./gate-job.ts";
+import { rehearsed, trainBoth } from "./gate-job.ts";
 
 /** `raw` is the softmax of the logits, `temperature` the same at the exit's temperature, `perClass`
  * at one of its own for each answered class; `told` is what a node reports, by the gate's table and
@@ -55,11 +55,16 @@ export async function runCalibrationJob(
   const held = makeWindows(recordings, profile, job.calibration);
   const recorded = makeWindows(recordings, profile, job.test);
   const test = pickWindows(recorded, randomBoutOrder(recorded, prng(job.seed, "test-order")));
-  const trained = await trainBoth(profile, train, job, onProgress);
+  const trained = await trainBoth(profile, train, job, (share) => onProgress(0.25 * share));
+  const learners = makeWindows(recordings, profile, [...job.train, ...job.calibration]);
+  const rehearsal = await rehearsed(profile, learners, job, (share) =>
+    onProgress(0.25 + 0.75 * share),
+  );
   const { parameters, expected } = calibrateGate({
     student: trained.loaded,
     trained: train,
     held,
+    ...rehearsal,
     target: { kind: "offload-share", share: job.targetShare },
     noveltyExit: null,
     windowsPerNodeDay: 86_400_000 / hopMs(profile),

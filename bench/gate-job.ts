@@ -7,7 +7,7 @@ import { onnxRuntime } from "../gateway/onnx-runtime.ts";
 import { readRecordings } from "../recordings/read.ts";
 import type { LoadedStudent } from "../src/engine/engine.ts";
 import { chooseEngine } from "../src/engine/choose-engine.ts";
-import { type Calibration, calibrateGate } from "../src/gate/calibrate.ts";
+import { type Calibration, type CalibrationRequest, calibrateGate } from "../src/gate/calibrate.ts";
 import { type ExitRecords, recordExits } from "../src/gate/exit-records.ts";
 import { randomBoutOrder } from "../src/gate/bout-order.ts";
 import { containerOf } from "../src/gate/pack-student.ts";
@@ -23,6 +23,7 @@ import { profileFor } from "../src/signal/profiles.ts";
 import { parseTurn, turnRecordings } from "../src/signal/turn.ts";
 import { pickWindows, type WindowSet } from "../src/signal/window-set.ts";
 import { encodeContainer } from "../src/model/container.ts";
+import { crossFit } from "./cross-fit.ts";
 import { type NodeDay, nodeDayOf } from "./node-day.ts";
 import { keptPair } from "./kept-pairs.ts";
 import { trainPair } from "./train-pair.ts";
@@ -83,11 +84,16 @@ export async function runGateJob(
   const recorded = makeWindows(worn, profile, job.test);
   const order = randomBoutOrder(recorded, prng(job.seed, "test-order"));
   const test = pickWindows(recorded, order);
-  const trained = await trainBoth(profile, train, job, onProgress);
+  const trained = await trainBoth(profile, train, job, (share) => onProgress(0.25 * share));
+  const learners = makeWindows(recordings, profile, [...job.train, ...job.calibration]);
+  const rehearsal = await rehearsed(profile, learners, job, (share) =>
+    onProgress(0.25 + 0.75 * share),
+  );
   const calibration = calibrateGate({
     student: trained.loaded,
     trained: train,
     held,
+    ...rehearsal,
     target: { kind: "offload-share", share: job.targetShare },
     augmentation: trained.recipe.student.options.augmentation,
     windowsPerNodeDay: 86_400_000 / hopMs(profile),
@@ -103,6 +109,20 @@ export async function runGateJob(
   };
   await trained.release();
   return answers;
+}
+
+/** What calibration is to go through: all that may be learned from, by those that did not. */
+export async function rehearsed(
+  profile: Profile,
+  learners: WindowSet,
+  job: TrainingJob,
+  onProgress: (share: number) => void,
+): Promise<Pick<CalibrationRequest, "rehearsal">> {
+  const { seed, keep } = job;
+  const recipe = recipeAsked(profile, job);
+  const windows = learners;
+  const rehearsal = await crossFit({ profile, recipe, windows, seed, keep, onProgress });
+  return rehearsal === null ? {} : { rehearsal };
 }
 
 /** Teacher and student on the same windows, by the profile's recipe. */

@@ -3,9 +3,11 @@
  * where asked for a plain one, each as a container for nodes and as floats to distil further from.
  */
 import { createHash } from "node:crypto";
+import { crossFit } from "../bench/cross-fit.ts";
 import { onnxRuntime } from "../gateway/onnx-runtime.ts";
 import { chooseEngine } from "../src/engine/choose-engine.ts";
 import { packStudent } from "../src/gate/pack-student.ts";
+import type { AnsweredWindows } from "../src/gate/rehearse.ts";
 import { plannedStudent, type QuantizationPlan } from "../src/learn/quantization-plan.ts";
 import { plainRecipe, type Recipe } from "../src/learn/recipes.ts";
 import type { Program, Runtime } from "../src/learn/runtime.ts";
@@ -51,6 +53,8 @@ export type ProfileFiles = ReadonlyMap<string, Uint8Array>;
 const MANY_SUBJECTS = 10;
 const HELD_PART = 6;
 const LEARNED_SHARE = 0.85;
+/** From so many subjects on the gate is rehearsed by students that never saw the one they answer. */
+const REHEARSING_SUBJECTS = 3;
 
 export async function trainProfile(request: ProfileRequest): Promise<ProfileFiles> {
   const { profile, recipe, windows, seed, onProgress } = request;
@@ -148,9 +152,11 @@ async function trainOne(
     onProgress: ({ step, steps }) => request.onProgress(`${name}, fine-tuning`, step / steps),
     shouldStop: request.shouldStop,
   });
+  const rehearsal = await rehearsalFor(request, name);
   const packed = packStudent({
     ...planned,
     profile,
+    ...(rehearsal !== undefined && { rehearsal }),
     trained: learned,
     held,
     augmentation: recipe.student.options.augmentation,
@@ -164,7 +170,20 @@ async function trainOne(
   ]);
 }
 
-/** What the student learns from, and what its gate is calibrated on. */
+/** What the gate is calibrated on where there are subjects enough; of two, each would be answered by
+ * students that know a single one. A trial in seconds does without. */
+async function rehearsalFor(
+  request: ProfileRequest,
+  name: string,
+): Promise<AnsweredWindows | undefined> {
+  const { profile, recipe, windows, seed, quick = false, onProgress } = request;
+  if (quick || subjectsOf(windows).length < REHEARSING_SUBJECTS) return undefined;
+  const told = (share: number): void => onProgress(`${name}, rehearsal`, share);
+  return (await crossFit({ profile, recipe, windows, seed, onProgress: told })) ?? undefined;
+}
+
+/** What the student learns from, and what its gate's novelty and bursts are fitted on; all of the
+ * gate where there is no rehearsal. */
 function splitForGate(
   windows: WindowSet,
   seed: number,

@@ -16,38 +16,16 @@ import type { Belief } from "./belief.ts";
 import { recordExits } from "./exit-records.ts";
 import type { AlarmRate } from "./false-alarms.ts";
 import { fitAlarm } from "./false-alarms.ts";
-import {
-  answersOf,
-  fitConfidence,
-  fitChange,
-  fitFusion,
-  fitTemperature,
-} from "./fit-confidence.ts";
+import { answersOf, fitConfidence, fitTemperature } from "./fit-confidence.ts";
 import { fitBurst } from "./fit-burst.ts";
+import { fitEarlyExits } from "./fit-early-exits.ts";
+import { exitGates, fitMemory } from "./fit-memory.ts";
 import { fitNovelty } from "./fit-novelty.ts";
-import { MARGIN_TOP_Q8, NEVER_Q8, ONE_Q15 } from "./gate-parameters.ts";
 import type { ExitGate, GateParameters, NoveltyGate } from "./gate-parameters.ts";
 import { boutNovelties, noveltySamples, turnedViews } from "./novelty-samples.ts";
+import { type GateTarget, targetShare } from "./offload-target.ts";
 import { randomBoutOrder } from "./bout-order.ts";
-
-/** What the offloads are to achieve. */
-export type GateTarget =
-  /** Offload this share of windows, 0..1. */
-  | { readonly kind: "offload-share"; readonly share: number }
-  /** Offload as few as keep the accuracy within so many points (hundredths) of the teacher's. */
-  | { readonly kind: "points-below-teacher"; readonly points: number }
-  /** Offload what so many bytes a day pay for. */
-  | {
-      readonly kind: "bytes-per-day";
-      readonly bytes: number;
-      readonly bytesPerOffload: number;
-    }
-  /** Offload what so much energy a day pays for, whatever the link makes of a window. */
-  | {
-      readonly kind: "millijoules-per-day";
-      readonly millijoules: number;
-      readonly millijoulesPerOffload: number;
-    };
+import { type AnsweredWindows, Rehearsal } from "./rehearse.ts";
 
 export type CalibrationRequest = {
   readonly student: LoadedStudent;
@@ -56,8 +34,14 @@ export type CalibrationRequest = {
   /** Windows that it was not trained on, from other subjects where there are any, else from other
    * bouts; within one bout in the order of time. */
   readonly held: WindowSet;
-  /** `[window][class]` of `held`; only a target in terms of the teacher needs it. */
+  /** `[window][class]` of `held`: what verdicts would say. A target in terms of the teacher needs
+   * it, and without it nothing is known of what verdicts are worth. */
   readonly teacherProbabilities?: Float32Array;
+  /** Windows of many subjects, each answered by a student and a teacher that were trained alike but
+   * never saw him; those of one subject in the order of time. All but novelty and bursts, which
+   * are about this very student, is then fitted on these: a few subjects set aside say little of
+   * those to come. */
+  readonly rehearsal?: AnsweredWindows;
   readonly target: GateTarget;
   /** Hard limit on the share of offloads for all reasons together, 0..1; the default is one and a
    * half times the target and at least .11. */
@@ -91,13 +75,13 @@ export type Calibration = {
   };
 };
 
-/** A verdict moves the odds of the classes by up to a quarter of a nat. */
-const ADAPT_Q8 = 64;
-/** Share of the offloads that early answers may forestall. */
-const LOST_OFFLOADS = 0.1;
+/** What early exits may cost together unless said otherwise, in points of accuracy. */
+const EARLY_EXIT_POINTS = 0.2;
 /** Rate control: a quarter of an octave per window at most, six octaves in all. */
 const RATE_STEP_Q16 = 1 << 14;
 const RATE_LIMIT_Q8 = 6 * 256;
+/** Budget of a release however small its share: bursts and audits must find tokens. */
+const LEAST_BUDGET = 0.11;
 /** Tokens that a full bucket holds: an hour of nothing does not pay for an hour of everything. */
 const BUCKET_TOKENS = 24;
 const BUCKET_RESERVE = 8;
@@ -108,32 +92,23 @@ const NOVELTY_SHIFT = 5;
 
 /** Solves every threshold of a gate. See `CalibrationRequest`. */
 export function calibrateGate(request: CalibrationRequest): Calibration {
-  const { student } = request;
   assert(request.held.count > 0, "calibration has windows");
-  const order = randomBoutOrder(request.held, prng(request.seed ?? 1, "calibrate-order"));
-  const held = pickWindows(request.held, order);
-  const records = recordExits(student, held);
-  const fits = records.exits.map((_, k) => fitTemperature(records, k, held.labels, held.subjects));
+  const windows = request.rehearsal ?? heldWindows(request);
+  const { records, labels, subjects } = windows;
+  const fits = records.exits.map((_, k) => fitTemperature(records, k, labels, subjects));
   const inverse = fits.map((fit) => fit.inverseTemperatureQ8);
-  const weights = fitFusion(records, inverse, held.labels);
-  const open = inverse.map((inverseTemperatureQ8, k) => ({
-    inverseTemperatureQ8,
-    fusionWeight: weights[k] as number,
-    sureMarginQ8: NEVER_Q8,
-    confidenceQ8: [] as readonly number[],
-  }));
-  const filter = {
-    changeQ15: request.forget ? ONE_Q15 : fitChange(records, open, held.labels, held.subjects),
-    adaptQ8: request.forget ? 0 : ADAPT_Q8,
-  };
-  const answers = answersOf(records, open, filter, held.subjects);
+  const { fusionWeights, filter } = fitMemory(windows, inverse, request.forget !== true);
+  const open = exitGates(inverse, fusionWeights);
+  const answers = answersOf(records, open, filter, subjects);
   const exits: readonly ExitGate[] = open.map((exit, k) => ({
     ...exit,
-    confidenceQ8: fitConfidence(answers[k] as readonly Belief[], held.labels, held.subjects),
+    confidenceQ8: fitConfidence(answers[k] as readonly Belief[], labels, subjects),
   }));
-  const share = targetShare(request, order, answers.at(-1) as readonly Belief[]);
-  const early = fitEarlyExits(answers, held.labels, share, request.earlyExitPoints ?? 0.2);
-  const unsure = unsureMargin(answers.at(-1) as readonly Belief[], share);
+  const rehearsal = new Rehearsal(windows, exits);
+  const share = targetShare(request.target, windows, rehearsal, filter, request.windowsPerNodeDay);
+  const most = request.earlyExitPoints ?? EARLY_EXIT_POINTS;
+  const early = fitEarlyExits(answers, labels, share, most);
+  const unsure = rehearsal.atShare(filter, share).unsureMarginQ8;
   const novelty = calibrateNovelty(request);
   return {
     parameters: {
@@ -146,10 +121,10 @@ export function calibrateGate(request: CalibrationRequest): Calibration {
         rateStepQ16: share > 0 ? RATE_STEP_Q16 : 0,
         rateLimitQ8: RATE_LIMIT_Q8,
       },
-      bucket: bucketFor(request.budgetShare ?? Math.min(1, Math.max(0.11, 1.5 * share))),
+      bucket: bucketFor(request.budgetShare ?? Math.min(1, Math.max(LEAST_BUDGET, 1.5 * share))),
       auditChanceQ16: Math.round((request.auditChance ?? 0.01) * 65535),
       novelty: novelty?.gate ?? null,
-      burst: fitBurst(held, request),
+      burst: fitBurst(request.held, request),
     },
     expected: {
       temperatures: fits.map((fit) => fit.temperature),
@@ -162,94 +137,25 @@ export function calibrateGate(request: CalibrationRequest): Calibration {
   };
 }
 
-/** The share of windows to offload, 0..1, that meets the target on the held windows. */
-function targetShare(
-  request: CalibrationRequest,
-  order: readonly number[],
-  answers: readonly Belief[],
-): number {
-  const { target, held, teacherProbabilities } = request;
-  if (target.kind === "offload-share") return target.share;
-  if (target.kind === "bytes-per-day") {
-    return Math.min(1, target.bytes / target.bytesPerOffload / request.windowsPerNodeDay);
-  }
-  if (target.kind === "millijoules-per-day") {
-    const offloads = target.millijoules / target.millijoulesPerOffload;
-    return Math.min(1, offloads / request.windowsPerNodeDay);
-  }
-  assert(teacherProbabilities !== undefined, "a target below the teacher needs its answers");
-  const classes = teacherProbabilities.length / held.count;
-  const gains = answers.map((answer, i) => {
-    const window = order[i] as number;
-    const row = teacherProbabilities.subarray(window * classes, (window + 1) * classes);
-    const teacherRight = row.indexOf(Math.max(...row)) === held.labels[window];
-    return Number(teacherRight) - Number(answer.classIndex === held.labels[window]);
+/** The held windows in an order that a node could have met, answered by the student itself. */
+function heldWindows(request: CalibrationRequest): AnsweredWindows {
+  const { student, held, teacherProbabilities } = request;
+  const order = randomBoutOrder(held, prng(request.seed ?? 1, "calibrate-order"));
+  const windows = pickWindows(held, order);
+  const records = recordExits(student, windows);
+  const teacher =
+    teacherProbabilities === undefined
+      ? null
+      : rowsInOrder(teacherProbabilities, records.classes, order);
+  return { records, labels: windows.labels, subjects: windows.subjects, teacher };
+}
+
+function rowsInOrder(rows: Float32Array, classes: number, order: readonly number[]): Float32Array {
+  const sorted = new Float32Array(rows.length);
+  order.forEach((from, to) => {
+    sorted.set(rows.subarray(from * classes, (from + 1) * classes), to * classes);
   });
-  const leastSure = byMargin(answers);
-  const atTeacher = gains.reduce((sum, gain) => sum + gain, 0);
-  let gained = 0;
-  let needed = 0;
-  while (needed < leastSure.length && gained < atTeacher - (target.points / 100) * held.count) {
-    gained += gains[leastSure[needed] as number] as number;
-    needed++;
-  }
-  return needed / held.count;
-}
-
-/** Window indices, least margin first. */
-function byMargin(answers: readonly Belief[]): readonly number[] {
-  return answers
-    .map((_, i) => i)
-    .sort((a, b) => (answers[a]?.marginQ8 as number) - (answers[b]?.marginQ8 as number));
-}
-
-/**
- * The margins from which early exits answer: as low as their answers cost at most `points` of
- * accuracy against full depth with its offloads, with one standard error to spare, and leave the
- * gate most of the windows that it would have offloaded.
- */
-function fitEarlyExits(
-  answers: readonly (readonly Belief[])[],
-  labels: Uint8Array,
-  share: number,
-  points: number,
-): { readonly sureMargins: readonly number[]; readonly answeredBy: readonly number[] } {
-  const last = answers.length - 1;
-  const deep = answers[last] as readonly Belief[];
-  const offloaded = new Set(byMargin(deep).slice(0, Math.round(share * deep.length)));
-  const answeredBy = deep.map(() => last);
-  const allowed = ((points / 100) * deep.length) / Math.max(1, last);
-  const sureMargins = answers.map((early, k) => {
-    if (k === last) return 0;
-    const order = byMargin(early)
-      .filter((i) => answeredBy[i] === last)
-      .reverse();
-    let excess = 0;
-    let differing = 0;
-    let lost = 0;
-    let sure = 0;
-    order.forEach((i, n) => {
-      const earlyRight = early[i]?.classIndex === labels[i];
-      const deepRight = offloaded.has(i) || deep[i]?.classIndex === labels[i];
-      excess += Number(deepRight) - Number(earlyRight);
-      differing += Number(deepRight !== earlyRight);
-      lost += Number(offloaded.has(i));
-      const spared = lost <= (LOST_OFFLOADS * offloaded.size) / Math.max(1, last);
-      if (spared && excess + Math.sqrt(differing) <= allowed) sure = n + 1;
-    });
-    if (sure === 0) return NEVER_Q8;
-    for (const i of order.slice(0, sure)) answeredBy[i] = k;
-    const border = order[sure - 1] as number;
-    return early[border]?.marginQ8 as number;
-  });
-  return { sureMargins, answeredBy };
-}
-
-/** The margin at full depth under which that share of the windows lies. */
-function unsureMargin(deep: readonly Belief[], share: number): number {
-  const margins = deep.map((answer) => answer.marginQ8).sort((a, b) => a - b);
-  const wanted = Math.round(share * margins.length);
-  return wanted === 0 ? 0 : (margins[wanted] ?? MARGIN_TOP_Q8);
+  return sorted;
 }
 
 function shareBelow(

@@ -109,7 +109,7 @@ export function gateWindow(
     ...state,
     windows: Math.min(state.windows + 1, 0x7fffffff),
     levelQ8: offload === null ? level : level - parameters.bucket.windowsPerTokenQ8,
-    rateOffsetQ16: steer(parameters, state.rateOffsetQ16, unsure),
+    rateOffsetQ16: steer(parameters, state.rateOffsetQ16, unsure || offload !== null),
     drift: drift.after,
     beliefQ15: [...answer.beliefQ15],
     lastWindowIndex: input.windowIndex,
@@ -224,13 +224,14 @@ function choose(
   return null;
 }
 
-/** Follows the share of unsure windows (a stochastic quantile, Robbins and Monro, 1951): each
- * unsure window lowers the thresholds by `step * (1 - target)`, each sure one raises them by
- * `step * target`. */
-function steer(parameters: GateParameters, offsetQ23: number, unsure: boolean): number {
+/** Follows the share of windows that were unsure or offloaded for whatever reason (a stochastic
+ * quantile, Robbins and Monro, 1951): each of them lowers the thresholds by `step * (1 - target)`,
+ * each other one raises them by `step * target`. Audits and bursts count, since they are paid for
+ * out of the same share. */
+function steer(parameters: GateParameters, offsetQ23: number, asked: boolean): number {
   const { rateStepQ16, targetShareQ16, rateLimitQ8 } = parameters.offload;
   if (rateStepQ16 === 0) return 0;
-  const pull = unsure ? targetShareQ16 - 65536 : targetShareQ16;
+  const pull = asked ? targetShareQ16 - 65536 : targetShareQ16;
   // |step| <= 2^14, |pull| <= 2^16: below 2^30; rounded so that small steps have no drift.
   const moved = offsetQ23 + ((rateStepQ16 * pull + 32768) >> 16);
   return Math.max(-rateLimitQ8 << 8, Math.min(rateLimitQ8 << 8, moved));

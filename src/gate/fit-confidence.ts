@@ -1,5 +1,5 @@
 /**
- * Calibration of confidence: temperatures, fusion weights, and the chance of being right by margin.
+ * Calibration of confidence: temperatures, and the chance of being right by margin.
  *
  * Temperature scaling (Guo et al., ICML 2017, arXiv 1706.04599) makes an exit's probabilities
  * honest on average; an isotonic table (Zadrozny and Elkan, KDD 2002) then says how often the
@@ -10,12 +10,7 @@ import type { Belief } from "./belief.ts";
 import { believe } from "./belief.ts";
 import type { ExitRecords } from "./exit-records.ts";
 import { logitsAt } from "./exit-records.ts";
-import {
-  CONFIDENCE_NODES,
-  CONFIDENCE_STEP_Q8,
-  expectedConfidence,
-  ONE_Q15,
-} from "./gate-parameters.ts";
+import { CONFIDENCE_NODES, CONFIDENCE_STEP_Q8, expectedConfidence } from "./gate-parameters.ts";
 import type { ExitGate, FilterGate } from "./gate-parameters.ts";
 import { fuseExits } from "./margins.ts";
 
@@ -24,17 +19,6 @@ const LOG2_E = Math.LOG2E;
  * theirs alone to set. */
 const LEAST_TEMPERATURE = 0.5;
 const MOST_TEMPERATURE = 2.5;
-/** Candidates for the weight of each exit beside those before it, the most usual first: what left the
- * fewest errors over the calibration subjects of 24 students of people and cattle together. Alike
- * would let a weak first exit spoil a good last one. */
-const FUSION_WEIGHTS = [2, 1, 4, 16] as const;
-/** Candidates for the chance that the behaviour changes between two windows, the most usual first;
- * 1 forgets. */
-const CHANGES = [0.3, 0.15, 0.5, 1, 0.08, 0.04] as const;
-/** Shares of windows offloaded at which candidates are judged. */
-const JUDGED_SHARES = [0, 0.05, 0.1, 0.2] as const;
-/** A later candidate must leave at most so much of the errors of the best before it. */
-const CLEARLY = 0.95;
 /** Windows of prior belief (an even chance rising to certainty) in the confidence table, spread
  * evenly over it; as much again as one subject's windows is spread as the windows are. */
 const PRIOR_WINDOWS = 8;
@@ -101,54 +85,6 @@ function meanLoss(
   return total / Math.max(1, records.count);
 }
 
-/**
- * Fusion weights, one exit after another: those that leave the fewest errors when the least sure
- * windows are offloaded. Likelihood would choose worse: with few subjects it listens to the one
- * that the student has most confidently wrong. Weights other than the usual must be clearly better.
- */
-export function fitFusion(
-  records: ExitRecords,
-  inverseTemperaturesQ8: readonly number[],
-  labels: Uint8Array,
-): readonly number[] {
-  const weights = inverseTemperaturesQ8.map(() => 1);
-  for (let k = 1; k < weights.length; k++) {
-    let least = Number.POSITIVE_INFINITY;
-    let best = 1;
-    for (const candidate of FUSION_WEIGHTS) {
-      weights[k] = candidate;
-      const gates = exitGates(inverseTemperaturesQ8, weights).slice(0, k + 1);
-      const errors = errorsLeft(fusedAnswers(records, gates, k + 1), labels);
-      if (errors < CLEARLY * least) {
-        least = errors;
-        best = candidate;
-      }
-    }
-    weights[k] = best;
-  }
-  return weights;
-}
-
-/** Errors among the windows that stay when the least sure ones go, summed over some shares. */
-function errorsLeft(answers: readonly Belief[], labels: Uint8Array): number {
-  const order = answers
-    .map((answer, i) => ({ marginQ8: answer.marginQ8, wrong: answer.classIndex !== labels[i] }))
-    .sort((a, b) => b.marginQ8 - a.marginQ8);
-  return JUDGED_SHARES.reduce<number>((sum, share) => {
-    const stay = order.slice(0, Math.round((1 - share) * order.length));
-    return sum + stay.filter(({ wrong }) => wrong).length;
-  }, 0);
-}
-
-function exitGates(inverse: readonly number[], weights: readonly number[]): readonly ExitGate[] {
-  return inverse.map((inverseTemperatureQ8, k) => ({
-    inverseTemperatureQ8,
-    fusionWeight: weights[k] as number,
-    sureMarginQ8: 0,
-    confidenceQ8: [],
-  }));
-}
-
 /** The fused probabilities of the first `depth` exits for one window, Q15. */
 function fuseAt(
   records: ExitRecords,
@@ -158,18 +94,6 @@ function fuseAt(
 ): Int32Array {
   const logits = Array.from({ length: depth }, (_, k) => logitsAt(records, k, window));
   return fuseExits(gates, logits);
-}
-
-/** The answers of the first `depth` exits to windows that are no sequence: each by itself. */
-export function fusedAnswers(
-  records: ExitRecords,
-  gates: readonly ExitGate[],
-  depth: number,
-): readonly Belief[] {
-  const forget = { changeQ15: ONE_Q15, adaptQ8: 0 };
-  return Array.from({ length: records.count }, (_, i) =>
-    believe(forget, [], fuseAt(records, gates, depth, i)),
-  );
 }
 
 /**
@@ -195,27 +119,6 @@ export function answersOf(
     }
   }
   return answers;
-}
-
-/** The chance of change that leaves the fewest errors, as in `fitFusion`, Q15. */
-export function fitChange(
-  records: ExitRecords,
-  gates: readonly ExitGate[],
-  labels: Uint8Array,
-  subjects: readonly string[],
-): number {
-  let least = Number.POSITIVE_INFINITY;
-  let best: number = ONE_Q15;
-  for (const change of CHANGES) {
-    const changeQ15 = Math.round(change * ONE_Q15);
-    const answers = answersOf(records, gates, { changeQ15, adaptQ8: 0 }, subjects).at(-1) ?? [];
-    const errors = errorsLeft(answers, labels);
-    if (errors < CLEARLY * least) {
-      least = errors;
-      best = changeQ15;
-    }
-  }
-  return best;
 }
 
 /**

@@ -15,8 +15,9 @@ import type { FloatStudent } from "../model/student-spec.ts";
 import type { Augmentation } from "../signal/augment.ts";
 import { cohortOf, hopMs, type Profile } from "../signal/profile.ts";
 import type { WindowSet } from "../signal/window-set.ts";
-import { type Calibration, calibrateGate, type GateTarget } from "./calibrate.ts";
+import { type Calibration, type CalibrationRequest, calibrateGate } from "./calibrate.ts";
 import { encodeGate } from "./gate-bytes.ts";
+import type { GateTarget } from "./offload-target.ts";
 
 export type PackRequest = {
   readonly profile: Profile;
@@ -30,6 +31,8 @@ export type PackRequest = {
   readonly engine: Engine;
   readonly seed: number;
   readonly target?: GateTarget;
+  /** As calibration takes it: without it the held windows have to do. */
+  readonly rehearsal?: CalibrationRequest["rehearsal"];
   /** Reads the same windows in the same steps; the exits do not depend on it. */
   readonly encoder?: QuantizedEncoder | undefined;
   /** Where it is not to be the default: int8, 8 bits, calibrated on `trained`. */
@@ -58,6 +61,7 @@ export function packStudent(request: PackRequest): PackedStudent {
     target: request.target ?? TARGET,
     windowsPerNodeDay: 86_400_000 / hopMs(profile),
     seed,
+    ...(request.rehearsal !== undefined && { rehearsal: request.rehearsal }),
   });
   const { encoder } = request;
   const bytes = encodeContainer({

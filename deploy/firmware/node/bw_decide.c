@@ -39,10 +39,11 @@ static uint32_t refill(const bw_gate *gate, uint32_t level_q8) {
   return level_q8 >= full - 256 ? full : level_q8 + 256;
 }
 
-/* Follows the share of unsure windows (a stochastic quantile, Robbins and Monro, 1951). */
-static int32_t steer(const bw_gate *gate, int32_t offset_q23, uint8_t unsure) {
+/* Follows the share of windows that were unsure or offloaded for whatever reason (a stochastic
+ * quantile, Robbins and Monro, 1951). */
+static int32_t steer(const bw_gate *gate, int32_t offset_q23, uint8_t asked) {
   if (gate->rate_step_q16 == 0) return 0;
-  int32_t pull = unsure ? gate->target_share_q16 - 65536 : gate->target_share_q16;
+  int32_t pull = asked ? gate->target_share_q16 - 65536 : gate->target_share_q16;
   int32_t limit = gate->rate_limit_q8 * 256;
   /* |step| <= 2^14, |pull| <= 2^16: below 2^30; rounded so that small steps have no drift. */
   int32_t moved = offset_q23 + ((gate->rate_step_q16 * pull + 32768) >> 16);
@@ -116,7 +117,8 @@ void bw_gate_window(const bw_gate *gate, bw_gate_state *state, const bw_gate_inp
 
   if (state->windows < COUNT_LIMIT) state->windows += 1;
   state->level_q8 = offload == BW_KEPT ? level : level - gate->windows_per_token_q8;
-  state->rate_offset_q23 = steer(gate, state->rate_offset_q23, want.unsure);
+  state->rate_offset_q23 = steer(gate, state->rate_offset_q23,
+                                 want.unsure || offload != BW_KEPT);
   keep_belief(state, input->answer->joint, gate->classes);
   state->last_window_index = input->window_index;
   if (offload == BW_BURST) bw_burst_took(&state->burst, input->statistics, count);
