@@ -3,8 +3,9 @@
  * says the class and how sure it is.
  *
  * A teacher sees all that the student saw, and more of it in every sense: its answer stands alone. A
- * tail saw a few bytes, made by other layers than the student's, so that each knows something which
- * the other does not: the product of both is more often right than either (`bench -- split`). As in a
+ * tail saw a few bytes, made by other layers than the student's, so that each may know something which
+ * the other does not. What the product of both is worth depends on the code (`bench -- split`): about
+ * doubts it is more right than a tail of some twenty bytes, and less than a good one of forty. As in a
  * product of experts (Hinton, Neural Computation 14, 2002) a class that one of them rules out is ruled
  * out; neither is let rule out quite.
  */
