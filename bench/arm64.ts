@@ -42,7 +42,7 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
     options.progress("Node for ARM");
     const node = isArm ? process.execPath : emulatedNode(folder);
     const doctor = doctorSays(node, folder);
-    const seconds = Number(options.extra["seconds"] ?? SECONDS);
+    const seconds = Number(options.extra.seconds ?? SECONDS);
     // An emulated gateway is up after a minute or three: the tiny run is the doctor's, which loads
     // the runtime and the teacher.
     if (options.quick) return { ok: true, lines: [doctor], figures: { emulated: !isArm, doctor } };

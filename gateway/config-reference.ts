@@ -41,22 +41,30 @@ function table(settings: readonly (readonly [string, JsonSchema])[], before: str
   return `| setting | takes | default | what it is | in the environment |\n|---|---|---|---|---|\n${rows.join("")}`;
 }
 
+/** What JSON Schema may say of a setting's values. */
+type Taken = {
+  readonly type?: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly pattern?: string;
+  readonly enum?: readonly string[];
+};
+
 function takes(schema: JsonSchema): string {
-  const { type, minimum, maximum, pattern } = schema as { [key: string]: unknown };
-  const choices = schema["enum"] as readonly string[] | undefined;
+  const { type, minimum, maximum, pattern, enum: choices } = schema as Taken;
   if (choices !== undefined) return choices.map((choice) => `\`${choice}\``).join(", ");
   if (type === "boolean") return "`true`, `false`";
   if (type === "array") return "a list";
   if (type === "object") return "names with values";
   if (type === "integer" || type === "number") {
     const kind = type === "integer" ? "whole number" : "number";
-    return minimum === undefined ? kind : `${kind}, ${String(minimum)} to ${String(maximum)}`;
+    return minimum === undefined ? kind : `${kind}, ${minimum} to ${maximum}`;
   }
-  return pattern === undefined ? "text" : `text like \`${cell(String(pattern))}\``;
+  return pattern === undefined ? "text" : `text like \`${cell(pattern)}\``;
 }
 
 function defaultOf(schema: JsonSchema): string {
-  const value = schema["default"];
+  const value = schema.default;
   if (value === undefined) return "none";
   const isEmpty = typeof value === "object" && Object.keys(value as object).length === 0;
   return isEmpty ? "none" : `\`${typeof value === "string" ? value : JSON.stringify(value)}\``;

@@ -12,8 +12,8 @@ it.skipIf(missing !== undefined)(
   "loads Node, ONNX Runtime and a teacher",
   async () => {
     const { ok, figures } = await run(quickOptions());
-    expect(figures["doctor"]).toContain("linux/arm64");
-    expect(figures["doctor"]).toContain("onnx runtime");
+    expect(figures.doctor).toContain("linux/arm64");
+    expect(figures.doctor).toContain("onnx runtime");
     expect(ok).toBe(true);
   },
   300_000,

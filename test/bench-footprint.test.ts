@@ -14,8 +14,8 @@ it.skipIf(process.platform !== "linux")(
       expect(figures[key]).toBeGreaterThan(40);
       expect(figures[key]).toBeLessThan(1000);
     }
-    expect(figures["gatewayOwnMb"]).toBeLessThan(figures["gatewayResidentMb"] as number);
-    expect(figures["gatewayFirstStartMs"]).toBeGreaterThan(0);
+    expect(figures.gatewayOwnMb).toBeLessThan(figures.gatewayResidentMb as number);
+    expect(figures.gatewayFirstStartMs).toBeGreaterThan(0);
   },
   120_000,
 );

@@ -40,7 +40,7 @@ const CORE = [
 
 /** Why it cannot be emulated here; undefined where it can. */
 export function missingForArm64(): string | undefined {
-  const folders = (process.env["PATH"] ?? "").split(path.delimiter);
+  const folders = (process.env.PATH ?? "").split(path.delimiter);
   if (!folders.some((folder) => existsSync(path.join(folder, EMULATOR)))) {
     return `${EMULATOR} is not here (Debian: qemu-user)`;
   }

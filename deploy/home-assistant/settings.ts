@@ -52,9 +52,9 @@ export function environmentOf(
 }
 
 async function main(optionsFile: string, folder: string): Promise<void> {
-  const supervisor = process.env["SUPERVISOR_URL"] ?? "http://supervisor";
+  const supervisor = process.env.SUPERVISOR_URL ?? "http://supervisor";
   const response = await fetch(`${supervisor}/services/mqtt`, {
-    headers: { authorization: `Bearer ${process.env["SUPERVISOR_TOKEN"] ?? ""}` },
+    headers: { authorization: `Bearer ${process.env.SUPERVISOR_TOKEN ?? ""}` },
     signal: AbortSignal.timeout(ANSWER_MS),
   });
   if (!response.ok) {

@@ -85,7 +85,7 @@ uninstall() {
   run rm -rf "$program" "$program.new" "$program.old"
   if [ "$purge" = yes ]; then
     say "Removing data, settings and user"
-    run rm -rf "$data" "$settings"
+    run rm -rf "$data" "$settings" /var/cache/bellwether
     if getent passwd "$user" >/dev/null; then run userdel "$user"; fi
     return
   fi
