@@ -96,7 +96,10 @@ export function reasonsAgainst(
       reasons.push(`loses ${points(drop)} points of ${name} on the anchor set`);
     }
   });
-  if (!(candidate.agreement > current.agreement + rule.gainLeast)) {
+  // Shares of nothing are no numbers on both sides, and would not tell what is amiss.
+  if (Number.isNaN(current.agreement) && Number.isNaN(candidate.agreement)) {
+    reasons.push("cannot be judged: no soft label is held out, as no behaviour has bouts enough");
+  } else if (!(candidate.agreement > current.agreement + rule.gainLeast)) {
     reasons.push(
       `agrees with the teacher on ${points(candidate.agreement)} % of held-out soft labels, ` +
         `the present student on ${points(current.agreement)} %`,

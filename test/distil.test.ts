@@ -188,6 +188,20 @@ describe("the publish gate", () => {
     expect(against({}, 0.9)[0]).toMatch(/integers/);
   });
 
+  test("says so where no label is held out, whatever gain is asked for", () => {
+    const none = { ...good, agreement: Number.NaN };
+    for (const gainLeast of [0, -1]) {
+      const rule = { ...DEFAULT_PUBLISH_RULE, gainLeast };
+      const reasons = reasonsAgainst(none, none, 1, anchor.heldOut, cattle.classes, rule);
+      expect(reasons).toEqual([expect.stringMatching(/no soft label is held out/)]);
+      expect(reasons.join()).not.toContain("NaN");
+    }
+    const { container } = current;
+    const empty = answered(pickWindows(anchor.heldOut, []));
+    const measured = measureStudent(referenceEngine, container, anchor.heldOut, empty);
+    expect(measured.agreement).toBeNaN();
+  });
+
   test("lets nothing pass that is not a number", () => {
     expect(against({ agreement: Number.NaN })).toHaveLength(1);
     expect(against({ anchorAccuracy: Number.NaN })).toHaveLength(1);
