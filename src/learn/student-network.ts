@@ -99,13 +99,24 @@ export function studentOnnx(
   return graph.toOnnx({ ...metadata, studentSpec: JSON.stringify(spec) });
 }
 
-/** Reads `studentOnnx`'s file back; undefined when the file is some other model. */
+/** Reads `studentOnnx`'s file back; undefined when the file is some other model, or says of its shape
+ * what cannot be read. Throws `onnx-truncated` on broken bytes. */
 export function studentFromOnnx(onnx: Uint8Array): FloatStudent | undefined {
-  const spec = onnxMetadata(onnx).get("studentSpec");
+  const text = onnxMetadata(onnx).get("studentSpec");
+  const spec = text === undefined ? undefined : specOf(text);
   if (spec === undefined) return undefined;
   const tensors: Map<string, Tensor> = onnxTensors(onnx);
   for (const name of tensors.keys()) if (!name.startsWith("stage")) tensors.delete(name);
-  return { spec: JSON.parse(spec) as StudentSpec, tensors };
+  return { spec, tensors };
+}
+
+function specOf(json: string): StudentSpec | undefined {
+  try {
+    const spec = JSON.parse(json) as Partial<StudentSpec> | null;
+    return Array.isArray(spec?.stages) ? (spec as StudentSpec) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Logits of every exit. */
