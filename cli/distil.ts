@@ -157,7 +157,7 @@ function readLabels(
 ): LabelChoice {
   const reader = openLabelReader(path.join(directory, LABEL_LOG_FILE));
   try {
-    const rows = reader.softLabels({ limit: ROWS_MOST, newestFirst: true });
+    const rows = reader.softLabels({ limit: ROWS_MOST, newestFirst: true, learnableOnly: true });
     const [newest] = rows;
     const verdict = judgeTrust(rows);
     if (newest !== undefined && verdict.trusted) {

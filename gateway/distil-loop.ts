@@ -25,6 +25,7 @@ import {
   committed,
   expectationOf,
   finishedText,
+  freshAnswers,
   leftOutText,
   NO_FLOATS,
 } from "./distil-occasion.ts";
@@ -32,6 +33,7 @@ import { decideDistillation, type FreshAnswer, type TriggerCause } from "./disti
 import { Distiller } from "./distiller.ts";
 import type { GatewayDependencies } from "./gateway-dependencies.ts";
 import type { GatewayNews } from "./gateway-state.ts";
+import { isLearnable } from "./label-rows.ts";
 import { HELD_NOTE, refuseToBegin } from "./loop-control.ts";
 import { needsOf, needsText, unfitNodes } from "./release-fit.ts";
 import type { Served } from "./release-desk.ts";
@@ -104,10 +106,7 @@ export class DistilLoop {
   /** Begins to drive: goes on with what the last run left, then looks at the herd once a while. */
   attach(gateway: RunningGateway): void {
     this.#gateway = gateway;
-    const rows = gateway.labels().softLabels({ afterId: this.#progress.usedOffloadId });
-    this.#fresh = rows.map(({ offloadId, node, trusted, answeredMs }) => {
-      return { offloadId, node, trusted, answeredMs };
-    });
+    this.#fresh = freshAnswers(gateway.labels(), this.#progress.usedOffloadId);
     for (const row of gateway.nodes()) {
       // Its burst may be in the log already: what came since the last distillation counts.
       if (row.alarm) this.#alarms.set(row.node, this.#progress.lastDistilMs);
@@ -158,9 +157,7 @@ export class DistilLoop {
     if (asked !== undefined && !isSpreading) this.#set(asked, this.#auditChance(asked), 0);
     if (news.kind === "label") {
       const { item, trusted } = news;
-      // Of codes there is no window to learn from, of 2 bits a value no good one.
-      const { encoding } = item.offload;
-      if (encoding === "features" || encoding === "companded2") return;
+      if (!isLearnable(item.offload.encoding)) return;
       const { offloadId, node } = item;
       this.#fresh.push({ offloadId, node, trusted, answeredMs: Date.now() });
     } else if (news.kind === "drift" && news.alarm && !this.#alarms.has(news.node)) {
@@ -237,6 +234,8 @@ export class DistilLoop {
   async #distil(cause: TriggerCause, verdict: TrustVerdict): Promise<void> {
     const startedMs = Date.now();
     await committed(this.#gateway, this.#fresh);
+    // Ended before there was a thread that could be told.
+    if (this.#stopped || this.#interrupted) return;
     const labels = this.#labels(verdict);
     const counts = `${labels.train.windows.count} soft labels`;
     if (labels.train.windows.count < this.#settings.trigger.labelsLeast / 2) {
@@ -351,7 +350,8 @@ export class DistilLoop {
   /** The answers of this occasion, and a few from before, so that an earlier shift is not forgotten. */
   #labels(verdict: TrustVerdict): LabelChoice {
     const { profile, teacher, seed, labels: rule } = this.#settings;
-    const rows = this.#gateway?.labels().softLabels({ limit: ROWS_MOST, newestFirst: true }) ?? [];
+    const query = { limit: ROWS_MOST, newestFirst: true, learnableOnly: true };
+    const rows = this.#gateway?.labels().softLabels(query) ?? [];
     const isNew = (offloadId: number): boolean => offloadId > this.#progress.usedOffloadId;
     const fresh = rows.filter((row) => isNew(row.offloadId));
     const older = rows.filter((row) => !isNew(row.offloadId));

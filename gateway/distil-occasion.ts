@@ -1,9 +1,10 @@
-/** One occasion to distil: waiting for its answers to be on disk, and what is said of what came of it. */
+/** One occasion to distil: its answers, waiting until they are on disk, and what came of it. */
 
 import { wilson } from "../src/gate/audit-counts.ts";
 import type { DistilReport } from "./distil.ts";
 import type { LabelChoice } from "./distil-labels.ts";
 import type { FreshAnswer } from "./distil-trigger.ts";
+import type { LabelReader } from "./label-reader.ts";
 import { budgetShare } from "./release-desk.ts";
 import type { Expectation } from "./rollout.ts";
 import type { RunningGateway } from "./run-gateway.ts";
@@ -14,6 +15,17 @@ const COMMIT_WAITS = 100;
 
 export const NO_FLOATS =
   "the present student was pushed without its float weights, from which a distillation goes on";
+
+/** Answers that no distillation has judged yet, for a gateway that starts. */
+export function freshAnswers(
+  labels: Pick<LabelReader, "softLabels">,
+  usedOffloadId: number,
+): FreshAnswer[] {
+  const rows = labels.softLabels({ afterId: usedOffloadId, learnableOnly: true });
+  return rows.map(({ offloadId, node, trusted, answeredMs }) => {
+    return { offloadId, node, trusted, answeredMs };
+  });
+}
 
 /** News of an answer comes before the answer is on disk, by one group commit. */
 export async function committed(

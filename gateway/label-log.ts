@@ -28,6 +28,7 @@ import { LabelReader } from "./label-reader.ts";
 import {
   chosenOf,
   type CommitResult,
+  isLearnable,
   type Offload,
   type StoredRow,
   type StoreRow,
@@ -244,7 +245,7 @@ export class LabelLog {
       };
       return { fresh: false, offloadId: old.id, freshEntries: 0 };
     }
-    if (offload.encoding === "features" || offload.encoding === "companded2") {
+    if (!isLearnable(offload.encoding)) {
       this.#database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
     }
     const offloadId = Number(lastInsertRowid);

@@ -24,16 +24,23 @@ import type { Bout } from "../src/behaviour/track.ts";
 import type { HourCount } from "./animal-payloads.ts";
 import { countHours, offloadsOf, probabilitiesOf, type WholeWindow } from "./label-animal.ts";
 import { readBehaviours, readBouts, readBoutSpan, readDays } from "./label-bouts.ts";
-import type {
-  LastBehaviour,
-  NodeRow,
-  Offload,
-  SoftLabel,
-  SoftLabelQuery,
-  StoredBehaviours,
-  WaitingOffload,
+import {
+  isLearnable,
+  type LastBehaviour,
+  type NodeRow,
+  type Offload,
+  type SoftLabel,
+  type SoftLabelQuery,
+  type StoredBehaviours,
+  type WaitingOffload,
 } from "./label-rows.ts";
 import { AUDIT_COLUMNS, SELECT } from "./label-schema.ts";
+
+const ANY_ENCODING = OFFLOAD_ENCODINGS.map((_, number) => number);
+const LEARNABLE = ANY_ENCODING.filter((number) => {
+  const encoding = OFFLOAD_ENCODINGS[number];
+  return encoding !== undefined && isLearnable(encoding);
+});
 
 type Row = Record<string, number | string | Uint8Array | null>;
 
@@ -69,7 +76,11 @@ export class LabelReader {
   /** What a teacher has answered, with its windows. */
   softLabels(query: SoftLabelQuery = {}): SoftLabel[] {
     return this.#all(
-      SELECT.softLabels(this.#encodingColumns(), query.newestFirst ?? false),
+      SELECT.softLabels(
+        this.#encodingColumns(),
+        query.learnableOnly ? LEARNABLE : ANY_ENCODING,
+        query.newestFirst ?? false,
+      ),
       query.afterId ?? 0,
       query.sinceMs ?? 0,
       query.trustedOnly ? 1 : 0,

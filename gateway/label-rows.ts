@@ -138,6 +138,11 @@ export type SoftLabel = {
   readonly rateCentihertz: number;
 };
 
+/** Of codes there is no window to learn from, of 2 bits a value no good one. */
+export function isLearnable(encoding: Offload["encoding"]): boolean {
+  return encoding !== "features" && encoding !== "companded2";
+}
+
 export type SoftLabelQuery = {
   /** Only rows above this offload id; 0 for all. */
   readonly afterId?: number;
@@ -147,6 +152,8 @@ export type SoftLabelQuery = {
   readonly fromMs?: number;
   readonly toMs?: number;
   readonly trustedOnly?: boolean;
+  /** Only windows that are learned from, as `isLearnable` says. */
+  readonly learnableOnly?: boolean;
   readonly limit?: number;
   /** Newest first instead of oldest first. */
   readonly newestFirst?: boolean;

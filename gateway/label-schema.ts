@@ -188,11 +188,12 @@ export const SELECT = {
     JOIN nodes n ON n.id = w.node
     WHERE w.node = (SELECT id FROM nodes WHERE name = ?) AND w.offload > ?
     ORDER BY w.offload LIMIT ?`,
-  softLabels: (encoding: string, newestFirst: boolean): string =>
+  /** @param encodings of which windows are read, as numbers */
+  softLabels: (encoding: string, encodings: readonly number[], newestFirst: boolean): string =>
     `SELECT ${offloadColumns(encoding)}, l.teacher, l.answered_ms, l.trusted, l.probabilities
     FROM labels l JOIN offloads o ON o.id = l.offload JOIN nodes n ON n.id = o.node
     WHERE l.offload > ? AND l.answered_ms >= ? AND l.trusted >= ? AND ${WINDOWS_ONLY}
-      AND o.time_ms >= ? AND o.time_ms < ?
+      AND encoding IN (${encodings.join(", ")}) AND o.time_ms >= ? AND o.time_ms < ?
     ORDER BY l.offload ${newestFirst ? "DESC" : "ASC"} LIMIT ?`,
   window: (encoding: string): string =>
     `SELECT ${offloadColumns(encoding)}, l.teacher, l.answered_ms, l.trusted, l.probabilities

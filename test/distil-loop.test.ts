@@ -209,6 +209,25 @@ describe("the loop", () => {
     await stop(running);
   }, 90_000);
 
+  test("ends one that was told to begin a moment ago before it has begun", async () => {
+    const running = await start();
+    const { control } = running.loop.dependencies;
+    control?.hold();
+    const diary: string[] = [];
+    const people = await connectAsync(running.gateway.url, { reconnectPeriod: 0 });
+    people.on("message", (_, payload) => void diary.push(payload.toString()));
+    await people.subscribeAsync("bellwether/bridge/event", { qos: 1 });
+    const half = turnAbout([0, 0, 1], 180);
+    const node = await turnedCollar(running.gateway.url, "collar-1", half);
+    await until("answers enough", () => running.gateway.counters().softLabels >= 40, 30_000);
+    expect(control?.begin()).toBeGreaterThan(0);
+    expect(control?.hold()).toBe(true);
+    await stop(running);
+    expect(diary.some((line) => line.includes("distill-started"))).toBe(false);
+    await node.close().catch(() => undefined);
+    await people.endAsync(true);
+  }, 90_000);
+
   test("goes back when the canary refuses the release", async () => {
     const running = await start();
     const node = await turnedCollar(running.gateway.url, "collar-1", turnAbout([0, 0, 1], 180));
