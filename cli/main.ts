@@ -61,7 +61,7 @@ const COMMANDS: readonly {
   },
   {
     name: "config",
-    summary: "check a file of settings, show what counts, print the schema",
+    summary: "check a file of settings, show what counts, print schema and reference",
     load: () => import("./config.ts"),
   },
   {

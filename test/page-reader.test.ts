@@ -239,9 +239,13 @@ it.each([
 });
 
 it("sends away who asks when many wait, and answers the others", async () => {
-  const statuses = await Promise.all(
-    Array.from({ length: QUESTIONS_MAX + 8 }, () => ask(`/api/animal?node=${NODE}`)),
-  ).then((answers) => answers.map(({ status }) => status));
-  expect(statuses.filter((status) => status === 200).length).toBeGreaterThanOrEqual(QUESTIONS_MAX);
-  expect(new Set(statuses)).toEqual(new Set([200, 503]));
+  // Far more than a question over HTTP can be slower than.
+  const waiting = Array.from({ length: 12 * QUESTIONS_MAX }, () =>
+    reader.ask({ kind: "animal", node: NODE, day: undefined }),
+  );
+  const { status } = await ask(`/api/animal?node=${NODE}`);
+  expect(status).toBe(503);
+  const answered = await Promise.all(waiting);
+  expect(new Set(answered.map((answer) => answer?.status))).toEqual(new Set([200]));
+  expect((await ask(`/api/animal?node=${NODE}`)).status).toBe(200);
 });
