@@ -31,6 +31,7 @@ export class LoopDiary {
   /** Releases that went back. */
   #ended = 0;
   #notTrusted = false;
+  #peopleRefused = false;
   #distilling = false;
   #problem: string | null = null;
 
@@ -66,13 +67,19 @@ export class LoopDiary {
       this.#ended = this.#releases;
       this.#notes.push(`release ${report.rollout.sequence} went back: ${report.reason}`);
     } else if (report.answer.kind === "refused") {
+      this.#peopleRefused ||= report.cause === "people";
       this.#notes.push(`candidate refused: ${report.answer.reasons.join("; ")}`);
     } else {
-      const { train, heldOut } = report.labels;
+      const { train, heldOut } = report.lessons.labels;
       this.#softLabels = train.windows.count + heldOut.windows.count;
       this.#releases += 1;
       this.#notes.push(`release ${this.#releases} (${report.cause}) in ${report.seconds} s`);
     }
+  }
+
+  /** A candidate that people had taught was not good enough. */
+  get peopleRefused(): boolean {
+    return this.#peopleRefused;
   }
 
   get notTrusted(): boolean {

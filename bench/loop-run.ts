@@ -6,7 +6,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { type Fleet, startFleet } from "../device-sim/fleet.ts";
+import { type Fleet, startFleet, type Truth } from "../device-sim/fleet.ts";
 import { mqttLinks } from "../device-sim/mqtt-link.ts";
 import { COLLAR } from "../device-sim/node-settings.ts";
 import { replaySource } from "../device-sim/replay-sensor.ts";
@@ -21,15 +21,22 @@ import { studentOnnx } from "../src/learn/student-network.ts";
 import { prng } from "../src/prng.ts";
 import { modelId, nodeId } from "../src/wire/topics.ts";
 import { type LoopCounts, LoopDiary } from "./loop-diary.ts";
+import { LoopPerson } from "./loop-person.ts";
 import { type LoopScores, scoreLoop } from "./loop-scores.ts";
 import { type LoopJob, type LoopSetup, setUpLoop } from "./loop-setup.ts";
 
-export type LoopRunJob = LoopJob & { readonly speed: number };
+export type LoopRunJob = LoopJob & {
+  readonly speed: number;
+  /** Windows that a person labels where the teacher is not trusted. */
+  readonly person: number;
+};
 
 export type LoopRun = LoopScores &
   LoopCounts & {
     /** Answers in the label log when the run ended, audits of the release included. */
     readonly labelsLogged: number;
+    /** Windows that a person has labelled. */
+    readonly humanLabels: number;
     readonly seconds: number;
   };
 
@@ -72,9 +79,24 @@ async function live(
   writeFileSync(file, setup.teacherFile);
   const teacher = await openOnnxTeacher(file, setup.profile);
   const { gateway, registry, stop } = await startLoop(job, setup, directory, teacher, diary);
-  const fleet = await herd(job, setup, directory, gateway, diary);
+  const person = new LoopPerson(job.person);
+  const fleet = await herd(
+    job,
+    setup,
+    directory,
+    gateway,
+    (truth) => {
+      diary.decided(truth);
+      person.see(truth);
+    },
+    diary,
+  );
   try {
-    await settled(fleet, diary, passSeconds(setup, job));
+    await settled(fleet, diary, passSeconds(setup, job), async () => {
+      if (job.person === 0) return false;
+      await person.answer(gateway.inbox);
+      return true;
+    });
     const final = new Map(
       fleet.status().nodes.map((node, i) => {
         const bytes = registry.container(modelId(node.modelId, node.node));
@@ -82,7 +104,8 @@ async function live(
       }),
     );
     const labelsLogged = gateway.counters().softLabels;
-    return { ...diary.counts(), labelsLogged, ...scoreLoop(setup, final) };
+    const humanLabels = person.labels;
+    return { ...diary.counts(), labelsLogged, humanLabels, ...scoreLoop(setup, final) };
   } finally {
     await fleet.stop();
     await stop();
@@ -113,7 +136,12 @@ function startLoop(
       student: recipe.student.options.augmentation,
     },
     // Real time is short beside simulated time: what waits for people or nights waits seconds here.
-    trigger: { patienceMs: 20_000 },
+    trigger: {
+      patienceMs: 20_000,
+      peopleWanted: Math.max(1, job.person),
+      peopleLeast: Math.max(1, Math.min(job.person, 8)),
+      peopleQuietMs: 10_000,
+    },
     lookMs: LOOK_MS,
     seed: job.seed,
     log: diary.log,
@@ -140,6 +168,7 @@ function herd(
   setup: LoopSetup,
   directory: string,
   gateway: RunningGateway,
+  onTruth: (truth: Truth) => void,
   diary: LoopDiary,
 ): Promise<Fleet> {
   const { profile, lived, packed } = setup;
@@ -169,7 +198,7 @@ function herd(
     }),
     storageDir: null,
     speed: job.speed,
-    onTruth: (truth) => diary.decided(truth),
+    onTruth,
     observer: {
       released: (node, news) => {
         if (news.outcome === "confirmed") diary.confirmed(node, news.releaseSequence);
@@ -189,14 +218,21 @@ function passSeconds(setup: LoopSetup, job: LoopRunJob): number {
   return Math.max(...perSubject);
 }
 
-/** Resolves when a release runs everywhere, when the teacher is found not to know, or when a quiet
- * herd has been heard for long enough. */
-async function settled(fleet: Fleet, diary: LoopDiary, pass: number): Promise<void> {
+/** Resolves when a release runs everywhere, when the teacher is found not to know and no person helps
+ * or what people taught was refused, or when a quiet herd has been heard for long enough. */
+async function settled(
+  fleet: Fleet,
+  diary: LoopDiary,
+  pass: number,
+  help: () => Promise<boolean>,
+): Promise<void> {
   for (;;) {
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     const { simulatedSeconds, nodes } = fleet.status();
-    if (diary.runsEverywhere(nodes) || diary.notTrusted) return;
-    if (simulatedSeconds > QUIET_PASSES * pass && diary.isQuiet) return;
+    if (diary.runsEverywhere(nodes) || diary.peopleRefused) return;
+    const isHelped = diary.notTrusted && (await help());
+    if (diary.notTrusted && !isHelped) return;
+    if (!isHelped && simulatedSeconds > QUIET_PASSES * pass && diary.isQuiet) return;
     if (simulatedSeconds > LONGEST_PASSES * pass) return;
   }
 }

@@ -9,7 +9,9 @@
  * from. `--rotate x90` turns the shifted collars further: where the teacher is lost as well, the
  * loop must say so and release nothing.
  *
- * `--speed N` sets simulated seconds per real second.
+ * `--speed N` sets simulated seconds per real second. With `--person N` a person labels up to N
+ * windows where the teacher is not trusted: those that the gateway's inbox asks about, in its order,
+ * with what the recordings say of them. None is of a bout that is tested on.
  */
 
 import { requireDataset } from "../recordings/open.ts";
@@ -44,6 +46,7 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
     seed: i + 1,
     quick: options.quick,
     speed: Number(options.extra.speed ?? 60),
+    person: Number(options.extra.person ?? 0),
   }));
   const runs = await runJobs<LoopRunJob, LoopRun>(
     new URL("./loop-worker.ts", import.meta.url),
@@ -116,7 +119,7 @@ function summary(runs: readonly LoopRun[], job: LoopRunJob): BenchmarkResult {
       upperBound: Math.max(...falseAlarms.map((rate) => rate.upperPerNodeDay)),
       boutsPerSeed: median(falseAlarms.map((rate) => rate.bouts)),
     },
-    humanLabels: 0,
+    humanLabels: Math.max(...runs.map((run) => run.humanLabels)),
     releases: runs.reduce((sum, run) => sum + run.releases, 0),
     notTrusted: runs.filter((run) => run.notTrusted).length,
     perSeed: runs,

@@ -11,7 +11,10 @@ import path from "node:path";
 import { loadAnchor } from "../gateway/anchor.ts";
 import { lockDataDirectory } from "../gateway/data-lock.ts";
 import { DISTIL_RECIPE, type DistilReport, distilAugmentation } from "../gateway/distil.ts";
-import { chooseLabels, DEFAULT_LABEL_RULE, type LabelChoice } from "../gateway/distil-labels.ts";
+import { DEFAULT_LABEL_RULE, type LabelChoice } from "../gateway/distil-labels.ts";
+import { chooseLessons, type Lessons } from "../gateway/distil-lessons.ts";
+import { DEFAULT_TRIGGER_RULE } from "../gateway/distil-trigger.ts";
+import { PEOPLE_MOST } from "../gateway/people-labels.ts";
 import { DEFAULT_PUBLISH_RULE } from "../gateway/distil-measure.ts";
 import { type DistilAnswer, runDistilTask } from "../gateway/distil-task.ts";
 import { LABEL_LOG_FILE } from "../gateway/label-log.ts";
@@ -103,7 +106,7 @@ async function distilIn(
   io: CommandIo,
 ): Promise<number> {
   const seed = input.number("seed") ?? 1;
-  const labels = readLabels(directory, profile, seed, input.number("labels") ?? 0);
+  const lessons = readLessons(directory, profile, seed, input.number("labels") ?? 0);
   const which = input.text("student") === "plain" ? "plain" : "default";
   const keys = openReleaseKeys(path.join(directory, "keys"));
   const registry = new Registry({
@@ -122,7 +125,7 @@ async function distilIn(
     {
       profile,
       anchor: loadAnchor(path.join(directory, "anchor.bin"), profile, gatewayCrypto),
-      labels,
+      ...lessons,
       // Without floats, as of a student that was pushed, it is refused as one that cannot be read.
       current: { ...current, student: current.student ?? new Uint8Array() },
       recipe: {
@@ -136,34 +139,42 @@ async function distilIn(
     (stage, share) => progress.update(stage, share),
   );
   progress.done();
-  tell(answer, labels, io);
+  tell(answer, lessons.labels, io);
   if (answer.kind === "refused") return EXIT.failed;
   tellWhoCannotHold(answer.container, directory, desk.cohort, io);
   const out = input.text("out");
   if (out !== undefined) await writeFile(out, answer.container);
   if (input.flag("release")) {
-    const expected = { agreement: answer.report.after.agreement, offloadShare: 1 };
+    const { after, heldOutLabels } = answer.report;
+    const expected = {
+      agreement: heldOutLabels === 0 ? null : after.agreement,
+      auditsOptional: lessons.judge === "people",
+      offloadShare: 1,
+    };
     const { rollout } = desk.publish(answer, expected, Date.now(), 0);
     io.note(`release ${rollout.sequence} is signed; the gateway offers it when it starts`);
   }
   return EXIT.ok;
 }
 
-function readLabels(
+/** Where the teacher is not trusted, what people have labelled, if that is enough. */
+function readLessons(
   directory: string,
   profile: Profile,
   seed: number,
   labelsMost: number,
-): LabelChoice {
+): Lessons {
   const reader = openLabelReader(path.join(directory, LABEL_LOG_FILE));
   try {
     const rows = reader.softLabels({ limit: ROWS_MOST, newestFirst: true, learnableOnly: true });
     const [newest] = rows;
     const verdict = judgeTrust(rows);
-    if (newest !== undefined && verdict.trusted) {
-      const { unknownNodes } = verdict;
-      const context = { profile, teacherId: newest.teacherId, unknownNodes, seed };
-      return chooseLabels(rows, context, { ...DEFAULT_LABEL_RULE, labelsMost });
+    const people = reader.personLabels(PEOPLE_MOST);
+    const isTaught = verdict.trusted || people.length >= DEFAULT_TRIGGER_RULE.peopleLeast;
+    if (newest !== undefined && isTaught) {
+      const judge = verdict.trusted ? "teacher" : "people";
+      const context = { profile, teacherId: newest.teacherId, seed, verdict, judge } as const;
+      return chooseLessons(rows, people, context, { ...DEFAULT_LABEL_RULE, labelsMost });
     }
     const share = (100 * verdict.unknownShare).toFixed(0);
     throw new EdgeError({
@@ -176,7 +187,7 @@ function readLabels(
       hint:
         newest === undefined
           ? "Let nodes offload for a while."
-          : "Label some of them by hand, or bring a teacher that was trained on such signals.",
+          : "Label some of them by hand (the page's label inbox), or bring a teacher that was trained on such signals.",
     });
   } finally {
     reader.close();
@@ -212,13 +223,19 @@ function tell(answer: DistilAnswer, labels: LabelChoice, io: CommandIo): void {
 }
 
 function reportLines(report: DistilReport, labels: LabelChoice): string[] {
-  const { before, after } = report;
+  const { before, after, peopleLabels: people, heldOutPeopleLabels: held } = report;
   const percent = (share: number): string => `${(100 * share).toFixed(1)} %`.padStart(8);
   const leftOut = Object.entries(labels.leftOut).filter(([, count]) => count > 0);
   return [
     `${report.softLabels} soft labels learned from, ${report.heldOutLabels} held out`,
+    ...(people === 0 ? [] : [`${people} labels of people learned from, ${held} held out`]),
     ...leftOut.map(([reason, count]) => `${count} left out: ${reason}`),
     "                            present  candidate",
+    ...(people === 0
+      ? []
+      : [
+          `agreement with people      ${percent(before.peopleAgreement)}   ${percent(after.peopleAgreement)}`,
+        ]),
     `agreement with the teacher ${percent(before.agreement)}   ${percent(after.agreement)}`,
     `accuracy on the anchor set ${percent(before.anchorAccuracy)}   ${percent(after.anchorAccuracy)}`,
   ];

@@ -6,7 +6,7 @@
  */
 
 import type { LabelReader } from "../gateway/label-reader.ts";
-import type { SoftLabel } from "../gateway/label-rows.ts";
+import type { PersonWord, SoftLabel } from "../gateway/label-rows.ts";
 import { type Budget, budgetOf, DAY_MS, meanBudget, type Span } from "../src/behaviour/budget.ts";
 import type { Bout } from "../src/behaviour/track.ts";
 import { largestIndex } from "../src/learn/metrics.ts";
@@ -167,6 +167,8 @@ const LABEL_KINDS = {
   teacher_model: "text",
   trusted: "flag",
   teacher: "text",
+  person: "text",
+  who: "text",
 } as const;
 
 const WINDOW_KINDS = {
@@ -190,6 +192,8 @@ export function labelTable(
   const chances = classes.map((name): Column => ({ name: `chance_${name}`, kind: "real" }));
   const windows = withWindows ? columnsOf(WINDOW_KINDS) : [];
   const wanted = new Set(nodes);
+  // Kept whole: it is what people have said with their own hands.
+  const said = new Map(reader.personWords().map((word) => [word.offloadId, word]));
   function* rows(): Generator<TableRow> {
     for (let afterId = 0; ; ) {
       const page = reader.softLabels({
@@ -200,7 +204,8 @@ export function labelTable(
       });
       for (const label of page) {
         if (!wanted.has(label.node)) continue;
-        yield [...labelRow(label, classes), ...(withWindows ? windowRow(label) : [])];
+        const word = said.get(label.offloadId);
+        yield [...labelRow(label, classes, word), ...(withWindows ? windowRow(label) : [])];
       }
       const last = page.at(-1);
       if (last === undefined) return;
@@ -210,7 +215,11 @@ export function labelTable(
   return { columns: [...columnsOf(LABEL_KINDS), ...chances, ...windows], rows: rows() };
 }
 
-function labelRow(label: SoftLabel, classes: readonly string[]): TableRow {
+function labelRow(
+  label: SoftLabel,
+  classes: readonly string[],
+  word: PersonWord | undefined,
+): TableRow {
   const { probabilities } = label;
   const isOurs = probabilities.length === classes.length;
   return [
@@ -228,6 +237,8 @@ function labelRow(label: SoftLabel, classes: readonly string[]): TableRow {
     label.teacherId,
     label.trusted,
     className(isOurs ? classes : [], largestIndex(probabilities)),
+    word === undefined ? null : className(classes, word.classIndex),
+    word?.who ?? null,
     ...classes.map((_, c) => (isOurs ? rounded(probabilities[c] ?? 0) : null)),
   ];
 }

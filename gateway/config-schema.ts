@@ -132,6 +132,9 @@ export const FileSchema = z.strictObject({
         .min(0)
         .max(100_000)
         .default(DEFAULT_TRIGGER_RULE.scheduleMs / HOUR_MS),
+      people_labels_wanted: wholeNumber(1, 1_000).default(DEFAULT_TRIGGER_RULE.peopleWanted),
+      people_labels_least: wholeNumber(1, 1_000).default(DEFAULT_TRIGGER_RULE.peopleLeast),
+      people_quiet_minutes: minutes(0).default(DEFAULT_TRIGGER_RULE.peopleQuietMs / MINUTE_MS),
     })
     .prefault({}),
   releases: z

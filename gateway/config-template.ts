@@ -90,6 +90,9 @@ loop:
   patience_minutes: ${TRIGGER.patienceMs / 60_000}
   labels_count: ${TRIGGER.labelsCount}           # distil without an alarm after so many new answers
   schedule_hours: ${TRIGGER.scheduleMs / 3_600_000}         # or so long after the last; 0: never
+  people_labels_wanted: ${TRIGGER.peopleWanted}    # or after so many new labels of people
+  people_labels_least: ${TRIGGER.peopleLeast}     # enough when nobody has labelled for
+  people_quiet_minutes: ${TRIGGER.peopleQuietMs / 60_000}
 
 releases:
   chunk_bytes_per_second: 262144

@@ -177,6 +177,20 @@ function teacherFiles(
   return { teacherFile: beside(file), coarseFile: beside(coarse), tailFile: beside(tail) };
 }
 
+/** When to distil. */
+function triggerOf(loop: FileConfig["loop"]): GatewayConfig["loop"]["trigger"] {
+  return {
+    labelsWanted: loop.labels_wanted,
+    labelsLeast: loop.labels_least,
+    patienceMs: loop.patience_minutes * MINUTE_MS,
+    labelsCount: loop.labels_count,
+    scheduleMs: loop.schedule_hours * HOUR_MS,
+    peopleWanted: loop.people_labels_wanted,
+    peopleLeast: loop.people_labels_least,
+    peopleQuietMs: loop.people_quiet_minutes * MINUTE_MS,
+  };
+}
+
 function toConfig(settings: FileConfig, file: string): GatewayConfig {
   const folder = path.dirname(path.resolve(file));
   const beside = (name: string | undefined): string | undefined =>
@@ -222,13 +236,7 @@ function toConfig(settings: FileConfig, file: string): GatewayConfig {
     behaviours: toBehaviourConfig(settings.behaviours, settings.alerts),
     loop: {
       enabled: loop.enabled,
-      trigger: {
-        labelsWanted: loop.labels_wanted,
-        labelsLeast: loop.labels_least,
-        patienceMs: loop.patience_minutes * MINUTE_MS,
-        labelsCount: loop.labels_count,
-        scheduleMs: loop.schedule_hours * HOUR_MS,
-      },
+      trigger: triggerOf(loop),
     },
     releases: {
       chunkBytesPerSecond: releases.chunk_bytes_per_second,

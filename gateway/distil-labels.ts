@@ -96,7 +96,17 @@ export function chooseLabels(
   });
   const chosen = mostDiverse(good, profile.channels, seed, rule);
   leftOut["over-share"] = good.length - chosen.length;
-  const all = softWindows(chosen, profile, rule);
+  return { ...splitLabels(chosen, profile, seed, rule), leftOut };
+}
+
+/** Rows as windows: whole bouts of each class are held out, the rest is learned from. */
+export function splitLabels(
+  rows: readonly SoftLabel[],
+  profile: Profile,
+  seed: number,
+  rule: Pick<LabelRule, "heldOutShare" | "weightMost">,
+): { readonly train: SoftWindows; readonly heldOut: SoftWindows } {
+  const all = softWindows(rows, profile, rule);
   const held = heldOutRows(all.windows, seed, rule.heldOutShare);
   const every = Array.from({ length: all.windows.count }, (_, i) => i);
   return {
@@ -108,7 +118,6 @@ export function chooseLabels(
       all,
       every.filter((i) => held.has(i)),
     ),
-    leftOut,
   };
 }
 
@@ -212,7 +221,11 @@ export function takeFurthest<Row>(queue: Waiting<Row>[]): Row | undefined {
   return taken.row;
 }
 
-function softWindows(rows: readonly SoftLabel[], profile: Profile, rule: LabelRule): SoftWindows {
+function softWindows(
+  rows: readonly SoftLabel[],
+  profile: Profile,
+  rule: Pick<LabelRule, "weightMost">,
+): SoftWindows {
   const length = profile.windowSamples * profile.channels;
   const classes = profile.classes.length;
   const samples = new Int8Array(rows.length * length);

@@ -11,7 +11,8 @@ import { cohortOf, type Profile } from "../src/signal/profile.ts";
 import type { AnchorSet } from "./anchor.ts";
 import type { AuditRule } from "./audit-control.ts";
 import type { DistilRecipe } from "./distil.ts";
-import type { LabelChoice, LabelRule } from "./distil-labels.ts";
+import type { LabelRule } from "./distil-labels.ts";
+import type { Lessons } from "./distil-lessons.ts";
 import type { PublishRule } from "./distil-measure.ts";
 import type { DistilAnswer } from "./distil-task.ts";
 import type { TriggerCause, TriggerRule } from "./distil-trigger.ts";
@@ -63,7 +64,7 @@ export type LoopReport =
       readonly kind: "distilled";
       readonly cause: TriggerCause;
       readonly seconds: number;
-      readonly labels: LabelChoice;
+      readonly lessons: Lessons;
       readonly answer: DistilAnswer;
     }
   | { readonly kind: "rolled-back"; readonly rollout: Rollout; readonly reason: string };
@@ -71,6 +72,8 @@ export type LoopReport =
 /** How far the log has been learned from or judged. */
 export type LoopProgress = {
   readonly usedOffloadId: number;
+  /** Of people's labels. */
+  readonly usedPersonId: number;
   readonly lastDistilMs: number;
   /** An operator has stopped distilling, until one starts it again. */
   readonly held: boolean;
@@ -92,8 +95,9 @@ export type OpenLoop = {
 
 const ProgressSchema = z.object({
   usedOffloadId: z.int().min(0),
+  // Earlier versions knew no people, and nobody who stops it.
+  usedPersonId: z.int().min(0).default(0),
   lastDistilMs: z.number().min(0),
-  // An earlier version knew of nobody who stops it.
   held: z.boolean().default(false),
 });
 
@@ -146,7 +150,7 @@ export async function openLoopParts(settings: LoopSettings): Promise<OpenLoop> {
 }
 
 function readProgress(file: string, log: Log): LoopProgress {
-  const nothing = { usedOffloadId: 0, lastDistilMs: Date.now(), held: false };
+  const nothing = { usedOffloadId: 0, usedPersonId: 0, lastDistilMs: Date.now(), held: false };
   const bytes = readIfThere(file);
   if (bytes === undefined) return nothing;
   try {

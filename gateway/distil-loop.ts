@@ -13,7 +13,8 @@ import type { NodeId } from "../src/wire/messages.ts";
 import type { BridgeInfo } from "../src/wire/public.ts";
 import { DEFAULT_AUDIT_RULE } from "./audit-control.ts";
 import { AuditDesk } from "./audit-desk.ts";
-import { chooseLabels, type LabelChoice } from "./distil-labels.ts";
+import { lessonCount, lessonsText } from "./distil-lessons.ts";
+import type { Judge } from "./distil-measure.ts";
 import type { DistilAnswer } from "./distil-task.ts";
 import {
   type LoopProgress,
@@ -28,23 +29,20 @@ import {
   freshAnswers,
   leftOutText,
   NO_FLOATS,
+  readLessons,
 } from "./distil-occasion.ts";
-import { decideDistillation, type FreshAnswer, type TriggerCause } from "./distil-trigger.ts";
+import { decideDistillation, type FreshAnswer } from "./distil-trigger.ts";
 import { Distiller } from "./distiller.ts";
 import type { GatewayDependencies } from "./gateway-dependencies.ts";
 import type { GatewayNews } from "./gateway-state.ts";
 import { isLearnable } from "./label-rows.ts";
+import type { LabelReader } from "./label-reader.ts";
 import { HELD_NOTE, refuseToBegin } from "./loop-control.ts";
 import { needsOf, needsText, unfitNodes } from "./release-fit.ts";
 import type { Served } from "./release-desk.ts";
 import type { Rollout } from "./rollout.ts";
 import type { RunningGateway } from "./run-gateway.ts";
 import type { TrustVerdict } from "./teacher-trust.ts";
-
-/** Rows read for one distillation, newest first. */
-const ROWS_MOST = 1000;
-/** Labels of before the present occasion may be this share of what is learned from. */
-const OLDER_SHARE = 1 / 3;
 
 /** Opens everything that the loop keeps, and fits the teacher's novelty test: some seconds. */
 export async function openDistilLoop(settings: LoopSettings): Promise<DistilLoop> {
@@ -75,6 +73,8 @@ export class DistilLoop {
   #asked = false;
   #interrupted = false;
   #releaseChance: number | undefined;
+  #freshPeople: ReturnType<LabelReader["personFresh"]> | undefined;
+  #taughtPersonId = 0;
 
   constructor(settings: LoopSettings, parts: OpenLoop) {
     this.#settings = settings;
@@ -111,6 +111,7 @@ export class DistilLoop {
       // Its burst may be in the log already: what came since the last distillation counts.
       if (row.alarm) this.#alarms.set(row.node, this.#progress.lastDistilMs);
     }
+    this.#countPeople();
     const unfinished = this.#parts.desk.resume(Date.now());
     if (unfinished !== undefined) this.#serve(unfinished);
     this.#ticking = setInterval(() => this.#look(), this.#settings.lookMs ?? 1000);
@@ -169,6 +170,8 @@ export class DistilLoop {
       if (this.#rollout?.state === "spreading") {
         this.#set(news.node, this.#canaryChance, 0);
       }
+    } else if (news.kind === "person") {
+      if (news.fresh) this.#countPeople();
     } else if (news.kind === "rollout") {
       this.#rollout = news.rollout;
       if (news.rollout.state !== "spreading") this.#endCanary(news.rollout);
@@ -181,7 +184,7 @@ export class DistilLoop {
     const nowMs = Date.now();
     const asked = { asked: this.#asked, lastDistilMs: this.#progress.lastDistilMs };
     const decision = decideDistillation(
-      { alarms: this.#alarms, fresh: this.#fresh, ...asked },
+      { alarms: this.#alarms, fresh: this.#fresh, people: this.#freshPeople, ...asked },
       this.#settings.trigger,
       nowMs,
     );
@@ -193,10 +196,10 @@ export class DistilLoop {
       case "not-trusted":
         return this.#refuseTeacher(decision.verdict);
       case "distil":
-        this.#trusted = true;
+        if (decision.cause !== "people") this.#trusted = true;
         this.#isWorking = true;
         this.#interrupted = false;
-        this.#working = this.#distil(decision.cause, decision.verdict)
+        this.#working = this.#distil(decision)
           .catch((error: unknown) => {
             this.#settings.log("error", "distillation failed", { reason: String(error) });
           })
@@ -224,22 +227,27 @@ export class DistilLoop {
     const share = (100 * verdict.unknownShare).toFixed(0);
     const message =
       `the teacher does not know ${share} % of these windows: nothing is learned from them; ` +
-      "label a few by hand, or bring a teacher that was trained on such signals";
+      "label a few by hand (page labels), or bring a teacher that was trained on such signals";
     this.#gateway?.tellDiary({ type: "not-trusted", message });
     this.#settings.onReport?.({ kind: "not-trusted", verdict });
     this.#markUsed();
     this.#tell("not-trusted", null, message);
   }
 
-  async #distil(cause: TriggerCause, verdict: TrustVerdict): Promise<void> {
+  async #distil(
+    decision: Extract<ReturnType<typeof decideDistillation>, { kind: "distil" }>,
+  ): Promise<void> {
     const startedMs = Date.now();
+    const { cause } = decision;
     await committed(this.#gateway, this.#fresh);
     // Ended before there was a thread that could be told.
     if (this.#stopped || this.#interrupted) return;
-    const labels = this.#labels(verdict);
-    const counts = `${labels.train.windows.count} soft labels`;
-    if (labels.train.windows.count < this.#settings.trigger.labelsLeast / 2) {
-      this.#finish("candidate-refused", `${counts} are too few: ${leftOutText(labels)}`);
+    const trust = cause === "people" ? undefined : decision.verdict;
+    const lessons = readLessons(this.#gateway?.labels(), this.#progress, trust, this.#settings);
+    this.#taughtPersonId = lessons.taughtPersonId;
+    const counts = lessonsText(lessons);
+    if (lessonCount(lessons) < this.#settings.trigger.labelsLeast / 2) {
+      this.#finish("candidate-refused", `${counts} are too few: ${leftOutText(lessons.labels)}`);
       return;
     }
     const { student, ...present } = this.#parts.desk.current();
@@ -256,7 +264,7 @@ export class DistilLoop {
     const { profile, anchor, recipe, publish, seed, engine } = this.#settings;
     const end = await this.#distiller.run(
       {
-        ...{ profile, anchor, labels, current, recipe, rule: publish },
+        ...{ profile, anchor, ...lessons, current, recipe, rule: publish },
         seed: seed + current.sequence,
         ...(engine !== undefined && { engine }),
       },
@@ -271,14 +279,14 @@ export class DistilLoop {
       return;
     }
     const seconds = (Date.now() - startedMs) / 1000;
-    this.#settings.onReport?.({ kind: "distilled", cause, seconds, labels, answer: end });
+    this.#settings.onReport?.({ kind: "distilled", cause, seconds, lessons, answer: end });
     if (end.kind === "refused") this.#finish("candidate-refused", end.reasons.join("; "));
     else if (this.#parts.desk.current().sequence !== current.sequence) {
       this.#finish("candidate-refused", "another release came while it was made");
-    } else this.#publish(end);
+    } else this.#publish(end, lessons.judge);
   }
 
-  #publish(candidate: Extract<DistilAnswer, { kind: "candidate" }>): void {
+  #publish(candidate: Extract<DistilAnswer, { kind: "candidate" }>, judge: Judge): void {
     const { report } = candidate;
     const fit = this.#fitOf(candidate.container);
     if (fit.nobody) {
@@ -286,9 +294,9 @@ export class DistilLoop {
       return;
     }
     const highest = Math.max(0, ...(this.#gateway?.nodes() ?? []).map((n) => n.releaseSequence));
-    const expected = expectationOf(candidate, this.#canaryChance);
+    const expected = expectationOf(candidate, this.#canaryChance, judge);
     const served = this.#parts.desk.publish(candidate, expected, Date.now(), highest);
-    this.#finish("distill-finished", finishedText(report, fit.text));
+    this.#finish("distill-finished", finishedText(report, fit.text, judge));
     this.#serve(served);
   }
 
@@ -339,7 +347,10 @@ export class DistilLoop {
       ...this.#fresh.map((answer) => answer.offloadId),
     );
     this.#fresh = [];
-    this.#saveProgress({ ...this.#progress, usedOffloadId, lastDistilMs: Date.now() });
+    const usedPersonId = Math.max(this.#progress.usedPersonId, this.#taughtPersonId);
+    const used = { usedOffloadId, usedPersonId, lastDistilMs: Date.now() };
+    this.#saveProgress({ ...this.#progress, ...used });
+    this.#countPeople();
     // An alarm that the node itself has taken back needs no further collection.
     const alarmed = (this.#gateway?.nodes() ?? []).filter((row) => row.alarm);
     for (const node of this.#alarms.keys()) {
@@ -347,19 +358,8 @@ export class DistilLoop {
     }
   }
 
-  /** The answers of this occasion, and a few from before, so that an earlier shift is not forgotten. */
-  #labels(verdict: TrustVerdict): LabelChoice {
-    const { profile, teacher, seed, labels: rule } = this.#settings;
-    const query = { limit: ROWS_MOST, newestFirst: true, learnableOnly: true };
-    const rows = this.#gateway?.labels().softLabels(query) ?? [];
-    const isNew = (offloadId: number): boolean => offloadId > this.#progress.usedOffloadId;
-    const fresh = rows.filter((row) => isNew(row.offloadId));
-    const older = rows.filter((row) => !isNew(row.offloadId));
-    return chooseLabels(
-      [...fresh, ...older.slice(0, Math.floor(OLDER_SHARE * rule.labelsMost))],
-      { profile, teacherId: teacher.id, unknownNodes: verdict.unknownNodes, seed },
-      rule,
-    );
+  #countPeople(): void {
+    this.#freshPeople = this.#gateway?.labels().personFresh(this.#progress.usedPersonId);
   }
 
   get #canaryChance(): number {

@@ -3,7 +3,9 @@
  *
  * Both are measured as what would ship, in integers, on windows that neither was trained on: the
  * held-out part of the anchor set, where people gave the labels, and held-out soft labels of late,
- * where the teacher did. The candidate must not forget the one and must be better on the other.
+ * where the teacher did. The candidate must not forget the one and must be better on the other. Where
+ * people have labelled windows of the herd, those that were held out judge beside the teacher; where
+ * the teacher is not trusted, in its place.
  */
 
 import type { Engine } from "../src/engine/engine.ts";
@@ -22,7 +24,13 @@ export type Measure = {
   readonly anchorRecall: readonly number[];
   /** Weighted agreement with the teacher on held-out soft labels; NaN without any. */
   readonly agreement: number;
+  /** Agreement with people on held-out windows of the herd; NaN without any. */
+  readonly peopleAgreement: number;
 };
+
+/** Who says whether a candidate is better: the teacher on soft labels, or people on what they
+ * labelled. */
+export type Judge = "teacher" | "people";
 
 export type PublishRule = {
   /** Accuracy on the anchor set that may be lost, 0..1. */
@@ -33,6 +41,8 @@ export type PublishRule = {
   readonly sameClassLeast: number;
   /** Agreement with the teacher must rise by more than this; -1 publishes what is equal as well. */
   readonly gainLeast: number;
+  /** Agreement that may be lost with who does not judge, teacher or people: a dozen windows or so. */
+  readonly agreementLossMost: number;
 };
 
 export const DEFAULT_PUBLISH_RULE: PublishRule = {
@@ -40,6 +50,7 @@ export const DEFAULT_PUBLISH_RULE: PublishRule = {
   recallLossMost: 0.05,
   sameClassLeast: 0.95,
   gainLeast: 0,
+  agreementLossMost: 0.1,
 };
 
 export function measureStudent(
@@ -47,6 +58,7 @@ export function measureStudent(
   container: Container,
   anchor: WindowSet,
   soft: SoftWindows,
+  people?: SoftWindows,
 ): Measure {
   const onAnchor = answersOf(engine, container, anchor);
   const classes = container.classes.length;
@@ -56,18 +68,23 @@ export function measureStudent(
     seen[label] = Number(seen[label]) + 1;
     if (onAnchor[i] === label) right[label] = Number(right[label]) + 1;
   });
-  const onSoft = answersOf(engine, container, soft.windows);
-  let agreed = 0;
-  let total = 0;
-  soft.weights.forEach((weight, i) => {
-    total += weight;
-    if (onSoft[i] === soft.windows.labels[i]) agreed += weight;
-  });
   return {
     anchorAccuracy: right.reduce((a, b) => a + b, 0) / anchor.count,
     anchorRecall: Array.from(right, (hits, c) => hits / Number(seen[c])),
-    agreement: agreed / total,
+    agreement: agreementOn(engine, container, soft),
+    peopleAgreement: people === undefined ? Number.NaN : agreementOn(engine, container, people),
   };
+}
+
+function agreementOn(engine: Engine, container: Container, labelled: SoftWindows): number {
+  const answers = answersOf(engine, container, labelled.windows);
+  let agreed = 0;
+  let total = 0;
+  labelled.weights.forEach((weight, i) => {
+    total += weight;
+    if (answers[i] === labelled.windows.labels[i]) agreed += weight;
+  });
+  return agreed / total;
 }
 
 /** The reasons against publishing, in words; none when it may be published. */
@@ -78,6 +95,7 @@ export function reasonsAgainst(
   anchor: WindowSet,
   classes: readonly string[],
   rule: PublishRule,
+  judge: Judge = "teacher",
 ): string[] {
   const reasons: string[] = [];
   const points = (share: number): string => (100 * share).toFixed(1);
@@ -96,13 +114,24 @@ export function reasonsAgainst(
       reasons.push(`loses ${points(drop)} points of ${name} on the anchor set`);
     }
   });
+  const withTeacher = { before: current.agreement, after: candidate.agreement };
+  const withPeople = { before: current.peopleAgreement, after: candidate.peopleAgreement };
+  const [gain, keep] = judge === "teacher" ? [withTeacher, withPeople] : [withPeople, withTeacher];
+  const of = (one: typeof gain): string =>
+    one === withTeacher ? "the teacher on held-out soft labels" : "people on held-out windows";
   // Shares of nothing are no numbers on both sides, and would not tell what is amiss.
-  if (Number.isNaN(current.agreement) && Number.isNaN(candidate.agreement)) {
-    reasons.push("cannot be judged: no soft label is held out, as no behaviour has bouts enough");
-  } else if (!(candidate.agreement > current.agreement + rule.gainLeast)) {
+  if (Number.isNaN(gain.before) && Number.isNaN(gain.after)) {
+    const what = judge === "teacher" ? "soft label" : "label of people";
+    reasons.push(`cannot be judged: no ${what} is held out, as no behaviour has bouts enough`);
+  } else if (!(gain.after > gain.before + rule.gainLeast)) {
     reasons.push(
-      `agrees with the teacher on ${points(candidate.agreement)} % of held-out soft labels, ` +
-        `the present student on ${points(current.agreement)} %`,
+      `agrees with ${of(gain)} on ${points(gain.after)} %, the present student on ${points(gain.before)} %`,
+    );
+  }
+  // Who was asked by the way may have been asked about nothing.
+  if (keep.before - keep.after > rule.agreementLossMost) {
+    reasons.push(
+      `agrees with ${of(keep)} on ${points(keep.after)} %, the present student on ${points(keep.before)} %`,
     );
   }
   return reasons;

@@ -3,15 +3,25 @@
 import { wilson } from "../src/gate/audit-counts.ts";
 import type { DistilReport } from "./distil.ts";
 import type { LabelChoice } from "./distil-labels.ts";
+import { chooseLessons, type Lessons } from "./distil-lessons.ts";
+import type { LoopSettings } from "./distil-loop-parts.ts";
+import type { Judge } from "./distil-measure.ts";
 import type { FreshAnswer } from "./distil-trigger.ts";
 import type { LabelReader } from "./label-reader.ts";
+import { PEOPLE_MOST } from "./people-labels.ts";
 import { budgetShare } from "./release-desk.ts";
-import type { Expectation } from "./rollout.ts";
+import type { Expectation } from "./rollout-evidence.ts";
 import type { RunningGateway } from "./run-gateway.ts";
+import { judgeTrust, type TrustVerdict } from "./teacher-trust.ts";
 
 /** A commit takes 50 ms; a full disk takes as long as somebody needs to make room. */
 const COMMIT_WAIT_MS = 50;
 const COMMIT_WAITS = 100;
+
+/** Rows read for one distillation, newest first. */
+const ROWS_MOST = 1000;
+/** Labels of before the present occasion may be this share of what is learned from. */
+const OLDER_SHARE = 1 / 3;
 
 export const NO_FLOATS =
   "the present student was pushed without its float weights, from which a distillation goes on";
@@ -40,23 +50,58 @@ export async function committed(
   }
 }
 
+/**
+ * The answers of this occasion, and a few from before, so that an earlier shift is not forgotten; and
+ * all that people have said.
+ *
+ * @param trust of the answers that led here; undefined where people did, then of all that are read
+ */
+export function readLessons(
+  reader: LabelReader | undefined,
+  { usedOffloadId }: { readonly usedOffloadId: number },
+  trust: TrustVerdict | undefined,
+  settings: LoopSettings,
+): Lessons & { readonly taughtPersonId: number } {
+  const { profile, teacher, seed, labels: rule, trigger } = settings;
+  const people = reader?.personLabels(PEOPLE_MOST) ?? [];
+  const rows =
+    reader?.softLabels({ limit: ROWS_MOST, newestFirst: true, learnableOnly: true }) ?? [];
+  const fresh = rows.filter((row) => row.offloadId > usedOffloadId);
+  const older = rows.filter((row) => row.offloadId <= usedOffloadId);
+  const judge = trust === undefined ? "people" : "teacher";
+  const verdict = trust ?? judgeTrust(rows, trigger.trust);
+  const lessons = chooseLessons(
+    [...fresh, ...older.slice(0, Math.floor(OLDER_SHARE * rule.labelsMost))],
+    people,
+    { profile, teacherId: teacher.id, seed, verdict, judge },
+    rule,
+  );
+  return { ...lessons, taughtPersonId: Math.max(0, ...people.map(({ personId }) => personId)) };
+}
+
 /** The least that nodes that run a candidate must show, by what was measured of it. */
 export function expectationOf(
   candidate: { readonly container: Uint8Array; readonly report: DistilReport },
   canaryChance: number,
+  judge: Judge,
 ): Expectation {
   const { container, report } = candidate;
   const share = report.offloadShare + canaryChance;
   return {
-    agreement: leastAgreement(report),
+    agreement: report.heldOutLabels === 0 ? null : leastAgreement(report),
+    auditsOptional: judge === "people",
     offloadShare: Math.min(budgetShare(container), share),
   };
 }
 
-export function finishedText({ before, after }: DistilReport, fit: string): string {
+export function finishedText({ before, after }: DistilReport, fit: string, judge: Judge): string {
   const percent = (part: number): string => `${(100 * part).toFixed(0)} %`;
+  const judged =
+    judge === "people"
+      ? `people ${percent(before.peopleAgreement)} -> ${percent(after.peopleAgreement)}`
+      : `the teacher ${percent(before.agreement)} -> ${percent(after.agreement)}`;
   return (
-    `agreement with the teacher ${percent(before.agreement)} -> ${percent(after.agreement)}, ` +
+    `agreement with ${judged}, ` +
     `anchor set ${percent(before.anchorAccuracy)} -> ${percent(after.anchorAccuracy)}` +
     (fit === "" ? "" : `; ${fit}`)
   );

@@ -1,5 +1,5 @@
 /**
- * When to distil: by drift alarm, by count, by schedule. Pure.
+ * When to distil: when people have labelled enough, by drift alarm, by count, by schedule. Pure.
  *
  * An alarm opens a collection: the nodes that raised it send a burst of diverse windows. With enough
  * answers the teacher is judged first; where it does not know the signal nothing is distilled, and the
@@ -19,6 +19,10 @@ export type TriggerRule = {
   readonly labelsCount: number;
   /** Distils without an alarm this long after the last time, given `labelsLeast`; 0 for never. */
   readonly scheduleMs: number;
+  /** Distils with this many new labels of people, or with the least when they have stopped. */
+  readonly peopleWanted: number;
+  readonly peopleLeast: number;
+  readonly peopleQuietMs: number;
   readonly trust: TrustRule;
 };
 
@@ -30,6 +34,9 @@ export const DEFAULT_TRIGGER_RULE: Omit<TriggerRule, "trust"> = {
   patienceMs: DAY_MS / 24,
   labelsCount: 500,
   scheduleMs: 7 * DAY_MS,
+  peopleWanted: 48,
+  peopleLeast: 16,
+  peopleQuietMs: DAY_MS / 144,
 };
 
 /** An answer that no distillation has used or judged. */
@@ -46,11 +53,13 @@ export type TriggerState = {
   /** Answers above the last used offload id. */
   readonly fresh: readonly FreshAnswer[];
   readonly lastDistilMs: number;
+  /** Labels of people that no distillation has used, and when the newest came. */
+  readonly people?: undefined | { readonly fresh: number; readonly newestMs: number };
   /** An operator wants one now: from whatever is fresh and trusted, if that is enough. */
   readonly asked?: boolean;
 };
 
-export type TriggerCause = "drift" | "count" | "schedule" | "request";
+export type TriggerCause = "drift" | "count" | "schedule" | "request" | "people";
 
 export type TriggerDecision =
   | { readonly kind: "idle" }
@@ -58,9 +67,11 @@ export type TriggerDecision =
   | { readonly kind: "collect"; readonly missing: number; readonly nodes: readonly NodeId[] }
   | {
       readonly kind: "distil";
-      readonly cause: TriggerCause;
+      readonly cause: Exclude<TriggerCause, "people">;
       readonly verdict: TrustVerdict;
     }
+  /** What people say needs nobody's trust. */
+  | { readonly kind: "distil"; readonly cause: "people" }
   | { readonly kind: "not-trusted"; readonly verdict: TrustVerdict };
 
 export function decideDistillation(
@@ -68,6 +79,7 @@ export function decideDistillation(
   rule: TriggerRule,
   nowMs: number,
 ): TriggerDecision {
+  if (peopleAreDone(state, rule, nowMs)) return { kind: "distil", cause: "people" };
   if (state.asked === true) return judged(state.fresh, "request", rule);
   const drift = afterAlarms(state, rule, nowMs);
   if (drift !== undefined) return drift;
@@ -76,6 +88,12 @@ export function decideDistillation(
   const counted = trusted >= rule.labelsCount;
   if (!counted && !(due && trusted >= rule.labelsLeast)) return { kind: "idle" };
   return judged(state.fresh, counted ? "count" : "schedule", rule);
+}
+
+function peopleAreDone({ people }: TriggerState, rule: TriggerRule, nowMs: number): boolean {
+  if (people === undefined) return false;
+  const isQuiet = nowMs - people.newestMs >= rule.peopleQuietMs;
+  return people.fresh >= rule.peopleWanted || (isQuiet && people.fresh >= rule.peopleLeast);
 }
 
 function afterAlarms(
@@ -101,7 +119,7 @@ function afterAlarms(
 
 function judged(
   answers: readonly FreshAnswer[],
-  cause: TriggerCause,
+  cause: Exclude<TriggerCause, "people">,
   rule: TriggerRule,
 ): TriggerDecision {
   const verdict = judgeTrust(answers, rule.trust);

@@ -24,8 +24,10 @@ import type { Augmentation } from "../src/signal/augment.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import type { WindowSet } from "../src/signal/window-set.ts";
 import type { AnchorSet } from "./anchor.ts";
+import type { PeopleChoice } from "./people-labels.ts";
 import type { LabelChoice, SoftWindows } from "./distil-labels.ts";
 import {
+  type Judge,
   type Measure,
   measureStudent,
   type PublishRule,
@@ -77,6 +79,10 @@ export type DistilInput = {
   readonly profile: Profile;
   readonly anchor: AnchorSet;
   readonly labels: Pick<LabelChoice, "train" | "heldOut">;
+  /** What people said of windows of the herd; they join the anchor set. */
+  readonly people?: PeopleChoice | undefined;
+  /** Whom the candidate must please more than the present student does; the teacher unless said. */
+  readonly judge?: Judge | undefined;
   /** What runs now, and the float student that it was quantized from. */
   readonly current: { readonly container: Container; readonly student: FloatStudent };
   readonly recipe: DistilRecipe;
@@ -89,6 +95,9 @@ export type DistilReport = {
   readonly after: Measure;
   readonly softLabels: number;
   readonly heldOutLabels: number;
+  /** The same of what people labelled. */
+  readonly peopleLabels: number;
+  readonly heldOutPeopleLabels: number;
   readonly softShare: number;
   readonly sameClassShare: number;
   /** What calibration expects the new gate to offload. */
@@ -125,6 +134,7 @@ export async function distil(
     input.current.container,
     input.anchor.heldOut,
     input.labels.heldOut,
+    input.people?.heldOut,
   );
   let refused: DistilResult | undefined;
   for (const [attempt, softShare] of recipe.softShares.entries()) {
@@ -149,8 +159,9 @@ async function attemptOnce(
   softShare: number,
   onProgress: (stage: DistilStage, share: number) => void,
 ): Promise<DistilResult> {
-  const { anchor, labels, profile, recipe, rule, seed } = input;
-  const mixture = mixed(anchor.replay, labels.train, softShare, profile.classes.length);
+  const { anchor, labels, people, profile, recipe, rule, seed } = input;
+  const taught = people === undefined ? labels.train : together(people.train, labels.train);
+  const mixture = mixed(anchor.replay, taught, softShare, profile.classes.length);
   const trained = await trainStudent(runtime, {
     spec: input.current.student.spec,
     windows: mixture.windows,
@@ -177,34 +188,41 @@ async function attemptOnce(
     ...planned,
     profile,
     trained: mixture.windows,
-    held: joined(anchor.heldOut, labels.heldOut.windows),
+    held: heldOutOf(input),
     augmentation: recipe.augmentation,
     engine,
     seed,
     target: { kind: "offload-share", share: offloadTarget(input.current.container) },
   });
   const container = keptSettings(packed.container, input.current.container);
-  const after = measureStudent(engine, container, anchor.heldOut, labels.heldOut);
+  const measured = [anchor.heldOut, labels.heldOut, people?.heldOut] as const;
+  const after = measureStudent(engine, container, ...measured);
   const exits = await predictStudent(runtime, trained, anchor.heldOut, profile.inputMilligPerStep);
-  const same = sameClassShare(
-    engine,
-    container,
-    exits.at(-1) ?? new Float32Array(),
-    anchor.heldOut,
-  );
+  const floats = exits.at(-1) ?? new Float32Array();
+  const same = sameClassShare(engine, container, floats, anchor.heldOut);
   const report: DistilReport = {
     before,
     after,
     softLabels: labels.train.windows.count,
     heldOutLabels: labels.heldOut.windows.count,
+    peopleLabels: people?.train.windows.count ?? 0,
+    heldOutPeopleLabels: people?.heldOut.windows.count ?? 0,
     softShare,
     sameClassShare: same,
     offloadShare: packed.calibration.expected.offloadShare,
   };
-  const reasons = reasonsAgainst(before, after, same, anchor.heldOut, profile.classes, rule);
+  const about = [anchor.heldOut, profile.classes, rule, input.judge] as const;
+  const reasons = reasonsAgainst(before, after, same, ...about);
   const bytes = encodeContainer(container);
   if (reasons.length > 0) return { kind: "refused", reasons, report, container: bytes };
   return { kind: "candidate", container: bytes, student: planned.student, report };
+}
+
+/** What nothing is trained on, whoever labelled it. */
+function heldOutOf({ anchor, labels, people }: DistilInput): WindowSet {
+  const said =
+    people === undefined ? anchor.heldOut : joined(anchor.heldOut, people.heldOut.windows);
+  return joined(said, labels.heldOut.windows);
 }
 
 /** Anchor windows with their labels, and soft labels as often as their share needs. */
@@ -235,6 +253,15 @@ function mixed(
     );
   }
   return { windows, probabilities, weights };
+}
+
+/** Both as one; people's come first and keep the weight of a window that stands for itself. */
+function together(people: SoftWindows, soft: SoftWindows): SoftWindows {
+  return {
+    windows: joined(people.windows, soft.windows),
+    probabilities: Float32Array.of(...people.probabilities, ...soft.probabilities),
+    weights: Float32Array.of(...people.weights, ...soft.weights),
+  };
 }
 
 /** Two sets as one; bouts of the second are numbered on, so that none is mistaken for another. */

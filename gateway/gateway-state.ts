@@ -160,6 +160,10 @@ export type GatewayNews =
       readonly trusted: boolean;
       readonly agrees: boolean;
     }
+  /** A person's answer is stored; false where the store already said so, or knows no such window. */
+  | { readonly kind: "person"; readonly offloadId: number; readonly fresh: boolean }
+  /** Nothing is stored now. */
+  | { readonly kind: "store-failed"; readonly reason: string }
   | {
       readonly kind: "drift";
       readonly node: NodeId;

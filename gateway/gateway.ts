@@ -234,6 +234,9 @@ function onStored(
       const { offloadId } = result;
       const item = { offloadId, node: row.node, offload: row.offload };
       if (row.teachable) effects.push({ kind: "teach", item });
+    } else if (row.kind === "person") {
+      const { offloadId } = row;
+      effects.push({ kind: "news", news: { kind: "person", offloadId, fresh: result.fresh } });
     } else if (row.kind === "label" && result.fresh) {
       state.softLabels++;
       if (!row.trusted) return;
@@ -294,9 +297,11 @@ function afterReport(
 }
 
 function onStoreFailed(state: GatewayState, message: string): GatewayEffect[] {
-  if (state.degraded === message) return [];
+  const news: GatewayEffect = { kind: "news", news: { kind: "store-failed", reason: message } };
+  if (state.degraded === message) return [news];
   state.degraded = message;
   return [
+    news,
     log("error", "nothing is stored or acknowledged", { reason: message }),
     tellBridge(state),
   ];

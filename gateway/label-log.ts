@@ -24,6 +24,7 @@ import {
 } from "../src/gate/audit-counts.ts";
 import type { ModelId } from "../src/wire/messages.ts";
 import { storeBouts, storeDay } from "./label-bouts.ts";
+import { storePerson } from "./label-person.ts";
 import { LabelReader } from "./label-reader.ts";
 import {
   chosenOf,
@@ -149,6 +150,10 @@ export class LabelLog {
         const { nowMs, releaseSequence, modelId, outcome } = row;
         this.#statements.outcome.run(node, nowMs, releaseSequence, modelId, outcome);
         return { fresh: true, offloadId: 0, freshEntries: 0 };
+      }
+      case "person": {
+        const fresh = storePerson(this.#statements, row);
+        return { fresh, offloadId: row.offloadId, freshEntries: 0 };
       }
       case "bouts":
         storeBouts(this.#statements, node, row);

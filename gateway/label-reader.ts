@@ -25,10 +25,15 @@ import type { HourCount } from "./animal-payloads.ts";
 import { countHours, offloadsOf, probabilitiesOf, type WholeWindow } from "./label-animal.ts";
 import { readBehaviours, readBouts, readBoutSpan, readDays } from "./label-bouts.ts";
 import {
+  type Deed,
+  DEEDS,
   isLearnable,
   type LastBehaviour,
   type NodeRow,
   type Offload,
+  type PersonAnswers,
+  type PersonLabel,
+  type PersonWord,
   type SoftLabel,
   type SoftLabelQuery,
   type StoredBehaviours,
@@ -88,6 +93,56 @@ export class LabelReader {
       query.toMs ?? Number.MAX_SAFE_INTEGER,
       query.limit ?? -1,
     ).map(softLabelOf);
+  }
+
+  /** One window that the teacher has answered; undefined for any other id. */
+  softLabel(offloadId: number): SoftLabel | undefined {
+    const [row] = this.#all(SELECT.softLabel(this.#encodingColumns()), offloadId);
+    return row === undefined ? undefined : softLabelOf(row);
+  }
+
+  /** Windows that a person has labelled or passed over. */
+  personAnswers(): PersonAnswers {
+    const hasTable = this.#all(SELECT.hasPeople).length > 0;
+    const rows = hasTable ? this.#all(SELECT.personAnswers) : [];
+    const of = (deed: Deed): Set<number> =>
+      new Set(
+        rows.filter((row) => row.deed === DEEDS.indexOf(deed)).map((row) => Number(row.offload)),
+      );
+    return { labelled: of("label"), skipped: of("skip") };
+  }
+
+  /** What people say of all windows. */
+  personWords(): PersonWord[] {
+    const hasTable = this.#all(SELECT.hasPeople).length > 0;
+    const rows = hasTable ? this.#all(SELECT.personWords) : [];
+    return rows.map((row) => {
+      return {
+        offloadId: Number(row.offload),
+        classIndex: Number(row.class),
+        who: String(row.who),
+      };
+    });
+  }
+
+  /** How many labels of people above an id count, and when the newest was given. */
+  personFresh(afterId: number): { readonly fresh: number; readonly newestMs: number } {
+    if (this.#all(SELECT.hasPeople).length === 0) return { fresh: 0, newestMs: 0 };
+    const [row] = this.#all(SELECT.personFresh, afterId);
+    return { fresh: Number(row?.fresh ?? 0), newestMs: Number(row?.newest_ms ?? 0) };
+  }
+
+  /** What people say that windows are, the newest answers first. */
+  personLabels(limit: number): PersonLabel[] {
+    if (this.#all(SELECT.hasPeople).length === 0) return [];
+    const sql = SELECT.personLabels(this.#encodingColumns());
+    return this.#all(sql, limit).map((row) => ({
+      ...softLabelOf(row),
+      personId: Number(row.person_id),
+      personClass: Number(row.person_class),
+      who: String(row.who),
+      labelledMs: Number(row.labelled_ms),
+    }));
   }
 
   softLabelCount(): { readonly total: number; readonly trusted: number } {

@@ -23,6 +23,11 @@ export function chosenOf({ reason, chanceQ16 }: Pick<Offload, "reason" | "chance
   return { audit: reason === "audit", chanceQ16 };
 }
 
+/** What a person does about a window: says what it is, passes it over, takes that back. Stored by
+ * its number here. */
+export const DEEDS = ["label", "skip", "undo"] as const;
+export type Deed = (typeof DEEDS)[number];
+
 /** One thing to be made durable. */
 export type StoreRow =
   | { readonly kind: "hello"; readonly node: NodeId; readonly nowMs: number; readonly hello: Hello }
@@ -69,6 +74,17 @@ export type StoreRow =
       readonly node: NodeId;
       readonly put: readonly (Bout & { readonly stands: boolean })[];
       readonly drop: readonly number[];
+    }
+  /** What a person says of a window that the teacher has answered. */
+  | {
+      readonly kind: "person";
+      readonly node: NodeId;
+      readonly nowMs: number;
+      readonly offloadId: number;
+      readonly deed: Deed;
+      /** Of no meaning but for `label`. */
+      readonly classIndex: number;
+      readonly who: string;
     }
   /** A day that was judged. */
   | {
@@ -142,6 +158,28 @@ export type SoftLabel = {
 export function isLearnable(encoding: Offload["encoding"]): boolean {
   return encoding !== "features" && encoding !== "companded2";
 }
+
+/** A soft label's window, and what a person says it is. */
+export type PersonLabel = SoftLabel & {
+  /** Rises with each answer of a person. */
+  readonly personId: number;
+  readonly personClass: number;
+  readonly who: string;
+  readonly labelledMs: number;
+};
+
+/** What a person says of a window, without the window. */
+export type PersonWord = {
+  readonly offloadId: number;
+  readonly classIndex: number;
+  readonly who: string;
+};
+
+/** Offload ids of windows that a person has answered and has not taken back. */
+export type PersonAnswers = {
+  readonly labelled: ReadonlySet<number>;
+  readonly skipped: ReadonlySet<number>;
+};
 
 export type SoftLabelQuery = {
   /** Only rows above this offload id; 0 for all. */

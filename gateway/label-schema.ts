@@ -11,6 +11,7 @@
  */
 
 import { BOUT_INSERT, BOUT_TABLES } from "./label-bouts.ts";
+import { PERSON_INSERT, PERSON_SELECT, PERSON_TABLES } from "./label-person.ts";
 import { COUNT_NAMES } from "../src/gate/audit-counts.ts";
 
 /** Rises when an older gateway could not read the file. 2 is a log with codes in it or
@@ -127,7 +128,7 @@ CREATE TABLE IF NOT EXISTS outcomes (
   model TEXT NOT NULL,
   outcome TEXT NOT NULL
 );
-${BOUT_TABLES}`;
+${BOUT_TABLES}${PERSON_TABLES}`;
 
 /** For a log of before windows came in more than one encoding, and of before there were encoders. */
 export const ADD_ENCODING = "ALTER TABLE offloads ADD COLUMN encoding INTEGER NOT NULL DEFAULT 0";
@@ -144,6 +145,7 @@ export const AUDIT_COLUMNS = COUNT_NAMES.map((name) =>
 
 export const INSERT = {
   ...BOUT_INSERT,
+  ...PERSON_INSERT,
   node: "INSERT INTO nodes (name) VALUES (?) ON CONFLICT (name) DO NOTHING",
   nodeId: "SELECT id FROM nodes WHERE name = ?",
   hello: `UPDATE nodes SET epoch = ?, firmware = ?, cohort = ?, model = ?, release = ?, format = ?,
@@ -199,6 +201,16 @@ export const SELECT = {
     `SELECT ${offloadColumns(encoding)}, l.teacher, l.answered_ms, l.trusted, l.probabilities
     FROM offloads o JOIN nodes n ON n.id = o.node LEFT JOIN labels l ON l.offload = o.id
     WHERE o.id = ? AND n.name = ?`,
+  /** One answered window. */
+  softLabel: (encoding: string): string =>
+    `SELECT ${offloadColumns(encoding)}, l.teacher, l.answered_ms, l.trusted, l.probabilities
+    FROM labels l JOIN offloads o ON o.id = l.offload JOIN nodes n ON n.id = o.node
+    WHERE l.offload = ? AND ${WINDOWS_ONLY}`,
+  hasPeople: PERSON_SELECT.hasPeople,
+  personAnswers: PERSON_SELECT.personAnswers,
+  personFresh: PERSON_SELECT.personFresh,
+  personWords: PERSON_SELECT.personWords,
+  personLabels: (encoding: string): string => PERSON_SELECT.personLabels(offloadColumns(encoding)),
   softLabelCount: "SELECT count(*) AS total, coalesce(sum(trusted), 0) AS trusted FROM labels",
   nodes: "SELECT * FROM nodes ORDER BY name",
   nodeNamed: "SELECT 1 FROM nodes WHERE name = ?",

@@ -14,7 +14,7 @@ import { ChunkServer } from "./chunk-server.ts";
 import type { GatewayConfig } from "./config.ts";
 import { stepGateway } from "./gateway.ts";
 import type { GatewayDependencies } from "./gateway-dependencies.ts";
-import type { GatewayEffect, GatewayEvent, GatewayState } from "./gateway-state.ts";
+import type { GatewayEffect, GatewayEvent, GatewayNews, GatewayState } from "./gateway-state.ts";
 import type { NodeRow } from "./label-rows.ts";
 import type { Link } from "./link.ts";
 import { countEvent, metricsText, newMetrics } from "./prometheus.ts";
@@ -35,6 +35,7 @@ export class Performer {
   readonly #writer: StoreWriter;
   readonly #chunks: ChunkServer;
   readonly #events: GatewayEvent[] = [];
+  readonly #listeners: ((news: GatewayNews) => void)[] = [];
   #working = false;
   #link: Link | undefined;
   #ticking: NodeJS.Timeout | undefined;
@@ -103,6 +104,11 @@ export class Performer {
     if (this.#link !== undefined) this.happen({ kind: "link", open });
   }
 
+  /** Besides who drives the loop. */
+  listen(hear: (news: GatewayNews) => void): void {
+    this.#listeners.push(hear);
+  }
+
   happen(event: GatewayEvent): void {
     this.#events.push(event);
     if (this.#working) return;
@@ -150,6 +156,7 @@ export class Performer {
         return this.#dependencies.rollBack?.(effect.rollout, effect.reason);
       case "news":
         if (effect.news.kind === "hello") this.#greet(effect.news.row);
+        for (const hear of this.#listeners) hear(effect.news);
         return this.#dependencies.onNews?.(effect.news);
       case "log":
         return this.#dependencies.log(effect.level, effect.message, effect.fields);

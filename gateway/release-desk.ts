@@ -14,7 +14,8 @@ import type { ModelId } from "../src/wire/messages.ts";
 import type { Registry } from "./registry.ts";
 import type { ReleaseKeys } from "./release-keys.ts";
 import { signRelease } from "./release-signing.ts";
-import { type Expectation, type Rollout, startRollout } from "./rollout.ts";
+import { type Rollout, startRollout } from "./rollout.ts";
+import type { Expectation } from "./rollout-evidence.ts";
 
 /** A student as it is kept: the container, and the ONNX file of the floats it was made from. */
 export type KeptStudent = { readonly container: Uint8Array; readonly student: Uint8Array };

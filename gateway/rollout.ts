@@ -11,7 +11,7 @@
  * nothing in the cohort can hold it, the release has failed.
  */
 
-import { wilson } from "../src/gate/audit-counts.ts";
+import { agreesEnough, type Expectation, upperAgreement } from "./rollout-evidence.ts";
 import {
   type NodeId,
   type ReleaseOutcome,
@@ -56,9 +56,6 @@ export const DEFAULT_ROLLOUT_POLICY: RolloutPolicy = {
   offloadMargin: 0.2,
   windowsLeast: 120,
 };
-
-/** The least that the publish gate expects of the model. */
-export type Expectation = { readonly agreement: number; readonly offloadShare: number };
 
 type NodeProgress = {
   readonly status: "offered" | "activated" | "confirmed" | "failed";
@@ -354,14 +351,16 @@ function reasonToGoBack(
   if (failed > 0 && (rollout.stage === 0 || failed > policy.failureShare * all.length)) {
     return `${failed} of ${all.length} nodes refused it, reverted it or fell silent`;
   }
+  const { agreement } = rollout.expected;
   const likely = upperAgreement(rollout.agreements, rollout.audits);
   if (
+    agreement !== null &&
     rollout.audits >= policy.auditsLeast &&
-    likely < rollout.expected.agreement - policy.agreementMargin
+    likely < agreement - policy.agreementMargin
   ) {
     return (
       `agrees with the teacher on ${rollout.agreements} of ${rollout.audits} audits, ` +
-      `expected ${(100 * rollout.expected.agreement).toFixed(0)} %`
+      `expected ${(100 * agreement).toFixed(0)} %`
     );
   }
   const offloadShare = rollout.offloads / Math.max(1, rollout.windows);
@@ -386,14 +385,7 @@ function stageIsGood(rollout: Rollout, nowMs: number, policy: RolloutPolicy): bo
     confirmed.length > 0 &&
     confirmed.length >= policy.successShare * all.length &&
     nowMs - lastMs >= policy.soakMs &&
-    // Bad luck waits for more audits; a bad model is told from it by `reasonToGoBack`.
-    rollout.audits >= policy.auditsLeast &&
-    rollout.agreements >= (rollout.expected.agreement - policy.agreementMargin) * rollout.audits &&
+    agreesEnough(rollout.expected, rollout, policy) &&
     rollout.windows >= policy.windowsLeast
   );
-}
-
-/** The upper end at 99 % one-sided, since it is looked at again and again: 1 where nothing was seen. */
-function upperAgreement(agreements: number, audits: number): number {
-  return wilson(agreements / Math.max(1, audits), audits, 2.326).high;
 }

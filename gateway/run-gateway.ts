@@ -36,6 +36,8 @@ import type { RolloutOrder } from "./rollout-steering.ts";
 import { openPage, type PageParts } from "./open-page.ts";
 import { needsOf } from "./release-fit.ts";
 import { gatewayRequests } from "./gateway-requests.ts";
+import { InboxDesk } from "./inbox-desk.ts";
+import { inboxRequests } from "./inbox-requests.ts";
 import { nodeRequests } from "./node-requests.ts";
 import { answerOverMqtt } from "./mqtt-requests.ts";
 import { RequestDesk } from "./request-desk.ts";
@@ -55,6 +57,8 @@ export type RunningGateway = {
   /** The store, for reading; `openLabelReader(labelFile)` does the same from another thread. */
   readonly labels: () => LabelReader;
   readonly labelFile: string;
+  /** Windows that a person is asked about, and answers. */
+  readonly inbox: InboxDesk;
   readonly nodes: () => readonly (NodeRow & { readonly online: boolean })[];
   readonly send: (node: NodeId, message: DownMessage) => void;
   /** Starts, or after a restart continues, the rollout of a release that is in the registry. */
@@ -165,6 +169,7 @@ async function run(
   // Before anything new can come in.
   const missed = restored(state, reader);
   const performer = new Performer(config, dependencies, store, state);
+  const inbox = openInbox(config, teacher.classes, performer, store);
   const link = await openLink(config, {
     onMessage: (topic, payload) => performer.happen({ kind: "message", topic, payload }),
     onConnection: (open) => performer.connected(open),
@@ -173,7 +178,7 @@ async function run(
     log,
   });
   const isOurs = link.authentication !== undefined;
-  const requests = openRequests({ config, dependencies, state, performer, store, isOurs });
+  const requests = openRequests({ config, dependencies, state, performer, store, inbox, isOurs });
   const page = await openPage(config, link, pageParts(dependencies, store, state, requests));
   performer.begin(page === undefined ? link : overheard(link, page.take));
   for (const effect of missed) performer.perform(effect);
@@ -184,6 +189,7 @@ async function run(
     pageUrl: page?.url,
     beginOperator: link.beginOperator,
     labels: () => store.reader,
+    inbox,
     labelFile: store.file,
     nodes: () => [...state.nodes.values()].map(({ row, online }) => ({ ...row, online })),
     send: (node, message) => performer.perform({ kind: "send", node, message }),
@@ -231,6 +237,21 @@ function settingsOf(
   };
 }
 
+function openInbox(
+  config: GatewayConfig,
+  classes: readonly string[],
+  performer: Performer,
+  store: StoreThread,
+): InboxDesk {
+  return new InboxDesk({
+    classes,
+    labels: () => store.reader,
+    wanted: config.loop.trigger.peopleWanted,
+    store: (row) => performer.perform({ kind: "store", row }),
+    listen: (hear) => performer.listen(hear),
+  });
+}
+
 /** What operators may ask for, and who carries it out. */
 function openRequests(parts: {
   readonly config: GatewayConfig;
@@ -238,10 +259,11 @@ function openRequests(parts: {
   readonly state: GatewayState;
   readonly performer: Performer;
   readonly store: StoreThread;
+  readonly inbox: InboxDesk;
   /** The broker is ours, and knows its clients by our list of them. */
   readonly isOurs: boolean;
 }): RequestDesk {
-  const { config, dependencies, state, performer, store, isOurs } = parts;
+  const { config, dependencies, state, performer, store, inbox, isOurs } = parts;
   const { dataDirectory } = config;
   const { control, log } = dependencies;
   const labels = () => store.reader;
@@ -250,6 +272,7 @@ function openRequests(parts: {
   return new RequestDesk({
     table: {
       ...gatewayRequests({ config, state, queued: () => performer.queue.size }),
+      ...inboxRequests(inbox),
       ...(isOurs && nodeRequests({ state, dataDirectory })),
       ...(control !== undefined && releaseRequests({ state, control, labels, steer })),
     },

@@ -37,7 +37,7 @@ export function rolloutInfo(state: GatewayState, { rollout, modelId }: Serving):
     },
     audits: rollout.audits,
     agreement: rollout.audits === 0 ? null : rounded(rollout.agreements / rollout.audits),
-    expected_agreement: rounded(rollout.expected.agreement),
+    expected_agreement: rounded(rollout.expected.agreement ?? 0),
     windows: rollout.windows,
     offload_ratio: rounded(Math.min(1, rollout.offloads / Math.max(1, rollout.windows))),
   };

@@ -168,7 +168,12 @@ describe("a distillation", () => {
 });
 
 describe("the publish gate", () => {
-  const good: Measure = { anchorAccuracy: 0.97, anchorRecall: [0.97, 0.98, 0.9], agreement: 0.8 };
+  const good: Measure = {
+    anchorAccuracy: 0.97,
+    anchorRecall: [0.97, 0.98, 0.9],
+    agreement: 0.8,
+    peopleAgreement: Number.NaN,
+  };
   const against = (candidate: Partial<Measure>, same = 1): string[] =>
     reasonsAgainst(
       good,

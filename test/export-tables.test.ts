@@ -40,6 +40,8 @@ beforeAll(() => {
     labelRow(2, false, Float32Array.of(0.1, 0.15, 0.75)),
     labelRow(3, true, Float32Array.of(0.5, 0.5)),
   ]);
+  const about = { kind: "person", node: first, nowMs: 5, deed: "label", who: "anna" } as const;
+  log.commit([{ ...about, offloadId: 2, classIndex: 1 }]);
   log.close();
   writeFileSync(at("farm.yaml"), "behaviours: { groups: { heifers: [collar-1, collar-2] } }\n");
 });
@@ -189,7 +191,9 @@ describe("labels", () => {
       samples: cattle.windowSamples,
       millig_per_step: cattle.inputMilligPerStep,
     });
-    expect(rows[1]).toMatchObject({ teacher: "walking", trusted: false });
+    expect(rows[0]).toMatchObject({ person: null, who: null });
+    const says = { person: CLASSES[1], who: "anna" };
+    expect(rows[1]).toMatchObject({ teacher: "walking", trusted: false, ...says });
     expect(rows[2]).toMatchObject({ teacher: "class 0", chance_grazing: null });
     const [one] = rows;
     expect(Int8Array.from(one?.window_int8 as Uint8Array)).toEqual(offloadOf(0, {}).window);

@@ -45,6 +45,14 @@ export const PAGES: readonly Page[] = [
     style: "animal.css",
   },
   {
+    path: "/labels",
+    title: "Label inbox",
+    link: "Labels",
+    content: "labels.html",
+    script: "labels-page.ts",
+    style: "labels.css",
+  },
+  {
     path: "/models",
     title: "Models",
     link: "Models",

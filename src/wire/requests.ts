@@ -56,8 +56,62 @@ const minutes = z
 const release = z.object({ release: count, model: modelName });
 const rollout = z.object({ rollout: RolloutInfoSchema });
 
+/** A window in the store, and one that a person has answered. */
+const window = z.int().min(1);
+const answered = z.object({
+  window,
+  node: nodeName,
+  /** False where the store said so already. */
+  changed: z.boolean(),
+  /** Labels of people that count, all together. */
+  labels: count,
+});
+
 /** By name, which is also the topic's and the path's end. */
 export const REQUESTS = {
+  "labels/inbox": {
+    summary: "Windows whose label nobody can vouch for, for a person to label, the first first.",
+    changes: false,
+    request: asks({ limit: z.int().min(1).max(64).default(16) }),
+    data: z.object({
+      classes: z.array(z.string()),
+      windows: z.array(
+        z.object({
+          window,
+          node: nodeName,
+          /** Its end, by the node's clock, milliseconds since 1970. */
+          time: z.int().min(0),
+          /** The teacher does not know the signal, is contradicted by people on this node, or is
+           * unsure between two. */
+          reason: z.enum(["not-trusted", "contradicted", "unsure"]),
+        }),
+      ),
+      /** Asked in all, these among them. */
+      waiting: count,
+      labels: count,
+      /** With so many new ones a distillation begins. */
+      wanted: count,
+    }),
+  },
+  "labels/label": {
+    summary:
+      "What a window is, as a person says: a class by its name. Said again it changes nothing.",
+    changes: true,
+    request: asks({ window, behaviour: z.string().max(64) }),
+    data: answered,
+  },
+  "labels/skip": {
+    summary: "A person cannot say what a window is; it is not asked again.",
+    changes: true,
+    request: asks({ window }),
+    data: answered,
+  },
+  "labels/undo": {
+    summary: "Takes back what a person said of a window, or that it was passed over.",
+    changes: true,
+    request: asks({ window }),
+    data: answered,
+  },
   health: {
     summary: "Whether the gateway is well, and how much waits.",
     changes: false,

@@ -1,0 +1,195 @@
+/** The label inbox: what it asks, what is learned of the answers, and who judges it. */
+
+import { describe, expect, it } from "vitest";
+import { chooseLessons } from "../gateway/distil-lessons.ts";
+import { DEFAULT_LABEL_RULE } from "../gateway/distil-labels.ts";
+import { DEFAULT_PUBLISH_RULE, type Measure, reasonsAgainst } from "../gateway/distil-measure.ts";
+import { decideDistillation, DEFAULT_TRIGGER_RULE } from "../gateway/distil-trigger.ts";
+import { chooseInbox, DEFAULT_INBOX_RULE } from "../gateway/inbox-choice.ts";
+import type { PersonLabel, SoftLabel } from "../gateway/label-rows.ts";
+import { judgeByPeople, NO_PEOPLE, peopleWindows } from "../gateway/people-labels.ts";
+import { agreesEnough } from "../gateway/rollout-evidence.ts";
+import { DEFAULT_TRUST_RULE } from "../gateway/teacher-trust.ts";
+import { nodeId } from "../src/wire/topics.ts";
+import { cattle, offloadOf } from "./gateway-kit.ts";
+
+const first = nodeId("collar-1");
+const TEACHER = "feedfeedfeedfeed";
+
+/** A window of a bout of its own, with values of its own. */
+function softLabel(id: number, more: Partial<SoftLabel> = {}): SoftLabel {
+  const { kind: _kind, ...offload } = offloadOf(id, { windowIndex: 100 * id });
+  const window = offload.window.map((value) => Math.trunc((value * (1 + (id % 7))) / 7));
+  return {
+    ...{ ...offload, window, offloadId: id, node: first, teacherId: TEACHER },
+    ...{ trusted: false, answeredMs: id, probabilities: Float32Array.of(0.9, 0.05, 0.05) },
+    ...more,
+  };
+}
+
+function personLabel(id: number, personClass: number, more: Partial<SoftLabel> = {}): PersonLabel {
+  return { ...softLabel(id, more), personId: id, personClass, who: "anna", labelledMs: id };
+}
+
+const ids = (from: number, count: number): number[] =>
+  Array.from({ length: count }, (_, i) => from + i);
+
+describe("what is asked", () => {
+  it("is what the teacher does not know or is unsure of, and nothing else", () => {
+    const sure = softLabel(1, { trusted: true });
+    const unsure = softLabel(2, { trusted: true, probabilities: Float32Array.of(0.5, 0.45, 0.05) });
+    const asked = chooseInbox([sure, unsure, softLabel(3)], new Set(), NO_PEOPLE);
+    expect(new Map(asked.map(({ label, reason }) => [label.offloadId, reason]))).toEqual(
+      new Map([
+        [2, "unsure"],
+        [3, "not-trusted"],
+      ]),
+    );
+  });
+
+  it("is everything of a node on which people contradict the teacher", () => {
+    const people = judgeByPeople(ids(1, 8).map((id) => personLabel(id, 1, { trusted: true })));
+    expect(people).toEqual({ contradicted: [first], labels: 8, agreement: 0 });
+    const rows = [
+      softLabel(20, { trusted: true }),
+      softLabel(21, { trusted: true, node: nodeId("other") }),
+    ];
+    const asked = chooseInbox(rows, new Set(), people);
+    expect(asked.map(({ label, reason }) => [label.offloadId, reason])).toEqual([
+      [20, "contradicted"],
+    ]);
+    // Seven say nothing yet.
+    expect(judgeByPeople(ids(1, 7).map((id) => personLabel(id, 1))).contradicted).toEqual([]);
+  });
+
+  it("is few of a bout, none twice, and no more than a person has patience for", () => {
+    const bout = ids(1, 9).map((id) => softLabel(id, { windowIndex: 5_000 + id }));
+    expect(chooseInbox(bout, new Set(), NO_PEOPLE)).toHaveLength(DEFAULT_INBOX_RULE.boutMost);
+    expect(chooseInbox(bout, new Set([4]), NO_PEOPLE)).toHaveLength(1);
+    const many = ids(1, 400).map((id) => softLabel(id));
+    expect(chooseInbox(many, new Set(), NO_PEOPLE)).toHaveLength(DEFAULT_INBOX_RULE.nodeMost);
+    expect(chooseInbox(many, new Set(ids(1, 40)), NO_PEOPLE)).toHaveLength(8);
+    expect(chooseInbox(many, new Set(ids(1, 48)), NO_PEOPLE)).toEqual([]);
+  });
+
+  it("differs: the second window is the one furthest from the first", () => {
+    const flat = (id: number, value: number): SoftLabel =>
+      softLabel(id, { window: new Int8Array(150).fill(value) });
+    const rows = [flat(1, 10), flat(2, 11), flat(3, 90), flat(4, 12)];
+    const asked = chooseInbox(rows, new Set(), NO_PEOPLE).map(({ label }) => label.offloadId);
+    expect(asked.slice(0, 2)).toEqual([1, 3]);
+  });
+
+  it("comes from every node in doubt in turn", () => {
+    const rows = [
+      ...ids(1, 60).map((id) => softLabel(id)),
+      ...ids(100, 3).map((id) => softLabel(id, { node: nodeId("other") })),
+    ];
+    const nodes = chooseInbox(rows, new Set(), NO_PEOPLE).map(({ label }) => label.node);
+    expect(nodes.slice(0, 4)).toEqual([first, "other", first, "other"]);
+  });
+});
+
+describe("what is learned", () => {
+  const trusted = (unknownShare: number) => ({
+    trusted: unknownShare < 0.5,
+    unknownShare,
+    unknownNodes: [],
+  });
+  const about = { profile: cattle, teacherId: TEACHER, seed: 1, judge: "people" as const };
+
+  it("is people's word alone where the teacher is not trusted, with whole bouts held out", () => {
+    const people = ids(1, 40).map((id) => personLabel(id, id % 3));
+    const rows = ids(100, 40).map((id) => softLabel(id, { trusted: true }));
+    const lessons = chooseLessons(
+      rows,
+      people,
+      { ...about, verdict: trusted(1) },
+      DEFAULT_LABEL_RULE,
+    );
+    expect(lessons.labels.train.windows.count).toBe(0);
+    const { train, heldOut } = lessons.people;
+    expect(train.windows.count + heldOut.windows.count).toBe(40);
+    expect(heldOut.windows.count).toBeGreaterThanOrEqual(8);
+    const bouts = new Set(train.windows.bouts);
+    expect([...heldOut.windows.bouts].filter((bout) => bouts.has(bout))).toEqual([]);
+    const row = train.windows.labels[0] ?? 0;
+    expect([...train.probabilities.subarray(0, 3)]).toEqual(
+      [0, 1, 2].map((c) => (c === row ? 1 : 0)),
+    );
+  });
+
+  it("is people's word in place of the teacher's, and none of the teacher's where it is wrong", () => {
+    const people = ids(1, 10).map((id) => personLabel(id, 1, { trusted: true }));
+    const other = nodeId("other");
+    const rows = [
+      ...ids(1, 20).map((id) => softLabel(id, { trusted: true })),
+      ...ids(200, 20).map((id) => softLabel(id, { trusted: true, node: other })),
+    ];
+    const lessons = chooseLessons(
+      rows,
+      people,
+      { ...about, verdict: trusted(0) },
+      DEFAULT_LABEL_RULE,
+    );
+    const subjects = [
+      ...lessons.labels.train.windows.subjects,
+      ...lessons.labels.heldOut.windows.subjects,
+    ];
+    expect(new Set(subjects)).toEqual(new Set([other]));
+    expect(lessons.people.train.windows.subjects.every((subject) => subject === first)).toBe(true);
+  });
+
+  it("leaves out labels that were made under another profile", () => {
+    const odd = [personLabel(1, 7), personLabel(2, 0, { channels: 6 })];
+    const { train, heldOut } = peopleWindows(odd, cattle, 1);
+    expect(train.windows.count + heldOut.windows.count).toBe(0);
+  });
+
+  it("begins with enough labels, or with fewer when nobody goes on", () => {
+    const rule = { ...DEFAULT_TRIGGER_RULE, trust: DEFAULT_TRUST_RULE };
+    const at = (fresh: number, ageMs: number) =>
+      decideDistillation(
+        { alarms: new Map(), fresh: [], lastDistilMs: 0, people: { fresh, newestMs: 1_000 } },
+        rule,
+        1_000 + ageMs,
+      ).kind;
+    expect(at(rule.peopleWanted, 0)).toBe("distil");
+    expect(at(rule.peopleWanted - 1, 0)).toBe("idle");
+    expect(at(rule.peopleLeast, rule.peopleQuietMs)).toBe("distil");
+    expect(at(rule.peopleLeast - 1, rule.peopleQuietMs)).toBe("idle");
+  });
+});
+
+describe("the publish gate", () => {
+  const now: Measure = {
+    anchorAccuracy: 0.97,
+    anchorRecall: [0.97],
+    agreement: 0.9,
+    peopleAgreement: 0.4,
+  };
+  const anchor = peopleWindows([], cattle, 1).train.windows;
+  const against = (then: Partial<Measure>, judge: "teacher" | "people") =>
+    reasonsAgainst(now, { ...now, ...then }, 1, anchor, ["grazing"], DEFAULT_PUBLISH_RULE, judge);
+
+  it("asks people where they taught, and does not let the teacher be forgotten", () => {
+    expect(against({ peopleAgreement: 0.9 }, "people")).toEqual([]);
+    expect(against({ peopleAgreement: 0.4 }, "people")[0]).toContain("people");
+    expect(against({ peopleAgreement: 0.9, agreement: 0.7 }, "people")[0]).toContain("teacher");
+    expect(against({ agreement: 0.95, peopleAgreement: 0.2 }, "teacher")[0]).toContain("people");
+    // Of a herd that the teacher knows nothing about there is no agreement with it.
+    expect(against({ peopleAgreement: 0.9, agreement: Number.NaN }, "people")).toEqual([]);
+    expect(against({ peopleAgreement: Number.NaN }, "people")).toHaveLength(1);
+  });
+
+  it("lets a release spread without audits only where people taught it", () => {
+    const rule = { auditsLeast: 8, agreementMargin: 0.1 };
+    const none = { audits: 0, agreements: 0 };
+    const expected = { agreement: 0.9, offloadShare: 0.1 };
+    expect(agreesEnough(expected, none, rule)).toBe(false);
+    expect(agreesEnough({ ...expected, auditsOptional: true }, none, rule)).toBe(true);
+    expect(agreesEnough({ ...expected, agreement: null }, none, rule)).toBe(true);
+    const bad = { audits: 20, agreements: 4 };
+    expect(agreesEnough({ ...expected, auditsOptional: true }, bad, rule)).toBe(false);
+  });
+});
