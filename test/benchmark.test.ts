@@ -22,7 +22,7 @@ describe("the bench", () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     const listed = (stdout.split("Benchmarks\n")[1] ?? "").trim().split("\n");
     expect(listed.length).toBeGreaterThan(0);
-    for (const line of listed) expect(line.trim()).toMatch(/^[a-z-]+ {2,}\S.{20,}/);
+    for (const line of listed) expect(line.trim()).toMatch(/^[a-z0-9-]+ {2,}\S.{20,}/);
   });
 
   it.each([

@@ -8,8 +8,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { AccessStore } from "../gateway/access-store.ts";
-import { LabelLog } from "../gateway/label-log.ts";
 import { openReleaseKeys } from "../gateway/release-keys.ts";
+import { fillAnimal } from "./animal-kit.ts";
 import { gatewayEnvironment, removeFolder, temporaryFolder } from "./gateway-kit.ts";
 
 const ROOT = path.join(import.meta.dirname, "..");
@@ -42,8 +42,11 @@ beforeAll(() => {
   folder = temporaryFolder();
   const farm = path.join(folder, "farm");
   mkdirSync(farm);
-  writeFileSync(path.join(folder, "farm.yaml"), "data_directory: ./farm\nbroker: { port: 0 }\n");
-  new LabelLog({ directory: farm, nowMs: Date.now() }).close();
+  writeFileSync(
+    path.join(folder, "farm.yaml"),
+    "data_directory: ./farm\nbroker: { port: 0 }\nbehaviours: { groups: { heifers: [collar-7] } }\n",
+  );
+  fillAnimal(farm, "collar-7", Date.UTC(2026, 2, 15, 14, 20));
   openReleaseKeys(path.join(farm, "keys"));
   const access = new AccessStore(farm);
   const identity = {
