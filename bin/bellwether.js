@@ -32,7 +32,8 @@ if (!existsSync(pinned) && !canRunTypeScript) {
 // looks at them. One megabyte keeps a Pi's memory for what is needed; the unit in deploy/pi says the
 // same. Where the kept compilations cannot be written, Node goes on without.
 const command = process.argv.slice(2);
-const flags = command.includes("gateway") ? ["--max-semi-space-size=1"] : [];
+const isGateway = command.find((word) => !word.startsWith("-")) === "gateway";
+const flags = isGateway ? ["--max-semi-space-size=1"] : [];
 const compiled = fileURLToPath(new URL("../node_modules/.cache/compiled", import.meta.url));
 const environment = { MALLOC_ARENA_MAX: "2", NODE_COMPILE_CACHE: compiled, ...process.env };
 

@@ -15,6 +15,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -88,6 +89,7 @@ function fetchNode(cache: string): string {
       execFileSync("npm", ["pack", "--silent", wanted], options);
       const file = readdirSync(cache).find((name) => name.endsWith(".tgz")) ?? "";
       execFileSync("tar", ["-xzf", file, "package/bin/node"], options);
+      rmSync(path.join(cache, file));
     } catch (error) {
       const { message } = error as Error;
       const hint = "Look whether npm's registry can be reached from here.";
