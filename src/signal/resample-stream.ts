@@ -4,7 +4,7 @@
  */
 
 import { assert } from "../assert.ts";
-import { ratio, resample, resampleReach } from "./resample.ts";
+import { createResampler, ratio, resampleReach } from "./resample.ts";
 
 export type ResampleStream = {
   /** Input samples, `[time][channel]`, to output samples that have become known. */
@@ -18,6 +18,7 @@ export function createResampleStream(
 ): ResampleStream {
   const { up, down } = ratio(fromHz, toHz);
   const reach = resampleReach(fromHz, toHz);
+  const resampled = createResampler(channels, fromHz, toHz);
   /** Inputs from number `first` on, which is a multiple of `down`: there outputs meet inputs. */
   let kept = new Float32Array(0);
   let first = 0;
@@ -32,8 +33,7 @@ export function createResampleStream(
       const until = Math.max(made, Math.floor(((known - 1) * up) / down) + 1);
       if (until === made) return new Float32Array(0);
       const offset = (first / down) * up;
-      const all = resample(kept, channels, fromHz, toHz);
-      const fresh = all.slice((made - offset) * channels, (until - offset) * channels);
+      const fresh = resampled(kept, made - offset, until - offset);
       made = until;
       const needed = Math.floor((made * down) / up) - reach;
       const next = Math.max(first, Math.floor(needed / down) * down);

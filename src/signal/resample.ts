@@ -41,38 +41,56 @@ export function resample(
   toHz: number,
 ): Float32Array {
   assert(samples.length % channels === 0, "samples are whole rows");
+  const outCount = resampledCount(samples.length / channels, fromHz, toHz);
+  return createResampler(channels, fromHz, toHz)(samples, 0, outCount);
+}
+
+/** The outputs from number `first` on and before `end` that `resample` makes of these samples. */
+export type Resampler = (
+  samples: Int16Array | Float32Array,
+  first: number,
+  end: number,
+) => Float32Array;
+
+/** Keeps the weights of each phase, which cost more than the sums, from one call to the next. */
+export function createResampler(channels: number, fromHz: number, toHz: number): Resampler {
   const { up, down } = ratio(fromHz, toHz);
-  if (up === down) return Float32Array.from(samples);
-  const inCount = samples.length / channels;
-  const outCount = resampledCount(inCount, fromHz, toHz);
-  const out = new Float32Array(outCount * channels);
+  if (up === down) {
+    return (samples, first, end) =>
+      Float32Array.from(samples.subarray(first * channels, end * channels));
+  }
   const cutoff = cutoffOf(up, down);
   const reach = reachOf(cutoff);
   const kernels = new Map<number, Float64Array>();
   const sums = new Float64Array(channels);
-  for (let i = 0; i < outCount; i++) {
-    // The moment is `i * down / up` in input samples: whole part and phase, exact in integers.
-    const whole = Math.floor((i * down) / up);
-    const phase = i * down - whole * up;
-    let kernel = kernels.get(phase);
-    if (kernel === undefined) {
-      kernel = sincKernel(phase / up, cutoff, reach);
-      kernels.set(phase, kernel);
-    }
-    const start = whole - Math.floor(kernel.length / 2) + 1;
-    sums.fill(0);
-    let weightSum = 0;
-    for (let k = Math.max(0, -start); k < kernel.length && start + k < inCount; k++) {
-      const weight = kernel[k] as number;
-      weightSum += weight;
-      const at = (start + k) * channels;
-      for (let c = 0; c < channels; c++) {
-        sums[c] = (sums[c] as number) + weight * (samples[at + c] as number);
+  return (samples, first, end) => {
+    const inCount = samples.length / channels;
+    const out = new Float32Array((end - first) * channels);
+    for (let i = first; i < end; i++) {
+      // The moment is `i * down / up` in input samples: whole part and phase, exact in integers.
+      const whole = Math.floor((i * down) / up);
+      const phase = i * down - whole * up;
+      let kernel = kernels.get(phase);
+      if (kernel === undefined) {
+        kernel = sincKernel(phase / up, cutoff, reach);
+        kernels.set(phase, kernel);
       }
+      const start = whole - Math.floor(kernel.length / 2) + 1;
+      sums.fill(0);
+      let weightSum = 0;
+      for (let k = Math.max(0, -start); k < kernel.length && start + k < inCount; k++) {
+        const weight = kernel[k] as number;
+        weightSum += weight;
+        const at = (start + k) * channels;
+        for (let c = 0; c < channels; c++) {
+          sums[c] = (sums[c] as number) + weight * (samples[at + c] as number);
+        }
+      }
+      const to = (i - first) * channels;
+      for (let c = 0; c < channels; c++) out[to + c] = (sums[c] as number) / weightSum;
     }
-    for (let c = 0; c < channels; c++) out[i * channels + c] = (sums[c] as number) / weightSum;
-  }
-  return out;
+    return out;
+  };
 }
 
 /** Weights for inputs `whole - half + 1 .. whole + half`, seen from `whole + fraction`. */
