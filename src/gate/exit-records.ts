@@ -7,6 +7,8 @@
 import type { LoadedStudent } from "../engine/engine.ts";
 import type { WindowSet } from "../signal/window-set.ts";
 import { windowAt } from "../signal/window-set.ts";
+import type { ExitGate } from "./gate-parameters.ts";
+import { fuseExits } from "./margins.ts";
 
 export type ExitRecord = {
   /** `[window][class]`, Q8. */
@@ -52,4 +54,15 @@ export function logitsAt(records: ExitRecords, exit: number, window: number): In
 export function featuresAt(records: ExitRecords, exit: number, window: number): Int8Array {
   const { features, featureCount } = records.exits[exit] as ExitRecord;
   return features.subarray(window * featureCount, (window + 1) * featureCount);
+}
+
+/** What the first `depth` exits say of one window together, Q15. */
+export function fusedAt(
+  records: ExitRecords,
+  gates: readonly ExitGate[],
+  depth: number,
+  window: number,
+): Int32Array {
+  const logits = Array.from({ length: depth }, (_, k) => logitsAt(records, k, window));
+  return fuseExits(gates, logits);
 }

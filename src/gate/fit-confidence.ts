@@ -9,10 +9,9 @@
 import type { Belief } from "./belief.ts";
 import { believe } from "./belief.ts";
 import type { ExitRecords } from "./exit-records.ts";
-import { logitsAt } from "./exit-records.ts";
+import { fusedAt, logitsAt } from "./exit-records.ts";
 import { CONFIDENCE_NODES, CONFIDENCE_STEP_Q8, expectedConfidence } from "./gate-parameters.ts";
 import type { ExitGate, FilterGate } from "./gate-parameters.ts";
-import { fuseExits } from "./margins.ts";
 
 const LOG2_E = Math.LOG2E;
 /** A few subjects whom the student has wrong can ask for any temperature; none beyond this is
@@ -85,17 +84,6 @@ function meanLoss(
   return total / Math.max(1, records.count);
 }
 
-/** The fused probabilities of the first `depth` exits for one window, Q15. */
-function fuseAt(
-  records: ExitRecords,
-  gates: readonly ExitGate[],
-  depth: number,
-  window: number,
-): Int32Array {
-  const logits = Array.from({ length: depth }, (_, k) => logitsAt(records, k, window));
-  return fuseExits(gates, logits);
-}
-
 /**
  * The answers `[exit][window]` as a node would give them: each window after the one before of the
  * same subject, whose belief is that of full depth. Windows of a subject must be in the order of
@@ -113,7 +101,7 @@ export function answersOf(
     const subject = subjects[i] as string;
     const before = beliefs.get(subject) ?? [];
     for (const [k, answersOfExit] of answers.entries()) {
-      const answer = believe(filter, before, fuseAt(records, gates, k + 1, i));
+      const answer = believe(filter, before, fusedAt(records, gates, k + 1, i));
       answersOfExit.push(answer);
       if (k === gates.length - 1) beliefs.set(subject, [...answer.beliefQ15]);
     }

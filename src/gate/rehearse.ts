@@ -9,9 +9,8 @@
 
 import { largestIndex } from "../learn/metrics.ts";
 import { adapt, type Belief, believe, instruct, personalise } from "./belief.ts";
-import { type ExitRecords, logitsAt } from "./exit-records.ts";
+import { type ExitRecords, fusedAt } from "./exit-records.ts";
 import { type ExitGate, type FilterGate, MARGIN_TOP_Q8 } from "./gate-parameters.ts";
-import { fuseExits } from "./margins.ts";
 
 /** Windows that a student has answered, those of one subject in the order of time. */
 export type AnsweredWindows = {
@@ -45,7 +44,9 @@ export class Rehearsal {
     const { records, teacher } = windows;
     this.count = records.count;
     this.#windows = windows;
-    this.#fused = fusedProbabilities(records, exits);
+    this.#fused = Array.from({ length: records.count }, (_, i) =>
+      fusedAt(records, exits, exits.length, i),
+    );
     this.#taught = Array.from({ length: teacher === null ? 0 : records.count }, (_, i) =>
       Uint8Array.from(
         (teacher as Float32Array).subarray(i * records.classes, (i + 1) * records.classes),
@@ -99,17 +100,4 @@ export class Rehearsal {
     }
     return best;
   }
-}
-
-/** The fused probabilities of these exits for each window, Q15. */
-function fusedProbabilities(
-  records: ExitRecords,
-  exits: readonly ExitGate[],
-): readonly Int32Array[] {
-  return Array.from({ length: records.count }, (_, i) =>
-    fuseExits(
-      exits,
-      exits.map((_, k) => logitsAt(records, k, i)),
-    ),
-  );
 }
