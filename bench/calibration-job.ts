@@ -3,8 +3,6 @@
  * that nobody learned or calibrated from, by float and by integers, and whether it was right.
  */
 import { onnxRuntime } from "../gateway/onnx-runtime.ts";
-import { readRecordings } from "../recordings/read.ts";
-import { randomBoutOrder } from "../src/gate/bout-order.ts";
 import { calibrateGate } from "../src/gate/calibrate.ts";
 import { type ExitRecords, recordExits } from "../src/gate/exit-records.ts";
 import { answersOf } from "../src/gate/fit-confidence.ts";
@@ -12,14 +10,9 @@ import type { ExitGate } from "../src/gate/gate-parameters.ts";
 import { confidenceAt, exitProbabilities } from "../src/gate/margins.ts";
 import { largestIndex, softmaxRows } from "../src/learn/metrics.ts";
 import { predictStudent } from "../src/learn/predict.ts";
-import { prng } from "../src/prng.ts";
-import { makeWindows } from "../src/signal/make-windows.ts";
-import { hopMs } from "../src/signal/profile.ts";
-import { profileFor } from "../src/signal/profiles.ts";
-import { pickWindows, type WindowSet } from "../src/signal/window-set.ts";
+import type { WindowSet } from "../src/signal/window-set.ts";
 import { fitClassTemperatures } from "./class-temperatures.ts";
-import type { GateJob } from "./gate-job.ts";
-import { rehearsed, trainBoth } from "./gate-job.ts";
+import { type GateJob, prepareGateJob } from "./gate-job.ts";
 
 /** `raw` is the softmax of the logits, `temperature` the same at the exit's temperature, `perClass`
  * at one of its own for each answered class; `told` is what a node reports, by the gate's table and
@@ -49,27 +42,9 @@ export async function runCalibrationJob(
   job: GateJob,
   onProgress: (share: number) => void,
 ): Promise<CalibrationAnswers> {
-  const recordings = await readRecordings(job.folder);
-  const profile = profileFor(recordings);
-  const train = makeWindows(recordings, profile, job.train);
-  const held = makeWindows(recordings, profile, job.calibration);
-  const recorded = makeWindows(recordings, profile, job.test);
-  const test = pickWindows(recorded, randomBoutOrder(recorded, prng(job.seed, "test-order")));
-  const trained = await trainBoth(profile, train, job, (share) => onProgress(0.25 * share));
-  const learners = makeWindows(recordings, profile, [...job.train, ...job.calibration]);
-  const rehearsal = await rehearsed(profile, learners, job, (share) =>
-    onProgress(0.25 + 0.75 * share),
-  );
-  const { parameters, expected } = calibrateGate({
-    student: trained.loaded,
-    trained: train,
-    held,
-    ...rehearsal,
-    target: { kind: "offload-share", share: job.targetShare },
-    noveltyExit: null,
-    windowsPerNodeDay: 86_400_000 / hopMs(profile),
-    seed: job.seed,
-  });
+  const { profile, trained, request, test } = await prepareGateJob(job, onProgress);
+  const { held } = request;
+  const { parameters, expected } = calibrateGate({ ...request, noveltyExit: null });
   const float = (windows: WindowSet): Promise<readonly Float32Array[]> =>
     predictStudent(onnxRuntime(), trained.float, windows, profile.inputMilligPerStep);
   const floats = { held: await float(held), test: await float(test) };

@@ -6,22 +6,15 @@
  * from say nothing. So the learners are dealt into folds, and for each fold a pair is trained on the
  * others by the same recipe (cross-fitting; Stone, 1974). It costs as many trainings as folds.
  */
-import { onnxRuntime } from "../gateway/onnx-runtime.ts";
-import { chooseEngine } from "../src/engine/choose-engine.ts";
 import { randomBoutOrder } from "../src/gate/bout-order.ts";
 import { type ExitRecords, recordExits } from "../src/gate/exit-records.ts";
-import { containerOf } from "../src/gate/pack-student.ts";
 import type { AnsweredWindows } from "../src/gate/rehearse.ts";
-import { softmaxRows } from "../src/learn/metrics.ts";
-import { predictRows } from "../src/learn/predict.ts";
 import type { Recipe } from "../src/learn/recipes.ts";
-import { quantizeStudent } from "../src/model/quantize.ts";
 import { prng } from "../src/prng.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import { foldsBySubject, subjectsOf, windowsOfSubjects } from "../src/signal/splits.ts";
 import { pickWindows, type WindowSet } from "../src/signal/window-set.ts";
-import { keptPair } from "./kept-pairs.ts";
-import { trainPair } from "./train-pair.ts";
+import { trainedStudent } from "./trained-student.ts";
 
 /** So few subjects are each a fold of their own; more are dealt into three. */
 const FEW_SUBJECTS = 5;
@@ -63,35 +56,16 @@ export async function crossFit(request: CrossFit): Promise<AnsweredWindows | nul
 }
 
 async function answered(
-  { profile, recipe, seed, keep }: CrossFit,
+  request: CrossFit,
   learned: WindowSet,
   held: WindowSet,
   onProgress: (share: number) => void,
 ): Promise<AnsweredWindows> {
-  const { inputMilligPerStep, classes } = profile;
-  const subjects = [...new Set(learned.subjects)];
-  const what = { profile, subjects, windows: learned.count, seed, recipe };
-  const pair = await keptPair(keep, what, async () => {
-    const { teacherFile, student } = await trainPair(
-      learned,
-      profile,
-      recipe,
-      seed,
-      (part, share) => onProgress(part === "teacher" ? 0.5 * share : 0.5 + 0.5 * share),
-    );
-    return { teacher: teacherFile, student };
-  });
-  const quantized = quantizeStudent(pair.student, learned, inputMilligPerStep);
-  const student = chooseEngine().load(containerOf(profile, quantized));
-  const program = await onnxRuntime().compile(pair.teacher);
-  const rows = await predictRows(program, held, inputMilligPerStep, ["logits"]);
-  await program.release();
-  return {
-    records: recordExits(student, held),
-    labels: held.labels,
-    subjects: held.subjects,
-    teacher: softmaxRows(rows.get("logits")?.data ?? new Float32Array(0), classes.length),
-  };
+  const trained = await trainedStudent(learned, request, onProgress);
+  const teacher = await trained.teach(held);
+  await trained.release();
+  const records = recordExits(trained.loaded, held);
+  return { records, labels: held.labels, subjects: held.subjects, teacher };
 }
 
 function joinedAnswers(parts: readonly AnsweredWindows[]): AnsweredWindows {

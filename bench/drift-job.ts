@@ -23,7 +23,8 @@ import { splitBouts, windowsOfSubjects } from "../src/signal/splits.ts";
 import { pickWindows, type WindowSet } from "../src/signal/window-set.ts";
 import { numberedBySegment, shiftStages, stretchesOf, windowsWithin } from "./drift-shifts.ts";
 import { type BoutTrack, type Delay, delayOf } from "./drift-streams.ts";
-import { type TrainedStudent, trainBoth, type TrainingJob } from "./gate-job.ts";
+import { trainBoth, type TrainingJob } from "./gate-job.ts";
+import type { TrainedStudent } from "./trained-student.ts";
 
 export type DriftJob = TrainingJob & {
   readonly folder: string;

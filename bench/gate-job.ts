@@ -3,19 +3,11 @@
  * quantized, and a gate calibrated on subjects that neither learned from and that are not tested
  * either.
  */
-import { onnxRuntime } from "../gateway/onnx-runtime.ts";
 import { readRecordings } from "../recordings/read.ts";
-import type { LoadedStudent } from "../src/engine/engine.ts";
-import { chooseEngine } from "../src/engine/choose-engine.ts";
 import { type Calibration, type CalibrationRequest, calibrateGate } from "../src/gate/calibrate.ts";
 import { type ExitRecords, recordExits } from "../src/gate/exit-records.ts";
 import { randomBoutOrder } from "../src/gate/bout-order.ts";
-import { containerOf } from "../src/gate/pack-student.ts";
-import { softmaxRows } from "../src/learn/metrics.ts";
-import { predictRows } from "../src/learn/predict.ts";
-import { type Recipe, recipeAsked } from "../src/learn/recipes.ts";
-import { quantizeStudent } from "../src/model/quantize.ts";
-import type { FloatStudent } from "../src/model/student-spec.ts";
+import { recipeAsked } from "../src/learn/recipes.ts";
 import { prng } from "../src/prng.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";
 import { hopMs, type Profile } from "../src/signal/profile.ts";
@@ -25,8 +17,7 @@ import { pickWindows, type WindowSet } from "../src/signal/window-set.ts";
 import { encodeContainer } from "../src/model/container.ts";
 import { crossFit } from "./cross-fit.ts";
 import { type NodeDay, nodeDayOf } from "./node-day.ts";
-import { keptPair } from "./kept-pairs.ts";
-import { trainPair } from "./train-pair.ts";
+import { type TrainedStudent, trainedStudent } from "./trained-student.ts";
 
 /** What a training depends on beside its windows. */
 export type TrainingJob = {
@@ -57,51 +48,24 @@ export type GateAnswers = {
   readonly day: NodeDay;
 };
 
-/** A student to put behind a gate, and what it takes to calibrate one. */
-export type TrainedStudent = {
-  readonly loaded: LoadedStudent;
-  /** The same before it was quantized. */
-  readonly float: FloatStudent;
-  readonly recipe: Recipe;
-  /** The teacher as `teacherOnnx` writes it. */
-  readonly teacherFile: Uint8Array;
-  /** The teacher's class probabilities over any windows. */
-  readonly teach: (windows: WindowSet) => Promise<Float32Array>;
-  readonly release: () => Promise<void>;
+/** A student whose gate is still to be calibrated, and the windows that it is tested on. */
+export type Uncalibrated = {
+  readonly profile: Profile;
+  readonly trained: TrainedStudent;
+  readonly request: CalibrationRequest;
+  /** Each subject's bouts in an order that a node could have met. */
+  readonly test: WindowSet;
 };
 
 export async function runGateJob(
   job: GateJob,
   onProgress: (share: number) => void,
 ): Promise<GateAnswers> {
-  const recordings = await readRecordings(job.folder);
-  const profile = profileFor(recordings);
-  const train = makeWindows(recordings, profile, job.train);
-  const held = makeWindows(recordings, profile, job.calibration);
-  const { rotate } = job;
-  const worn =
-    rotate === undefined ? recordings : turnRecordings(recordings, parseTurn(rotate), job.test);
-  const recorded = makeWindows(worn, profile, job.test);
-  const order = randomBoutOrder(recorded, prng(job.seed, "test-order"));
-  const test = pickWindows(recorded, order);
-  const trained = await trainBoth(profile, train, job, (share) => onProgress(0.25 * share));
-  const learners = makeWindows(recordings, profile, [...job.train, ...job.calibration]);
-  const rehearsal = await rehearsed(profile, learners, job, (share) =>
-    onProgress(0.25 + 0.75 * share),
-  );
-  const calibration = calibrateGate({
-    student: trained.loaded,
-    trained: train,
-    held,
-    ...rehearsal,
-    target: { kind: "offload-share", share: job.targetShare },
-    augmentation: trained.recipe.student.options.augmentation,
-    windowsPerNodeDay: 86_400_000 / hopMs(profile),
-    seed: job.seed,
-  });
+  const { trained, request, test } = await prepareGateJob(job, onProgress);
+  const { augmentation } = trained.recipe.student.options;
   const { container } = trained.loaded;
   const answers = {
-    calibration,
+    calibration: calibrateGate({ ...request, augmentation }),
     records: recordExits(trained.loaded, test),
     teacher: await trained.teach(test),
     test,
@@ -111,54 +75,49 @@ export async function runGateJob(
   return answers;
 }
 
-/** What calibration is to go through: all that may be learned from, by those that did not. */
-export async function rehearsed(
-  profile: Profile,
-  learners: WindowSet,
-  job: TrainingJob,
+/** Trains, and has calibration's windows answered by pairs that did not learn from them: all that
+ * may be learned from. */
+export async function prepareGateJob(
+  job: GateJob,
   onProgress: (share: number) => void,
-): Promise<Pick<CalibrationRequest, "rehearsal">> {
-  const { seed, keep } = job;
-  const recipe = recipeAsked(profile, job);
-  const windows = learners;
-  const rehearsal = await crossFit({ profile, recipe, windows, seed, keep, onProgress });
-  return rehearsal === null ? {} : { rehearsal };
+): Promise<Uncalibrated> {
+  const { folder, rotate, seed, keep } = job;
+  const recordings = await readRecordings(folder);
+  const profile = profileFor(recordings);
+  const train = makeWindows(recordings, profile, job.train);
+  const worn =
+    rotate === undefined ? recordings : turnRecordings(recordings, parseTurn(rotate), job.test);
+  const recorded = makeWindows(worn, profile, job.test);
+  const trained = await trainBoth(profile, train, job, (share) => onProgress(0.25 * share));
+  const rehearsal = await crossFit({
+    ...{ profile, recipe: trained.recipe, seed, keep },
+    windows: makeWindows(recordings, profile, [...job.train, ...job.calibration]),
+    onProgress: (share) => onProgress(0.25 + 0.75 * share),
+  });
+  return {
+    profile,
+    trained,
+    request: {
+      student: trained.loaded,
+      trained: train,
+      held: makeWindows(recordings, profile, job.calibration),
+      ...(rehearsal !== null && { rehearsal }),
+      target: { kind: "offload-share", share: job.targetShare },
+      windowsPerNodeDay: 86_400_000 / hopMs(profile),
+      seed,
+    },
+    test: pickWindows(recorded, randomBoutOrder(recorded, prng(seed, "test-order"))),
+  };
 }
 
 /** Teacher and student on the same windows, by the profile's recipe. */
-export async function trainBoth(
+export function trainBoth(
   profile: Profile,
   train: WindowSet,
   job: TrainingJob,
   onProgress: (share: number) => void,
 ): Promise<TrainedStudent> {
-  const { classes, inputMilligPerStep } = profile;
+  const { seed, keep } = job;
   const recipe = recipeAsked(profile, job);
-  const runtime = onnxRuntime();
-  const subjects = [...new Set(train.subjects)];
-  const what = { profile, subjects, windows: train.count, seed: job.seed, recipe };
-  const pair = await keptPair(job.keep, what, async () => {
-    const { teacherFile, student } = await trainPair(
-      train,
-      profile,
-      recipe,
-      job.seed,
-      (part, share) => onProgress(part === "teacher" ? 0.5 * share : 0.5 + 0.5 * share),
-    );
-    return { teacher: teacherFile, student };
-  });
-  const program = await runtime.compile(pair.teacher);
-  const quantized = quantizeStudent(pair.student, train, inputMilligPerStep);
-  const loaded = chooseEngine().load(containerOf(profile, quantized));
-  return {
-    loaded,
-    float: pair.student,
-    recipe,
-    teacherFile: pair.teacher,
-    teach: async (windows) => {
-      const rows = await predictRows(program, windows, inputMilligPerStep, ["logits"]);
-      return softmaxRows(rows.get("logits")?.data ?? new Float32Array(0), classes.length);
-    },
-    release: () => program.release(),
-  };
+  return trainedStudent(train, { profile, recipe, seed, keep }, onProgress);
 }

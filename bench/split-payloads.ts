@@ -7,7 +7,12 @@
  * windows, is told nothing. Headers do not count.
  */
 import type { Profile } from "../src/signal/profile.ts";
-import { compandedBytes, decodeCompanded, encodeCompanded } from "../src/wire/companded.ts";
+import {
+  type CompandedBits,
+  compandedBytes,
+  decodeCompanded,
+  encodeCompanded,
+} from "../src/wire/companded.ts";
 import type { WindowEncoding } from "../src/wire/messages.ts";
 
 export const BUDGETS_BYTES = [12, 24, 40, 51, 96, 192, 384] as const;
@@ -58,18 +63,15 @@ export function throughPayload(
   return reduction === "none" ? came : throughMiddles(came, full, channels);
 }
 
-/** The most samples of which a window in this many bits a value takes at most so many bytes: each
- * channel's mean and peak, and the codes. */
+/** The most samples of which a window in this many bits a value takes at most so many bytes. */
 export function spansWithin(
   { windowSamples, channels }: Profile,
-  bits: number,
+  bits: CompandedBits,
   budget: number,
 ): { readonly samples: number; readonly bytes: number } {
-  const bytesOf = (samples: number): number =>
-    2 * channels + Math.ceil((samples * channels * bits) / 8);
   let samples = windowSamples;
-  while (samples > 0 && bytesOf(samples) > budget) samples--;
-  return { samples, bytes: bytesOf(samples) };
+  while (samples > 0 && compandedBytes(samples, channels, bits) > budget) samples--;
+  return { samples, bytes: compandedBytes(samples, channels, bits) };
 }
 
 /** What comes of a window that travels as so many means in 4 or 2 bits a value, `[span][channel]`. */
