@@ -5,7 +5,14 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { EdgeError } from "../src/assert.ts";
 import { below, prng } from "../src/prng.ts";
-import { decodeDown, decodeUp, encodeDown, encodeUp, FRAME_TYPES } from "../src/wire/frames.ts";
+import {
+  decodeDown,
+  decodeUp,
+  encodeDown,
+  encodeUp,
+  FRAME_TYPES,
+  reportBytes,
+} from "../src/wire/frames.ts";
 import { LIMITS } from "../src/wire/limits.ts";
 import type { DownMessage, UpMessage } from "../src/wire/messages.ts";
 import { DOWN_KINDS, UP_KINDS } from "../src/wire/topics.ts";
@@ -62,6 +69,14 @@ describe("frames", () => {
       expect(decode(message.kind, unhex(GOLDEN[message.kind]))).toEqual(message);
     },
   );
+
+  it("of reports take what is said before they are written", () => {
+    const property = fc.property(anyUp, (message) => {
+      if (message.kind !== "report") return;
+      expect(encodeUp(message)).toHaveLength(reportBytes(message.entries.length));
+    });
+    fc.assert(property, { seed: 2, numRuns: 500 });
+  });
 
   it("have a golden example of every kind", () => {
     expect(Object.keys(GOLDEN).sort()).toEqual([...UP_KINDS, ...DOWN_KINDS].sort());

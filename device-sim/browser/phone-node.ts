@@ -5,6 +5,7 @@
  * milli-g at the profile's rate.
  */
 
+import { bytesOfHex } from "../../src/bytes.ts";
 import { chooseEngine } from "../../src/engine/choose-engine.ts";
 import type { Profile } from "../../src/signal/profile.ts";
 import { prng } from "../../src/prng.ts";
@@ -99,8 +100,4 @@ export async function startPhone(options: PhoneOptions): Promise<Phone> {
 function newEpoch(): number {
   const [drawn = 0] = crypto.getRandomValues(new Uint32Array(1));
   return Math.max(1, drawn);
-}
-
-function bytesOfHex(text: string): Uint8Array {
-  return Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 }

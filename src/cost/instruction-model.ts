@@ -7,8 +7,8 @@
  */
 
 import { assert } from "../assert.ts";
-import type { QuantizedStudent } from "../model/student.ts";
-import { type Work, type WorkKind, workOf } from "./work.ts";
+import type { QuantizedStudent, Stage } from "../model/student.ts";
+import { chainWork, type Work, type WorkKind, workOf } from "./work.ts";
 
 export type Coefficients = {
   readonly mac: number;
@@ -28,6 +28,16 @@ export function instructionsOf(
     for (const work of stage) sum += instructionsOfWork(work, model);
     return Math.round(sum);
   });
+}
+
+/** Of layers from a window of so many values on, without any exit. */
+export function instructionsOfLayers(
+  samples: number,
+  layers: Stage["layers"],
+  model: InstructionModel,
+): number {
+  const work = chainWork(samples, layers);
+  return Math.round(work.reduce((sum, one) => sum + instructionsOfWork(one, model), 0));
 }
 
 export function instructionsOfWork(

@@ -33,13 +33,22 @@ export type Work = {
 export function workOf(student: QuantizedStudent): readonly (readonly Work[])[] {
   const samples = student.windowSamples * student.channels;
   return student.stages.map((stage, s) => [
-    ...(s === 0 ? [{ kind: "window", macs: 0, outputs: samples, rows: 1 } as const] : []),
+    ...(s === 0 ? [copyWork(samples)] : []),
     ...stage.layers.map(layerWork),
     ...headWork(stage.exit, pooledTime(student, s)),
   ]);
 }
 
-export function layerWork(layer: Stage["layers"][number]): Work {
+/** The copy of a window of so many values, and these layers after it, without any exit. */
+export function chainWork(samples: number, layers: Stage["layers"]): readonly Work[] {
+  return [copyWork(samples), ...layers.map(layerWork)];
+}
+
+function copyWork(samples: number): Work {
+  return { kind: "window", macs: 0, outputs: samples, rows: 1 };
+}
+
+function layerWork(layer: Stage["layers"][number]): Work {
   switch (layer.kind) {
     case "conv": {
       const { kernel, inChannels, outChannels, outTime } = layer;

@@ -5,7 +5,7 @@
 import { assert } from "../assert.ts";
 import { codeShape, type QuantizedEncoder } from "../model/encoder.ts";
 import { requantizationFactors } from "../model/requantize.ts";
-import { marginSamples } from "../model/student-cost.ts";
+import { inChannelsOf, marginSamples } from "../model/student-cost.ts";
 import { conv, depthwise } from "./kernels.ts";
 
 /** From the input, int8 `[time][channel]`, to the codes `[time][channel]`, one a byte, valid until the
@@ -19,7 +19,7 @@ export function loadEncoder(encoder: QuantizedEncoder): Encode {
   const codes = new Uint8Array(time * channels);
   const most = 2 ** codeBits - 1;
   const runs = layers.map((layer) => {
-    const inChannels = layer.kind === "conv" ? layer.inChannels : layer.channels;
+    const inChannels = inChannelsOf(layer);
     return {
       layer,
       factors: requantizationFactors(layer.requantization),

@@ -18,7 +18,7 @@ import type {
   QuantizedStudent,
   Stage,
 } from "../model/student.ts";
-import { marginSamples } from "../model/student-cost.ts";
+import { marginSamples, outChannelsOf } from "../model/student-cost.ts";
 import { loadEncoder } from "./encode.ts";
 import type { Engine, ExitOutput, LoadedStudent } from "./engine.ts";
 import { conv, dense, depthwise, type GruScratch, gru, meanPool, statePool } from "./kernels.ts";
@@ -131,7 +131,7 @@ function layOut(student: QuantizedStudent, window: Activation): readonly StageRu
     const runs = stage.layers.map((layer, l): Run => {
       if (layer.kind === "gru") return { layer, scratch: gruScratch(layer), input: window };
       const reader = stage.layers[l + 1] ?? student.stages[s + 1]?.layers[0];
-      const channels = layer.kind === "conv" ? layer.outChannels : layer.channels;
+      const channels = outChannelsOf(layer);
       const output = activationFor(layer.outTime, channels, reader);
       const run = { layer, factors: requantizationFactors(layer.requantization), input, output };
       input = output;

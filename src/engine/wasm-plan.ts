@@ -15,6 +15,7 @@ import type {
   Requantization,
   Stage,
 } from "../model/student.ts";
+import { outChannelsOf } from "../model/student-cost.ts";
 import { SIGMOID_Q15, TANH_Q15 } from "./gate-tables.ts";
 import {
   type Activation,
@@ -81,8 +82,7 @@ export function planStudent(
         continue;
       }
       const reader = stage.layers[l + 1] ?? student.stages[s + 1]?.layers[0];
-      const channels = layer.kind === "conv" ? layer.outChannels : layer.channels;
-      const output = layout.activation(layer.outTime, channels, reader);
+      const output = layout.activation(layer.outTime, outChannelsOf(layer), reader);
       records.push(convolutionRecord(layout, layer, activation, output));
       activation = output;
     }
@@ -111,8 +111,7 @@ function planEncoder(
   let activation = layout.activation(windowSamples, channels, layers[0]);
   const records = [[OPERATION.expand, window, activation.address, windowSamples * channels]];
   for (const [l, layer] of layers.entries()) {
-    const width = layer.kind === "conv" ? layer.outChannels : layer.channels;
-    const output = layout.activation(layer.outTime, width, layers[l + 1]);
+    const output = layout.activation(layer.outTime, outChannelsOf(layer), layers[l + 1]);
     records.push(convolutionRecord(layout, layer, activation, output));
     activation = output;
   }

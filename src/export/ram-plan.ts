@@ -7,7 +7,7 @@
  */
 
 import type { GruLayer, QuantizedStudent, Stage } from "../model/student.ts";
-import { marginSamples } from "../model/student-cost.ts";
+import { marginSamples, outChannelsOf } from "../model/student-cost.ts";
 
 /** Int8 `[time][channel]` between margins of zeros, at the start of one of the two buffers. */
 export type Activation = {
@@ -83,7 +83,7 @@ function planActivations(student: QuantizedStudent): RamPlan["activations"] {
   return student.stages.map((stage, s) =>
     stage.layers.map((layer, l) => {
       if (layer.kind === "gru") return undefined;
-      const channels = layer.kind === "conv" ? layer.outChannels : layer.channels;
+      const channels = outChannelsOf(layer);
       const reader = stage.layers[l + 1] ?? student.stages[s + 1]?.layers[0];
       return activationOf(depth++ % 2 === 0 ? "odd" : "even", layer.outTime, channels, reader);
     }),

@@ -6,7 +6,7 @@
  */
 
 import { assert } from "../assert.ts";
-import { largestIndex } from "../learn/metrics.ts";
+import { predictedOf } from "../learn/metrics.ts";
 import { type FilterGate, MARGIN_TOP_Q8 } from "./gate-parameters.ts";
 import type { AnsweredWindows, Rehearsal } from "./rehearse.ts";
 
@@ -57,15 +57,12 @@ export function targetShare(
 }
 
 /** Right answers of the teacher alone. */
-export function teacherRight({ teacher, labels, records }: AnsweredWindows): number {
+function teacherRight({ teacher, labels, records }: AnsweredWindows): number {
   assert(teacher !== null, "a target below the teacher needs its answers");
-  const { classes } = records;
-  return labels.reduce((right, label, i) => {
-    const row = teacher.subarray(i * classes, (i + 1) * classes);
-    return right + Number(largestIndex(row) === label);
-  }, 0);
+  const said = predictedOf({ classes: records.classes, probabilities: teacher });
+  return labels.reduce((right, label, i) => right + Number(said[i] === label), 0);
 }
 
-export function sum(values: Uint8Array): number {
+function sum(values: Uint8Array): number {
   return values.reduce((total, value) => total + value, 0);
 }

@@ -14,13 +14,14 @@
 
 import { encoderOn } from "../cost/encoder-on-target.ts";
 import { FITTED } from "../cost/fitted-sets.ts";
-import { instructionsOf, instructionsOfWork } from "../cost/instruction-model.ts";
+import { instructionsOf, instructionsOfLayers } from "../cost/instruction-model.ts";
 import { type ExitEstimate, estimateOf } from "../cost/student-on-target.ts";
 import { TARGETS, type TargetName } from "../cost/targets.ts";
-import { layerWork, type Work } from "../cost/work.ts";
 import type { Container } from "../model/container.ts";
 import { codeShape } from "../model/encoder.ts";
 import type { QuantizedStudent } from "../model/student.ts";
+import { outChannelsOf } from "../model/student-cost.ts";
+import { reportBytes } from "../wire/frames.ts";
 import { LIMITS } from "../wire/limits.ts";
 import type { WindowEncoding } from "../wire/messages.ts";
 import { featuresBytes, offloadBytes } from "../wire/offload-frame.ts";
@@ -56,9 +57,6 @@ export type SplitQuestion = {
   readonly offloadShare: number;
 };
 
-/** A report's frame, and what each of its windows adds: `frames.ts`. */
-const REPORT_HEADER_BYTES = 29;
-const REPORT_ENTRY_BYTES = 13;
 /** The run-length form of 64 windows: 31 bytes and 3 a bout, see `docs/LORAWAN.md`. */
 const LORA_REPORT_BYTES = 31 + 3 * 6;
 
@@ -159,8 +157,7 @@ function gated(asked: SplitQuestion, local: Costs, cut: Costs, share: number): C
 /** A window's part of the fullest report. On LoRaWAN in its own form, with six bouts in it. */
 function reportOn(profile: LinkProfile): { readonly bytes: number; readonly link: Cut["link"] } {
   const entries = LIMITS.reportEntries;
-  const frame = REPORT_HEADER_BYTES + REPORT_ENTRY_BYTES * entries;
-  const whole = profile.packets === undefined ? frame : LORA_REPORT_BYTES;
+  const whole = profile.packets === undefined ? reportBytes(entries) : LORA_REPORT_BYTES;
   const cost = sendingCost(profile, whole);
   const part = (value: number): number => value / entries;
   const link = cost && {
@@ -178,11 +175,8 @@ function modelOf(target: TargetName) {
 /** The layers alone: who sends a map asks no exit before it. */
 function instructionsUpTo(student: QuantizedStudent, stage: number, target: TargetName): number {
   const samples = student.windowSamples * student.channels;
-  const copy: Work = { kind: "window", macs: 0, outputs: samples, rows: 1 };
   const layers = student.stages.slice(0, stage + 1).flatMap((one) => one.layers);
-  const work = [copy, ...layers.map(layerWork)];
-  const model = modelOf(target);
-  return Math.round(work.reduce((sum, one) => sum + instructionsOfWork(one, model), 0));
+  return instructionsOfLayers(samples, layers, modelOf(target));
 }
 
 /** Int8 `[time][channel]`, or a GRU's state, which is all that goes on from its stage. */
@@ -190,5 +184,5 @@ function mapBytes(student: QuantizedStudent, stage: number): number {
   const last = student.stages[stage]?.layers.at(-1);
   if (last === undefined) return 0;
   if (last.kind === "gru") return 2 * last.hidden;
-  return last.outTime * (last.kind === "conv" ? last.outChannels : last.channels);
+  return last.outTime * outChannelsOf(last);
 }

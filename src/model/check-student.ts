@@ -20,7 +20,7 @@ import type {
   Requantization,
   Stage,
 } from "./student.ts";
-import { studentCost } from "./student-cost.ts";
+import { inChannelsOf, outChannelsOf, studentCost } from "./student-cost.ts";
 
 /** The largest magnitude of an int8 activation, and of a Q15 state. */
 const INT8_MAGNITUDE = 128;
@@ -65,8 +65,8 @@ export function checkConvolution(
   layer: ConvLayer | DepthwiseLayer,
   shape: Shape,
 ): Shape {
-  const inChannels = layer.kind === "conv" ? layer.inChannels : layer.channels;
-  const outChannels = layer.kind === "conv" ? layer.outChannels : layer.channels;
+  const inChannels = inChannelsOf(layer);
+  const outChannels = outChannelsOf(layer);
   same(where, "input time", layer.inTime, shape.time);
   same(where, "input channels", inChannels, shape.channels);
   within(where, "output channels", outChannels, 1, LIMITS.width);

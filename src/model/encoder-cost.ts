@@ -6,8 +6,7 @@
  */
 
 import { codeShape, type QuantizedEncoder } from "./encoder.ts";
-import type { ConvLayer, DepthwiseLayer } from "./student.ts";
-import { marginSamples } from "./student-cost.ts";
+import { inChannelsOf, marginSamples, outChannelsOf } from "./student-cost.ts";
 
 /** The kept window, two buffers that maps alternate between, and the packed codes. Each on a multiple
  * of four, as `studentCost` has it; inputs are widened where the student's are. */
@@ -17,16 +16,12 @@ export function encoderRamBytes(encoder: QuantizedEncoder): number {
   layers.forEach((layer, l) => {
     const side = l % 2 === 0 ? 0 : 1;
     const next = layers[l + 1];
-    const bytes = (layer.outTime + marginSamples(next)) * channelsOf(layer);
+    const bytes = (layer.outTime + marginSamples(next)) * outChannelsOf(layer);
     sides[side] = Math.max(sides[side], bytes);
   });
   const [first] = layers;
-  const inChannels = first?.kind === "conv" ? first.inChannels : (first?.channels ?? 0);
-  const window = ((first?.inTime ?? 0) + marginSamples(first)) * inChannels;
+  const window =
+    first === undefined ? 0 : (first.inTime + marginSamples(first)) * inChannelsOf(first);
   const parts = [window, ...sides, codeShape(encoder).bytes];
   return parts.reduce((sum, bytes) => sum + 4 * Math.ceil(bytes / 4), 0);
-}
-
-function channelsOf(layer: ConvLayer | DepthwiseLayer): number {
-  return layer.kind === "conv" ? layer.outChannels : layer.channels;
 }

@@ -12,6 +12,7 @@ import { packedCodeBytes } from "../wire/codes.ts";
 import { checkConvolution } from "./check-student.ts";
 import { MODEL_LIMITS as LIMITS } from "./limits.ts";
 import type { ConvLayer, DepthwiseLayer } from "./student.ts";
+import { outChannelsOf } from "./student-cost.ts";
 
 export type QuantizedEncoder = {
   /** What it reads: 0 for the window, s for the map that the student's first s stages left. */
@@ -31,7 +32,7 @@ export type CodeShape = {
 
 export function codeShape({ layers, codeBits }: QuantizedEncoder): CodeShape {
   const last = layers.at(-1);
-  const channels = last?.kind === "conv" ? last.outChannels : (last?.channels ?? 0);
+  const channels = last === undefined ? 0 : outChannelsOf(last);
   const time = last?.outTime ?? 0;
   return { time, channels, bits: codeBits, bytes: packedCodeBytes(time * channels, codeBits) };
 }

@@ -34,7 +34,7 @@ import {
 } from "./quantize-trace.ts";
 import { requantizationFactors } from "./requantize.ts";
 import type { ConvLayer, DepthwiseLayer, GruLayer, QuantizedStudent, Stage } from "./student.ts";
-import { marginSamples } from "./student-cost.ts";
+import { inChannelsOf, marginSamples } from "./student-cost.ts";
 import type { FloatStudent } from "./student-spec.ts";
 
 const DEFAULTS: QuantizeOptions = {
@@ -144,7 +144,7 @@ function quantizeConvolution(
 
 function runConvolution(layer: ConvLayer | DepthwiseLayer, input: Int8Array): Int8Array {
   const factors = requantizationFactors(layer.requantization);
-  const channels = layer.kind === "conv" ? layer.inChannels : layer.channels;
+  const channels = inChannelsOf(layer);
   const padded = new Int8Array((layer.inTime + marginSamples(layer)) * channels);
   padded.set(input, layer.padLeft * channels);
   const out = new Int8Array(layer.outTime * layer.bias.length);

@@ -5,7 +5,14 @@
  * microjoules are the business of a model of one processor.
  */
 
-import type { ExitHead, GruLayer, QuantizedStudent, Stage } from "./student.ts";
+import type {
+  ConvLayer,
+  DepthwiseLayer,
+  ExitHead,
+  GruLayer,
+  QuantizedStudent,
+  Stage,
+} from "./student.ts";
 
 /** All figures are up to and including the exit, the exits before it among them. */
 export type ExitCost = {
@@ -38,9 +45,8 @@ export function studentCost(student: QuantizedStudent): readonly ExitCost[] {
         gruBytes = gruRamBytes(layer);
         continue;
       }
-      const channels = layer.kind === "conv" ? layer.outChannels : layer.channels;
       const next = stage.layers[l + 1] ?? student.stages[s + 1]?.layers[0];
-      const bytes = (layer.outTime + marginSamples(next)) * channels;
+      const bytes = (layer.outTime + marginSamples(next)) * outChannelsOf(layer);
       const side = depth++ % 2 === 0 ? 1 : 0;
       bufferBytes[side] = Math.max(bufferBytes[side], bytes);
     }
@@ -76,6 +82,14 @@ function layerScratchBytes(layer: Stage["layers"][number]): number {
   if (layer.kind === "depthwise") return 0;
   if (layer.kind === "conv") return widenedBytes(layer.kernel * layer.inChannels, 4);
   return widenedBytes(Math.max(layer.patchSamples * layer.channels, layer.hidden), 1);
+}
+
+export function inChannelsOf(layer: ConvLayer | DepthwiseLayer): number {
+  return layer.kind === "conv" ? layer.inChannels : layer.channels;
+}
+
+export function outChannelsOf(layer: ConvLayer | DepthwiseLayer): number {
+  return layer.kind === "conv" ? layer.outChannels : layer.channels;
 }
 
 /** Zeros that a convolution wants around its input, in samples: before and behind together. */

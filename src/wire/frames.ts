@@ -62,6 +62,8 @@ export const FRAME_TYPES = {
   setting: 0x85,
 } as const;
 
+/** Before a report's entries, and of each. */
+const REPORT_HEADER_BYTES = 29;
 const REPORT_ENTRY_BYTES = 13;
 const OFFLOADED_BIT = 0x80;
 
@@ -95,6 +97,11 @@ export function encodeUp(message: UpMessage): Uint8Array {
       unreachable(message);
   }
   return finish(to);
+}
+
+/** What the frame of a report on so many windows takes. */
+export function reportBytes(entries: number): number {
+  return REPORT_HEADER_BYTES + REPORT_ENTRY_BYTES * entries;
 }
 
 /** The bytes of a message to a node. */

@@ -6,7 +6,7 @@
  */
 
 import { assert } from "../assert.ts";
-import type { ByteReader, ByteWriter } from "../bytes.ts";
+import { type ByteReader, type ByteWriter, bytesOfHex, hexOf } from "../bytes.ts";
 import { type CompandedBits, compandedBytes, encodeCompanded, readCompanded } from "./companded.ts";
 import { atLeast, readChoice, readClass, readModelId, within } from "./frame-fields.ts";
 import { LIMITS } from "./limits.ts";
@@ -109,15 +109,11 @@ export function readEncoderId(from: ByteReader): EncoderId {
 
 /** Of the SHA-256 of an encoder's bytes, whole or its first 4. */
 export function encoderIdOf(hash: Uint8Array): EncoderId {
-  let text = "";
-  for (const byte of hash.subarray(0, ENCODER_ID_BYTES)) text += byte.toString(16).padStart(2, "0");
-  return text as EncoderId;
+  return hexOf(hash.subarray(0, ENCODER_ID_BYTES)) as EncoderId;
 }
 
 export function encoderIdBytes(id: EncoderId): Uint8Array {
-  return Uint8Array.from({ length: ENCODER_ID_BYTES }, (_, i) =>
-    Number.parseInt(id.slice(2 * i, 2 * i + 2), 16),
-  );
+  return bytesOfHex(id);
 }
 
 function bitsOf(encoding: WindowEncoding): 8 | CompandedBits {

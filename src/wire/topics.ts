@@ -18,6 +18,7 @@
  */
 
 import { EdgeError } from "../assert.ts";
+import { bytesOfHex, hexOf } from "../bytes.ts";
 import { LIMITS } from "./limits.ts";
 import type { DownKind, ModelId, NodeId, UpKind } from "./messages.ts";
 
@@ -78,14 +79,12 @@ export function modelId(text: string, where = "model id"): ModelId {
 
 /** A model's name from its 8 bytes, or from the whole SHA-256 that starts with them. */
 export function modelIdOf(hash: Uint8Array): ModelId {
-  let text = "";
-  for (const byte of hash.subarray(0, 8)) text += byte.toString(16).padStart(2, "0");
-  return modelId(text);
+  return modelId(hexOf(hash.subarray(0, 8)));
 }
 
 /** The 8 bytes that a frame carries for a model. */
 export function modelIdBytes(id: ModelId): Uint8Array {
-  return Uint8Array.from({ length: 8 }, (_, i) => Number.parseInt(id.slice(2 * i, 2 * i + 2), 16));
+  return bytesOfHex(id);
 }
 
 /** The configured base. Throws `EdgeError` `topic-base`. */
