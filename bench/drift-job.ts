@@ -14,7 +14,7 @@ import { type ExitRecords, logitsAt } from "../src/gate/exit-records.ts";
 import { type AlarmRate, falseAlarmRate } from "../src/gate/false-alarms.ts";
 import type { NoveltyGate } from "../src/gate/gate-parameters.ts";
 import { boutNovelties, noveltySamples } from "../src/gate/novelty-samples.ts";
-import { largestIndex } from "../src/learn/metrics.ts";
+import { accuracyOf, confusionOf, largestIndex, predictedOf } from "../src/learn/metrics.ts";
 import { prng } from "../src/prng.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";
 import { hopMs } from "../src/signal/profile.ts";
@@ -85,7 +85,8 @@ export async function runDriftJob(
     const random = prng(job.seed, `turn-${name}`);
     shifts.push({
       name,
-      ...(await accuraciesOf(trained, stages.at(-1) as WindowSet)),
+      studentAccuracy: studentAccuracyOf(tracks.at(-1) as readonly BoutTrack[]),
+      teacherAccuracy: await teacherAccuracyOf(trained, stages.at(-1) as WindowSet),
       delays: Array.from({ length: REPETITIONS }, () => delayOf(gate, calm, tracks, random)),
     });
     const all = job.broken.length + job.shift.length + 1;
@@ -106,7 +107,7 @@ export async function runDriftJob(
   }
   const answers = {
     unshifted: {
-      studentAccuracy: (await accuraciesOf(trained, unshifted)).studentAccuracy,
+      studentAccuracy: studentAccuracyOf(calm),
       falseAlarms: falseAlarmRate(
         gate,
         calm.map(({ novelties }) => novelties),
@@ -140,17 +141,13 @@ function rightOf(records: ExitRecords, windows: WindowSet): Uint8Array {
   );
 }
 
-async function accuraciesOf(
-  trained: TrainedStudent,
-  windows: WindowSet,
-): Promise<{ studentAccuracy: number; teacherAccuracy: number }> {
-  const { records } = noveltySamples(trained.loaded, windows);
-  const teacher = await trained.teach(windows);
-  const right = rightOf(records, windows).reduce((sum, one) => sum + one, 0);
-  let teaching = 0;
-  for (let i = 0; i < windows.count; i++) {
-    const row = teacher.subarray(i * records.classes, (i + 1) * records.classes);
-    if (largestIndex(row) === windows.labels[i]) teaching++;
-  }
-  return { studentAccuracy: right / windows.count, teacherAccuracy: teaching / windows.count };
+function studentAccuracyOf(tracks: readonly BoutTrack[]): number {
+  const right = tracks.flatMap((track) => [...track.right]);
+  return right.reduce((sum, one) => sum + one, 0) / right.length;
+}
+
+async function teacherAccuracyOf(trained: TrainedStudent, windows: WindowSet): Promise<number> {
+  const { classes } = trained.loaded.container.student;
+  const predicted = predictedOf({ classes, probabilities: await trained.teach(windows) });
+  return accuracyOf(confusionOf(classes, windows.labels, predicted), classes);
 }

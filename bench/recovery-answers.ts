@@ -5,7 +5,8 @@ import { fitTeacherTrust, trustOf, withStatistics } from "../gateway/teacher-tru
 import { prng } from "../src/prng.ts";
 import { type Augmentation, augmentedSteps } from "../src/signal/augment.ts";
 import { windowAt } from "../src/signal/window-set.ts";
-import { modelId, nodeId } from "../src/wire/topics.ts";
+import { NO_MODEL } from "../src/wire/messages.ts";
+import { nodeId } from "../src/wire/topics.ts";
 import type { LoopSetup } from "./loop-setup.ts";
 import type { LivedWindows } from "./recovery-choices.ts";
 
@@ -14,7 +15,6 @@ export type TrustedTeacher = Teacher & { readonly knows: TeacherTrust; readonly 
 
 /** Views of one window that the teacher is asked about beside the window as it is. */
 const MORE_VIEWS = 3;
-const MODEL = modelId("0000000000000000");
 
 export async function openTrust(
   teacher: Teacher,
@@ -62,7 +62,7 @@ export async function answered(
       node: nodeId(`collar-${String(windows.subjects[index]).toLowerCase()}`),
       epoch: 1,
       seq: i,
-      modelId: MODEL,
+      modelId: NO_MODEL,
       reason: "burst",
       chanceQ16: 65535,
       windowIndex: index,

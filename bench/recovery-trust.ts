@@ -4,10 +4,10 @@
  */
 import { DEFAULT_TRIGGER_RULE } from "../gateway/distil-trigger.ts";
 import { judgeTrust } from "../gateway/teacher-trust.ts";
-import { largestIndex } from "../src/learn/metrics.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import type { Recordings } from "../src/signal/recordings.ts";
 import { parseTurn, turnRecordings } from "../src/signal/turn.ts";
+import { scoresOf } from "./loop-scores.ts";
 import { answered, type TrustedTeacher } from "./recovery-answers.ts";
 import { chooseWindows, type LivedWindows } from "./recovery-choices.ts";
 
@@ -50,12 +50,7 @@ export async function trustWhenTurned(
     const { windows } = lived;
     const { probabilities } = await teacher.predict(windows.samples, windows.count, teacher.step);
     const classes = herd.profile.classes.length;
-    let right = 0;
-    windows.labels.forEach((label, i) => {
-      const row = probabilities.subarray(i * classes, (i + 1) * classes);
-      if (largestIndex(row) === label) right++;
-    });
-    const teacherAccuracy = right / windows.count;
+    const teacherAccuracy = scoresOf(probabilities, windows, classes).accuracy;
     turned.push({ turn, teacherAccuracy, ...judgeTrust(rows) });
   }
   return turned;

@@ -91,6 +91,13 @@ describe("bench calibration", () => {
     }
     expect(lines.join("\n")).toContain("exit 2, told");
   });
+
+  it("turns collars for the test where it is asked to, as the gate's does", async () => {
+    const asked = { ...OPTIONS, test: ["3"], extra: { keep: join(data, "kept") } };
+    const upright = await runCalibration(asked);
+    const turned = await runCalibration({ ...asked, rotate: "x180" });
+    expect(turned.figures.exits).not.toEqual(upright.figures.exits);
+  });
 });
 
 describe("bench drift", () => {
