@@ -9,7 +9,7 @@
  * and say nothing about a Raspberry Pi; that it happened, with the same binaries, does.
  */
 
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -17,6 +17,7 @@ import { readMqtt } from "../cli/mqtt-client.ts";
 import { emulatedNode, missingForArm64 } from "../deploy/arm64/emulated-node.ts";
 import { freePort } from "../test/gateway-kit.ts";
 import { type BenchmarkOptions, type BenchmarkResult, table } from "./benchmark.ts";
+import { endProcess } from "./end-process.ts";
 
 const MAIN = path.join(import.meta.dirname, "../cli/main.ts");
 const SECONDS = 1_500;
@@ -115,7 +116,7 @@ async function demonstration(
       child.once("exit", () => void reader.close());
     });
   } finally {
-    await end(child);
+    await endProcess(child);
   }
   return reached;
 }
@@ -129,11 +130,4 @@ function milestonesOf(topic: string, json: string): readonly Milestone[] {
   if (topic.endsWith("/bridge/info") || topic.endsWith("/bridge/devices")) return [];
   const isAnswer = json.includes('"source":"teacher"');
   return isAnswer ? ["first behaviour", "teacher's answer"] : ["first behaviour"];
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = new Promise((resolve) => child.once("exit", resolve));
-  child.kill("SIGTERM");
-  await ended;
 }

@@ -17,6 +17,7 @@ import path from "node:path";
 import { readMqtt } from "../cli/mqtt-client.ts";
 import { freePort } from "../test/gateway-kit.ts";
 import { type BenchmarkOptions, type BenchmarkResult, median, table } from "./benchmark.ts";
+import { endProcess } from "./end-process.ts";
 
 const LAUNCHER = path.join(import.meta.dirname, "../bin/bellwether.js");
 const START_MS = 120_000;
@@ -86,7 +87,7 @@ async function measure(serveMs: number, signal: AbortSignal): Promise<Round> {
     const maker = launch(...gatewayArgs);
     await told(url, "bellwether/bridge/state");
     const firstStartMs = performance.now() - first;
-    await end(maker);
+    await endProcess(maker);
 
     const second = performance.now();
     const gateway = launch(...gatewayArgs);
@@ -98,7 +99,7 @@ async function measure(serveMs: number, signal: AbortSignal): Promise<Round> {
     await new Promise((resolve) => setTimeout(resolve, serveMs));
     return { firstStartMs, startMs, gateway: residentOf(gateway), node: residentOf(node) };
   } finally {
-    await Promise.all(started.map(end));
+    await Promise.all(started.map(endProcess));
     rmSync(folder, { recursive: true, force: true });
   }
 }
@@ -132,11 +133,4 @@ function residentOf(launcher: ChildProcess): Resident {
   const megabytes = (key: string): number =>
     Number(new RegExp(`${key}:\\s+(\\d+) kB`).exec(status)?.[1]) / 1024;
   return { residentMb: megabytes("VmRSS"), ownMb: megabytes("RssAnon") };
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = new Promise((resolve) => child.once("exit", resolve));
-  child.kill("SIGTERM");
-  await ended;
 }
