@@ -49,10 +49,11 @@ function readDashboard(name: string): string {
   return readFileSync(new URL(name, FOLDER), "utf8");
 }
 
-/** What is put in is ours and plain: nobody's name and nothing that was received. */
 function laidOut(layout: string, page: Page): string {
   const { title, style, script } = page;
-  const parts = {
+  // Of pages that show an offloaded window, for `window-card.ts`.
+  const card = readDashboard("window-card.html").trimEnd();
+  return filled(layout, {
     title: title === "Bellwether" ? title : `${title} - Bellwether`,
     heading: title,
     parts: [
@@ -62,11 +63,15 @@ function laidOut(layout: string, page: Page): string {
     links: PAGES.flatMap((one) => (one.link === undefined ? [] : linkTo(one, one === page))).join(
       " ",
     ),
-    content: readDashboard(page.content).trimEnd(),
-  };
-  return layout.replaceAll(/\$(\w+)/g, (mark, name: string) => {
-    const text = parts[name as keyof typeof parts];
-    assert(text !== undefined, `the layout has no ${mark}`);
+    content: filled(readDashboard(page.content).trimEnd(), { card }),
+  });
+}
+
+/** What is put in is ours and plain: nobody's name and nothing that was received. */
+function filled(html: string, parts: Readonly<Record<string, string>>): string {
+  return html.replaceAll(/\$(\w+)/g, (mark, name: string) => {
+    const text = parts[name];
+    assert(text !== undefined, `nothing is put in for ${mark}`);
     return text;
   });
 }
