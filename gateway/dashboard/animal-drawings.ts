@@ -5,6 +5,7 @@ import type { BudgetSpan } from "../../src/wire/public.ts";
 import {
   clockText,
   dayText,
+  isChosen,
   laneOf,
   listedText,
   minutesText,
@@ -87,13 +88,11 @@ function mark(
   place: (at: number) => number,
   fromPx: number,
 ): SVGElement {
-  const { teacher, behaviour } = window;
-  const isChanged = teacher?.trusted === true && teacher.behaviour !== behaviour;
   const at = place(placeOf(day, window.time)).toFixed(1);
   const attributes = {
     class: "mark",
     d: `M${at} ${fromPx + 2}V${fromPx + MARKS_PX - 2}`,
-    ...(isChanged && { "data-said": "changed" }),
+    ...(isChosen(window, "changed") && { "data-said": "changed" }),
     ...(window.id === shown && { "data-shown": "" }),
   };
   return draw("path", attributes, draw("title", {}, listedText(window, day.utc_offset_ms)));

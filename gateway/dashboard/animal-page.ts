@@ -19,8 +19,9 @@ import {
   WINDOW_CHOICES,
   type WindowChoice,
 } from "./animal-view.ts";
+import { read } from "./ask.ts";
 import { drawInto } from "./drawing.ts";
-import { attribute, element, letScroll, make, write } from "./elements.ts";
+import { attribute, element, letScroll, make, tableRow, write } from "./elements.ts";
 import { applyChange, createHerd, percentText, rowOf } from "./herd-view.ts";
 import { openLine } from "./line.ts";
 import { showWindow } from "./window-card.ts";
@@ -93,24 +94,13 @@ function dayFrom(days: number): string | undefined {
   return new Date(timeMs).toISOString().slice(0, 10);
 }
 
-async function ask<T>(path: string, parameters: Record<string, string>): Promise<T | string> {
-  try {
-    const answer = await fetch(`${path}?${new URLSearchParams(parameters)}`);
-    const text = await answer.text();
-    if (answer.ok) return JSON.parse(text) as T;
-    return text.startsWith("{") ? (JSON.parse(text) as { error: string }).error : text.trim();
-  } catch {
-    return "the gateway does not answer";
-  }
-}
-
 async function look(name: string | undefined): Promise<void> {
   asked += 1;
   const mine = asked;
   const parameters = { node, ...(name !== undefined && { day: name }) };
   const [told, listed] = await Promise.all([
-    ask<AnimalDay>("/api/animal", parameters),
-    ask<AnimalWindows>("/api/windows", parameters),
+    read<AnimalDay>("/api/animal", parameters),
+    read<AnimalWindows>("/api/windows", parameters),
   ]);
   if (mine !== asked) return;
   if (typeof told === "string") {
@@ -176,8 +166,7 @@ function drawBouts(): void {
       String(bout.windows),
       String(bout.taught),
     ];
-    const from = make("th", { scope: "row" }, clockText(bout.start, offsetMs));
-    return make("tr", {}, from, ...texts.map((text) => make("td", {}, text)));
+    return tableRow(clockText(bout.start, offsetMs), texts);
   });
   element("bouts").replaceChildren(...rows);
 }
@@ -191,9 +180,8 @@ function drawHours(): void {
   const rows = day.hours.map((hour, i) => {
     const minutes = classes.map((name) => (hour.minutes[name] ?? 0).toFixed(0));
     const counts = [hour.unknown_minutes.toFixed(0), String(hour.windows), String(hour.offloads)];
-    const cells = [...minutes, ...counts].map((text) => make("td", {}, text));
     const time = clockText((day?.start ?? 0) + i * (DAY_MS / 24), offsetMs);
-    return make("tr", {}, make("th", { scope: "row" }, time), ...cells);
+    return tableRow(time, [...minutes, ...counts]);
   });
   element("hours-rows").replaceChildren(...rows);
 }
@@ -221,13 +209,8 @@ function drawChanges(): void {
       `${minutesText(change.baseline_minutes)}, ${change.days} days`,
       changeText(change),
     ];
-    const name = make("th", { scope: "row" }, change.behaviours.join(" and "));
-    return make(
-      "tr",
-      change.alarm ? { class: "alarm" } : {},
-      name,
-      ...texts.map((text) => make("td", {}, text)),
-    );
+    const look = change.alarm ? { class: "alarm" } : {};
+    return tableRow(change.behaviours.join(" and "), texts, look);
   });
   element("change-rows").replaceChildren(...rows);
 }
@@ -257,7 +240,7 @@ function step(by: number): void {
 async function choose(id: number): Promise<void> {
   if (!Number.isInteger(id) || id <= 0) return;
   shown = id;
-  const told = await ask<AnimalWindow>("/api/window", { node, id: String(id) });
+  const told = await read<AnimalWindow>("/api/window", { node, id: String(id) });
   if (shown !== id) return;
   if (typeof told === "string") return void write(element("windows-text"), `Not shown: ${told}.`);
   showWindow(told, day?.classes ?? [], day?.utc_offset_ms ?? 0);

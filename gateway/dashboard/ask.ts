@@ -34,6 +34,21 @@ export async function ask<Name extends RequestName>(
   }
 }
 
+/** Reads what needs no request: the answer, or in words why there is none. Never rejects. */
+export async function read<T extends object>(
+  path: string,
+  parameters: Readonly<Record<string, string>>,
+): Promise<T | string> {
+  try {
+    const answer = await fetch(`${path}?${new URLSearchParams(parameters)}`);
+    const text = await answer.text();
+    if (answer.ok) return JSON.parse(text) as T;
+    return text.startsWith("{") ? (JSON.parse(text) as { error: string }).error : text.trim();
+  } catch {
+    return "the gateway does not answer";
+  }
+}
+
 /** Says what came of something, where a screen reader hears it. */
 export function say(text: string, isBad = false): void {
   const said = element("said");

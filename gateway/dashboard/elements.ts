@@ -28,6 +28,16 @@ export function make<K extends keyof HTMLElementTagNameMap>(
   return made;
 }
 
+/** `<tr>` of a table whose first column says what its row is about. */
+export function tableRow(
+  name: Node | string,
+  cells: readonly (Node | string)[],
+  attributes: Readonly<Record<string, string>> = {},
+): HTMLTableRowElement {
+  const head = make("th", { scope: "row" }, name);
+  return make("tr", attributes, head, ...cells.map((cell) => make("td", {}, cell)));
+}
+
 /** Returns whether it said something else before; what says the same is not touched. */
 export function write(target: Element, text: string): boolean {
   if (target.textContent === text) return false;

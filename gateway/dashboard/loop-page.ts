@@ -6,7 +6,7 @@
 import type { BoardChange } from "../board.ts";
 import { intervalText, minutesText } from "./animal-view.ts";
 import { drawInto } from "./drawing.ts";
-import { element, letScroll, make, write } from "./elements.ts";
+import { element, letScroll, make, tableRow, write } from "./elements.ts";
 import { applyChange, createHerd, percentText } from "./herd-view.ts";
 import { openLine } from "./line.ts";
 import { driftPicture, pointsPicture } from "./loop-drawings.ts";
@@ -43,7 +43,9 @@ function take(changes: readonly BoardChange[]): void {
 }
 
 function drawAll(): void {
-  const rows = auditRows(herd.info).map(({ name, ...texts }) => row(name, Object.values(texts)));
+  const rows = auditRows(herd.info).map(({ name, ...texts }) =>
+    tableRow(name, Object.values(texts)),
+  );
   element("audits").replaceChildren(...rows);
   write(element("points-text"), pointsText(pointsOf(herd), herd.nodes.size));
   points();
@@ -68,7 +70,7 @@ function drawAll(): void {
 function drawPoints(): void {
   if (!element<HTMLDetailsElement>("points-table").open) return;
   const rows = pointsOf(herd).map(({ node, offload, own, told }) =>
-    row(linkTo(node), [
+    tableRow(linkTo(node), [
       percentText(offload),
       intervalText(own.value, own.low, own.high),
       intervalText(told.value, told.low, told.high),
@@ -82,7 +84,7 @@ function drawDrift(): void {
     .slice(0, ROWS_MAX)
     .map(({ node, drift, alarm, isOnline }) => {
       const state = `${isOnline ? "online" : "offline"}${alarm ? ", drift alarm" : ""}`;
-      return row(linkTo(node), [drift.toFixed(2), state]);
+      return tableRow(linkTo(node), [drift.toFixed(2), state]);
     });
   element("drift-rows").replaceChildren(...rows);
 }
@@ -101,7 +103,7 @@ function drawGroups(): void {
   element("group-head").replaceChildren(head);
   const rows = groups.flatMap(({ name, nodes, spans }) =>
     spans.map(({ name: when, span }) =>
-      row(`${name} (${nodes}), ${when}`, [
+      tableRow(`${name} (${nodes}), ${when}`, [
         ...classes.map((one) => minutesText(span.minutes[one] ?? 0)),
         minutesText(span.unknown_minutes),
       ]),
@@ -112,9 +114,4 @@ function drawGroups(): void {
 
 function linkTo(node: string): HTMLElement {
   return make("a", { href: `/animal?node=${encodeURIComponent(node)}` }, node);
-}
-
-function row(name: string | HTMLElement, texts: readonly string[]): HTMLElement {
-  const cells = texts.map((text) => make("td", {}, text));
-  return make("tr", {}, make("th", { scope: "row" }, name), ...cells);
 }

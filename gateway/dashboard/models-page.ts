@@ -6,7 +6,7 @@
 import type { BridgeInfo } from "../../src/wire/public.ts";
 import type { DataOf } from "../../src/wire/requests.ts";
 import { ask, askAloud, onPress, onSurePress, say } from "./ask.ts";
-import { element, make, write } from "./elements.ts";
+import { element, make, tableRow, write } from "./elements.ts";
 import { openLine } from "./line.ts";
 import { compared, mayDo, percent, rolloutFacts, wavesOf } from "./models-view.ts";
 
@@ -151,13 +151,7 @@ function rowOf({ model, releases, bytes, exits, audit }: Listed): HTMLTableRowEl
   });
   const agreement = audit === null ? "no audit yet" : percent(audit.agreement);
   const cells = [nameOf(releases), `${bytes}`, `${exits}`, agreement];
-  return make(
-    "tr",
-    {},
-    make("th", { scope: "row" }, model),
-    ...cells.map((text) => make("td", {}, text)),
-    make("td", {}, again),
-  );
+  return tableRow(model, [...cells, again]);
 }
 
 function nameOf(releases: readonly number[]): string {
@@ -171,15 +165,7 @@ function drawComparison(): void {
   write(element("second-name"), b?.model ?? "Second");
   const { rows, verdict } = compared(a?.audit ?? null, b?.audit ?? null);
   element("comparison").replaceChildren(
-    ...rows.map(([name, left, right]) =>
-      make(
-        "tr",
-        {},
-        make("th", { scope: "row" }, name),
-        make("td", {}, left),
-        make("td", {}, right),
-      ),
-    ),
+    ...rows.map(([name, left, right]) => tableRow(name, [left, right])),
   );
   write(element("verdict"), verdict);
 }

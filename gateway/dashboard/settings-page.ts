@@ -2,7 +2,7 @@
 
 import type { DataOf } from "../../src/wire/requests.ts";
 import { askAloud, onPress, onSurePress, say } from "./ask.ts";
-import { element, make, write } from "./elements.ts";
+import { element, make, tableRow, write } from "./elements.ts";
 import { openLine } from "./line.ts";
 import { qrModules } from "./qr.ts";
 
@@ -112,13 +112,9 @@ function row(
   cells: readonly string[],
   buttons: readonly HTMLButtonElement[],
 ): HTMLTableRowElement {
-  return make(
-    "tr",
-    {},
-    make("th", { scope: "row" }, name),
-    ...cells.map((text) => make("td", {}, text)),
-    make("td", { class: "tools" }, ...buttons),
-  );
+  const made = tableRow(name, cells);
+  made.append(make("td", { class: "tools" }, ...buttons));
+  return made;
 }
 
 async function read(): Promise<void> {
@@ -126,9 +122,7 @@ async function read(): Promise<void> {
   if (data === undefined) return;
   element("values").hidden = false;
   element("rows").replaceChildren(
-    ...settingsOf(data.settings).map(([name, value]) =>
-      make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, value)),
-    ),
+    ...settingsOf(data.settings).map(([name, value]) => tableRow(name, [value])),
   );
 }
 

@@ -3,7 +3,7 @@
 import type { AnimalSignal, AnimalWindow } from "../animal-payloads.ts";
 import { axisFigures, exactText, rangeOf, studentText, teacherText } from "./animal-view.ts";
 import { draw, drawInto, letters, type Picture } from "./drawing.ts";
-import { element, make, write } from "./elements.ts";
+import { element, make, tableRow, write } from "./elements.ts";
 
 const HEIGHT_PX = 220;
 const LEFT_PX = 40;
@@ -40,8 +40,10 @@ export function showWindow(
 
 function axisRow({ axis, g }: AnimalSignal["axes"][number]): HTMLElement {
   const { low, mean, high } = axisFigures(g);
-  const cells = [low, mean, high].map((value) => make("td", {}, value.toFixed(2)));
-  return make("tr", {}, make("th", { scope: "row" }, axis), ...cells);
+  return tableRow(
+    axis,
+    [low, mean, high].map((value) => value.toFixed(2)),
+  );
 }
 
 function chanceRow([name, chance]: readonly [string, number]): HTMLElement {
