@@ -50,14 +50,14 @@ function readDashboard(name: string): string {
 }
 
 function laidOut(layout: string, page: Page): string {
-  const { title, style, script } = page;
+  const { title, styles, script } = page;
   // Of pages that show an offloaded window, for `window-card.ts`.
   const card = readDashboard("window-card.html").trimEnd();
   return filled(layout, {
     title: title === "Bellwether" ? title : `${title} - Bellwether`,
     heading: title,
     parts: [
-      ...(style === undefined ? [] : [`<link rel="stylesheet" href="/${style}" />`]),
+      ...styles.map((style) => `<link rel="stylesheet" href="/${style}" />`),
       `<script type="module" src="/${script}"></script>`,
     ].join("\n    "),
     links: PAGES.flatMap((one) => (one.link === undefined ? [] : linkTo(one, one === page))).join(

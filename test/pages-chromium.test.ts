@@ -3,7 +3,7 @@
  * and the page of one animal, with a day from a store and hostile names.
  *
  * Pages that stand in `dashboard/pages.ts` are looked at without being named here.
- * `BELLWETHER_PICTURES=docs` keeps the pictures, of which some are in the documentation.
+ * `BELLWETHER_PICTURES=docs` keeps the pictures, which are in the documentation.
  */
 
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -159,7 +159,6 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 120_000 }, () =
     await chromium.open(address, { ...PHONE, dark: true });
     await until("the same", async () => (await textOf("#student")) === said);
     expect(await findings()).toEqual([]);
-    await keep(chromium, "page-animal-phone.png", { ...PHONE, height: 2_600, dark: true });
   });
 
   it("shows the loop: audits with intervals, every node where it is, drift, groups and alerts", async () => {
@@ -178,7 +177,76 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 120_000 }, () =
     await keep(chromium, "page-loop.png", { ...WIDE, height: 1_160 });
     await chromium.open(`${listener.url}/loop`, { ...PHONE, dark: true });
     await until("audits", async () => (await textOf("#audits")).includes("of 4,000 windows"));
-    await keep(chromium, "page-loop-phone.png", { ...PHONE, height: 2_400, dark: true });
+  });
+
+  describe("the label inbox", () => {
+    const classes = [HOSTILE, "still", "</button><script>alert(3)</script>"];
+    const pressed = (): Promise<string[]> => chromium.value("pressed");
+    const isOff = (selector: string): Promise<boolean> =>
+      chromium.value(`document.querySelector(${JSON.stringify(selector)}).disabled`);
+    const key = async (name: string): Promise<void> => {
+      await chromium.ask("Input.dispatchKeyEvent", { type: "keyDown", key: name, text: name });
+      await chromium.ask("Input.dispatchKeyEvent", { type: "keyUp", key: name });
+    };
+
+    /** Its requests are answered in the page: whether a gateway does is `label-inbox-gateway.test.ts`. */
+    async function openInbox(node: string, look: { width: number; height: number; dark: boolean }) {
+      const day = { day: "2026-03-14", afterMs: undefined };
+      const told = await reader.ask({ kind: "windows", node: NODE, ...day });
+      const listed = JSON.parse(told?.json ?? "") as { windows: { id: number }[] };
+      const asked = { window: listed.windows[0]?.id, node, time: NOW, reason: "unsure" };
+      const data = { classes, windows: [asked], waiting: 1, labels: 2, wanted: 3 };
+      const source = `
+        window.pressed = [];
+        const asks = window.fetch;
+        window.fetch = (path, options) => {
+          if (!path.startsWith("/api/request/")) return asks(path, options);
+          if (!path.endsWith("/inbox")) pressed.push(path.split("/").at(-1) + options.body);
+          return Promise.resolve(Response.json(${JSON.stringify({ status: "ok", data })}));
+        };`;
+      const { identifier } = await chromium.ask("Page.addScriptToEvaluateOnNewDocument", {
+        source,
+      });
+      await chromium.open(`${listener.url}/labels`, look);
+      await until("the question", async () => (await textOf("#whose")) === node);
+      await until("room for an answer", async () => (await countOf("#answers[aria-busy]")) === 0);
+      await chromium.ask("Page.removeScriptToEvaluateOnNewDocument", { identifier });
+      return asked.window;
+    }
+
+    it.each([
+      ["wide and light", { ...WIDE, dark: false }],
+      ["on a phone, dark", { ...PHONE, dark: true }],
+    ])("%s: asks with classes as text, nothing serious for axe", async (_look, look) => {
+      const before = chromium.problems.length;
+      const window = await openInbox(NODE, look);
+      expect(await countOf("#signal path.axis")).toBe(3);
+      expect(await textOf("#answers")).toContain(`${HOSTILE} (1)still (2)${classes[2]} (3)`);
+      expect(await countOf("main img, main script")).toBe(0);
+      expect(await findings()).toEqual([]);
+      const isNarrow = "document.documentElement.scrollWidth <= innerWidth";
+      expect(await chromium.value<boolean>(isNarrow)).toBe(true);
+      await key("1");
+      await until("the answer", async () => (await pressed()).length === 1);
+      expect(await pressed()).toEqual([`label${JSON.stringify({ window, behaviour: HOSTILE })}`]);
+      await until(
+        "its echo",
+        async () => (await textOf("#said")) === `${NODE}: ${HOSTILE}, stored.`,
+      );
+      expect(await countOf("main img, main script")).toBe(0);
+      expect(chromium.problems.slice(before)).toEqual([]);
+    });
+
+    it("takes no answer for a window that nobody has seen, but passes over it", async () => {
+      const window = await openInbox(HOSTILE, { ...WIDE, dark: false });
+      expect(await textOf("#said")).toContain("cannot be shown: node is a node's name");
+      expect(await countOf("main img")).toBe(0);
+      expect([await isOff("#answers button"), await isOff("#skip")]).toEqual([true, false]);
+      await key("1");
+      await key("s");
+      await until("an answer", async () => (await pressed()).length > 0);
+      expect(await pressed()).toEqual([`skip${JSON.stringify({ window })}`]);
+    });
   });
 
   it("goes from day to day, as far as something is known", async () => {

@@ -6,7 +6,7 @@
  */
 
 import type { AnimalWindow } from "../animal-payloads.ts";
-import { askAloud, onPress, say } from "./ask.ts";
+import { askAloud, onPress, read, say } from "./ask.ts";
 import { attribute, element, make, write } from "./elements.ts";
 import { openLine } from "./line.ts";
 import { showWindow } from "./window-card.ts";
@@ -54,16 +54,20 @@ async function next(): Promise<void> {
       : `${waiting} windows wait; ${given}. With ${wanted} new ones a student is taught.`,
   );
   element<HTMLProgressElement>("done").value = labels / Math.max(1, labels + waiting);
-  drawAnswers(inbox.classes);
   await showAsked();
+  drawAnswers(inbox.classes);
 }
 
 function drawAnswers(classes: readonly string[]): void {
   const group = element("answers");
   if (group.querySelector("button") === null) group.append(...classes.map(answerButton));
-  for (const button of document.querySelectorAll<HTMLButtonElement>("#answers button, #skip")) {
-    button.disabled = asked === undefined;
-  }
+  for (const button of group.querySelectorAll("button")) button.disabled = !isSeen();
+  element<HTMLButtonElement>("skip").disabled = asked === undefined;
+}
+
+/** One that cannot be shown may be passed over, but nobody can say what it is. */
+function isSeen(): boolean {
+  return asked !== undefined && !element("shown").hidden;
 }
 
 function answerButton(name: string, index: number): HTMLButtonElement {
@@ -81,16 +85,14 @@ async function showAsked(): Promise<void> {
   write(element("when"), asked === undefined ? "" : `until ${time}; ${WHY[asked.reason]}`);
   if (asked === undefined) return;
   const { node, window } = asked;
-  const question = new URLSearchParams({ node, id: String(window) });
-  const response = await fetch(`/api/window?${question.toString()}`).catch(() => undefined);
-  if (asked.window !== window) return;
-  if (response?.ok !== true) return say("The window cannot be shown.", true);
+  const told = await read<AnimalWindow>("/api/window", { node, id: String(window) });
+  if (typeof told === "string") return say(`The window cannot be shown: ${told}.`, true);
   const offsetMs = -60_000 * new Date(asked.time).getTimezoneOffset();
-  showWindow((await response.json()) as AnimalWindow, inbox?.classes ?? [], offsetMs);
+  showWindow(told, inbox?.classes ?? [], offsetMs);
 }
 
 async function answer(deed: "label" | "skip", behaviour = ""): Promise<void> {
-  if (asked === undefined || isBusy) return;
+  if (asked === undefined || isBusy || (deed === "label" && !isSeen())) return;
   setBusy(true);
   const { window, node } = asked;
   const done =

@@ -16,7 +16,7 @@ export type Page = {
   /** Its script, a module of this folder. */
   readonly script: `${string}-page.ts`;
   /** Besides `page.css`, which all have. */
-  readonly style?: `${string}.css`;
+  readonly styles: readonly `${string}.css`[];
 };
 
 /** In the order of the navigation. */
@@ -27,7 +27,7 @@ export const PAGES: readonly Page[] = [
     link: "Herd",
     content: "herd.html",
     script: "herd-page.ts",
-    style: "herd.css",
+    styles: ["herd.css"],
   },
   {
     path: "/loop",
@@ -35,14 +35,14 @@ export const PAGES: readonly Page[] = [
     link: "Loop",
     content: "loop.html",
     script: "loop-page.ts",
-    style: "loop.css",
+    styles: ["loop.css"],
   },
   {
     path: "/animal",
     title: "One animal",
     content: "animal.html",
     script: "animal-page.ts",
-    style: "animal.css",
+    styles: ["animal.css"],
   },
   {
     path: "/labels",
@@ -50,7 +50,7 @@ export const PAGES: readonly Page[] = [
     link: "Labels",
     content: "labels.html",
     script: "labels-page.ts",
-    style: "labels.css",
+    styles: ["animal.css", "labels.css"],
   },
   {
     path: "/models",
@@ -58,7 +58,7 @@ export const PAGES: readonly Page[] = [
     link: "Models",
     content: "models.html",
     script: "models-page.ts",
-    style: "admin.css",
+    styles: ["admin.css"],
   },
   {
     path: "/settings",
@@ -66,6 +66,6 @@ export const PAGES: readonly Page[] = [
     link: "Settings",
     content: "settings.html",
     script: "settings-page.ts",
-    style: "admin.css",
+    styles: ["admin.css"],
   },
 ];
