@@ -3,6 +3,7 @@
 
 import { REQUEST_NAMES, type RequestResponse } from "../src/wire/requests.ts";
 import type { HttpRoute } from "./http-listener.ts";
+import { sayJson } from "./http-routes.ts";
 import type { RequestDesk } from "./request-desk.ts";
 
 export function requestRoutes(desk: Pick<RequestDesk, "answer">): readonly HttpRoute[] {
@@ -12,11 +13,7 @@ export function requestRoutes(desk: Pick<RequestDesk, "answer">): readonly HttpR
     for: "operators",
     answer: (response, { body, user }) => {
       void desk.answer(name, body, { user, via: "HTTP" }).then((answered) => {
-        if (response.destroyed) return;
-        response.writeHead(statusOf(answered), {
-          "content-type": "application/json; charset=utf-8",
-        });
-        response.end(JSON.stringify(answered));
+        if (!response.destroyed) sayJson(response, statusOf(answered), answered);
       });
     },
   }));

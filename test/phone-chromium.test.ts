@@ -229,6 +229,16 @@ describe.skipIf(program === undefined)("a phone", { timeout: 120_000 }, () => {
     expect(others).toEqual([]);
   });
 
+  it("leaves, forgets what it was given, and asks to join anew with nothing serious for axe", async () => {
+    await world.chromium.value("window.confirm = () => true");
+    await world.chromium.value("document.getElementById('leave').click()");
+    await world.untilText("link", /^has not joined$/);
+    const isShown = "document.getElementById('join').checkVisibility()";
+    expect(await world.chromium.value<boolean>(isShown)).toBe(true);
+    expect(await findings()).toEqual([]);
+    await until("the gateway to know that it is gone", () => known()?.online === false);
+  });
+
   /** What axe finds serious on the page as it is now. */
   async function findings(): Promise<string[]> {
     await world.chromium.value(`(() => { ${axe.source}; return true; })()`);

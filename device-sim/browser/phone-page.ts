@@ -21,7 +21,7 @@ import { type IndexedStorage, openIndexedStorage } from "./indexed-storage.ts";
 import { followBattery } from "./page-battery.ts";
 import { keepCredentials, readCredentials } from "./phone-credentials.ts";
 import { PHONE, type Phone, startPhone } from "./phone-node.ts";
-import { element, NodeView, show, showLink, showProblem, write } from "./phone-view.ts";
+import { element, NodeView, sentenceOf, show, showLink, showProblem, write } from "./phone-view.ts";
 import { runSignal } from "./signal-form.ts";
 import { registerWorker } from "./worker-registration.ts";
 
@@ -219,11 +219,6 @@ function isAlone(): Promise<boolean> {
 function randomLetters(): string {
   const drawn = crypto.getRandomValues(new Uint8Array(4));
   return [...drawn].map((byte) => "abcdefghjkmnpqrstuvwxyz"[byte % 23]).join("");
-}
-
-function sentenceOf(error: unknown): string {
-  if (error instanceof EdgeError) return `${error.message}. ${error.hint}`;
-  return error instanceof Error ? error.message : String(error);
 }
 
 begin().catch((error: unknown) => {

@@ -1,5 +1,6 @@
 /** What the page says of its node, written into the elements that the HTML has for it. */
 
+import { EdgeError } from "../../src/assert.ts";
 import type { Decided, ReleaseNews, Told } from "../node-types.ts";
 import { UNBELIEVED_SEQUENCE } from "../staging.ts";
 import type { NodeStatus } from "../node-runtime.ts";
@@ -25,6 +26,12 @@ export function show(id: string, isShown: boolean): void {
 export function showProblem(text: string): void {
   show("problem", text !== "");
   write("problem", text);
+}
+
+/** What went wrong, for a person. */
+export function sentenceOf(error: unknown): string {
+  if (error instanceof EdgeError) return `${error.message}. ${error.hint}`;
+  return error instanceof Error ? error.message : String(error);
 }
 
 export function showLink(state: "waiting" | "live" | "lost", text: string): void {

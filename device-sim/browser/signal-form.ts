@@ -1,9 +1,8 @@
 /** The part of the page that chooses where the signal comes from, starts it and shows it. */
 
-import { EdgeError } from "../../src/assert.ts";
 import type { PhoneAbout } from "../../src/wire/phone.ts";
 import type { Phone } from "./phone-node.ts";
-import { element, show, showProblem, write } from "./phone-view.ts";
+import { element, sentenceOf, show, showProblem, write } from "./phone-view.ts";
 import { keepAwake } from "./screen-lock.ts";
 import {
   type RunningSource,
@@ -113,9 +112,4 @@ function csvAnswers(): CsvAnswers {
 
 function chosen(): FormDataEntryValue | null {
   return new FormData(element<HTMLFormElement>("signal-form")).get("signal");
-}
-
-function sentenceOf(error: unknown): string {
-  if (error instanceof EdgeError) return `${error.message}. ${error.hint}`;
-  return error instanceof Error ? error.message : String(error);
 }
