@@ -12,6 +12,7 @@ import type { Fleet } from "../device-sim/fleet.ts";
 import { PAGES } from "../gateway/dashboard/pages.ts";
 import { type OpenTeacher, openOnnxTeacher } from "../gateway/onnx-teacher.ts";
 import type { LoopGateway } from "../gateway/start-loop.ts";
+import { phoneLink } from "../src/wire/phone.ts";
 import { Chromium, findChromium } from "./chromium.ts";
 import { removeFolder, temporaryFolder, until } from "./gateway-kit.ts";
 import { better, factory, idOf, releaseGateway, releaseHerd } from "./release-kit.ts";
@@ -143,7 +144,7 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 120_000 }, () =
     await says("#said", "The join code is");
     expect(await textOf("#letters")).toMatch(/^[0-9A-Z]{4}-[0-9A-Z]{4}$/);
     const link = await chromium.value<string>("document.getElementById('link').href");
-    expect(link).toBe(`${open.gateway.pageUrl}/node#code=${await textOf("#letters")}`);
+    expect(link).toBe(phoneLink(open.gateway.pageUrl ?? "", await textOf("#letters"), undefined));
     const drawn = await chromium.value<string>(
       "document.getElementById('qr-dark').getAttribute('d')",
     );

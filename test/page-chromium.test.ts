@@ -2,7 +2,7 @@
  * The page in a real browser: a thousand nodes, hostile names, a gateway that goes away.
  *
  * The board is fed with what a gateway publishes; that a gateway does so is `page.test.ts`.
- * `BELLWETHER_PICTURES=docs` keeps the pictures, of which one is in the documentation.
+ * `BELLWETHER_PICTURES=docs` keeps the picture that is in the documentation.
  */
 
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -125,7 +125,6 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 120_000 }, () =
 
   it("is a table, headings and a live region to a screen reader, on a phone too", async () => {
     await opened({ width: 390, height: 844, dark: true });
-    await keep(chromium, "page-phone.png");
     const wide = "document.documentElement.scrollWidth <= innerWidth";
     expect(await chromium.value<boolean>(wide)).toBe(true);
     const { nodes } = (await chromium.ask("Accessibility.getFullAXTree")) as {

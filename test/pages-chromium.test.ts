@@ -148,13 +148,16 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 120_000 }, () =
     expect(changed).toBeLessThan(options);
     await chromium.value("document.querySelector('#next').click()");
     await until("a window", async () => (await textOf("#teacher")).includes("says otherwise"));
+    const colour = (of: string): Promise<string> =>
+      chromium.value(`getComputedStyle(document.querySelector("${of}")).color`);
+    expect(await colour("#next")).toBe(await colour("nav a"));
     expect(await countOf("#signal path.axis")).toBe(3);
     expect(await countOf("#chances tr")).toBe(CLASSES.length);
     expect(await textOf("#student")).toMatch(/^(grazing|still|walking), \d+ % sure, from exit \d/);
     expect(await countOf("#ribbon .mark[data-shown]")).toBe(1);
     const address = await chromium.value<string>("location.href");
     expect(address).toMatch(/node=collar-7&day=2026-03-14&window=\d+$/);
-    await keep(chromium, "page-animal.png", { ...WIDE, height: 2_140 });
+    await keep(chromium, "page-animal.png", { ...WIDE, height: 2_060 });
     const said = await textOf("#student");
     await chromium.open(address, { ...PHONE, dark: true });
     await until("the same", async () => (await textOf("#student")) === said);

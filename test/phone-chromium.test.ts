@@ -223,7 +223,6 @@ describe.skipIf(program === undefined)("a phone", { timeout: 120_000 }, () => {
     await world.untilText("start", /^Stop$/);
     await world.untilText("fact-owed", /^\d/);
     expect(await findings()).toEqual([]);
-    await keep("phone-dark.png");
     // A browser writes a line for every attempt to connect while there was no gateway.
     const others = world.chromium.problems.filter(({ text }) => !text.includes("ERR_CONNECTION_"));
     expect(others).toEqual([]);

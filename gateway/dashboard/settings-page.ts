@@ -32,7 +32,8 @@ async function add(): Promise<void> {
   await showAgain();
 }
 
-/** The code is in the link's fragment, which browsers send to nobody. */
+/** The code is in the link's fragment, which browsers send to nobody. What `phoneLink` makes, whose
+ * module needs a library that these pages do without. */
 function tellCode(code: string, expires: number, who: string): void {
   const link = `${location.origin}/node#code=${code}`;
   write(element("letters"), code);
