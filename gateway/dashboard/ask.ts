@@ -69,14 +69,27 @@ export async function askAloud<Name extends RequestName>(
 
 /** A button that does something while nothing else is being done by it. */
 export function onPress(button: HTMLButtonElement, work: () => Promise<void>): void {
+  button.addEventListener("click", oneAtATime(work));
+}
+
+/** And a form: sent twice in a hurry, it makes no two codes and pushes no two releases. */
+export function onSubmit(form: HTMLFormElement, work: () => Promise<void>): void {
+  const begin = oneAtATime(work);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    begin();
+  });
+}
+
+function oneAtATime(work: () => Promise<void>): () => void {
   let isBusy = false;
-  button.addEventListener("click", () => {
+  return () => {
     if (isBusy) return;
     isBusy = true;
     void work().finally(() => {
       isBusy = false;
     });
-  });
+  };
 }
 
 /** One that asks once more before it does what cannot be taken back; by its words, and aloud. */

@@ -5,7 +5,7 @@
 
 import type { BridgeInfo } from "../../src/wire/public.ts";
 import type { DataOf } from "../../src/wire/requests.ts";
-import { ask, askAloud, onPress, onSurePress, say } from "./ask.ts";
+import { ask, askAloud, onPress, onSubmit, onSurePress, say } from "./ask.ts";
 import { element, make, tableRow, write } from "./elements.ts";
 import { openLine } from "./line.ts";
 import { compared, mayDo, percent, rolloutFacts, wavesOf } from "./models-view.ts";
@@ -42,10 +42,7 @@ onPress(button("hold"), async () => {
   if (data !== undefined) say("Nothing is distilled until somebody starts it.");
 });
 onPress(button("list"), list);
-element<HTMLFormElement>("push").addEventListener("submit", (event) => {
-  event.preventDefault();
-  void push();
-});
+onSubmit(element<HTMLFormElement>("push"), push);
 for (const select of [first, second]) select.addEventListener("change", drawComparison);
 
 function take(changes: readonly { readonly kind: string; readonly value: unknown }[]): void {

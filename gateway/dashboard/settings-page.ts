@@ -1,7 +1,7 @@
 /** The page of settings: join codes with a QR code for phones, who has credentials, what is set. */
 
 import type { DataOf } from "../../src/wire/requests.ts";
-import { askAloud, onPress, onSurePress, say } from "./ask.ts";
+import { askAloud, onPress, onSubmit, onSurePress, say } from "./ask.ts";
 import { element, make, tableRow, write } from "./elements.ts";
 import { openLine } from "./line.ts";
 import { qrModules } from "./qr.ts";
@@ -13,10 +13,7 @@ const field = (id: string): HTMLInputElement => element<HTMLInputElement>(id);
 
 openLine({ onBoard: () => undefined, onChanges: () => undefined, onLive: () => undefined });
 
-element<HTMLFormElement>("add").addEventListener("submit", (event) => {
-  event.preventDefault();
-  void add();
-});
+onSubmit(element<HTMLFormElement>("add"), add);
 onPress(element<HTMLButtonElement>("show"), show);
 onPress(element<HTMLButtonElement>("read"), read);
 
