@@ -4,10 +4,10 @@
  *
  * For each seed a teacher and a student learn from some animals (`--train`). Then the real broker,
  * gateway, distiller and release path run, with one node per animal of `--shift`, which replays half
- * of that animal's bouts. No label of a person is used from there on. What the nodes run at the end
- * is tested on the other bouts of the same animals, none of which was ever offloaded or learned
- * from. `--rotate x90` turns the shifted collars further: where the teacher is lost as well, the
- * loop must say so and release nothing.
+ * of that animal's bouts. No label of a person is used from there on, unless `--person` asks for it.
+ * What the nodes run at the end is tested on the other bouts of the same animals, none of which was
+ * ever offloaded or learned from. `--rotate x90` turns the shifted collars further: where the teacher
+ * is lost as well, the loop must say so and release nothing.
  *
  * `--speed N` sets simulated seconds per real second. With `--person N` a person labels up to N
  * windows where the teacher is not trusted: those that the gateway's inbox asks about, in its order,
