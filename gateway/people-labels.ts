@@ -81,8 +81,6 @@ export function peopleWindows(
     )
     .map((label) => ({
       ...label,
-      // Nobody drew it by chance: it stands for itself.
-      chanceQ16: 65_535,
       probabilities: Float32Array.from({ length: classes }, (_, c) =>
         c === label.personClass ? 1 : 0,
       ),
@@ -90,6 +88,7 @@ export function peopleWindows(
     .sort((a, b) => a.offloadId - b.offloadId);
   return splitLabels(rows, profile, seed, {
     heldOutShare: rule.heldOutShare,
+    // Nobody drew them by chance: each stands for itself.
     weightMost: 1,
   } satisfies Pick<LabelRule, "heldOutShare" | "weightMost">);
 }

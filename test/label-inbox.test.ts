@@ -58,8 +58,11 @@ describe("what is asked", () => {
     expect(asked.map(({ label, reason }) => [label.offloadId, reason])).toEqual([
       [20, "contradicted"],
     ]);
-    // Seven say nothing yet.
+    // Seven say nothing yet, and two slips of eight are a person's; the teacher says the first class.
     expect(judgeByPeople(ids(1, 7).map((id) => personLabel(id, 1))).contradicted).toEqual([]);
+    const slips = (count: number) =>
+      judgeByPeople(ids(1, 8).map((id) => personLabel(id, id <= count ? 1 : 0))).contradicted;
+    expect([slips(2), slips(3)]).toEqual([[], [first]]);
   });
 
   it("is few of a bout, none twice, and no more than a person has patience for", () => {
@@ -70,14 +73,22 @@ describe("what is asked", () => {
     expect(chooseInbox(many, new Set(), NO_PEOPLE)).toHaveLength(DEFAULT_INBOX_RULE.nodeMost);
     expect(chooseInbox(many, new Set(ids(1, 40)), NO_PEOPLE)).toHaveLength(8);
     expect(chooseInbox(many, new Set(ids(1, 48)), NO_PEOPLE)).toEqual([]);
+    const herd = many.map((row, i) => ({ ...row, node: nodeId(`collar-${i % 5}`) }));
+    expect(chooseInbox(herd, new Set(), NO_PEOPLE)).toHaveLength(DEFAULT_INBOX_RULE.windowsMost);
   });
 
-  it("differs: the second window is the one furthest from the first", () => {
+  it("is no bout of another life, though its windows have the same numbers", () => {
+    const rows = ids(1, 8).map((id) => softLabel(id, { windowIndex: id % 4, epoch: 1 + (id % 2) }));
+    expect(chooseInbox(rows, new Set(), NO_PEOPLE)).toHaveLength(2 * DEFAULT_INBOX_RULE.boutMost);
+  });
+
+  it("differs: the next is the one furthest from what is asked, or was answered", () => {
     const flat = (id: number, value: number): SoftLabel =>
       softLabel(id, { window: new Int8Array(150).fill(value) });
     const rows = [flat(1, 10), flat(2, 11), flat(3, 90), flat(4, 12)];
     const asked = chooseInbox(rows, new Set(), NO_PEOPLE).map(({ label }) => label.offloadId);
     expect(asked.slice(0, 2)).toEqual([1, 3]);
+    expect(chooseInbox(rows, new Set([1]), NO_PEOPLE)[0]?.label.offloadId).toBe(3);
   });
 
   it("comes from every node in doubt in turn", () => {
@@ -102,7 +113,9 @@ describe("what is learned", () => {
     // Two windows of each bout, which must not be parted.
     const boutOf = (id: number): number => Math.trunc(id / 2);
     const people = ids(0, 40).map((id) =>
-      personLabel(id, boutOf(id) % 3, { windowIndex: 100 * boutOf(id) + (id % 2) }),
+      personLabel(id, boutOf(id) % 3, {
+        ...{ windowIndex: 100 * boutOf(id) + (id % 2), chanceQ16: 3_277 },
+      }),
     );
     const rows = ids(100, 40).map((id) => softLabel(id, { trusted: true }));
     const lessons = chooseLessons(
@@ -115,6 +128,8 @@ describe("what is learned", () => {
     const { train, heldOut } = lessons.people;
     expect(train.windows.count + heldOut.windows.count).toBe(40);
     expect(heldOut.windows.count).toBeGreaterThanOrEqual(8);
+    // Nobody drew them by chance: each stands for itself.
+    expect(new Set(train.weights)).toEqual(new Set([1]));
     const bouts = new Set(train.windows.bouts);
     expect(bouts.size + new Set(heldOut.windows.bouts).size).toBe(20);
     expect([...heldOut.windows.bouts].filter((bout) => bouts.has(bout))).toEqual([]);
@@ -146,9 +161,16 @@ describe("what is learned", () => {
   });
 
   it("leaves out labels that were made under another profile", () => {
-    const odd = [personLabel(1, 7), personLabel(2, 0, { channels: 6 })];
-    const { train, heldOut } = peopleWindows(odd, cattle, 1);
-    expect(train.windows.count + heldOut.windows.count).toBe(0);
+    const used = (label: PersonLabel): number => {
+      const { train, heldOut } = peopleWindows([label], cattle, 1);
+      return train.windows.count + heldOut.windows.count;
+    };
+    expect(used(personLabel(1, 2))).toBe(1);
+    expect(used(personLabel(1, 7))).toBe(0);
+    expect(used(personLabel(1, 2, { channels: 6 }))).toBe(0);
+    expect(used(personLabel(1, 2, { windowSamples: 25 }))).toBe(0);
+    expect(used(personLabel(1, 2, { rateCentihertz: 2_500 }))).toBe(0);
+    expect(used(personLabel(1, 2, { inputMilligPerStep: 32 }))).toBe(0);
   });
 
   it("begins with enough labels, or with fewer when nobody goes on", () => {

@@ -97,6 +97,19 @@ describe("the form of an offload", () => {
     expect(forms.filter((form) => form === "features")).toHaveLength(21);
     expect(new Set(Array.from({ length: 24 }, (_, n) => doubt(n, 501)))).toEqual(new Set(["raw"]));
   });
+
+  it("is codes of every doubt with a low battery or a long queue, and a window of an audit", () => {
+    const asked: FormQuestion = {
+      ...{ reason: "unsure", alarm: false, batteryPercent: 20, owed: 3, owedMax: 8 },
+      // Its turn to go as a window, and the cheaper one besides.
+      doubts: RULE.doubtsPerWindow - 1,
+      ...{ features: { microjoules: 100 }, raw: { microjoules: 50 } },
+    };
+    expect(offloadForm(asked)).toBe("raw");
+    expect(offloadForm({ ...asked, batteryPercent: 19 })).toBe("features");
+    expect(offloadForm({ ...asked, owed: 4 })).toBe("features");
+    expect(offloadForm({ ...asked, reason: "audit", batteryPercent: 1, owed: 7 })).toBe("raw");
+  });
 });
 
 describe("a window among doubts that go as codes", () => {

@@ -61,6 +61,7 @@ describe("a rollout that is held", () => {
     game.event(tick, HOUR);
     expect(game.effects).toEqual([{ kind: "paused" }]);
     expect(codeOf(() => game.order({ kind: "pause" }, HOUR))).toBe("rollout-paused");
+    expect(installTurn(game.now(), last)).toBe("paused");
     // Far longer than evidence may take.
     game.event(tick, 100 * HOUR);
     game.order({ kind: "resume" }, 100 * HOUR);
@@ -111,6 +112,7 @@ describe("a node that is to have it", () => {
     const done = play({ ...game.now(), state: "done" });
     done.order({ kind: "install", node: last }, 1);
     expect(done.effects).toEqual([{ kind: "offer", node: last }]);
+    expect(installTurn(done.now(), nodes[0] as NodeId)).toBe("now");
     const unfit = { [last]: { reason: "too-large", by: "hello" } } as const;
     const small = play({ ...game.now(), nodes: {}, unfit });
     expect(codeOf(() => small.order({ kind: "install", node: last }, 1))).toBe("release-withheld");
