@@ -17,7 +17,7 @@ import { judgeByPeople, PEOPLE_MOST } from "./people-labels.ts";
 const ROWS_MOST = 1_000;
 /** A commit takes 50 ms, of a slow disk some hundred. */
 const COMMIT_MS = 10_000;
-/** All that people may ever say of one herd: two thousand hours of work. */
+/** All that people may ever say of one herd: with 48 in ten minutes, 350 hours of work. */
 const LABELS_MOST = 100_000;
 
 export type InboxParts = {

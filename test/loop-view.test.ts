@@ -76,7 +76,40 @@ it("a cohort without a trusted audit has no figures", () => {
   ]);
 });
 
+it("a cohort with one has its intervals, each in its own column", () => {
+  const cohort = {
+    cohort: "cattle",
+    model: "0123456789abcdef",
+    nodes: 2,
+    audit: auditOf(0.9, 400),
+  };
+  expect(auditRows(infoOf({ cohorts: [cohort] }))).toEqual([
+    {
+      name: "cattle, model 01234567, 2 nodes",
+      agreement: expect.stringContaining("90.0 %"),
+      mended: "4.0 % (3.5 to 4.5)",
+      left: "6.0 % (3.1 to 8.9)",
+      lift: "3.1",
+    },
+  ]);
+});
+
 describe("groups and alerts on the board", () => {
+  it("are in order: groups by name, alerts with the newest day first", () => {
+    const board = new Board(base);
+    for (const name of ["heifers", "calves"]) {
+      board.take(groupTopic(base, name, "budget"), JSON.stringify({ ...group, group: name }));
+    }
+    const days = { a: 1, b: 3, c: 2 };
+    for (const [node, day] of Object.entries(days)) {
+      const alert = { ...alertOf(node, node), day };
+      board.take(nodeTopic(base, nodeId(node), "alert"), JSON.stringify(alert));
+    }
+    const herd = herdOf(board);
+    expect(groupRows(herd).map(({ name }) => name)).toEqual(["calves", "heifers"]);
+    expect(alertRows(herd).map(({ node }) => node)).toEqual(["b", "c", "a"]);
+  });
+
   it("are told when they change, and what is newest counts", () => {
     const board = new Board(base);
     board.take(groupTopic(base, "calves", "budget"), JSON.stringify(group));

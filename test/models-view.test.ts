@@ -81,8 +81,21 @@ describe("two models", () => {
     [audit(0.9, 0.99), audit(0.7, 0.89), /first agrees/],
     [audit(0.7, 0.89), audit(0.9, 0.99), /second agrees/],
     [audit(0.8, 0.95), audit(0.9, 0.99), /overlap/],
+    // Ahead by their middles, and not beyond chance.
+    [audit(0.8, 0.99), audit(0.7, 0.85), /overlap/],
+    [audit(0.7, 0.85), audit(0.8, 0.99), /overlap/],
     [null, audit(0.9, 0.99), /not been audited/],
   ])("are judged by their intervals", (a, b, verdict) => {
     expect(compared(a, b).verdict).toMatch(verdict);
+  });
+
+  it("are set side by side, figure by figure", () => {
+    expect(compared(audit(0.8, 0.9), null).rows).toEqual([
+      ["Agreement", "85 % (80 % to 90 %)", "no audit"],
+      ["Left wrong", "5 % (2 % to 10 %)", "no audit"],
+      ["Mended by offloads", "2 % (1 % to 3 %)", "no audit"],
+      ["Audits", "20", "no audit"],
+      ["Windows", "100", "no audit"],
+    ]);
   });
 });

@@ -4,6 +4,7 @@ import { request as ask } from "node:http";
 import { connectAsync, type IClientOptions, type IPublishPacket, type MqttClient } from "mqtt";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
+import { RequestDesk } from "../gateway/request-desk.ts";
 import type { RunningGateway } from "../gateway/run-gateway.ts";
 import { joinTopic } from "../src/wire/join.ts";
 import {
@@ -227,6 +228,27 @@ describe("over MQTT", () => {
     expect(body).toMatchObject({ data: { settings: { broker: { port: 0 }, profile: "cattle" } } });
     expect(JSON.stringify(body)).not.toContain(token);
     await anna.client.endAsync(true);
+  });
+});
+
+describe("the desk", () => {
+  it("carries one out after the other, and sends away who asks when sixteen wait", async () => {
+    const begun: ((done: { data: { ended: boolean } }) => void)[] = [];
+    const desk = new RequestDesk({
+      table: { "distil/stop": () => new Promise((resolve) => begun.push(resolve)) },
+      tellDiary: () => undefined,
+      log: () => undefined,
+    });
+    const asks = () => desk.answer("distil/stop", Buffer.from("{}"), { user: "anna", via: "MQTT" });
+    const waiting = Array.from({ length: 16 }, asks);
+    expect(await asks()).toMatchObject({ status: "error", code: "request-busy" });
+    for (let done = 0; done < 16; done++) {
+      await until("the next", () => begun.length > done);
+      expect(begun).toHaveLength(done + 1);
+      begun[done]?.({ data: { ended: true } });
+    }
+    const answers = await Promise.all(waiting);
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set(["ok"]));
   });
 });
 

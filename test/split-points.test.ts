@@ -58,7 +58,12 @@ describe("the cuts of a window", () => {
     expect(local.node).toEqual(student);
     const codes = named(cuts, "encoder, its codes");
     expect(codes.node).toEqual(encoderOn("nrf52840", CONTAINER.encoder));
+    // A window's part of a report of 64, whose header is 29 bytes.
+    expect(local.bytes).toBe(13 + 29 / 64);
+    const report = sendingCost(profile, 29 + 13 * 64);
+    expect(local.link?.microjoules).toBeCloseTo(Number(report?.microjoules) / 64, 9);
     const doubts = named(cuts, "local, doubts as int8");
+    expect(doubts.bytes).toBeCloseTo(local.bytes + 0.1 * bytes, 9);
     const expected = Number(local.totalMicrojoules) + 0.1 * Number(raw.totalMicrojoules);
     expect(doubts.totalMicrojoules).toBeCloseTo(expected, 6);
     const asCodes = named(cuts, "local, doubts as codes");
