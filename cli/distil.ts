@@ -18,11 +18,11 @@ import { PEOPLE_MOST } from "../gateway/people-labels.ts";
 import { DEFAULT_PUBLISH_RULE } from "../gateway/distil-measure.ts";
 import { type DistilAnswer, runDistilTask } from "../gateway/distil-task.ts";
 import { LABEL_LOG_FILE } from "../gateway/label-log.ts";
-import { openLabelReader } from "../gateway/label-reader.ts";
+import { NOT_TRUSTED_HINT } from "../gateway/loop-control.ts";
 import { onnxRuntime } from "../gateway/onnx-runtime.ts";
 import { Registry } from "../gateway/registry.ts";
 import { ReleaseDesk } from "../gateway/release-desk.ts";
-import { needsOf, needsText, unfitNodes } from "../gateway/release-fit.ts";
+import { cohortFit } from "../gateway/release-fit.ts";
 import { gatewayCrypto, openReleaseKeys } from "../gateway/release-keys.ts";
 import { judgeTrust } from "../gateway/teacher-trust.ts";
 import { EdgeError } from "../src/assert.ts";
@@ -31,6 +31,7 @@ import type { Profile } from "../src/signal/profile.ts";
 import { shippedProfile } from "../src/signal/profiles.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
 import { ENGINE_OPTION, engineOf } from "./engine-option.ts";
+import { readStore } from "./label-store.ts";
 import { factoryStudent } from "./open-gateway.ts";
 
 export const command: CommandSpec = {
@@ -164,8 +165,7 @@ function readLessons(
   seed: number,
   labelsMost: number,
 ): Lessons {
-  const reader = openLabelReader(path.join(directory, LABEL_LOG_FILE));
-  try {
+  return readStore(directory, (reader) => {
     const rows = reader.softLabels({ limit: ROWS_MOST, newestFirst: true, learnableOnly: true });
     const [newest] = rows;
     const verdict = judgeTrust(rows);
@@ -184,14 +184,9 @@ function readLessons(
           ? "the teacher has answered nothing yet"
           : `the teacher does not know ${share} % of the windows`,
       where: directory,
-      hint:
-        newest === undefined
-          ? "Let nodes offload for a while."
-          : "Label some of them by hand (the page's label inbox), or bring a teacher that was trained on such signals.",
+      hint: newest === undefined ? "Let nodes offload for a while." : NOT_TRUSTED_HINT,
     });
-  } finally {
-    reader.close();
-  }
+  });
 }
 
 /** The gateway would withhold the release from these nodes. */
@@ -201,12 +196,9 @@ function tellWhoCannotHold(
   cohort: string,
   io: CommandIo,
 ): void {
-  const reader = openLabelReader(path.join(directory, LABEL_LOG_FILE));
-  const needs = needsOf(container);
-  const { unfit, fit } = unfitNodes(reader.nodes(), cohort, needs);
-  reader.close();
-  if (unfit.length === 0) return;
-  io.note(`${fit.length === 0 ? "no node can hold it: " : ""}${needsText(needs, unfit)}`);
+  const rows = readStore(directory, (reader) => reader.nodes());
+  const { nobody, text } = cohortFit(rows, cohort, container);
+  if (text !== "") io.note(`${nobody ? "no node can hold it: " : ""}${text}`);
 }
 
 function tell(answer: DistilAnswer, labels: LabelChoice, io: CommandIo): void {

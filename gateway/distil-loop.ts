@@ -29,17 +29,23 @@ import {
   freshAnswers,
   leftOutText,
   NO_FLOATS,
+  notTrustedText,
   readLessons,
 } from "./distil-occasion.ts";
-import { decideDistillation, type FreshAnswer } from "./distil-trigger.ts";
+import {
+  decideDistillation,
+  type FreshAnswer,
+  type ToDistil,
+  type TriggerDecision,
+} from "./distil-trigger.ts";
 import { Distiller } from "./distiller.ts";
 import type { GatewayDependencies } from "./gateway-dependencies.ts";
 import type { GatewayNews } from "./gateway-state.ts";
-import { isLearnable } from "./label-rows.ts";
+import { isLearnable, type NodeRow } from "./label-rows.ts";
 import type { LabelReader } from "./label-reader.ts";
-import { HELD_NOTE, refuseToBegin } from "./loop-control.ts";
-import { needsOf, needsText, unfitNodes } from "./release-fit.ts";
-import type { Served } from "./release-desk.ts";
+import { HELD_NOTE, toBegin } from "./loop-control.ts";
+import { cohortFit } from "./release-fit.ts";
+import { highestSequence, type Served } from "./release-desk.ts";
 import type { Rollout } from "./rollout.ts";
 import type { RunningGateway } from "./run-gateway.ts";
 import type { TrustVerdict } from "./teacher-trust.ts";
@@ -69,8 +75,7 @@ export class DistilLoop {
   #toldShare = 0;
   #trusted = true;
   #stopped = false;
-  // An operator wants a distillation now, or none.
-  #asked = false;
+  // An operator wants none.
   #interrupted = false;
   #releaseChance: number | undefined;
   #freshPeople: ReturnType<LabelReader["personFresh"]> | undefined;
@@ -129,13 +134,12 @@ export class DistilLoop {
   #begin(): number {
     const trusted = this.#fresh.filter((answer) => answer.trusted).length;
     const { labelsLeast: least } = this.#settings.trigger;
-    const isSpreading = this.#rollout?.state === "spreading";
-    refuseToBegin({ isWorking: this.#isWorking, isSpreading, trusted, least });
+    const [isWorking, isSpreading] = [this.#isWorking, this.#isSpreading];
+    const decision = this.#decide(Date.now(), true);
+    const begun = toBegin({ isWorking, isSpreading, trusted, least, decision });
     this.#saveProgress({ ...this.#progress, held: false });
-    this.#asked = true;
-    this.#look();
-    this.#asked = false;
-    return trusted;
+    this.#start(begun);
+    return begun.cause === "people" ? (this.#freshPeople?.fresh ?? 0) : trusted;
   }
 
   /** Ends a running distillation and begins none until an operator says so. */
@@ -143,7 +147,7 @@ export class DistilLoop {
     this.#saveProgress({ ...this.#progress, held: true });
     this.#interrupted = this.#isWorking;
     void this.#distiller.stop();
-    if (this.#rollout?.state !== "spreading") this.#tell("idle", null, HELD_NOTE);
+    if (!this.#isSpreading) this.#tell("idle", null, HELD_NOTE);
     return this.#interrupted;
   }
 
@@ -153,9 +157,8 @@ export class DistilLoop {
   }
 
   #hear(news: GatewayNews): void {
-    const isSpreading = this.#rollout?.state === "spreading";
     const asked = this.#audits.hear(news, this.#ofRelease());
-    if (asked !== undefined && !isSpreading) this.#set(asked, this.#auditChance(asked), 0);
+    if (asked !== undefined && !this.#isSpreading) this.#set(asked, this.#auditChance(asked), 0);
     if (news.kind === "label") {
       const { item, trusted } = news;
       if (!isLearnable(item.offload.encoding)) return;
@@ -167,9 +170,7 @@ export class DistilLoop {
       this.#gateway?.tellDiary({ type: "drift-alarm", node: news.node, message });
     } else if (news.kind === "outcome" && news.outcome === "activated") {
       this.#alarms.delete(news.node);
-      if (this.#rollout?.state === "spreading") {
-        this.#set(news.node, this.#canaryChance, 0);
-      }
+      if (this.#isSpreading) this.#set(news.node, this.#canaryChance, 0);
     } else if (news.kind === "person") {
       if (news.fresh) this.#countPeople();
     } else if (news.kind === "rollout") {
@@ -179,15 +180,10 @@ export class DistilLoop {
   }
 
   #look(): void {
-    if (this.#isWorking || this.#rollout?.state === "spreading") return;
+    if (this.#isWorking || this.#isSpreading) return;
     if (this.#stopped || this.#progress.held) return;
     const nowMs = Date.now();
-    const asked = { asked: this.#asked, lastDistilMs: this.#progress.lastDistilMs };
-    const decision = decideDistillation(
-      { alarms: this.#alarms, fresh: this.#fresh, people: this.#freshPeople, ...asked },
-      this.#settings.trigger,
-      nowMs,
-    );
+    const decision = this.#decide(nowMs, false);
     switch (decision.kind) {
       case "idle":
         return;
@@ -196,17 +192,27 @@ export class DistilLoop {
       case "not-trusted":
         return this.#refuseTeacher(decision.verdict);
       case "distil":
-        if (decision.cause !== "people") this.#trusted = true;
-        this.#isWorking = true;
-        this.#interrupted = false;
-        this.#working = this.#distil(decision)
-          .catch((error: unknown) => {
-            this.#settings.log("error", "distillation failed", { reason: String(error) });
-          })
-          .finally(() => {
-            this.#isWorking = false;
-          });
+        return this.#start(decision);
     }
+  }
+
+  #decide(nowMs: number, asked: boolean): TriggerDecision {
+    const { lastDistilMs } = this.#progress;
+    const state = { alarms: this.#alarms, fresh: this.#fresh, people: this.#freshPeople };
+    return decideDistillation({ ...state, lastDistilMs, asked }, this.#settings.trigger, nowMs);
+  }
+
+  #start(decision: ToDistil): void {
+    if (decision.cause !== "people") this.#trusted = true;
+    this.#isWorking = true;
+    this.#interrupted = false;
+    this.#working = this.#distil(decision)
+      .catch((error: unknown) => {
+        this.#settings.log("error", "distillation failed", { reason: String(error) });
+      })
+      .finally(() => {
+        this.#isWorking = false;
+      });
   }
 
   /** A node starts a burst by itself when it raises its alarm; it is asked again when that was not
@@ -224,19 +230,14 @@ export class DistilLoop {
 
   #refuseTeacher(verdict: TrustVerdict): void {
     this.#trusted = false;
-    const share = (100 * verdict.unknownShare).toFixed(0);
-    const message =
-      `the teacher does not know ${share} % of these windows: nothing is learned from them; ` +
-      "label a few by hand (page labels), or bring a teacher that was trained on such signals";
+    const message = notTrustedText(verdict);
     this.#gateway?.tellDiary({ type: "not-trusted", message });
     this.#settings.onReport?.({ kind: "not-trusted", verdict });
     this.#markUsed();
     this.#tell("not-trusted", null, message);
   }
 
-  async #distil(
-    decision: Extract<ReturnType<typeof decideDistillation>, { kind: "distil" }>,
-  ): Promise<void> {
+  async #distil(decision: ToDistil): Promise<void> {
     const startedMs = Date.now();
     const { cause } = decision;
     await committed(this.#gateway, this.#fresh);
@@ -254,7 +255,7 @@ export class DistilLoop {
     if (student === undefined) return this.#finish("candidate-refused", NO_FLOATS);
     const current = { ...present, student };
     // A candidate has the shape of the student that it goes on from, and so its size.
-    const fit = this.#fitOf(current.container);
+    const fit = cohortFit(this.#rows, this.#parts.desk.cohort, current.container);
     if (fit.nobody) {
       this.#finish("candidate-refused", `no node could hold the candidate: ${fit.text}`);
       return;
@@ -288,30 +289,20 @@ export class DistilLoop {
 
   #publish(candidate: Extract<DistilAnswer, { kind: "candidate" }>, judge: Judge): void {
     const { report } = candidate;
-    const fit = this.#fitOf(candidate.container);
+    const fit = cohortFit(this.#rows, this.#parts.desk.cohort, candidate.container);
     if (fit.nobody) {
       this.#finish("candidate-refused", `no node can hold it: ${fit.text}`);
       return;
     }
-    const highest = Math.max(0, ...(this.#gateway?.nodes() ?? []).map((n) => n.releaseSequence));
     const expected = expectationOf(candidate, this.#canaryChance, judge);
+    const highest = highestSequence(this.#rows);
     const served = this.#parts.desk.publish(candidate, expected, Date.now(), highest);
     this.#finish("distill-finished", finishedText(report, fit.text, judge));
     this.#serve(served);
   }
 
-  /** Whether the cohort can hold a container: what it needs and who lacks it, where somebody does. */
-  #fitOf(container: Uint8Array): { readonly nobody: boolean; readonly text: string } {
-    const needs = needsOf(container);
-    const rows = this.#gateway?.nodes() ?? [];
-    const { fit, unfit } = unfitNodes(rows, this.#parts.desk.cohort, needs);
-    if (unfit.length === 0) return { nobody: false, text: "" };
-    return { nobody: fit.length === 0, text: needsText(needs, unfit) };
-  }
-
   #goBack(rollout: Rollout, reason: string): void {
-    const highest = Math.max(0, ...(this.#gateway?.nodes() ?? []).map((n) => n.releaseSequence));
-    const back = this.#parts.desk.rollBack(rollout, Date.now(), highest);
+    const back = this.#parts.desk.rollBack(rollout, Date.now(), highestSequence(this.#rows));
     this.#settings.onReport?.({ kind: "rolled-back", rollout, reason });
     // The gateway is in the middle of the step that rolled back; the new release is its next event.
     if (back !== undefined) this.#serve(back);
@@ -352,7 +343,7 @@ export class DistilLoop {
     this.#saveProgress({ ...this.#progress, ...used });
     this.#countPeople();
     // An alarm that the node itself has taken back needs no further collection.
-    const alarmed = (this.#gateway?.nodes() ?? []).filter((row) => row.alarm);
+    const alarmed = this.#rows.filter((row) => row.alarm);
     for (const node of this.#alarms.keys()) {
       if (!alarmed.some((row) => row.node === node)) this.#alarms.delete(node);
     }
@@ -360,6 +351,14 @@ export class DistilLoop {
 
   #countPeople(): void {
     this.#freshPeople = this.#gateway?.labels().personFresh(this.#progress.usedPersonId);
+  }
+
+  get #rows(): readonly NodeRow[] {
+    return this.#gateway?.nodes() ?? [];
+  }
+
+  get #isSpreading(): boolean {
+    return this.#rollout?.state === "spreading";
   }
 
   get #canaryChance(): number {

@@ -107,6 +107,14 @@ export function finishedText({ before, after }: DistilReport, fit: string, judge
   );
 }
 
+export function notTrustedText({ unknownShare }: TrustVerdict): string {
+  return (
+    `the teacher does not know ${(100 * unknownShare).toFixed(0)} % of these windows: nothing is ` +
+    "learned from them; label a few by hand (page labels), or bring a teacher that was trained on " +
+    "such signals"
+  );
+}
+
 export function leftOutText(labels: LabelChoice): string {
   const parts = Object.entries(labels.leftOut).filter(([, count]) => count > 0);
   return parts.map(([reason, count]) => `${count} ${reason}`).join(", ") || "none left out";

@@ -55,7 +55,7 @@ export type TriggerState = {
   readonly lastDistilMs: number;
   /** Labels of people that no distillation has used, and when the newest came. */
   readonly people?: undefined | { readonly fresh: number; readonly newestMs: number };
-  /** An operator wants one now: from whatever is fresh and trusted, if that is enough. */
+  /** An operator wants one now: from whatever is fresh, if the teacher is trusted on it. */
   readonly asked?: boolean;
 };
 
@@ -65,14 +65,17 @@ export type TriggerDecision =
   | { readonly kind: "idle" }
   /** An alarm is open: that many answers more, from these nodes. */
   | { readonly kind: "collect"; readonly missing: number; readonly nodes: readonly NodeId[] }
+  | ToDistil
+  | { readonly kind: "not-trusted"; readonly verdict: TrustVerdict };
+
+export type ToDistil =
   | {
       readonly kind: "distil";
       readonly cause: Exclude<TriggerCause, "people">;
       readonly verdict: TrustVerdict;
     }
   /** What people say needs nobody's trust. */
-  | { readonly kind: "distil"; readonly cause: "people" }
-  | { readonly kind: "not-trusted"; readonly verdict: TrustVerdict };
+  | { readonly kind: "distil"; readonly cause: "people" };
 
 export function decideDistillation(
   state: TriggerState,

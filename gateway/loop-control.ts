@@ -1,19 +1,21 @@
 /** What the loop lets operators do, and what is pushed by hand put through the loop's own checks. */
 
-import { EdgeError } from "../src/assert.ts";
+import { assert, EdgeError } from "../src/assert.ts";
 import { studentFromOnnx } from "../src/learn/student-network.ts";
 import { decodeContainer } from "../src/model/container.ts";
 import { cohortOf, type Profile } from "../src/signal/profile.ts";
+import type { ToDistil, TriggerDecision } from "./distil-trigger.ts";
 import type { NodeRow } from "./label-rows.ts";
 import type { Registry } from "./registry.ts";
 import {
   AGREEMENT_OF_ANY,
   budgetShare,
+  highestSequence,
   type Kept,
   type ReleaseDesk,
   type Served,
 } from "./release-desk.ts";
-import { needsOf, needsText, unfitNodes } from "./release-fit.ts";
+import { cohortFit } from "./release-fit.ts";
 import type { Rollout } from "./rollout.ts";
 
 export type LoopControl = {
@@ -37,22 +39,36 @@ export type Herd = {
 
 export const HELD_NOTE = "held by an operator: nothing is distilled until one starts it";
 
-/** Throws `EdgeError` where there is nothing to begin, with what to do about it. */
-export function refuseToBegin(loop: {
+export const NOT_TRUSTED_HINT =
+  "Label some of them by hand (the page's label inbox), or bring a teacher that was trained on such signals.";
+
+/** What to begin by an operator's word. Where people have labelled enough, the teacher's answers do
+ * not matter. Throws `EdgeError` where there is nothing to begin, with what to do about it. */
+export function toBegin(loop: {
   readonly isWorking: boolean;
   readonly isSpreading: boolean;
   readonly trusted: number;
   readonly least: number;
-}): void {
+  readonly decision: TriggerDecision;
+}): ToDistil {
   if (loop.isWorking) throw refused("distil-running", "one runs already", "Wait, or stop it.");
   if (loop.isSpreading) {
     const hint = "Wait for its end, or abort it.";
     throw refused("rollout-spreading", "a release spreads at present", hint);
   }
+  const { decision } = loop;
+  if (decision.kind === "distil" && decision.cause === "people") return decision;
   if (loop.trusted < loop.least) {
     const message = `${loop.trusted} new trusted answers of the teacher, ${loop.least} are needed`;
     throw refused("labels-few", message, "Wait for more offloads (loop.labels_least).");
   }
+  if (decision.kind === "not-trusted") {
+    const share = (100 * decision.verdict.unknownShare).toFixed(0);
+    const message = `the teacher does not know ${share} % of the new windows`;
+    throw refused("teacher-not-trusted", message, NOT_TRUSTED_HINT);
+  }
+  assert(decision.kind === "distil", "what an operator asks for is distilled or refused");
+  return decision;
 }
 
 /**
@@ -74,8 +90,7 @@ export function pushModel(control: LoopControl, pushed: Kept, herd: Herd, nowMs:
     agreement: AGREEMENT_OF_ANY,
     offloadShare: Math.min(1, budgetShare(pushed.container) + canaryAuditChance),
   };
-  const highest = Math.max(0, ...herd.rows.map(({ releaseSequence }) => releaseSequence));
-  const served = desk.publish(pushed, expected, nowMs, highest);
+  const served = desk.publish(pushed, expected, nowMs, highestSequence(herd.rows));
   control.serve(served);
   return served;
 }
@@ -100,11 +115,8 @@ function check({ desk, profile }: LoopControl, { container, student }: Kept, her
     const hint = "Give the ONNX file that `bellwether train` writes beside the container.";
     throw refused("student-unreadable", "the float weights cannot be read", hint);
   }
-  const needs = needsOf(container);
-  const { fit, unfit } = unfitNodes(herd.rows, desk.cohort, needs);
-  if (fit.length === 0 && unfit.length > 0) {
-    throw refused("model-fits-nobody", needsText(needs, unfit), "Bring a smaller one.");
-  }
+  const fit = cohortFit(herd.rows, desk.cohort, container);
+  if (fit.nobody) throw refused("model-fits-nobody", fit.text, "Bring a smaller one.");
 }
 
 function refused(code: string, message: string, hint: string): EdgeError {

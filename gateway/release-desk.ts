@@ -11,6 +11,7 @@ import type { Engine } from "../src/engine/engine.ts";
 import { gateOf } from "../src/gate/gate-bytes.ts";
 import { decodeContainer } from "../src/model/container.ts";
 import type { ModelId } from "../src/wire/messages.ts";
+import type { NodeRow } from "./label-rows.ts";
 import type { Registry } from "./registry.ts";
 import type { ReleaseKeys } from "./release-keys.ts";
 import { signRelease } from "./release-signing.ts";
@@ -152,6 +153,11 @@ export class ReleaseDesk {
     assert(container !== undefined, `model ${modelId} is complete`);
     return container;
   }
+}
+
+/** The highest release that any node has reported; 0 for none. */
+export function highestSequence(rows: readonly Pick<NodeRow, "releaseSequence">[]): number {
+  return Math.max(0, ...rows.map(({ releaseSequence }) => releaseSequence));
 }
 
 /** The largest share of windows that this gate's bucket lets through. */

@@ -54,6 +54,19 @@ export function unfitNodes<Row extends NodeRow>(
   };
 }
 
+/** Whether a cohort can hold a container: what it needs and who lacks it, where somebody does. Throws
+ * `EdgeError` where the bytes are no container. */
+export function cohortFit(
+  rows: readonly NodeRow[],
+  cohort: string,
+  container: Uint8Array,
+): { readonly nobody: boolean; readonly text: string } {
+  const needs = needsOf(container);
+  const { fit, unfit } = unfitNodes(rows, cohort, needs);
+  if (unfit.length === 0) return { nobody: false, text: "" };
+  return { nobody: fit.length === 0, text: needsText(needs, unfit) };
+}
+
 /** In words: what it needs, and who does not have it. */
 export function needsText(needs: ReleaseNeeds, unfit: readonly NodeRow[]): string {
   const { slotBytes, ramBytes, formatVersion } = needs;

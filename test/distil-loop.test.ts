@@ -1,6 +1,6 @@
 /** The loop with a real gateway, broker and teacher; only the nodes are played by hand. */
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { connectAsync } from "mqtt";
@@ -226,6 +226,32 @@ describe("the loop", () => {
     expect(diary.some((line) => line.includes("distill-started"))).toBe(false);
     await node.close().catch(() => undefined);
     await people.endAsync(true);
+  }, 90_000);
+
+  test("is not begun by hand where the teacher does not know the windows, and stays held", async () => {
+    const running = await start();
+    const { control } = running.loop.dependencies;
+    control?.hold();
+    const { url } = running.gateway;
+    // Answers enough are trusted, but fewer than are not.
+    const known = await turnedCollar(url, "collar-1", turnAbout([0, 0, 1], 180));
+    const lost = await Promise.all(
+      ["collar-2", "collar-3", "collar-4"].map((id) =>
+        turnedCollar(url, id, turnAbout([1, 0, 0], 180)),
+      ),
+    );
+    const trusted = () => running.gateway.labels().softLabelCount().trusted;
+    const total = () => running.gateway.labels().softLabelCount().total;
+    await until("answers enough", () => total() >= 160 && trusted() >= 24, 30_000);
+    const code = expect.objectContaining({ code: "teacher-not-trusted" }) as unknown;
+    expect(() => control?.begin()).toThrow(code as Error);
+    const progress: unknown = JSON.parse(
+      readFileSync(path.join(folder, "data", "loop.json"), "utf8"),
+    );
+    expect(progress).toMatchObject({ held: true, usedOffloadId: 0 });
+    expect(running.reports).toEqual([]);
+    for (const node of [known, ...lost]) await node.close();
+    await stop(running);
   }, 90_000);
 
   test("goes back when the canary refuses the release", async () => {

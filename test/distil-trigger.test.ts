@@ -5,6 +5,7 @@ import {
   type FreshAnswer,
   type TriggerState,
 } from "../gateway/distil-trigger.ts";
+import { toBegin } from "../gateway/loop-control.ts";
 import { DEFAULT_TRUST_RULE } from "../gateway/teacher-trust.ts";
 import type { NodeId } from "../src/wire/messages.ts";
 
@@ -77,5 +78,23 @@ describe("when to distil", () => {
     expect(due).toMatchObject({ kind: "distil", cause: "schedule" });
     const never = { ...rule, scheduleMs: 0 };
     expect(decideDistillation(state(answers(a, 30)), never, week)).toEqual({ kind: "idle" });
+  });
+
+  test("an operator's word is refused where nothing would begin, and people's labels go before", () => {
+    const idle = { isWorking: false, isSpreading: false, least: rule.labelsLeast };
+    const ask = (asked: TriggerState, trusted: number) =>
+      toBegin({
+        ...idle,
+        trusted,
+        decision: decideDistillation({ ...asked, asked: true }, rule, 1000),
+      });
+    const refusal = (code: string) => expect.objectContaining({ code }) as Error;
+    const half = state([...answers(a, 30), ...answers(b, 60, 0)]);
+    expect(() => ask(state(answers(a, 10)), 10)).toThrow(refusal("labels-few"));
+    expect(() => ask(half, 30)).toThrow(refusal("teacher-not-trusted"));
+    expect(ask(state(answers(a, 30)), 30)).toMatchObject({ cause: "request" });
+    const people = { fresh: rule.peopleWanted, newestMs: 1000 };
+    expect(ask({ ...half, people }, 30)).toMatchObject({ cause: "people" });
+    expect(ask({ ...state([]), people }, 0)).toMatchObject({ cause: "people" });
   });
 });
