@@ -92,10 +92,7 @@ function settingsOf(
       ? config
       : { ...config, dataDirectory: path.resolve(dataDirectory) };
   try {
-    const config =
-      file === undefined
-        ? parseConfig("", "bellwether.yaml", process.env)
-        : readConfig(file, process.env);
+    const config = readConfig(file, process.env);
     return { config: moved(config), finding: ok("settings", file ?? "defaults and environment") };
   } catch (error) {
     const config = moved(parseConfig("", "bellwether.yaml", {}));

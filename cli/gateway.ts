@@ -5,7 +5,7 @@
  */
 
 import path from "node:path";
-import { type GatewayConfig, parseConfig, readConfig } from "../gateway/config.ts";
+import { type GatewayConfig, readConfig } from "../gateway/config.ts";
 import { CONFIG_TEMPLATE } from "../gateway/config-template.ts";
 import type { Log } from "../gateway/link.ts";
 import { lineLog } from "../gateway/log-lines.ts";
@@ -170,11 +170,7 @@ async function openServing(config: GatewayConfig, log: Log): Promise<Opened> {
 
 /** The file and the environment, then the command line. */
 function configOf(input: CommandInput): GatewayConfig {
-  const file = input.text("config");
-  const config =
-    file === undefined
-      ? parseConfig("", "bellwether.yaml", process.env)
-      : readConfig(file, process.env);
+  const config = readConfig(input.text("config"), process.env);
   const directory = input.text("data-dir");
   const teacher = input.text("teacher");
   const url = input.text("broker");

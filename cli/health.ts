@@ -6,7 +6,7 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import path from "node:path";
-import { parseConfig, readConfig } from "../gateway/config.ts";
+import { readConfig } from "../gateway/config.ts";
 import { DATA_OPTIONS } from "./access-data.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
 import { gatewayRuns } from "./doctor-gateway.ts";
@@ -28,11 +28,7 @@ export const command: CommandSpec = {
 };
 
 async function run(input: CommandInput, io: CommandIo): Promise<number> {
-  const file = input.text("config");
-  const config =
-    file === undefined
-      ? parseConfig("", "bellwether.yaml", process.env)
-      : readConfig(file, process.env);
+  const config = readConfig(input.text("config"), process.env);
   const directory = path.resolve(input.text("data-dir") ?? config.dataDirectory);
   const runs = gatewayRuns(directory);
   const { url, host, port } = config.broker;

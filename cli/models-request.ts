@@ -3,13 +3,14 @@
  * releases, over MQTT as an operator.
  *
  * Without credentials in `--broker` it makes itself an operator for the moment, in the gateway's data
- * directory: who may write there may do everything anyway. That operator is removed again at the end.
+ * directory: who may write there may do everything anyway. That operator is removed again at the end,
+ * or, where the command was killed, by a later one.
  */
 
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import type { AccessStore } from "../gateway/access-store.ts";
-import { parseConfig, readConfig, type GatewayConfig } from "../gateway/config.ts";
+import { readConfig } from "../gateway/config.ts";
 import { givePassword } from "../gateway/credentials.ts";
 import { urlOf } from "../gateway/listeners.ts";
 import { EdgeError } from "../src/assert.ts";
@@ -168,7 +169,7 @@ async function withAsker(
   onInfo: (json: string) => void,
   work: (asker: MqttAsker) => Promise<number>,
 ): Promise<number> {
-  const config = settingsOf(input);
+  const config = readConfig(input.text("config"), process.env);
   const { url: external, host, port } = config.broker;
   const embedded = urlOf("mqtt", hostToReach(host), port);
   const url = input.text("broker") ?? external ?? embedded;
@@ -185,10 +186,15 @@ async function withAsker(
   return withAccess(input, (store) => asPassingOperator(store, open));
 }
 
+/** Nobody waits for a rollout that long: an older one is of a command that was killed. */
+const PASSING_MS = 7 * 24 * 3600 * 1000;
+const PASSING_NAME = /^cli-[0-9a-f]{8}$/;
+
 async function asPassingOperator(
   store: AccessStore,
   work: (user: string, password: string) => Promise<number>,
 ): Promise<number> {
+  removeLeftBehind(store, Date.now() - PASSING_MS);
   const user = `cli-${randomBytes(4).toString("hex")}`;
   const password = await givePassword(store, user, "operator");
   try {
@@ -198,9 +204,9 @@ async function asPassingOperator(
   }
 }
 
-function settingsOf(input: CommandInput): GatewayConfig {
-  const file = input.text("config");
-  return file === undefined
-    ? parseConfig("", "bellwether.yaml", process.env)
-    : readConfig(file, process.env);
+/** Its password ended with the command, but it would stand in every list of users. */
+function removeLeftBehind(store: AccessStore, beforeMs: number): void {
+  for (const { name, createdMs } of store.identities()) {
+    if (PASSING_NAME.test(name) && createdMs < beforeMs) store.remove(name, ["operator"]);
+  }
 }

@@ -98,11 +98,16 @@ export type GatewayConfig = {
 
 const ENVIRONMENT_PREFIX = "BELLWETHER_CONFIG_";
 
-/** @throws EdgeError `config-missing`, and what `parseConfig` throws */
+/**
+ * Settings as a command is given them: without a file, the defaults and the environment.
+ *
+ * @throws EdgeError `config-missing`, and what `parseConfig` throws
+ */
 export function readConfig(
-  file: string,
+  file: string | undefined,
   environment: Readonly<Record<string, string | undefined>>,
 ): GatewayConfig {
+  if (file === undefined) return parseConfig("", "bellwether.yaml", environment);
   let text: string;
   try {
     text = readFileSync(file, "utf8");
@@ -323,7 +328,7 @@ function invalid(code: string, where: string, problems: readonly string[]): Edge
     code,
     message: problems.join("; "),
     where,
-    hint: "`bellwether gateway --help` names every setting with its default.",
+    hint: "`bellwether gateway --show-config` names every setting with its default.",
   });
 }
 
