@@ -33,12 +33,10 @@ export async function withAccess<T>(
   }
 }
 
-/** What `DATA_OPTIONS` say, whether it is there or not. */
+/** What `DATA_OPTIONS` or the environment say, as a gateway takes them, whether it is there or not. */
 export function namedDirectory(input: CommandInput): string {
-  const config = input.text("config");
-  const configured =
-    config === undefined ? "bellwether-data" : readConfig(config, process.env).dataDirectory;
-  return path.resolve(input.text("data-dir") ?? configured);
+  const { dataDirectory } = readConfig(input.text("config"), process.env);
+  return path.resolve(input.text("data-dir") ?? dataDirectory);
 }
 
 /** Throws `EdgeError` `data-directory-missing`. */

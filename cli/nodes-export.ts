@@ -8,7 +8,7 @@ import { nodeDisk, readIfThere, writeDurably } from "../gateway/durable-file.ts"
 import { GATEWAY_USER, mosquittoFiles } from "../gateway/mosquitto-export.ts";
 import { keepSecret, makeSecret } from "../gateway/secrets.ts";
 import { EdgeError } from "../src/assert.ts";
-import { DEFAULT_BASE, topicBase } from "../src/wire/topics.ts";
+import { topicBase } from "../src/wire/topics.ts";
 import { withAccess } from "./access-data.ts";
 import { type CommandInput, type CommandIo, EXIT } from "./command.ts";
 
@@ -69,6 +69,5 @@ function gatewayPassword(file: string): string {
 function baseOf(input: CommandInput) {
   const base = input.text("base");
   if (base !== undefined) return topicBase(base, "--base");
-  const config = input.text("config");
-  return config === undefined ? DEFAULT_BASE : readConfig(config, process.env).base;
+  return readConfig(input.text("config"), process.env).base;
 }

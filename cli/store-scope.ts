@@ -47,8 +47,7 @@ export function classesOf(reader: LabelReader, input: CommandInput): readonly st
 export function offsetMsOf(input: CommandInput): number {
   const hours = input.number("utc-offset");
   if (hours !== undefined) return hours * HOUR_MS;
-  const config = input.text("config");
-  return config === undefined ? 0 : readConfig(config, process.env).behaviours.utcOffsetMs;
+  return readConfig(input.text("config"), process.env).behaviours.utcOffsetMs;
 }
 
 /** Throws `EdgeError` `time-invalid`. */

@@ -1,8 +1,11 @@
 /** The gateway's configuration: defaults, the file, the environment, and what is wrong with each. */
 
-import { describe, expect, it } from "vitest";
+import path from "node:path";
+import { describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
-import { parseConfig } from "../gateway/config.ts";
+import { namedDirectory } from "../cli/access-data.ts";
+import { commandInput } from "../cli/command.ts";
+import { parseConfig, readConfig } from "../gateway/config.ts";
 import { CONFIG_TEMPLATE } from "../gateway/config-template.ts";
 import { EdgeError } from "../src/assert.ts";
 
@@ -33,6 +36,15 @@ describe("the template that people get", () => {
 });
 
 describe("what is read", () => {
+  it("is the environment without a file, for every command that names a data directory", () => {
+    vi.stubEnv("BELLWETHER_CONFIG_DATA_DIRECTORY", "/var/lib/farm");
+    expect(readConfig(undefined, process.env).dataDirectory).toBe(path.resolve("/var/lib/farm"));
+    expect(namedDirectory(commandInput({}, []))).toBe(path.resolve("/var/lib/farm"));
+    expect(namedDirectory(commandInput({ dataDir: "here" }, []))).toBe(path.resolve("here"));
+    vi.unstubAllEnvs();
+    expect(namedDirectory(commandInput({}, []))).toBe(path.resolve("bellwether-data"));
+  });
+
   it("takes the file's values and the rest from the defaults", () => {
     const config = parseConfig(
       "broker:\n  port: 2000\ntopics: { base: farm/north }\n",
