@@ -5,8 +5,9 @@
 
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { AccessStore } from "../gateway/access-store.ts";
+import type { AccessStore } from "../gateway/access-store.ts";
 import { readConfig } from "../gateway/config.ts";
+import { withAccessStore } from "../gateway/credentials.ts";
 import { EdgeError } from "../src/assert.ts";
 import { isNodeId } from "../src/wire/topics.ts";
 import type { CommandInput, OptionSpec } from "./command.ts";
@@ -25,12 +26,7 @@ export async function withAccess<T>(
   input: CommandInput,
   work: (store: AccessStore) => T | Promise<T>,
 ): Promise<T> {
-  const store = new AccessStore(dataDirectory(input));
-  try {
-    return await work(store);
-  } finally {
-    store.close();
-  }
+  return withAccessStore(dataDirectory(input), work);
 }
 
 /** What `DATA_OPTIONS` or the environment say, as a gateway takes them, whether it is there or not. */

@@ -6,7 +6,7 @@
 
 import { EdgeError } from "../src/assert.ts";
 import { showJoinCode } from "../src/wire/join.ts";
-import { type AccessStore, codeLabel, type Identity, type Role } from "./access-store.ts";
+import { AccessStore, codeLabel, type Identity, type Role } from "./access-store.ts";
 import { COST, freshJoinCode, hashSecret, keepSecret, makeSecret } from "./secrets.ts";
 
 const MINUTE_MS = 60_000;
@@ -33,6 +33,19 @@ export type OpenCode = {
   /** Milliseconds since 1970. */
   readonly expires: number;
 };
+
+/** Does something with the list, on a connection of its own, and closes it. */
+export async function withAccessStore<T>(
+  directory: string,
+  work: (store: AccessStore) => T | Promise<T>,
+): Promise<T> {
+  const store = new AccessStore(directory);
+  try {
+    return await work(store);
+  } finally {
+    store.close();
+  }
+}
 
 /** Makes a join code. Throws `EdgeError` `code-uses` for one name and several uses. */
 export async function openCode(

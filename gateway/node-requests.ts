@@ -1,6 +1,6 @@
 /** Requests about nodes' credentials: the same as `bellwether nodes` does, by the same functions. */
 
-import { AccessStore } from "./access-store.ts";
+import type { AccessStore } from "./access-store.ts";
 import {
   CODE_MINUTES,
   freeName,
@@ -9,6 +9,7 @@ import {
   listNodes,
   openCode,
   revokeNode,
+  withAccessStore,
 } from "./credentials.ts";
 import type { GatewayState } from "./gateway-state.ts";
 import type { RequestTable } from "./request-desk.ts";
@@ -20,16 +21,9 @@ export type NodeRequestParts = {
 };
 
 export function nodeRequests({ state, dataDirectory }: NodeRequestParts) {
-  /** On a connection of its own, as the command line has: the broker takes note of what others
-   * change, and ends sessions for it. */
-  const withStore = async <T>(work: (store: AccessStore) => T | Promise<T>): Promise<T> => {
-    const store = new AccessStore(dataDirectory);
-    try {
-      return await work(store);
-    } finally {
-      store.close();
-    }
-  };
+  // As the command line does: the broker takes note of what others change, and ends sessions for it.
+  const withStore = <T>(work: (store: AccessStore) => T | Promise<T>): Promise<T> =>
+    withAccessStore(dataDirectory, work);
   const isOnline = (name: string): boolean =>
     [...state.nodes.values()].some(({ row, online }) => row.node === name && online);
   return {
