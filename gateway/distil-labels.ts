@@ -61,8 +61,8 @@ export const DEFAULT_LABEL_RULE: LabelRule = {
   weightMost: 4,
 };
 
-/** Windows of one node this far apart, in hops, are of different bouts. */
-const BOUT_GAP_WINDOWS = 12;
+/** Windows of one life of a node this far apart, in hops, are of different bouts. */
+export const BOUT_GAP_WINDOWS = 12;
 /** A sensor whose values are at their end this often is broken or badly scaled. */
 const SATURATED_SHARE = 0.5;
 /** An axis is stuck when it stays the same while another ranges over so many steps. None of 1,937
@@ -128,12 +128,7 @@ function reasonToLeaveOut(
   unknownNodes: readonly string[],
   seen: Set<string>,
 ): LeftOutReason | undefined {
-  const fits =
-    row.windowSamples === profile.windowSamples &&
-    row.channels === profile.channels &&
-    row.inputMilligPerStep === profile.inputMilligPerStep &&
-    row.rateCentihertz === Math.round(100 * profile.rateHz) &&
-    row.probabilities.length === profile.classes.length;
+  const fits = hasShapeOf(profile, row) && row.probabilities.length === profile.classes.length;
   if (!fits) return "other-shape";
   if (row.teacherId !== teacherId) return "other-teacher";
   if (!row.trusted || unknownNodes.includes(row.node)) return "not-trusted";
@@ -142,6 +137,16 @@ function reasonToLeaveOut(
   if (seen.has(key)) return "repeated";
   seen.add(key);
   return undefined;
+}
+
+/** A window of another shape was made under another profile. */
+export function hasShapeOf(profile: Profile, row: SoftLabel): boolean {
+  return (
+    row.windowSamples === profile.windowSamples &&
+    row.channels === profile.channels &&
+    row.inputMilligPerStep === profile.inputMilligPerStep &&
+    row.rateCentihertz === Math.round(100 * profile.rateHz)
+  );
 }
 
 function isDead(window: Int8Array, channels: number): boolean {
@@ -188,7 +193,7 @@ function mostDiverse(
 }
 
 /** Windows that wait, each with its distance to the nearest of those that were taken. */
-type Waiting<Row> = {
+export type Waiting<Row> = {
   readonly row: Row;
   readonly statistics: WindowStatistics;
   nearest: number;
@@ -214,11 +219,16 @@ export function takeFurthest<Row>(queue: Waiting<Row>[]): Row | undefined {
   });
   const [taken] = queue.splice(best, 1);
   if (taken === undefined) return undefined;
+  drawNear(queue, taken.statistics);
+  return taken.row;
+}
+
+/** To one more that was taken. */
+export function drawNear(queue: readonly Waiting<unknown>[], statistics: WindowStatistics): void {
   for (const candidate of queue) {
-    const distance = statisticsDistance(candidate.statistics, taken.statistics);
+    const distance = statisticsDistance(candidate.statistics, statistics);
     candidate.nearest = Math.min(candidate.nearest, distance);
   }
-  return taken.row;
 }
 
 function softWindows(

@@ -33,7 +33,7 @@ export function chooseLessons(
   const { profile, teacherId, seed, verdict, judge } = context;
   const said = new Set(people.map(({ offloadId }) => offloadId));
   const left = verdict.trusted ? rows.filter(({ offloadId }) => !said.has(offloadId)) : [];
-  const unknownNodes = [...verdict.unknownNodes, ...judgeByPeople(people).contradicted];
+  const unknownNodes = [...verdict.unknownNodes, ...judgeByPeople(people, teacherId).contradicted];
   return {
     labels: chooseLabels(left, { profile, teacherId, unknownNodes, seed }, rule),
     people: peopleWindows(people, profile, seed),

@@ -8,11 +8,14 @@
  * no more than the first.
  */
 
+import { windowStatistics } from "../src/gate/window-statistics.ts";
 import {
-  statisticsDistance,
-  type WindowStatistics,
-  windowStatistics,
-} from "../src/gate/window-statistics.ts";
+  BOUT_GAP_WINDOWS,
+  drawNear,
+  furthestQueue,
+  takeFurthest,
+  type Waiting,
+} from "./distil-labels.ts";
 import type { SoftLabel } from "./label-rows.ts";
 import type { PeopleVerdict } from "./people-labels.ts";
 
@@ -35,9 +38,6 @@ export const DEFAULT_INBOX_RULE: InboxRule = {
   boutMost: 2,
   marginLeast: 0.2,
 };
-
-/** Windows of one life of a node this close, in hops, are of one bout as far as anybody knows. */
-const BOUT_GAP_WINDOWS = 12;
 
 export type DoubtReason = "not-trusted" | "contradicted" | "unsure";
 
@@ -80,13 +80,8 @@ export function chooseInbox(
   return chosen.slice(0, rule.windowsMost);
 }
 
-type Candidate = InboxItem & {
-  readonly statistics: WindowStatistics;
-  /** To what was answered or is asked. */
-  nearest: number;
-};
-
-type Queue = { left: Candidate[]; readonly asked: SoftLabel[] };
+/** What is left, by its distance to what was answered or is asked. */
+type Queue = { left: Waiting<InboxItem>[]; readonly asked: SoftLabel[] };
 
 function nodeQueue(
   own: readonly SoftLabel[],
@@ -95,36 +90,22 @@ function nodeQueue(
   rule: InboxRule,
 ): Queue {
   const asked = own.filter(({ offloadId }) => answered.has(offloadId));
-  const left = own.flatMap((label): Candidate[] => {
+  const items = own.flatMap((label): InboxItem[] => {
     if (answered.has(label.offloadId)) return [];
     const reason = doubtOf(label, people, rule);
-    if (reason === undefined) return [];
-    const statistics = windowStatistics(label.window, label.channels);
-    return [{ label, reason, statistics, nearest: Number.POSITIVE_INFINITY }];
+    return reason === undefined ? [] : [{ label, reason }];
   });
+  const left = furthestQueue(items, ({ label }) => windowStatistics(label.window, label.channels));
   for (const label of asked) drawNear(left, windowStatistics(label.window, label.channels));
   return { left, asked };
 }
 
 function takeNext(queue: Queue, rule: InboxRule): InboxItem | undefined {
   if (queue.asked.length >= rule.nodeMost) return undefined;
-  queue.left = queue.left.filter(({ label }) => roomInBout(queue.asked, label, rule));
-  let best = queue.left[0];
-  for (const candidate of queue.left) {
-    if (best === undefined || candidate.nearest > best.nearest) best = candidate;
-  }
-  if (best === undefined) return undefined;
-  queue.left = queue.left.filter((candidate) => candidate !== best);
-  drawNear(queue.left, best.statistics);
-  queue.asked.push(best.label);
-  return { label: best.label, reason: best.reason };
-}
-
-function drawNear(left: readonly Candidate[], statistics: WindowStatistics): void {
-  for (const candidate of left) {
-    const distance = statisticsDistance(candidate.statistics, statistics);
-    candidate.nearest = Math.min(candidate.nearest, distance);
-  }
+  queue.left = queue.left.filter(({ row }) => roomInBout(queue.asked, row.label, rule));
+  const next = takeFurthest(queue.left);
+  if (next !== undefined) queue.asked.push(next.label);
+  return next;
 }
 
 /** Where a bout ends nobody knows who does not trust the teacher: what is close in time is one. */

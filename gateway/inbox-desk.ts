@@ -22,6 +22,7 @@ const LABELS_MOST = 100_000;
 
 export type InboxParts = {
   readonly classes: readonly string[];
+  readonly teacherId: string;
   readonly labels: () => LabelReader;
   /** New labels with which a distillation begins. */
   readonly wanted: number;
@@ -53,7 +54,7 @@ export class InboxDesk {
     const reader = this.parts.labels();
     const rows = reader.softLabels({ limit: ROWS_MOST, newestFirst: true, learnableOnly: true });
     const { labelled, skipped } = reader.personAnswers();
-    const people = judgeByPeople(reader.personLabels(PEOPLE_MOST));
+    const people = judgeByPeople(reader.personLabels(PEOPLE_MOST), this.parts.teacherId);
     const answered = new Set([...labelled, ...skipped]);
     const items = chooseInbox(rows, answered, people, DEFAULT_INBOX_RULE);
     return { items, labels: labelled.size };
@@ -74,7 +75,7 @@ export class InboxDesk {
     const reader = this.parts.labels();
     const label = reader.softLabel(offloadId);
     if (label === undefined) throw unknownWindow(offloadId);
-    if (reader.personAnswers().labelled.size >= LABELS_MOST) throw full();
+    if (reader.personFresh(0).fresh >= LABELS_MOST) throw full();
     const row = {
       kind: "person",
       node: label.node,

@@ -17,7 +17,7 @@ export function inboxRequests(desk: InboxDesk) {
     const { label, changed } = await desk.answer(window, deed, classIndex, user, Date.now());
     const what =
       deed === "label" ? `window ${window} is ${classes[classIndex]}` : `window ${window}`;
-    const labels = reader().personAnswers().labelled.size;
+    const labels = reader().personFresh(0).fresh;
     return { data: { window, node: label.node, changed, labels }, what, node: label.node };
   };
   return {

@@ -9,8 +9,8 @@
 
 import type { Profile } from "../src/signal/profile.ts";
 import { largestIndex } from "../src/learn/metrics.ts";
-import { type LabelRule, splitLabels, type SoftWindows } from "./distil-labels.ts";
-import type { PersonLabel } from "./label-rows.ts";
+import { hasShapeOf, type LabelRule, splitLabels, type SoftWindows } from "./distil-labels.ts";
+import { isLearnable, type PersonLabel } from "./label-rows.ts";
 
 /** Read for one distillation, the newest first: years of a few dozen now and then. */
 export const PEOPLE_MOST = 1_000;
@@ -35,17 +35,20 @@ export type PeopleVerdict = {
   /** Nodes on which people contradict the teacher. */
   readonly contradicted: readonly string[];
   readonly labels: number;
-  /** Share of all labels on which the teacher says the same; NaN without any. */
+  /** Share of these labels on which the teacher says the same; NaN without any. */
   readonly agreement: number;
 };
 
 export const NO_PEOPLE: PeopleVerdict = { contradicted: [], labels: 0, agreement: Number.NaN };
 
-/** The teacher's answers beside those of people. */
+/** The teacher's answers beside those of people. What another teacher answered, one of before or one
+ * of windows in 2 bits, says nothing of this one. */
 export function judgeByPeople(
-  labels: readonly PersonLabel[],
+  all: readonly PersonLabel[],
+  teacherId: string,
   rule: PeopleRule = DEFAULT_PEOPLE_RULE,
 ): PeopleVerdict {
+  const labels = all.filter((label) => label.teacherId === teacherId);
   const agrees = (label: PersonLabel): boolean =>
     largestIndex(label.probabilities) === label.personClass;
   const contradicted = [...Map.groupBy(labels, (label) => label.node)]
@@ -62,7 +65,8 @@ export function judgeByPeople(
 export type PeopleChoice = { readonly train: SoftWindows; readonly heldOut: SoftWindows };
 
 /** What people said as windows with one sure class each. Those of another shape or with a class that
- * the profile does not have are left out: they were made under another profile. */
+ * the profile does not have are left out: they were made under another profile. So are those that
+ * nothing is learned from, whoever says what they are. */
 export function peopleWindows(
   labels: readonly PersonLabel[],
   profile: Profile,
@@ -73,11 +77,7 @@ export function peopleWindows(
   const rows = labels
     .filter(
       (label) =>
-        label.windowSamples === profile.windowSamples &&
-        label.channels === profile.channels &&
-        label.inputMilligPerStep === profile.inputMilligPerStep &&
-        label.rateCentihertz === Math.round(100 * profile.rateHz) &&
-        label.personClass < classes,
+        isLearnable(label.encoding) && hasShapeOf(profile, label) && label.personClass < classes,
     )
     .map((label) => ({
       ...label,

@@ -169,7 +169,7 @@ async function run(
   // Before anything new can come in.
   const missed = restored(state, reader);
   const performer = new Performer(config, dependencies, store, state);
-  const inbox = openInbox(config, teacher.classes, performer, store);
+  const inbox = openInbox(config, teacher, performer, store);
   const link = await openLink(config, {
     onMessage: (topic, payload) => performer.happen({ kind: "message", topic, payload }),
     onConnection: (open) => performer.connected(open),
@@ -239,12 +239,13 @@ function settingsOf(
 
 function openInbox(
   config: GatewayConfig,
-  classes: readonly string[],
+  teacher: GatewayDependencies["teacher"],
   performer: Performer,
   store: StoreThread,
 ): InboxDesk {
   return new InboxDesk({
-    classes,
+    classes: teacher.classes,
+    teacherId: teacher.id,
     labels: () => store.reader,
     wanted: config.loop.trigger.peopleWanted,
     store: (row) => performer.perform({ kind: "store", row }),

@@ -48,7 +48,10 @@ describe("what is asked", () => {
   });
 
   it("is everything of a node on which people contradict the teacher", () => {
-    const people = judgeByPeople(ids(1, 8).map((id) => personLabel(id, 1, { trusted: true })));
+    const people = judgeByPeople(
+      ids(1, 8).map((id) => personLabel(id, 1, { trusted: true })),
+      TEACHER,
+    );
     expect(people).toEqual({ contradicted: [first], labels: 8, agreement: 0 });
     const rows = [
       softLabel(20, { trusted: true }),
@@ -59,10 +62,19 @@ describe("what is asked", () => {
       [20, "contradicted"],
     ]);
     // Seven say nothing yet, and two slips of eight are a person's; the teacher says the first class.
-    expect(judgeByPeople(ids(1, 7).map((id) => personLabel(id, 1))).contradicted).toEqual([]);
-    const slips = (count: number) =>
-      judgeByPeople(ids(1, 8).map((id) => personLabel(id, id <= count ? 1 : 0))).contradicted;
+    const seven = ids(1, 7).map((id) => personLabel(id, 1));
+    expect(judgeByPeople(seven, TEACHER).contradicted).toEqual([]);
+    const slips = (count: number) => {
+      const eight = ids(1, 8).map((id) => personLabel(id, id <= count ? 1 : 0));
+      return judgeByPeople(eight, TEACHER).contradicted;
+    };
     expect([slips(2), slips(3)]).toEqual([[], [first]]);
+    // And what they contradicted of another teacher says nothing of this one.
+    const other = personLabel(8, 1, { teacherId: "another" });
+    expect(judgeByPeople([...seven, other], TEACHER)).toMatchObject({
+      contradicted: [],
+      labels: 7,
+    });
   });
 
   it("is few of a bout, none twice, and no more than a person has patience for", () => {
@@ -160,7 +172,7 @@ describe("what is learned", () => {
     expect(new Set(lessons.people.train.windows.subjects)).toEqual(new Set([first]));
   });
 
-  it("leaves out labels that were made under another profile", () => {
+  it("leaves out labels that were made under another profile, and windows in 2 bits", () => {
     const used = (label: PersonLabel): number => {
       const { train, heldOut } = peopleWindows([label], cattle, 1);
       return train.windows.count + heldOut.windows.count;
@@ -171,6 +183,7 @@ describe("what is learned", () => {
     expect(used(personLabel(1, 2, { windowSamples: 25 }))).toBe(0);
     expect(used(personLabel(1, 2, { rateCentihertz: 2_500 }))).toBe(0);
     expect(used(personLabel(1, 2, { inputMilligPerStep: 32 }))).toBe(0);
+    expect(used(personLabel(1, 2, { encoding: "companded2" }))).toBe(0);
   });
 
   it("begins with enough labels, or with fewer when nobody goes on", () => {
