@@ -21,7 +21,7 @@ export function boardRoutes(
         for: "readers",
         answer: (response) => {
           response.writeHead(200, { "content-type": type, "content-encoding": "gzip" });
-          response.end(gzipped);
+          response.end(gzipped());
         },
       }),
     ),

@@ -2,8 +2,9 @@
  * The files of the pages, as browsers are sent them: each page put into the layout that all share,
  * and every module and style sheet of `dashboard/`.
  *
- * The scripts are TypeScript like everything here; their types are stripped when the gateway starts,
- * so that there is no build and nothing built in the repository.
+ * The scripts are TypeScript like everything here; their types are stripped when somebody asks for
+ * them first, so that there is no build, nothing built in the repository, and no start that waits for
+ * pages that nobody looks at. Sources are read at the start: a page is of one version.
  */
 
 import { readdirSync, readFileSync } from "node:fs";
@@ -23,26 +24,43 @@ const TYPES = {
 export type PageFile = {
   readonly path: string;
   readonly type: string;
-  readonly text: string;
-  readonly gzipped: Buffer;
+  /** Both are made at the first call, then kept. */
+  readonly text: () => string;
+  readonly gzipped: () => Buffer;
 };
 
 /** Every page by its path, every module and style sheet of the folder by its name. */
 export function readPage(): readonly PageFile[] {
   const layout = readDashboard("layout.html");
-  const pages = PAGES.map((page) => fileOf(page.path, TYPES.html, laidOut(layout, page)));
+  const pages = PAGES.map((page) => {
+    const text = laidOut(layout, page);
+    return fileOf(page.path, TYPES.html, () => text);
+  });
   const parts = readdirSync(FOLDER)
     .sort()
     .flatMap((name) => {
-      if (name.endsWith(".css")) return fileOf(`/${name}`, TYPES.css, readDashboard(name));
-      if (!name.endsWith(".ts")) return [];
-      return fileOf(`/${name}`, TYPES.ts, withoutTypes(readDashboard(name)));
+      const isStyle = name.endsWith(".css");
+      if (!isStyle && !name.endsWith(".ts")) return [];
+      const source = readDashboard(name);
+      return isStyle
+        ? fileOf(`/${name}`, TYPES.css, () => source)
+        : fileOf(`/${name}`, TYPES.ts, () => withoutTypes(source));
     });
   return [...pages, ...parts];
 }
 
-function fileOf(path: string, type: string, text: string): PageFile {
-  return { path, type, text, gzipped: gzipSync(text) };
+function fileOf(path: string, type: string, make: () => string): PageFile {
+  const text = once(make);
+  return { path, type, text, gzipped: once(() => gzipSync(text())) };
+}
+
+/** Made at the first call, then kept. */
+export function once<Made>(make: () => Made): () => Made {
+  let kept: { readonly made: Made } | undefined;
+  return () => {
+    kept ??= { made: make() };
+    return kept.made;
+  };
 }
 
 function readDashboard(name: string): string {

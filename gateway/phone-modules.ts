@@ -19,7 +19,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { assert } from "../src/assert.ts";
-import { withoutTypes } from "./page-files.ts";
+import { once, withoutTypes } from "./page-files.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** Under which every module is asked for. */
@@ -85,15 +85,10 @@ export function readPhoneModules(entries: readonly string[]): PhoneModules {
   for (const name of names) hash.update(name).update(found.get(name) ?? "");
   return {
     version: hash.digest("hex").slice(0, 16),
-    modules: names.map((name) => ({ path: urlOf(name), gzipped: gzippedOnce(name, found) })),
-  };
-}
-
-function gzippedOnce(name: string, sources: ReadonlyMap<string, string>): () => Buffer {
-  let kept: Buffer | undefined;
-  return () => {
-    kept ??= gzipSync(scriptOf(name, sources.get(name) ?? ""));
-    return kept;
+    modules: names.map((name) => ({
+      path: urlOf(name),
+      gzipped: once(() => gzipSync(scriptOf(name, found.get(name) ?? ""))),
+    })),
   };
 }
 

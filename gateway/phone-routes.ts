@@ -12,7 +12,7 @@ import { TLSSocket } from "node:tls";
 import { gzipSync } from "node:zlib";
 import { PHONE_PATH, type PhoneAbout } from "../src/wire/phone.ts";
 import type { HttpRoute } from "./http-listener.ts";
-import { withoutTypes } from "./page-files.ts";
+import { once, withoutTypes } from "./page-files.ts";
 import { type PhoneModule, readPhoneModules } from "./phone-modules.ts";
 
 const FOLDER = new URL("../device-sim/browser/", import.meta.url);
@@ -51,13 +51,13 @@ export function phoneRoutes(files: PhoneFiles, about: () => PhoneAbout): readonl
   const { modules, version } = readPhoneModules([ENTRY]);
   const whole = wholeFiles(files);
   const parts: Part[] = [
-    ...whole.map(({ path, type, bytes }) => ({ path, type, gzipped: once(() => bytes) })),
+    ...whole.map(({ path, type, bytes }) => ({ path, type, gzipped: once(() => gzipSync(bytes)) })),
     ...modules.map(({ path, gzipped }: PhoneModule) => ({ path, type: SCRIPT_TYPE, gzipped })),
   ];
   const hash = createHash("sha256").update(version);
   for (const { path, bytes } of whole) hash.update(path).update(bytes);
   const kept = { version: hash.digest("hex").slice(0, 16), paths: parts.map(({ path }) => path) };
-  const worker = once(() => workerScript(kept));
+  const worker = once(() => gzipSync(workerScript(kept)));
   return [
     ...[...parts, { path: "/node-worker.js", type: SCRIPT_TYPE, gzipped: worker }].map(
       (part): HttpRoute => ({
@@ -103,14 +103,6 @@ function workerScript({ version, paths }: { version: string; paths: readonly str
 
 function read(file: string): Buffer {
   return readFileSync(new URL(file, FOLDER));
-}
-
-function once(make: () => string | Uint8Array): () => Buffer {
-  let kept: Buffer | undefined;
-  return () => {
-    kept ??= gzipSync(make());
-    return kept;
-  };
 }
 
 function setHeaders(response: ServerResponse, about: PhoneAbout): void {
