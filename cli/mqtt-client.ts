@@ -139,8 +139,10 @@ export async function openAsker(options: AskerOptions): Promise<MqttAsker> {
         client.once("close", () => reject(unanswered(name)));
       });
       const payload = JSON.stringify({ ...request, transaction });
-      await client.publishAsync(requestTopic(base, name), payload, { qos: 1 });
-      return responseSchema(name).parse(JSON.parse(await answer));
+      // A broker that lets nobody ask closes the connection, and never acknowledges the question.
+      const published = client.publishAsync(requestTopic(base, name), payload, { qos: 1 });
+      const [text] = await Promise.all([answer, published]);
+      return responseSchema(name).parse(JSON.parse(text));
     },
     close: () => client.endAsync(true),
   };

@@ -10,6 +10,7 @@ import { connectAsync, type MqttClient } from "mqtt";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Fleet } from "../device-sim/fleet.ts";
 import { AccessStore } from "../gateway/access-store.ts";
+import { givePassword } from "../gateway/credentials.ts";
 import { type OpenTeacher, openOnnxTeacher } from "../gateway/onnx-teacher.ts";
 import type { LoopGateway } from "../gateway/start-loop.ts";
 import { cohortOf } from "../src/signal/profile.ts";
@@ -258,6 +259,13 @@ describe("bellwether models", () => {
     wrong.password = "wrong";
     const refused = await models("pause", "--broker", wrong.href);
     expect([refused.code, refused.err]).toEqual([2, expect.stringContaining("broker-refused")]);
+    // A reader is let in, and its connection is closed over the question.
+    const store = new AccessStore(path.join(folder, "data"));
+    wrong.username = "anna";
+    wrong.password = await givePassword(store, "anna", "reader");
+    store.close();
+    const reader = await models("pause", "--broker", wrong.href);
+    expect([reader.code, reader.err]).toEqual([2, expect.stringContaining("request-unanswered")]);
   }, 60_000);
 });
 
