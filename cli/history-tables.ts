@@ -7,6 +7,7 @@
 
 import type { LabelReader } from "../gateway/label-reader.ts";
 import type { PersonWord, SoftLabel } from "../gateway/label-rows.ts";
+import { rounded } from "../gateway/tell-behaviours.ts";
 import { type Budget, budgetOf, DAY_MS, meanBudget, type Span } from "../src/behaviour/budget.ts";
 import type { Bout } from "../src/behaviour/track.ts";
 import { largestIndex } from "../src/learn/metrics.ts";
@@ -264,8 +265,4 @@ function within(known: Span | undefined, asked: Span): Span | undefined {
 
 function className(classes: readonly string[], index: number): string {
   return classes[index] ?? `class ${index}`;
-}
-
-function rounded(value: number): number {
-  return Math.round(value * 1000) / 1000;
 }

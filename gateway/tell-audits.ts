@@ -11,6 +11,7 @@ import {
 import type { ModelId } from "../src/wire/messages.ts";
 import type { Audit, CohortAudit } from "../src/wire/public.ts";
 import type { NodeRow } from "./label-rows.ts";
+import { rounded } from "./tell-behaviours.ts";
 
 /** Null before the first trusted audit. */
 export function auditOf(counts: AuditCounts): Audit | null {
@@ -52,8 +53,4 @@ function publicAudit(estimates: AuditEstimates): Audit {
     lift: lift === null ? null : rounded(lift),
     answered: rounded(Math.min(1, estimates.answered)),
   };
-}
-
-function rounded(value: number): number {
-  return Math.round(value * 1000) / 1000;
 }

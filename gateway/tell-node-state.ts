@@ -3,6 +3,7 @@
 import { type NodeStateMessage, PUBLIC_VERSION } from "../src/wire/public.ts";
 import { nodeTopic } from "../src/wire/topics.ts";
 import type { GatewayEffect, GatewayState, NodeState } from "./gateway-state.ts";
+import { rounded } from "./tell-behaviours.ts";
 
 export function tellNodeState(state: GatewayState, node: NodeState): GatewayEffect[] {
   const { row } = node;
@@ -37,8 +38,4 @@ export function tellNodeState(state: GatewayState, node: NodeState): GatewayEffe
 function percentOf({ fetching }: NodeState, sequence: number | undefined): number | null {
   if (fetching === null || fetching.sequence !== sequence) return null;
   return Math.round(100 * (1 - fetching.missing / Math.max(1, fetching.most)));
-}
-
-function rounded(value: number): number {
-  return Math.round(value * 1000) / 1000;
 }

@@ -3,6 +3,7 @@
 import type { RolloutInfo } from "../src/wire/public.ts";
 import type { GatewayState, Serving } from "./gateway-state.ts";
 import { isPaused, placesOf } from "./rollout.ts";
+import { rounded } from "./tell-behaviours.ts";
 
 export function rolloutInfos(state: GatewayState): RolloutInfo[] {
   return [...state.serving.values()].map((serving) => rolloutInfo(state, serving));
@@ -41,8 +42,4 @@ export function rolloutInfo(state: GatewayState, { rollout, modelId }: Serving):
     windows: rollout.windows,
     offload_ratio: rounded(Math.min(1, rollout.offloads / Math.max(1, rollout.windows))),
   };
-}
-
-function rounded(value: number): number {
-  return Math.round(value * 1000) / 1000;
 }

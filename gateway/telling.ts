@@ -18,6 +18,7 @@ import {
 } from "../src/wire/public.ts";
 import { bridgeTopic, nodeTopic } from "../src/wire/topics.ts";
 import { auditOf, cohortAudits } from "./tell-audits.ts";
+import { rounded } from "./tell-behaviours.ts";
 import { rolloutInfos } from "./tell-rollouts.ts";
 import type { GatewayEffect, GatewayState, NodeState, Verdict } from "./gateway-state.ts";
 import type { Offload, Report } from "./label-rows.ts";
@@ -243,8 +244,4 @@ function deviceOf({ serving }: GatewayState, { row, online }: NodeState): Device
     audit: auditOf(row.counts),
     withheld: serving.get(row.cohort)?.rollout.unfit[row.node]?.reason ?? null,
   };
-}
-
-function rounded(value: number): number {
-  return Math.round(value * 1000) / 1000;
 }
