@@ -62,14 +62,6 @@ export async function shareWithFirmware(share: FirmwareShare, io: CommandIo): Pr
       hint: "Give the address of a listener without TLS, mqtt://127.0.0.1:1883.",
     });
   }
-  if (rest.settings.offloadEncoding === "companded2") {
-    throw new EdgeError({
-      code: "firmware-encoding",
-      message: "the firmware sends windows in int8 or 4 bits a value, not in 2",
-      where: "--offload-encoding",
-      hint: "Use companded4, or simulate the whole herd.",
-    });
-  }
   const kept = folder ?? mkdtempSync(path.join(tmpdir(), "bellwether-firmware-"));
   const firmware = await startFirmwareHerd({ ...rest, nodes, folder: kept });
   const names = nodes.map(({ id }) => id).join(", ");

@@ -13,7 +13,15 @@ import { below, prng } from "../src/prng.ts";
 import { offloadOf } from "./gateway-kit.ts";
 import { asWindow, GOLDEN_UP } from "./wire-samples.ts";
 
-type Golden = { windows: { name: string; channels: number; window: number[]; bytes: string }[] };
+type GoldenWindow = {
+  readonly name: string;
+  readonly channels: number;
+  readonly window: readonly number[];
+  /** In 4 bits, and in 2. */
+  readonly bytes: string;
+  readonly coarse: string;
+};
+type Golden = { readonly windows: readonly GoldenWindow[] };
 const GOLDEN: Golden & { frame: string } = JSON.parse(
   readFileSync(new URL("golden/companded.json", import.meta.url), "utf8"),
 );
@@ -109,6 +117,7 @@ describe("a companded window", () => {
   it.each(GOLDEN.windows)("has the bytes that are written down: $name", (golden) => {
     const window = Int8Array.from(golden.window);
     expect(hex(encodeCompanded(window, golden.channels))).toBe(golden.bytes);
+    expect(hex(encodeCompanded(window, golden.channels, 2))).toBe(golden.coarse);
   });
 
   it("is refused at every cut, with a byte too many, and with a code behind the last sample", () => {

@@ -28,10 +28,18 @@ static void decide(bw_node *node, bw_decision *decision) {
   bw_update_watch(&node->update, statistics, input.statistics_count, exits[0].logits);
 }
 
+/* As the node is set, but nothing is learned from windows in 2 bits: what is offloaded to be learned
+ * from, or is unknown, goes in 4. */
+static uint8_t encoding_of(const bw_node *node, bw_offload reason) {
+  uint8_t encoding = node->provision->offload_encoding;
+  if (encoding == BW_ENCODING_COMPANDED2 && reason != BW_UNSURE) return BW_ENCODING_COMPANDED4;
+  return encoding;
+}
+
 static void put_offload(bw_node *node, uint64_t time_ms, const bw_decision *decision,
                         bw_time now) {
   const bw_model *model = bw_model_of(node);
-  uint8_t encoding = node->provision->offload_encoding;
+  uint8_t encoding = encoding_of(node, decision->offload);
   uint32_t length = bw_offload_bytes(encoding, model->window_samples, model->channels);
   /* The report of the windows before goes first, so that a gateway meets windows in order. */
   if (node->reporter.count > 0) bw_flush_report(node, now);

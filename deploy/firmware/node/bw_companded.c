@@ -1,11 +1,12 @@
 /* Mean, peak and codes of a window, one pass over a channel for each. */
 #include "bw_companded.h"
 
-#define CODES 16
+#define CODES_MAX 16
 
-/* Q8 parts of the peak. */
-static const int16_t LEVELS[CODES] = {-256, -194, -144, -104, -72, -45, -24, -7,
-                                      7,    24,   45,   72,   104, 144, 194, 256};
+/* Q8 parts of the peak, of codes of 4 bits and of 2. */
+static const int16_t FINE[CODES_MAX] = {-256, -194, -144, -104, -72, -45, -24, -7,
+                                        7,    24,   45,   72,   104, 144, 194, 256};
+static const int16_t COARSE[4] = {-256, -45, 45, 256};
 
 static int32_t magnitude(int32_t value) { return value < 0 ? -value : value; }
 
@@ -28,40 +29,44 @@ static int32_t peak_of(const int8_t *first, uint32_t samples, uint8_t channels, 
 }
 
 /* What each code stands for. */
-static void values_of(int32_t mean, int32_t peak, int32_t *values) {
-  for (uint32_t code = 0; code < CODES; code++) {
-    int32_t value = mean + ((LEVELS[code] * peak + 128) >> 8);
+static void values_of(int32_t mean, int32_t peak, uint32_t bits, int32_t *values) {
+  const int16_t *levels = bits == 4 ? FINE : COARSE;
+  for (uint32_t code = 0; code < 1u << bits; code++) {
+    int32_t value = mean + ((levels[code] * peak + 128) >> 8);
     values[code] = value < -128 ? -128 : value > 127 ? 127 : value;
   }
 }
 
 /* Of two that are as near, the lower code. */
-static uint8_t nearest(const int32_t *values, int32_t sample) {
+static uint8_t nearest(const int32_t *values, uint32_t codes, int32_t sample) {
   uint8_t best = 0;
-  for (uint8_t code = 1; code < CODES; code++) {
+  for (uint8_t code = 1; code < codes; code++) {
     if (magnitude(values[code] - sample) < magnitude(values[best] - sample)) best = code;
   }
   return best;
 }
 
-uint32_t bw_companded_bytes(uint16_t samples, uint8_t channels) {
-  return 2u * channels + ((uint32_t)samples * channels + 1) / 2;
+static uint32_t packed_bytes(uint32_t values, uint32_t bits) { return (values * bits + 7) / 8; }
+
+uint32_t bw_companded_bytes(uint16_t samples, uint8_t channels, uint32_t bits) {
+  return 2u * channels + packed_bytes((uint32_t)samples * channels, bits);
 }
 
-void bw_encode_companded(const int8_t *window, uint16_t samples, uint8_t channels,
+void bw_encode_companded(const int8_t *window, uint16_t samples, uint8_t channels, uint32_t bits,
                          uint8_t *bytes) {
   uint32_t values = (uint32_t)samples * channels;
-  uint8_t *codes = bytes + 2u * channels;
-  for (uint32_t i = 0; i < (values + 1) / 2; i++) codes[i] = 0;
+  uint8_t *packed = bytes + 2u * channels;
+  for (uint32_t i = 0; i < packed_bytes(values, bits); i++) packed[i] = 0;
   for (uint8_t channel = 0; channel < channels; channel++) {
-    int32_t levels[CODES];
+    int32_t levels[CODES_MAX];
     int32_t mean = mean_of(window + channel, samples, channels);
     int32_t peak = peak_of(window + channel, samples, channels, mean);
     bytes[2u * channel] = (uint8_t)mean;
     bytes[2u * channel + 1] = (uint8_t)peak;
-    values_of(mean, peak, levels);
+    values_of(mean, peak, bits, levels);
     for (uint32_t i = channel; i < values; i += channels) {
-      codes[i / 2] |= (uint8_t)(nearest(levels, window[i]) << (4 * (i & 1)));
+      uint32_t at = i * bits;
+      packed[at / 8] |= (uint8_t)(nearest(levels, 1u << bits, window[i]) << (at & 7));
     }
   }
 }

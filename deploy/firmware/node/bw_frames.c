@@ -53,6 +53,8 @@ uint32_t bw_encode_report(const bw_report *report, uint8_t *bytes, uint32_t room
   return finish(&to);
 }
 
+static uint32_t bits_of(uint8_t encoding) { return encoding == BW_ENCODING_COMPANDED4 ? 4 : 2; }
+
 static void put_window(bw_writer *to, const bw_offload_frame *offload) {
   uint16_t samples = offload->window_samples;
   uint8_t channels = offload->channels;
@@ -60,8 +62,9 @@ static void put_window(bw_writer *to, const bw_offload_frame *offload) {
     bw_put_bytes(to, offload->window, (uint32_t)samples * channels);
     return;
   }
-  uint8_t *bytes = bw_put_room(to, bw_companded_bytes(samples, channels));
-  if (bytes) bw_encode_companded(offload->window, samples, channels, bytes);
+  uint32_t bits = bits_of(offload->encoding);
+  uint8_t *bytes = bw_put_room(to, bw_companded_bytes(samples, channels, bits));
+  if (bytes) bw_encode_companded(offload->window, samples, channels, bits, bytes);
 }
 
 uint32_t bw_encode_offload(const bw_offload_frame *offload, uint8_t *bytes, uint32_t room) {
@@ -86,8 +89,9 @@ uint32_t bw_encode_offload(const bw_offload_frame *offload, uint8_t *bytes, uint
 }
 
 uint32_t bw_offload_bytes(uint8_t encoding, uint16_t samples, uint8_t channels) {
-  uint32_t window = encoding == BW_ENCODING_INT8 ? (uint32_t)samples * channels
-                                                 : bw_companded_bytes(samples, channels);
+  uint32_t window = encoding == BW_ENCODING_INT8
+                        ? (uint32_t)samples * channels
+                        : bw_companded_bytes(samples, channels, bits_of(encoding));
   return BW_OFFLOAD_HEAD_BYTES + window;
 }
 

@@ -83,7 +83,8 @@ typedef struct bw_report {
 /* How the samples of a window travel. */
 typedef enum bw_encoding {
   BW_ENCODING_INT8 = 0,
-  BW_ENCODING_COMPANDED4 = 1
+  BW_ENCODING_COMPANDED4 = 1,
+  BW_ENCODING_COMPANDED2 = 3
 } bw_encoding;
 
 typedef struct bw_offload_frame {

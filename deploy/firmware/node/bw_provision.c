@@ -50,7 +50,8 @@ static void read_settings(bw_provision *provision, bw_reader *from) {
   provision->trial_ms = wait_ms(from);
   provision->gate_save_windows = positive_u16(from);
   provision->offload_encoding = bw_take_u8(from);
-  if (provision->offload_encoding > BW_ENCODING_COMPANDED4) from->failed = 1;
+  const uint8_t encoding = provision->offload_encoding;
+  if (encoding > BW_ENCODING_COMPANDED4 && encoding != BW_ENCODING_COMPANDED2) from->failed = 1;
 }
 
 uint8_t bw_read_provision(bw_provision *provision, const uint8_t *block, uint32_t room) {

@@ -37,7 +37,6 @@ export type Provision = {
 export function encodeProvision(provision: Provision): Uint8Array {
   const settings = { ...COLLAR, ...provision.settings };
   const { outbox, offloadEncoding } = settings;
-  assert(offloadEncoding !== "companded2", "firmware sends windows in int8 or 4 bits");
   const body = new ByteWriter().u32(provision.seed).u16(provision.keepaliveSeconds ?? 15);
   body.u16(settings.reportWindows).u16(settings.reportWindowsOffline).u32(settings.reportMsMax);
   body.u32(settings.wakeMs).u32(outbox.retryMs).u32(outbox.retryMsMax);
