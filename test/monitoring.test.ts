@@ -1,6 +1,7 @@
 /**
  * The dashboard, the alerts and the compose file around a gateway, held against a gateway that runs:
- * every metric and label that they name is one that it exposes. No Grafana and no Prometheus runs here.
+ * every metric and label that they name is one that it exposes. A Prometheus that evaluates them is in
+ * `prometheus-server.test.ts`; no Grafana runs.
  */
 
 import { existsSync, readFileSync } from "node:fs";
