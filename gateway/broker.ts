@@ -232,8 +232,11 @@ class Doors {
       }
       done(null, subscription);
     };
-    aedes.authorizeForward = (client, packet) =>
-      this.#guest(client).mayHear(packet.topic, packet.brokerCounter) ? packet : null;
+    aedes.authorizeForward = (client, packet) => {
+      const { topic, brokerCounter, properties } = packet;
+      const subscription = properties?.subscriptionIdentifier as number | undefined;
+      return this.#guest(client).mayHear(topic, brokerCounter, subscription) ? packet : null;
+    };
     aedes.published = (packet, client, done) => {
       done();
       const session = client === null ? undefined : this.#guests.get(client)?.session;
@@ -258,6 +261,7 @@ class Doors {
       timer.unref();
       client.conn.once("close", () => clearTimeout(timer));
     });
+    aedes.on("unsubscribe", (filters, client) => this.#guest(client).unsubscribed(filters));
     aedes.on("clientDisconnect", (client) => {
       this.#present.delete(client);
       const { node } = this.#guest(client);

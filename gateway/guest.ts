@@ -26,7 +26,10 @@ export type GuestOptions = {
   readonly visitor: Visitor;
 };
 
-const SUBSCRIPTIONS_MAX = 20;
+/** Filters at once. A node has two; each is at most `LIMITS.topicBytes` long. */
+const NODE_FILTERS_MAX = 20;
+/** Of whoever reads: a Home Assistant asks for 80 to discover what there is, and for three a node. */
+const READER_FILTERS_MAX = 8_192;
 
 export class Guest {
   readonly peer: Peer;
@@ -39,7 +42,7 @@ export class Guest {
   #hasPublished = false;
   /** It has used its node topics. */
   #actsAsNode = false;
-  #subscriptions = 0;
+  readonly #filters = new Set<string>();
 
   constructor(options: GuestOptions) {
     this.#options = options;
@@ -119,20 +122,25 @@ export class Guest {
       this.#deny("subscription", filter, reason);
       return false;
     }
-    this.#subscriptions++;
+    this.#filters.add(filter);
     if (this.isNodePlane(filter)) this.#actsAsNode = true;
     return true;
+  }
+
+  unsubscribed(filters: readonly string[]): void {
+    for (const filter of filters) this.#filters.delete(filter);
   }
 
   isNodePlane(filter: string): boolean {
     return filter.startsWith(`${this.#options.base}/node/`);
   }
 
-  /** @param packetNumber the broker's, to tell a repetition by overlapping subscriptions */
-  mayHear(topic: string, packetNumber: number): boolean {
+  /** @param packetNumber the broker's, to tell a repetition by overlapping subscriptions
+   * @param subscription the client's, where it numbers them */
+  mayHear(topic: string, packetNumber: number, subscription: number | undefined): boolean {
     const { base, rules } = this.#options;
     if (this.principal === undefined || !rules.mayHear(base, this.principal, topic)) return false;
-    return !this.#repeats.isRepeated(packetNumber);
+    return !this.#repeats.isRepeated(packetNumber, subscription);
   }
 
   #whyNotPublish(publishing: Publishing): string | undefined {
@@ -146,7 +154,12 @@ export class Guest {
   #whyNotSubscribe(filter: string): string | undefined {
     const { base, rules } = this.#options;
     if (this.principal === undefined) return "it has not shown who it is";
-    if (this.#subscriptions >= SUBSCRIPTIONS_MAX) return "too many subscriptions";
+    const { role } = this.principal;
+    const most =
+      role === "node" || role === "joining" || this.#actsAsNode
+        ? NODE_FILTERS_MAX
+        : READER_FILTERS_MAX;
+    if (this.#filters.size >= most && !this.#filters.has(filter)) return "too many subscriptions";
     return rules.maySubscribe(base, this.principal, filter, this.#actsAsNode);
   }
 

@@ -22,8 +22,9 @@ export const PACKET = {
   disconnect: 14,
 } as const;
 
-/** Filters in one SUBSCRIBE: nobody's program needs more, and each is matched against all retained. */
-const FILTERS_MAX = 20;
+/** Filters in one SUBSCRIBE: Home Assistant puts up to 500 into one, and all retained topics are matched
+ * against them. */
+const FILTERS_MAX = 512;
 const CLIENT_ID_BYTES_MAX = 128;
 
 /** A packet that may pass, with what the connection's own bookkeeping needs; or why not. */

@@ -238,6 +238,50 @@ describe("readers and senders", () => {
     await reader.endAsync();
   });
 
+  it("gives who numbers overlapping subscriptions a copy for each number", async () => {
+    const reader = await client(5);
+    const seen: unknown[] = [];
+    reader.on("message", (_topic, _payload, { properties }) =>
+      seen.push(properties?.subscriptionIdentifier),
+    );
+    for (const [filter, subscriptionIdentifier] of [
+      [`${base}/+/event`, 7],
+      [`${base}/n/event`, 1],
+      [`${base}/n/+`, 1],
+    ] as const) {
+      await reader.subscribeAsync(filter, { qos: 0, properties: { subscriptionIdentifier } });
+    }
+    link.publish(`${base}/n/event`, "{}", { qos: 1, retain: false });
+    await until("two copies", () => seen.length >= 2);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(seen).toHaveLength(2);
+    expect(new Set(seen)).toEqual(new Set([1, 7]));
+    await reader.endAsync();
+  });
+
+  it("bounds subscriptions at what a reader needs for a herd, and at few for a node", async () => {
+    const reader = await client();
+    const topics = Array.from({ length: 8_192 }, (_, i) => `${base}/n${i}/state`);
+    for (let i = 0; i < topics.length; i += 512) {
+      await reader.subscribeAsync(topics.slice(i, i + 512));
+    }
+    await expect(reader.subscribeAsync(`${base}/one-more/state`)).rejects.toThrow();
+    await reader.subscribeAsync(`${base}/n7/state`);
+    await reader.unsubscribeAsync(`${base}/n7/state`);
+    await reader.subscribeAsync(`${base}/one-more/state`);
+    await reader.endAsync();
+    const node = await client(5, "collar-1");
+    const own = ["ack", "verdict"].map((kind) => `${base}/node/collar-1/down/${kind}`);
+    await node.subscribeAsync(own);
+    for (let i = 0; i < 18; i++) await node.subscribeAsync(`${base}/n${i}/state`).catch(() => {});
+    await node.publishAsync(`${base}/node/collar-1/up/hello`, "x");
+    await until("too many", async () => {
+      await node.subscribeAsync(`${base}/node/collar-1/down/offer`).catch(() => {});
+      return lines.some((line) => line.includes("too many subscriptions"));
+    });
+    await node.endAsync();
+  });
+
   it("forgets a session that asks to be kept: no queue grows for who is away", async () => {
     const away = await connectAsync(link.url, {
       clientId: "away",
