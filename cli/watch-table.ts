@@ -6,7 +6,7 @@
  * where it is low, and it says so.
  */
 
-import type { Behaviour, BridgeInfo } from "../src/wire/public.ts";
+import type { Behaviour, BridgeInfo, Device } from "../src/wire/public.ts";
 import type { View } from "./watch-view.ts";
 
 export type Screen = {
@@ -81,9 +81,7 @@ function loopLine(info: BridgeInfo): string {
 function rowCells(view: View, node: string, nowMs: number): Cell[] {
   const { behaviour, device, online } = view.rows.get(node) ?? {};
   const up = online ?? device?.state === "online";
-  const state: Cell = up
-    ? { text: device?.alarm ? "drift" : "online", style: device?.alarm ? "red" : "green" }
-    : { text: "offline", style: "red" };
+  const state: Cell = up ? troubleOf(device) : { text: "offline", style: "red" };
   const dash: Cell = { text: "-", style: "dim" };
   const release = behaviour?.release ?? device?.release;
   const model = behaviour?.model ?? device?.model;
@@ -96,6 +94,11 @@ function rowCells(view: View, node: string, nowMs: number): Cell[] {
     model === undefined ? dash : { text: model.slice(0, 8), style: "dim" },
     state,
   ];
+}
+
+function troubleOf(device: Device | undefined): Cell {
+  if (device?.fault != null) return { text: device.fault, style: "red" };
+  return device?.alarm ? { text: "drift", style: "red" } : { text: "online", style: "green" };
 }
 
 function behaviourCells(

@@ -104,6 +104,7 @@ export function applyMessage(
       });
     case "event":
       return take(view, EventSchema, payload, (value) => {
+        if (value.type === "sensor-fault") return happening(value.message, value);
         const was = value.before?.behaviour ?? "nothing";
         const line = `${value.after.node} corrected: ${was} -> ${value.after.behaviour}`;
         return happening(value.type === "update" ? line : undefined, value);

@@ -10,6 +10,7 @@
 
 import { prng, shuffle } from "../src/prng.ts";
 import type { Profile } from "../src/signal/profile.ts";
+import { windowFault } from "../src/signal/sensor-watch.ts";
 import { pickWindows, type WindowSet } from "../src/signal/window-set.ts";
 import {
   statisticsDistance,
@@ -63,11 +64,6 @@ export const DEFAULT_LABEL_RULE: LabelRule = {
 
 /** Windows of one life of a node this far apart, in hops, are of different bouts. */
 export const BOUT_GAP_WINDOWS = 12;
-/** A sensor whose values are at their end this often is broken or badly scaled. */
-const SATURATED_SHARE = 0.5;
-/** An axis is stuck when it stays the same while another ranges over so many steps. None of 1,937
- * windows of the two cattle that benchmarks train on is like that, nor any of 7,748 of people. */
-const STUCK_WHILE_STEPS = 12;
 
 export function chooseLabels(
   rows: readonly SoftLabel[],
@@ -132,7 +128,7 @@ function reasonToLeaveOut(
   if (!fits) return "other-shape";
   if (row.teacherId !== teacherId) return "other-teacher";
   if (!row.trusted || unknownNodes.includes(row.node)) return "not-trusted";
-  if (isDead(row.window, row.channels)) return "dead-sensor";
+  if (windowFault(row) !== undefined) return "dead-sensor";
   const key = Buffer.from(row.window).toString("latin1");
   if (seen.has(key)) return "repeated";
   seen.add(key);
@@ -147,22 +143,6 @@ export function hasShapeOf(profile: Profile, row: SoftLabel): boolean {
     row.inputMilligPerStep === profile.inputMilligPerStep &&
     row.rateCentihertz === Math.round(100 * profile.rateHz)
   );
-}
-
-function isDead(window: Int8Array, channels: number): boolean {
-  const first = window[0];
-  if (window.every((value) => value === first)) return true;
-  const saturated = window.filter((value) => Math.abs(value) === 127).length;
-  return saturated > SATURATED_SHARE * window.length || hasStuckAxis(window, channels);
-}
-
-/** One axis says the same throughout while another moves: no animal does that, a sensor does. */
-function hasStuckAxis(window: Int8Array, channels: number): boolean {
-  const ranges = Array.from({ length: channels }, (_, channel) => {
-    const axis = window.filter((_value, at) => at % channels === channel);
-    return Math.max(...axis) - Math.min(...axis);
-  });
-  return Math.min(...ranges) === 0 && Math.max(...ranges) >= STUCK_WHILE_STEPS;
 }
 
 /** Node by node in turn, the window that is furthest from what that node has already given. */

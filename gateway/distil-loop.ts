@@ -161,9 +161,11 @@ export class DistilLoop {
     if (asked !== undefined && !this.#isSpreading) this.#set(asked, this.#auditChance(asked), 0);
     if (news.kind === "label") {
       const { item, trusted } = news;
-      if (!isLearnable(item.offload.encoding)) return;
+      if (!news.sound || !isLearnable(item.offload.encoding)) return;
       const { offloadId, node } = item;
       this.#fresh.push({ offloadId, node, trusted, answeredMs: Date.now() });
+    } else if (news.kind === "drift" && !news.sound) {
+      this.#alarms.delete(news.node);
     } else if (news.kind === "drift" && news.alarm && !this.#alarms.has(news.node)) {
       this.#alarms.set(news.node, Date.now());
       const message = `${news.node}: its windows look unlike anything it was trained on`;

@@ -1,6 +1,7 @@
 /** One occasion to distil: its answers, waiting until they are on disk, and what came of it. */
 
 import { wilson } from "../src/gate/audit-counts.ts";
+import { windowFault } from "../src/signal/sensor-watch.ts";
 import type { DistilReport } from "./distil.ts";
 import type { LabelChoice } from "./distil-labels.ts";
 import { chooseLessons, type Lessons } from "./distil-lessons.ts";
@@ -32,7 +33,8 @@ export function freshAnswers(
   usedOffloadId: number,
 ): FreshAnswer[] {
   const rows = labels.softLabels({ afterId: usedOffloadId, learnableOnly: true });
-  return rows.map(({ offloadId, node, trusted, answeredMs }) => {
+  const sound = rows.filter((row) => windowFault(row) === undefined);
+  return sound.map(({ offloadId, node, trusted, answeredMs }) => {
     return { offloadId, node, trusted, answeredMs };
   });
 }

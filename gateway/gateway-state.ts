@@ -14,6 +14,7 @@ import type { LogLevel } from "./link.ts";
 import type { ReleaseNeeds } from "./release-fit.ts";
 import type { Rollout, RolloutPolicy } from "./rollout.ts";
 import type { RolloutOrder } from "./rollout-steering.ts";
+import { newSensorState, type SensorState } from "./sensor-state.ts";
 
 /** With what can be answered: other offloads are kept and nobody waits for them. */
 export type GatewaySettings = Answerers & {
@@ -47,6 +48,7 @@ export type NodeState = {
   told: Behaviour | null;
   /** By `<epoch>:<window index>`; oldest first. */
   readonly verdicts: Map<string, Verdict>;
+  readonly sensor: SensorState;
   /** What `<base>/<node>/state` said last; empty for nothing. */
   toldState: string;
   /** Chunks of a release that it lacks, and the most that it has lacked. */
@@ -159,6 +161,8 @@ export type GatewayNews =
       readonly probabilities: Float32Array;
       readonly trusted: boolean;
       readonly agrees: boolean;
+      /** False from a node whose sensor is broken. */
+      readonly sound: boolean;
     }
   /** A person's answer is stored; false where the store already said so, or knows no such window. */
   | { readonly kind: "person"; readonly offloadId: number; readonly fresh: boolean }
@@ -172,6 +176,8 @@ export type GatewayNews =
       readonly windows: number;
       readonly driftQ8: number;
       readonly alarm: boolean;
+      /** False where its sensor is broken: then there is nothing to learn from an alarm. */
+      readonly sound: boolean;
     }
   | {
       readonly kind: "outcome";
@@ -227,6 +233,7 @@ function newNode(row: NodeRow): NodeState {
     heardUptimeMs: 0,
     told: null,
     verdicts: new Map(),
+    sensor: newSensorState(),
     toldState: "",
     fetching: null,
     refused: 0,

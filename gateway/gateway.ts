@@ -29,6 +29,7 @@ import { discover, discoverAll, onDiscoveryTick, onHomeAssistant } from "./home-
 import { answererOf, whyUnanswerable } from "./answerable.ts";
 import { chosenOf, type Hello, type Offload, type Report } from "./label-rows.ts";
 import type { StoredRow, StoreRow } from "./label-rows.ts";
+import { isSound, mayTrust, onMeasured, onTimed } from "./sensor-desk.ts";
 import { heard, onAvailability, onPresenceTick } from "./presence.ts";
 import {
   onAudit,
@@ -231,6 +232,7 @@ function onStored(
       if (!result.fresh) return;
       const { modelId } = row.offload;
       countNode(state, row.node, { offloads: 1 }, modelId, offloadCount(chosenOf(row.offload)));
+      effects.push(...onMeasured(state, nodeOf(state, row.node), row.offload, nowMs));
       const { offloadId } = result;
       const item = { offloadId, node: row.node, offload: row.offload };
       if (row.teachable) effects.push({ kind: "teach", item });
@@ -284,13 +286,15 @@ function afterReport(
   node.row = { ...node.row, epoch, driftQ8, alarm, batteryPercent, dropped };
   const windows = result.freshEntries;
   countNode(state, id, { windows }, report.modelId, { ...NO_COUNTS, windows });
-  const effects = [...tellReport(state, node, report), ...onReportedWindows(state, node, report)];
+  const effects = onTimed(state, node, report, nowMs);
+  const sound = isSound(node);
+  effects.push(...tellReport(state, node, report), ...onReportedWindows(state, node, report));
   if (alarm !== wasAlarm) {
     effects.push(log("info", alarm ? "drift alarm" : "drift alarm over", { node: id }));
   }
   effects.push({
     kind: "news",
-    news: { kind: "drift", node: id, modelId: report.modelId, windows, driftQ8, alarm },
+    news: { kind: "drift", node: id, modelId: report.modelId, windows, driftQ8, alarm, sound },
   });
   effects.push(...onWindows(state, node, report, nowMs));
   return effects;
@@ -319,8 +323,7 @@ function onAnswered(
   const probabilities = saidOf(offload, event.probabilities);
   const classIndex = largestIndex(probabilities);
   const node = nodeOf(state, item.node);
-  // A tail sees only what the node's own encoder let through: no witness while that node drifts.
-  const trusted = event.trusted && !(offload.encoding === "features" && node.row.alarm);
+  const trusted = event.trusted && mayTrust(node, offload);
   const verdict = { classIndex, confidence: probabilities[classIndex] as number, trusted };
   return [
     {
@@ -350,7 +353,10 @@ function onAnswered(
     }),
     ...tellVerdict(state, node, offload, verdict),
     ...onVerdict(state, node, offload, verdict),
-    { kind: "news", news: { kind: "label", item, probabilities, trusted, agrees } },
+    {
+      kind: "news",
+      news: { kind: "label", item, probabilities, trusted, agrees, sound: isSound(node) },
+    },
     ...onAudit(state, node, offload, { trusted, agrees }, nowMs),
   ];
 }

@@ -137,6 +137,14 @@ function nodeConfig(state: GatewayState, { row }: NodeState): Component {
         entity_category: "diagnostic",
         ...percent,
       }),
+      component("sensor", "Sensor", {
+        platform: "binary_sensor",
+        state_topic: told,
+        value_template: "{{ 'ON' if value_json.fault else 'OFF' }}",
+        device_class: "problem",
+        json_attributes_topic: told,
+        entity_category: "diagnostic",
+      }),
       component("model", "Model", modelUpdate(base, row.node)),
     ]),
   };

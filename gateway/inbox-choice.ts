@@ -2,13 +2,14 @@
  * Which windows a person is asked about: those whose label nobody can vouch for. Pure.
  *
  * A window is doubted when the teacher's novelty test does not know it, when its two likeliest classes
- * are close, or when people's labels contradict the teacher on that node. Of these a few dozen are
- * asked, in turn from every node in doubt: each as far as can be, in raw statistics, from what that node
- * has had answered or asked already, and few of a bout, since the tenth window of a long rest teaches
- * no more than the first.
+ * are close, or when people's labels contradict the teacher on that node; none is asked about that shows
+ * a broken sensor. Of these a few dozen are asked, in turn from every node in doubt: each as far as can
+ * be, in raw statistics, from what that node has had answered or asked already, and few of a bout, since
+ * the tenth window of a long rest teaches no more than the first.
  */
 
 import { windowStatistics } from "../src/gate/window-statistics.ts";
+import { windowFault } from "../src/signal/sensor-watch.ts";
 import {
   BOUT_GAP_WINDOWS,
   drawNear,
@@ -49,6 +50,7 @@ export function doubtOf(
   people: PeopleVerdict,
   rule: InboxRule,
 ): DoubtReason | undefined {
+  if (windowFault(label) !== undefined) return undefined;
   if (!label.trusted) return "not-trusted";
   if (people.contradicted.includes(label.node)) return "contradicted";
   const [first = 0, second = 0] = [...label.probabilities].sort((a, b) => b - a);

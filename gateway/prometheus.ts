@@ -144,12 +144,14 @@ export function metricsText(metrics: Metrics, state: GatewayState, queued: numbe
     ["offline", nodes.length - online.length],
   ]);
   const alarmed = online.filter(({ row }) => row.alarm).length;
+  const faulty = online.filter(({ sensor }) => sensor.fault !== null).length;
   const late = [...state.behaviours.nodes.values()].reduce((sum, { track }) => sum + track.late, 0);
   const { version } = state.settings;
   const families = [
     family("build_info", "gauge", "The gateway's version.", [[labels({ version }), 1]]),
     family("nodes", "gauge", "Nodes that have been heard.", by("state", nodesBy)),
     family("nodes_alarmed", "gauge", "Nodes online whose drift alarm is up.", alarmed),
+    family("nodes_faulty", "gauge", "Nodes online whose sensor is broken.", faulty),
     family(
       "frames_total",
       "counter",

@@ -25,6 +25,7 @@ export function tellNodeState(state: GatewayState, node: NodeState): GatewayEffe
     updating,
     update_percentage: updating ? percentOf(node, rollout?.sequence) : null,
     alarm: row.alarm,
+    fault: node.sensor.fault,
     withheld,
   };
   const json = JSON.stringify(told);

@@ -177,7 +177,7 @@ function behaviourOf(
     behaviour: name,
     confidence: rounded(entry.confidenceQ8 / 255),
     source: `exit ${entry.exit + 1}`,
-    trusted: true,
+    trusted: node.sensor.fault === null,
     model: source.modelId,
     release: node.row.releaseSequence,
     since: sinceOf(node.told, name, entry.timeMs),
@@ -223,7 +223,7 @@ function tellEvent(state: GatewayState, event: Omit<BehaviourEvent, "v" | "id">)
   return { kind: "tell", topic, json: JSON.stringify(told), qos: 1, retain: false };
 }
 
-function deviceOf({ serving }: GatewayState, { row, online }: NodeState): Device {
+function deviceOf({ serving }: GatewayState, { row, online, sensor }: NodeState): Device {
   return {
     node: row.node,
     state: online ? "online" : "offline",
@@ -241,6 +241,7 @@ function deviceOf({ serving }: GatewayState, { row, online }: NodeState): Device
     dropped: row.dropped,
     drift: rounded(row.driftQ8 / 256),
     alarm: row.alarm,
+    fault: sensor.fault,
     audit: auditOf(row.counts),
     withheld: serving.get(row.cohort)?.rollout.unfit[row.node]?.reason ?? null,
   };

@@ -128,10 +128,10 @@ describe("a node with the real gate", () => {
         const offload = offloadOf(i, { reason, chanceQ16 });
         const item = { offloadId: i, node, offload };
         const probabilities = Float32Array.of(1, 0, 0);
-        news.push({ kind: "label", item, probabilities, trusted: true, agrees });
+        news.push({ kind: "label", item, probabilities, trusted: true, agrees, sound: true });
       }
       if (i % 64 === 63) {
-        const report = { modelId: MODEL, windows: 64, driftQ8: 0, alarm: false };
+        const report = { modelId: MODEL, windows: 64, driftQ8: 0, alarm: false, sound: true };
         news.push({ kind: "drift", node, ...report });
       }
       for (const entry of news) {
@@ -163,7 +163,7 @@ describe("a node with the real gate", () => {
 describe("audit desk", () => {
   const node = nodeId("collar-1");
   const report = (windows: number, modelId: ModelId = MODEL): GatewayNews => {
-    return { kind: "drift", node, modelId, windows, driftQ8: 0, alarm: false };
+    return { kind: "drift", node, modelId, windows, driftQ8: 0, alarm: false, sound: true };
   };
   const verdict = (chanceQ16: number, modelId: ModelId = MODEL): GatewayNews => ({
     kind: "label",
@@ -171,6 +171,7 @@ describe("audit desk", () => {
     probabilities: Float32Array.of(1, 0, 0),
     trusted: true,
     agrees: true,
+    sound: true,
   });
 
   it("tells a node when its chance changes, and again when it goes on with another", () => {

@@ -2,18 +2,8 @@
 
 import { describe, expect, it } from "vitest";
 import { stepGateway } from "../gateway/gateway.ts";
-import {
-  createState,
-  newDiscovery,
-  type GatewayEffect,
-  type GatewayEvent,
-  type GatewayState,
-} from "../gateway/gateway-state.ts";
-import { newBehaviourDesk } from "../gateway/behaviour-state.ts";
-import { parseConfig } from "../gateway/config.ts";
-import { DEFAULT_ROLLOUT_POLICY } from "../gateway/rollout.ts";
+import type { GatewayEffect, GatewayEvent } from "../gateway/gateway-state.ts";
 import { encodeUp } from "../src/wire/frames.ts";
-import type { UpMessage } from "../src/wire/messages.ts";
 import {
   BehaviourSchema,
   BridgeInfoSchema,
@@ -21,54 +11,8 @@ import {
   EventSchema,
 } from "../src/wire/public.ts";
 import { nodeId, upTopic } from "../src/wire/topics.ts";
-import { base, cattle, helloOf, offloadOf, reportOf } from "./gateway-kit.ts";
-
-const node = nodeId("collar-1");
-
-function made(): GatewayState {
-  const settings = {
-    base,
-    classes: cattle.classes,
-    teacher: { id: "feedfeedfeedfeed", windowSamples: 50, channels: 3, rateHz: 10 },
-    version: "1",
-    startedMs: 0,
-    rolloutPolicy: DEFAULT_ROLLOUT_POLICY,
-    silences: 2.5,
-    devicesMs: 1_000,
-    nodesMax: 5,
-  };
-  const { behaviours } = parseConfig("", "gateway.yaml", {});
-  const times = { hopMs: 2_500, windowMs: 5_000 };
-  return createState(
-    settings,
-    [],
-    0,
-    newBehaviourDesk(behaviours, cattle.classes, times),
-    newDiscovery(true),
-  );
-}
-
-/** Steps through events; a `store` effect is committed at once, as a perfect disk would. */
-function run(state: GatewayState, events: readonly GatewayEvent[], nowMs = 1_000): GatewayEffect[] {
-  const all: GatewayEffect[] = [];
-  const waiting = [...events];
-  for (let event = waiting.shift(); event !== undefined; event = waiting.shift()) {
-    for (const effect of stepGateway(state, event, nowMs, nowMs)) {
-      all.push(effect);
-      if (effect.kind !== "store") continue;
-      const { row } = effect;
-      const freshEntries = row.kind === "report" ? row.report.entries.length : 0;
-      const stored = [{ fresh: true, offloadId: 77, freshEntries }];
-      waiting.unshift({ kind: "stored", rows: [row], stored });
-    }
-  }
-  return all;
-}
-
-function up(message: UpMessage): GatewayEvent {
-  const payload = encodeUp(message);
-  return { kind: "message", topic: upTopic(base, node, message.kind), payload };
-}
+import { base, helloOf, offloadOf, reportOf } from "./gateway-kit.ts";
+import { made, node, run, told, up } from "./gateway-steps.ts";
 
 /** A report whose windows were taken for these classes, from window `first` on. */
 function seen(seq: number, first: number, classes: readonly number[]): GatewayEvent {
@@ -94,12 +38,6 @@ function answered(
     timeMs: 1_700_000_000_000 + 2_500 * windowIndex,
   });
   return { kind: "answered", item: { offloadId: 9, node, offload }, probabilities, trusted };
-}
-
-function told(effects: readonly GatewayEffect[], name: string): unknown[] {
-  return effects.flatMap((effect) =>
-    effect.kind === "tell" && effect.topic.endsWith(`/${name}`) ? [JSON.parse(effect.json)] : [],
-  );
 }
 
 const behaviours = (effects: readonly GatewayEffect[]) =>

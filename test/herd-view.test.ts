@@ -67,11 +67,12 @@ describe("a row", () => {
     expect(row).toMatchObject({ status: "silent", behaviour: "nothing told yet", sure: null });
   });
 
-  it("needs a look when in doubt, drifting, unsure or gone, and not otherwise", () => {
+  it("needs a look when in doubt, drifting, broken, unsure or gone, and not otherwise", () => {
     const look = (device: object, behaviour: object): boolean =>
       needsLook(rowOf(herdOf(is("c", device), does("c", behaviour)), "c", NOW, true));
     expect(look({}, {})).toBe(false);
     expect(look({ alarm: true }, {})).toBe(true);
+    expect(look({ fault: "rate" }, {})).toBe(true);
     expect(look({}, { trusted: false })).toBe(true);
     expect(look({}, { confidence: 0.4 })).toBe(true);
     expect(look({ state: "offline" }, {})).toBe(true);

@@ -1,7 +1,7 @@
 /**
  * What Home Assistant takes as a device's discovery configuration, written down a second time from its
- * documentation (integrations/mqtt "Device discovery payload", integrations/sensor.mqtt and
- * update.mqtt) and from the schemas of its MQTT integration (discovery.py, schemas.py, sensor.py).
+ * documentation (integrations/mqtt "Device discovery payload", integrations/sensor.mqtt, binary_sensor.mqtt
+ * and update.mqtt) and from the schemas of its MQTT integration (discovery.py, schemas.py, sensor.py).
  * Stricter in one point: keys that it would drop without a word are refused.
  */
 
@@ -61,6 +61,13 @@ const sensor = z
     message: "a battery is told in percent",
   });
 
+const binarySensor = z.strictObject({
+  ...entity,
+  platform: z.literal("binary_sensor"),
+  // Its payloads are ON and OFF unless it is told otherwise.
+  device_class: z.literal("problem"),
+});
+
 const update = z
   .strictObject({
     ...entity,
@@ -101,6 +108,6 @@ export const DiscoverySchema = z.strictObject({
   availability_mode: z.enum(["all", "any", "latest"]).optional(),
   components: z.record(
     z.string().regex(/^[a-zA-Z0-9_-]+$/),
-    z.discriminatedUnion("platform", [sensor, update]),
+    z.discriminatedUnion("platform", [sensor, binarySensor, update]),
   ),
 });

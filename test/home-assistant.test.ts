@@ -117,7 +117,8 @@ describe.skipIf(!mosquitto)("discovery", () => {
       ({ state_topic: from, value_template: template = "" }) =>
         from.endsWith("/state") ? fieldsOf(template) : [],
     );
-    expect(read).toContain("battery");
+    expect(read).toEqual(expect.arrayContaining(["battery", "fault"]));
+    expect(told.fault).toBeNull();
     expect(Object.keys(told)).toEqual(expect.arrayContaining(read));
     expect(UpdateStateSchema.parse(rendered(model?.value_template ?? "", told))).toEqual({
       installed_version: "release 0",

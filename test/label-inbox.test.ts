@@ -94,9 +94,16 @@ describe("what is asked", () => {
     expect(chooseInbox(rows, new Set(), NO_PEOPLE)).toHaveLength(2 * DEFAULT_INBOX_RULE.boutMost);
   });
 
+  it("is nothing that shows a broken sensor, which a person cannot name either", () => {
+    const stuck = Int8Array.from({ length: 150 }, (_, i) => (i % 3 === 0 ? 5 : (7 * i) % 90));
+    expect(chooseInbox([softLabel(1, { window: stuck })], new Set(), NO_PEOPLE)).toEqual([]);
+    const moving = stuck.map((value, i) => value + (i % 2));
+    expect(chooseInbox([softLabel(1, { window: moving })], new Set(), NO_PEOPLE)).toHaveLength(1);
+  });
+
   it("differs: the next is the one furthest from what is asked, or was answered", () => {
     const flat = (id: number, value: number): SoftLabel =>
-      softLabel(id, { window: new Int8Array(150).fill(value) });
+      softLabel(id, { window: Int8Array.from({ length: 150 }, (_, i) => value + (i % 2)) });
     const rows = [flat(1, 10), flat(2, 11), flat(3, 90), flat(4, 12)];
     const asked = chooseInbox(rows, new Set(), NO_PEOPLE).map(({ label }) => label.offloadId);
     expect(asked.slice(0, 2)).toEqual([1, 3]);

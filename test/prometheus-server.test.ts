@@ -152,7 +152,7 @@ describe.skipIf(!there)("Prometheus", () => {
     expect(promtool(["check", "metrics"], wrong).status).not.toBe(0);
     const config = promtool(["check", "config", "deploy/prometheus/prometheus.yml"]);
     expect(config, config.text).toMatchObject({ status: 0 });
-    expect(config.text).toContain("9 rules found");
+    expect(config.text).toContain("10 rules found");
   });
 
   it("raises and ends each alert when its time has come", () => {

@@ -11,6 +11,7 @@ import {
   BehaviourSchema,
   BridgeInfoSchema,
   DevicesSchema,
+  BehaviourEventSchema,
   EventSchema,
 } from "../src/wire/public.ts";
 import { upTopic } from "../src/wire/topics.ts";
@@ -202,7 +203,7 @@ describe("the public topics", () => {
     await until("told", () => people.last("collar-1/event") !== undefined);
     await node.send(offloadOf(0, { classIndex: studentClass }));
     await until("update", () => EventSchema.parse(people.last("collar-1/event")).type === "update");
-    const event = EventSchema.parse(people.last("collar-1/event"));
+    const event = BehaviourEventSchema.parse(people.last("collar-1/event"));
     expect(event.id).toBe("collar-1:1:0");
     expect(event.before?.behaviour).toBe(cattle.classes[studentClass]);
     expect(event.after).toMatchObject({

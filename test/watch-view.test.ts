@@ -37,6 +37,7 @@ const device: Device = {
   dropped: 0,
   drift: 0,
   alarm: false,
+  fault: null,
   audit: null,
   withheld: null,
 };

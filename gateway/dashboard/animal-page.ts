@@ -280,10 +280,10 @@ function drawNow(): void {
   const sure = row.sure === null ? "" : `, ${row.sure} % sure, from ${row.source}`;
   const lasts = row.lasts === "" ? "" : ` for ${row.lasts}`;
   const doubt = row.trusted ? "" : ", in doubt";
-  const alarm = row.alarm ? ", drift alarm" : "";
+  const amiss = row.amiss === "" ? "" : `, ${row.amiss}`;
   write(
     element("now-text"),
-    `${row.status}${alarm}: ${was}${row.behaviour}${lasts}${sure}${doubt}`,
+    `${row.status}${amiss}: ${was}${row.behaviour}${lasts}${sure}${doubt}`,
   );
   const device = herd.nodes.get(node)?.device;
   const audit = device?.audit ?? null;

@@ -149,14 +149,14 @@ function writeRow(known: Drawn, row: Row): void {
   const kind = herd.info?.classes.indexOf(row.behaviour) ?? -1;
   attribute(tr, "data-status", row.status);
   attribute(tr, "data-kind", kind < 0 ? null : String(kind % 8));
-  attribute(tr, "data-alarm", row.alarm ? "" : null);
+  attribute(tr, "data-alarm", row.amiss === "" ? null : "");
   attribute(tr, "data-doubt", row.trusted ? null : "");
   const isMemory = row.status !== "live" && row.status !== "silent";
   write(cells.does, isMemory ? `was ${row.behaviour}` : row.behaviour);
   write(cells.for, row.lasts);
   write(cells.sure, row.sure === null ? "" : `${row.sure} %`);
   write(cells.from, row.trusted ? row.source : `${row.source}, in doubt`);
-  write(cells.state, row.alarm ? `${row.status}, drift alarm` : row.status);
+  write(cells.state, row.amiss === "" ? row.status : `${row.status}, ${row.amiss}`);
   write(cells.heard, row.heard);
   write(cells.battery, row.battery);
   write(cells.model, row.release);

@@ -46,7 +46,8 @@ export type Row = {
   readonly lasts: string;
   readonly heard: string;
   readonly battery: string;
-  readonly alarm: boolean;
+  /** What is wrong with the node; empty where nothing is. */
+  readonly amiss: string;
   readonly release: string;
 };
 
@@ -115,7 +116,7 @@ export function rowOf(herd: Herd, name: string, nowMs: number, lineIsLive: boole
     lasts: behaviour === undefined ? "" : durationText(behaviour.time - behaviour.since),
     heard: device === undefined ? "" : agoText(nowMs - device.last_seen),
     battery: device?.battery == null ? "" : `${device.battery} %`,
-    alarm: device?.alarm ?? false,
+    amiss: amissText(device),
     release: device === undefined ? "" : releaseText(device.release),
   };
 }
@@ -127,9 +128,23 @@ function statusOf({ behaviour, device, overKey }: Node, lineIsLive: boolean): Ro
   return "live";
 }
 
-/** Whether a person should look: gone, in doubt, or drifting. */
+const DRIFT_ALARM = "drift alarm";
+const FAULTS: Readonly<Record<NonNullable<Device["fault"]>, string>> = {
+  "axis-stuck": "an axis of its sensor is stuck",
+  flat: "its sensor says nothing",
+  clipped: "its sensor is at its end",
+  rate: "its sensor samples at another rate",
+};
+
+function amissText(device: Device | undefined): string {
+  if (device === undefined) return "";
+  if (device.fault !== null) return FAULTS[device.fault];
+  return device.alarm ? DRIFT_ALARM : "";
+}
+
+/** Whether a person should look: gone, in doubt, drifting or broken. */
 export function needsLook(row: Row): boolean {
-  return row.status !== "live" || row.alarm || !row.trusted || (row.sure ?? 0) < 50;
+  return row.status !== "live" || row.amiss !== "" || !row.trusted || (row.sure ?? 0) < 50;
 }
 
 export type Share = { readonly name: string; readonly count: number };
@@ -153,8 +168,11 @@ export function summaryOf(herd: Herd, rows: readonly Row[]): string {
   if (rows.length === 0) return "No node has been heard yet.";
   const shares = sharesOf(herd, rows).filter(({ count }) => count > 0);
   const parts = shares.map(({ name, count }) => `${count} ${name}`);
-  const alarms = rows.filter(({ alarm }) => alarm).length;
-  const told = alarms === 0 ? "" : ` ${alarms} with a drift alarm.`;
+  const alarms = rows.filter(({ amiss }) => amiss === DRIFT_ALARM).length;
+  const broken = rows.filter(({ amiss }) => amiss !== "").length - alarms;
+  const told =
+    (alarms === 0 ? "" : ` ${alarms} with a drift alarm.`) +
+    (broken === 0 ? "" : ` ${broken} with a broken sensor.`);
   return `${rows.length} ${rows.length === 1 ? "node" : "nodes"}: ${parts.join(", ")}.${told}`;
 }
 

@@ -89,7 +89,7 @@ export const PUBLIC_TOPICS: readonly JsonTopic[] = [
     address: "{base}/{node}/event",
     payload: "event",
     ...PASSING,
-    summary: "A behaviour began, or was corrected by the teacher.",
+    summary: "A behaviour began, or was corrected by the teacher; a sensor is broken.",
   },
   {
     channel: "state",

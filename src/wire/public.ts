@@ -8,6 +8,7 @@
  */
 
 import { z } from "zod";
+import { SENSOR_FAULTS } from "../signal/sensor-watch.ts";
 import { UNFIT_REASONS } from "./messages.ts";
 
 /** Rises when a field changes its meaning, not when one is added. */
@@ -50,9 +51,9 @@ export const BehaviourSchema = z.object({
 });
 export type Behaviour = z.infer<typeof BehaviourSchema>;
 
-/** `<base>/<node>/event`, not retained. `new` for a behaviour that began, `update` when the teacher's
- * late answer changes one that was told already: the same `id`, with what was told in `before`. */
-export const EventSchema = z.object({
+/** `new` for a behaviour that began, `update` when the teacher's late answer changes one that was told
+ * already: the same `id`, with what was told in `before`. */
+export const BehaviourEventSchema = z.object({
   v: version,
   type: z.enum(["new", "update"]),
   /** `<node>:<epoch>:<sequence>`: stable however often the event is sent. */
@@ -60,7 +61,29 @@ export const EventSchema = z.object({
   before: BehaviourSchema.nullable(),
   after: BehaviourSchema,
 });
-export type BehaviourEvent = z.infer<typeof EventSchema>;
+export type BehaviourEvent = z.infer<typeof BehaviourEventSchema>;
+
+/** A sensor that does not measure, and once more when it does again. */
+export const SensorFaultEventSchema = z.object({
+  v: version,
+  type: z.literal("sensor-fault"),
+  /** `<node>:fault:<since>`. */
+  id: z.string().max(96),
+  node: nodeName,
+  cause: z.enum(SENSOR_FAULTS),
+  over: z.boolean(),
+  /** The window that showed it, and the one that this is told of, by the node's clock. */
+  since: timeMs,
+  time: timeMs,
+  message: z.string().max(400),
+});
+export type SensorFaultEvent = z.infer<typeof SensorFaultEventSchema>;
+
+/** `<base>/<node>/event`, not retained. Readers pass over types that they do not know. */
+export const EventSchema = z.discriminatedUnion("type", [
+  BehaviourEventSchema,
+  SensorFaultEventSchema,
+]);
 
 /** `<base>/<node>/state`, retained: what a node runs and how it fares, told when it changes. */
 export const NodeStateSchema = z.object({
@@ -79,6 +102,8 @@ export const NodeStateSchema = z.object({
    * gateway that does not tell. */
   update_percentage: z.int().min(0).max(100).nullable().default(null),
   alarm: z.boolean(),
+  /** What is wrong with its sensor; null where nothing is, and from a gateway that does not tell. */
+  fault: z.enum(SENSOR_FAULTS).nullable().default(null),
   withheld: z.enum(UNFIT_REASONS).nullable(),
 });
 export type NodeStateMessage = z.infer<typeof NodeStateSchema>;
@@ -224,6 +249,8 @@ export const DeviceSchema = z.object({
   dropped: count,
   drift: z.number().min(0),
   alarm: z.boolean(),
+  /** What is wrong with its sensor; null where nothing is, and from a gateway that does not tell. */
+  fault: z.enum(SENSOR_FAULTS).nullable().default(null),
   /** Of the model that it runs now; null before the first trusted audit, and from a gateway that does
    * not tell. */
   audit: AuditSchema.nullable().default(null),
@@ -294,6 +321,7 @@ export type BridgeInfo = z.infer<typeof BridgeInfoSchema>;
 export const BRIDGE_EVENTS = [
   "node-joined",
   "drift-alarm",
+  "sensor-fault",
   "not-trusted",
   "distill-started",
   "distill-progress",
