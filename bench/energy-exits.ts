@@ -96,7 +96,7 @@ export async function measureExits(
 
 function reportsOf(entries: readonly ReportEntry[], each: number): readonly Uint8Array[] {
   const head = { kind: "report", epoch: LATER.epoch, seq: LATER.seq, modelId: MODEL } as const;
-  const rest = { driftQ8: 100, alarm: false, batteryPercent: 80, dropped: 0 };
+  const rest = { driftQ8: 100, alarm: false, operatingPoint: 0, batteryPercent: 80, dropped: 0 };
   return Array.from({ length: Math.max(1, Math.floor(entries.length / each)) }, (_, i) =>
     encodeUp({ ...head, ...rest, entries: entries.slice(i * each, (i + 1) * each) }),
   );

@@ -101,7 +101,7 @@ function reportsOf({ behaviours, hopMs }: NodeDay, each: number): readonly Uint8
     return { windowIndex: 50_000 + i, timeMs, classIndex, ...rest };
   });
   const head = { kind: "report", epoch: 1, seq: 5000, modelId: NO_MODEL } as const;
-  const rest = { driftQ8: 100, alarm: false, batteryPercent: 80, dropped: 0 };
+  const rest = { driftQ8: 100, alarm: false, operatingPoint: 0, batteryPercent: 80, dropped: 0 };
   const count = Math.max(1, Math.floor(entries.length / each));
   return Array.from({ length: count }, (_, i) =>
     encodeUp({ ...head, ...rest, entries: entries.slice(i * each, (i + 1) * each) }),

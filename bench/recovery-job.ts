@@ -165,6 +165,7 @@ async function recover(
     anchor,
     labels,
     current: { container: packed.container, student: setup.student },
+    readsPoints: true,
     recipe: { ...DISTIL_RECIPE, augmentation },
     rule: DEFAULT_PUBLISH_RULE,
     seed,

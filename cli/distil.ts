@@ -22,7 +22,7 @@ import { NOT_TRUSTED_HINT } from "../gateway/loop-control.ts";
 import { onnxRuntime } from "../gateway/onnx-runtime.ts";
 import { Registry } from "../gateway/registry.ts";
 import { ReleaseDesk } from "../gateway/release-desk.ts";
-import { cohortFit } from "../gateway/release-fit.ts";
+import { candidateFit, cohortFit } from "../gateway/release-fit.ts";
 import { gatewayCrypto, openReleaseKeys } from "../gateway/release-keys.ts";
 import { judgeTrust } from "../gateway/teacher-trust.ts";
 import { EdgeError } from "../src/assert.ts";
@@ -121,6 +121,7 @@ async function distilIn(
   const recipe = which === "plain" ? plainRecipe(recipeFor(profile)) : recipeFor(profile);
   const progress = io.progress("distil");
   const current = desk.current();
+  const rows = readStore(directory, (reader) => reader.nodes());
   const answer = await runDistilTask(
     onnxRuntime(),
     {
@@ -129,6 +130,7 @@ async function distilIn(
       ...lessons,
       // Without floats, as of a student that was pushed, it is refused as one that cannot be read.
       current: { ...current, student: current.student ?? new Uint8Array() },
+      readsPoints: candidateFit(rows, current.container, Date.now()).readsPoints,
       recipe: {
         ...DISTIL_RECIPE,
         augmentation: distilAugmentation(recipe.student.options.augmentation.turn),

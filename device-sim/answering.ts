@@ -10,10 +10,12 @@ import {
   type FormQuestion,
   offloadForm,
 } from "../src/gate/offload-form.ts";
+import { pointAt } from "../src/gate/operating-points.ts";
 import { packCodes } from "../src/wire/codes.ts";
 import { encodeUp } from "../src/wire/frames.ts";
 import type {
   FeaturesOffload,
+  ModelId,
   OffloadHead,
   WindowEncoding,
   WindowOffload,
@@ -64,7 +66,7 @@ export function answerWindow(
     exit,
     offloaded: offload !== null,
   };
-  addEntry(node.reporter, entry, { modelId: model.modelId, driftQ8, alarm }, now);
+  addEntry(node.reporter, entry, { ...presentOf(node), driftQ8, alarm }, now);
   if (reportIsDue(node.reporter, node.settings, node.connected, now)) {
     flushReport(node, now, effects);
   }
@@ -179,10 +181,16 @@ function codesOf({ student, encoder }: Model): Payload<FeaturesOffload> {
   return { encoding: "features", encoder: encoder.id, codes };
 }
 
+/** What a report of now would be of. */
+function presentOf({ gate, updater }: Node): { modelId: ModelId; operatingPoint: number } {
+  const { modelId, gate: parameters } = updater.running.model;
+  return { modelId, operatingPoint: pointAt(parameters.operatingPoints, gate.operatingShareQ16) };
+}
+
 export function flushReport(node: Node, now: Now, effects: NodeEffect[]): void {
   const quiet = node.reporter.entries.length === 0;
   if (quiet && !node.connected) return;
-  const report = closeReport(node.reporter, node.updater.running.model.modelId, now);
+  const report = closeReport(node.reporter, presentOf(node), now);
   const { epoch, nextSeq: seq, dropped } = node.outbox;
   const { batteryPercent } = node;
   const frame = encodeUp({ kind: "report", epoch, seq, batteryPercent, dropped, ...report });

@@ -8,7 +8,12 @@
 
 import { EdgeError } from "../src/assert.ts";
 import { ByteReader, ByteWriter } from "../src/bytes.ts";
-import { carryGateState, type GateState, initialGateState } from "../src/gate/gate-state.ts";
+import {
+  carryGateState,
+  type GateState,
+  initialGateState,
+  withinBucket,
+} from "../src/gate/gate-state.ts";
 import { decodeGateState, encodeGateState } from "../src/gate/gate-state-bytes.ts";
 import { modelIdBytes, modelIdOf } from "../src/wire/topics.ts";
 import { crc32 } from "./crc32.ts";
@@ -57,9 +62,7 @@ export function restoreGate(saved: Uint8Array | null, model: Model): GateState {
   try {
     const state = decodeGateState(bytes.subarray(MODEL_ID_BYTES));
     const same = modelIdOf(bytes) === model.modelId;
-    return same
-      ? { ...state, levelQ8: Math.min(state.levelQ8, fullBucket(model)) }
-      : carryGateState(model.gate, state);
+    return same ? withinBucket(model.gate, state) : carryGateState(model.gate, state);
   } catch (error) {
     if (error instanceof EdgeError) return fresh;
     throw error;
@@ -71,11 +74,6 @@ export function saveGate(node: Node, effects: NodeEffect[]): void {
   to.bytes(encodeGateState(node.gate));
   const bytes = to.u32(crc32(to.finish())).finish();
   effects.push({ kind: "flash", write: { region: "gate", bytes } });
-}
-
-function fullBucket(model: Model): number {
-  const { capacityTokens, windowsPerTokenQ8 } = model.gate.bucket;
-  return capacityTokens * windowsPerTokenQ8;
 }
 
 /** Undefined for bytes that were not written whole. */

@@ -9,9 +9,9 @@
  */
 
 import { EdgeError, unreachable } from "../src/assert.ts";
-import { applySetting, gateVerdict } from "../src/gate/decide.ts";
+import { applyOperatingShare, applySetting, gateVerdict } from "../src/gate/decide.ts";
 import { carryGateState } from "../src/gate/gate-state.ts";
-import { ENCODER_CONTAINER_VERSION } from "../src/model/container-layout.ts";
+import { POINTS_CONTAINER_VERSION } from "../src/model/container-layout.ts";
 import { decodeDown, encodeUp } from "../src/wire/frames.ts";
 import type { DownKind, DownMessage } from "../src/wire/messages.ts";
 import { answerWindow, flushReport } from "./answering.ts";
@@ -179,6 +179,9 @@ function takeMessage(
     case "setting":
       node.gate = applySetting(node.gate, message);
       return;
+    case "operating-point":
+      takeShare(node, message.shareQ16, now, effects);
+      return;
     default:
       unreachable(message);
   }
@@ -199,6 +202,14 @@ function takeVerdict(
   if (verdict.epoch !== node.outbox.epoch || probabilitiesQ8.length !== classes.length) return;
   node.gate = gateVerdict(node.updater.running.model.gate, node.gate, verdict);
   effects.push({ kind: "verdict", windowIndex, classIndex, trusted });
+}
+
+/** Kept at once: a node that loses its power is where it was sent. */
+function takeShare(node: Node, shareQ16: number, now: Now, effects: NodeEffect[]): void {
+  if (shareQ16 === node.gate.operatingShareQ16) return;
+  if (node.reporter.entries.length > 0) flushReport(node, now, effects);
+  node.gate = applyOperatingShare(node.updater.running.model.gate, node.gate, shareQ16);
+  saveGate(node, effects);
 }
 
 /** Does something after which another model may run, and lets the rest of the node follow. */
@@ -227,7 +238,7 @@ function helloFrame(node: Node): Uint8Array {
     cohort: model.container.cohort,
     modelId: model.modelId,
     releaseSequence: sequence,
-    formatVersion: ENCODER_CONTAINER_VERSION,
+    formatVersion: POINTS_CONTAINER_VERSION,
     slotBytes: settings.slotBytes,
     ramBytes: settings.ramBytes,
     wakeMs: settings.wakeMs,

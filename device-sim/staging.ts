@@ -8,7 +8,7 @@
  */
 
 import { assert, unreachable } from "../src/assert.ts";
-import { ENCODER_CONTAINER_VERSION } from "../src/model/container-layout.ts";
+import { POINTS_CONTAINER_VERSION } from "../src/model/container-layout.ts";
 import { acceptChunk, progressOf, resumeAssembly, wantedChunks } from "../src/wire/assembly.ts";
 import { encodeUp } from "../src/wire/frames.ts";
 import type { DownMessage, ReleaseOutcome } from "../src/wire/messages.ts";
@@ -46,7 +46,7 @@ export function takeOffer(updater: Updater, offer: SignedManifest, context: Upda
     cohort: updater.running.model.container.cohort,
     runningSequence: updater.floor,
     slotBytes: settings.slotBytes,
-    formatVersion: ENCODER_CONTAINER_VERSION,
+    formatVersion: POINTS_CONTAINER_VERSION,
   });
   if (!opened.ok) {
     refuseOffer(updater, offer, opened.outcome, context);

@@ -44,7 +44,7 @@ import type { GatewayNews } from "./gateway-state.ts";
 import { isLearnable, type NodeRow } from "./label-rows.ts";
 import type { LabelReader } from "./label-reader.ts";
 import { HELD_NOTE, toBegin } from "./loop-control.ts";
-import { cohortFit } from "./release-fit.ts";
+import { candidateFit, cohortFit } from "./release-fit.ts";
 import { highestSequence, type Served } from "./release-desk.ts";
 import type { Rollout } from "./rollout.ts";
 import type { RunningGateway } from "./run-gateway.ts";
@@ -117,7 +117,7 @@ export class DistilLoop {
       if (row.alarm) this.#alarms.set(row.node, this.#progress.lastDistilMs);
     }
     this.#countPeople();
-    const unfinished = this.#parts.desk.resume(Date.now());
+    const unfinished = this.#parts.desk.resume(Date.now(), this.#rows);
     if (unfinished !== undefined) this.#serve(unfinished);
     this.#ticking = setInterval(() => this.#look(), this.#settings.lookMs ?? 1000);
   }
@@ -257,7 +257,7 @@ export class DistilLoop {
     if (student === undefined) return this.#finish("candidate-refused", NO_FLOATS);
     const current = { ...present, student };
     // A candidate has the shape of the student that it goes on from, and so its size.
-    const fit = cohortFit(this.#rows, this.#parts.desk.cohort, current.container);
+    const fit = candidateFit(this.#rows, current.container, startedMs);
     if (fit.nobody) {
       this.#finish("candidate-refused", `no node could hold the candidate: ${fit.text}`);
       return;
@@ -268,6 +268,7 @@ export class DistilLoop {
     const end = await this.#distiller.run(
       {
         ...{ profile, anchor, ...lessons, current, recipe, rule: publish },
+        readsPoints: fit.readsPoints,
         seed: seed + current.sequence,
         ...(engine !== undefined && { engine }),
       },
@@ -304,7 +305,7 @@ export class DistilLoop {
   }
 
   #goBack(rollout: Rollout, reason: string): void {
-    const back = this.#parts.desk.rollBack(rollout, Date.now(), highestSequence(this.#rows));
+    const back = this.#parts.desk.rollBack(rollout, Date.now(), this.#rows);
     this.#settings.onReport?.({ kind: "rolled-back", rollout, reason });
     // The gateway is in the middle of the step that rolled back; the new release is its next event.
     if (back !== undefined) this.#serve(back);

@@ -96,7 +96,11 @@ export function expectationOf(
   };
 }
 
-export function finishedText({ before, after }: DistilReport, fit: string, judge: Judge): string {
+export function finishedText(
+  { before, after, operatingPoints }: DistilReport,
+  fit: string,
+  judge: Judge,
+): string {
   const percent = (part: number): string => `${(100 * part).toFixed(0)} %`;
   const judged =
     judge === "people"
@@ -105,6 +109,7 @@ export function finishedText({ before, after }: DistilReport, fit: string, judge
   return (
     `agreement with ${judged}, ` +
     `anchor set ${percent(before.anchorAccuracy)} -> ${percent(after.anchorAccuracy)}` +
+    (operatingPoints > 0 ? "" : "; without operating points, which some node does not read") +
     (fit === "" ? "" : `; ${fit}`)
   );
 }

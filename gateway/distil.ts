@@ -13,6 +13,8 @@
 
 import type { Engine } from "../src/engine/engine.ts";
 import { decodeGate, encodeGate } from "../src/gate/gate-bytes.ts";
+import { OPERATING_SHARES } from "../src/gate/fit-points.ts";
+import { decodePoints } from "../src/gate/operating-points.ts";
 import { packStudent } from "../src/gate/pack-student.ts";
 import { predictStudent } from "../src/learn/predict.ts";
 import { plannedStudent, planOf } from "../src/learn/quantization-plan.ts";
@@ -85,6 +87,8 @@ export type DistilInput = {
   readonly judge?: Judge | undefined;
   /** What runs now, and the float student that it was quantized from. */
   readonly current: { readonly container: Container; readonly student: FloatStudent };
+  /** False where some node of the cohort reads no operating points: its student is made without. */
+  readonly readsPoints: boolean;
   readonly recipe: DistilRecipe;
   readonly rule: PublishRule;
   readonly seed: number;
@@ -102,6 +106,8 @@ export type DistilReport = {
   readonly sameClassShare: number;
   /** What calibration expects the new gate to offload. */
   readonly offloadShare: number;
+  /** How many operating points it carries. */
+  readonly operatingPoints: number;
 };
 
 export type DistilResult =
@@ -193,6 +199,7 @@ async function attemptOnce(
     engine,
     seed,
     target: { kind: "offload-share", share: offloadTarget(input.current.container) },
+    operatingShares: input.readsPoints ? sharesLike(input.current.container) : [],
   });
   const container = keptSettings(packed.container, input.current.container);
   const measured = [anchor.heldOut, labels.heldOut, people?.heldOut] as const;
@@ -210,6 +217,7 @@ async function attemptOnce(
     softShare,
     sameClassShare: same,
     offloadShare: packed.calibration.expected.offloadShare,
+    operatingPoints: packed.calibration.parameters.operatingPoints.length,
   };
   const about = [anchor.heldOut, profile.classes, rule, input.judge] as const;
   const reasons = reasonsAgainst(before, after, same, ...about);
@@ -282,6 +290,12 @@ function joined(first: WindowSet, second: WindowSet): WindowSet {
 
 function offloadTarget(current: Container): number {
   return decodeGate(current.gate).offload.targetShareQ16 / 65535;
+}
+
+/** The shares of the points that run now, so that a node's share means the same afterwards. */
+function sharesLike({ points }: Container): readonly number[] {
+  if (points === undefined) return OPERATING_SHARES;
+  return decodePoints(points).map(({ targetShareQ16 }) => targetShareQ16 / 65535);
 }
 
 /** Thresholds are solved anew; what a person chose (audits, budget, length of a burst) stays, and so

@@ -14,6 +14,7 @@ import type { ModelId } from "../src/wire/messages.ts";
 import type { NodeRow } from "./label-rows.ts";
 import type { Registry } from "./registry.ts";
 import type { ReleaseKeys } from "./release-keys.ts";
+import { readableBy } from "./release-fit.ts";
 import { signRelease } from "./release-signing.ts";
 import { type Rollout, startRollout } from "./rollout.ts";
 import type { Expectation } from "./rollout-evidence.ts";
@@ -72,24 +73,30 @@ export class ReleaseDesk {
     return this.#release(candidate.container, "release", former, expected, nowMs, highestSeen);
   }
 
-  /** A new release of the former model, for everyone at once. Undefined where the rollout was itself
-   * a way back, or another release has come since. */
-  rollBack(rollout: Rollout, nowMs: number, highestSeen: number): Served | undefined {
+  /** A new release of the former model, for everyone at once, also for those of the nodes `rows` that
+   * read no operating points. Undefined where the rollout was itself a way back, or another release
+   * has come since. */
+  rollBack(rollout: Rollout, nowMs: number, rows: readonly NodeRow[]): Served | undefined {
     const isLatest = this.#latest()?.sequence === rollout.sequence;
     if (rollout.purpose === "rollback" || !isLatest) return undefined;
-    const former = this.#options.registry.release(rollout.formerSequence ?? 0);
-    const container = this.#container(former?.manifest.modelId ?? this.#factoryModel);
+    const { registry } = this.#options;
+    const former = registry.release(rollout.formerSequence ?? 0);
+    const modelId = former?.manifest.modelId ?? this.#factoryModel;
+    const container = readableBy(rows, this.#container(modelId), nowMs);
+    registry.putModel(container, registry.student(modelId));
     const nothing = { agreement: 0, offloadShare: 1 };
+    const highestSeen = highestSequence(rows);
     return this.#release(container, "rollback", undefined, nothing, nowMs, highestSeen);
   }
 
   /** The rollout to go on with after a start; undefined where nothing was ever released. */
-  resume(nowMs: number): Served | undefined {
+  resume(nowMs: number, rows: readonly NodeRow[]): Served | undefined {
     const latest = this.#latest();
     if (latest === undefined) return undefined;
     const rollout = this.#savedRollout();
     if (rollout?.sequence === latest.sequence) {
-      const back = rollout.state === "rolled-back" ? this.rollBack(rollout, nowMs, 0) : undefined;
+      const back =
+        rollout.state === "rolled-back" ? this.rollBack(rollout, nowMs, rows) : undefined;
       return back ?? { rollout, modelId: latest.modelId };
     }
     const { sequence, modelId, purpose } = latest;

@@ -5,9 +5,11 @@
  * The node has the last word: it refuses what it cannot hold, whatever was thought of it here.
  */
 
-import { containerVersion, decodeContainer } from "../src/model/container.ts";
+import { containerVersion, decodeContainer, encodeContainer } from "../src/model/container.ts";
+import { POINTS_CONTAINER_VERSION } from "../src/model/container-layout.ts";
 import { encoderRamBytes } from "../src/model/encoder-cost.ts";
 import { studentCost } from "../src/model/student-cost.ts";
+import { LIMITS } from "../src/wire/limits.ts";
 import type { UnfitReason } from "../src/wire/messages.ts";
 import type { NodeRow } from "./label-rows.ts";
 
@@ -39,6 +41,41 @@ export function unfitReason(
   if (node.formatVersion < needs.formatVersion) return "wrong-format";
   const holds = node.slotBytes >= needs.slotBytes && node.ramBytes >= needs.ramBytes;
   return holds ? undefined : "too-large";
+}
+
+/** The container, or the same without its operating points where a node that could then run it reads
+ * none. */
+export function readableBy(
+  rows: readonly NodeRow[],
+  container: Uint8Array,
+  nowMs: number,
+): Uint8Array {
+  return readPoints(rows, container, nowMs).container;
+}
+
+/**
+ * What `cohortFit` says of a student yet to be made, of the shape of this one; and whether every node
+ * that could run it reads operating points. Throws `EdgeError` where the bytes are no container.
+ */
+export function candidateFit(
+  rows: readonly NodeRow[],
+  current: Uint8Array,
+  nowMs: number,
+): { readonly nobody: boolean; readonly text: string; readonly readsPoints: boolean } {
+  const { cohort, container, readsPoints } = readPoints(rows, current, nowMs);
+  return { ...cohortFit(rows, cohort, container), readsPoints };
+}
+
+/** A node that was silent for longer than a healthy one may be does not keep points from the others. */
+function readPoints(rows: readonly NodeRow[], given: Uint8Array, nowMs: number) {
+  const { points, ...decoded } = decodeContainer(given);
+  const without = points === undefined ? given : encodeContainer(decoded);
+  const { cohort } = decoded;
+  const readsPoints = unfitNodes(rows, cohort, needsOf(without)).fit.every(
+    ({ formatVersion, lastSeenMs }) =>
+      formatVersion >= POINTS_CONTAINER_VERSION || nowMs - lastSeenMs > LIMITS.wakeMs,
+  );
+  return { cohort, container: readsPoints ? given : without, readsPoints };
 }
 
 /** Of the nodes of a cohort those that cannot hold a release: for people, before it is made. */

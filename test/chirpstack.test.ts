@@ -109,6 +109,7 @@ const REPORT: UpMessage = {
   modelId: MODEL,
   driftQ8: 12,
   alarm: true,
+  operatingPoint: 0,
   batteryPercent: 64,
   dropped: 0,
   entries: [0, 1, 2].map((i) => ({

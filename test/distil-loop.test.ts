@@ -25,6 +25,7 @@ import { cohortOf } from "../src/signal/profile.ts";
 import { type Rotation, turnAbout } from "../src/signal/turn.ts";
 import { windowAt } from "../src/signal/window-set.ts";
 import { openRelease } from "../src/wire/release.ts";
+import { decodeContainer, encodeContainer } from "../src/model/container.ts";
 import { modelIdOf } from "../src/wire/topics.ts";
 import { gatewayOn, HandNode, until } from "./gateway-kit.ts";
 import {
@@ -264,11 +265,12 @@ describe("the loop", () => {
     await until("the way back", () => node.of("offer").length > 1, 10_000);
     const [release, back] = registry.releases();
     expect(release?.manifest).toMatchObject({ sequence: 1, purpose: "release" });
-    expect(back?.manifest).toMatchObject({
-      sequence: 2,
-      purpose: "rollback",
-      modelId: factoryModel(),
-    });
+    expect(back?.manifest).toMatchObject({ sequence: 2, purpose: "rollback", formatVersion: 1 });
+    // This collar reads no operating points: it gets the student that it came from without them.
+    const { points, ...former } = decodeContainer(factory.container);
+    expect(points).toBeDefined();
+    const container = registry.container(back?.manifest.modelId ?? factoryModel());
+    expect(container).toEqual(Buffer.from(encodeContainer(former)));
     await node.close();
     await stop(running);
   }, 120_000);

@@ -11,7 +11,8 @@ import { runDistilTask } from "../gateway/distil-task.ts";
 import { Distiller } from "../gateway/distiller.ts";
 import { onnxRuntime } from "../gateway/onnx-runtime.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
-import { decodeGate, encodeGate } from "../src/gate/gate-bytes.ts";
+import { OPERATING_SHARES } from "../src/gate/fit-points.ts";
+import { decodeGate, encodeGate, gateOf } from "../src/gate/gate-bytes.ts";
 import { packStudent } from "../src/gate/pack-student.ts";
 import { DEFAULT_PLAN, planOf } from "../src/learn/quantization-plan.ts";
 import { studentOnnx } from "../src/learn/student-network.ts";
@@ -70,6 +71,7 @@ const input = (train: SoftWindows, heldOut: SoftWindows) => ({
   anchor,
   labels: { train, heldOut },
   current,
+  readsPoints: true,
   recipe,
   rule: DEFAULT_PUBLISH_RULE,
   seed: 1,
@@ -157,7 +159,18 @@ describe("a distillation", () => {
     // The gateway's tail goes on reading what nodes send.
     const { encoder } = current.container;
     expect(encoder).toBeDefined();
-    expect(decodeContainer(here.container).encoder).toEqual(encoder);
+    const candidate = decodeContainer(here.container);
+    expect(candidate.encoder).toEqual(encoder);
+    // Solved anew for it, at the shares that nodes may be at.
+    const sharesOf = (container: Container) =>
+      gateOf(container).operatingPoints.map((point) => point.targetShareQ16);
+    expect(sharesOf(candidate)).toEqual(sharesOf(current.container));
+    expect(sharesOf(candidate)).toHaveLength(OPERATING_SHARES.length);
+    expect(candidate.points).not.toEqual(current.container.points);
+    const older = await runDistilTask(onnxRuntime(), { ...task, readsPoints: false }, () => {});
+    if (older.kind !== "candidate") throw new Error(`a candidate, not ${older.kind}`);
+    expect(decodeContainer(older.container)).toMatchObject({ gate: candidate.gate, encoder });
+    expect(decodeContainer(older.container).points).toBeUndefined();
     expect(told.length).toBeGreaterThan(3);
     const ended = distiller.run({ ...task, recipe: { ...recipe, epochs: 1000 } }, () => {
       void distiller.stop();

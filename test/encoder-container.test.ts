@@ -67,7 +67,7 @@ describe("a container with an encoder", () => {
     expect([more[4], more[6]]).toEqual([2, 9]);
     expect(codeOf(() => decodeContainer(more.with(4, 1)))).toBe("container-sections");
     expect(codeOf(() => decodeContainer(bytes.with(4, 2)))).toBe("container-sections");
-    expect(codeOf(() => decodeContainer(bytes.with(4, 3)))).toBe("container-version");
+    expect(codeOf(() => decodeContainer(bytes.with(4, 4)))).toBe("container-version");
   });
 
   it("knows its encoder by the same bytes beside any student", () => {

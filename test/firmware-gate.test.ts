@@ -108,6 +108,7 @@ function randomGate(random: Prng, wild: boolean): GateParameters {
       diversity: draw(random, 0, wild ? 65535 : 40),
       boutChange: draw(random, 0, wild ? 65535 : 60),
     },
+    operatingPoints: [],
   };
 }
 

@@ -55,6 +55,7 @@ function writeUp(to: ByteWriter, message: UpMessage): boolean {
     return true;
   }
   if (message.kind === "report") {
+    if (message.operatingPoint > 0) return false;
     to.u8(letter("P")).u32(message.epoch).u32(message.seq).bytes(modelIdBytes(message.modelId));
     to.u32(message.driftQ8)
       .u8(message.alarm ? 1 : 0)

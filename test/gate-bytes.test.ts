@@ -63,6 +63,7 @@ const gates: fc.Arbitrary<GateParameters> = fc
         diversity: draw(0, 65535),
         boutChange: draw(0, 65535),
       },
+      operatingPoints: [],
     };
   });
 

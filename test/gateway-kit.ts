@@ -225,6 +225,7 @@ export function reportOf(
     modelId: MODEL,
     driftQ8: 256,
     alarm: false,
+    operatingPoint: 0,
     batteryPercent: 87,
     dropped: 0,
     entries: windowIndices.map((windowIndex) => ({

@@ -27,6 +27,7 @@ const HEAD = {
   modelId: "9f2c61d0a4b87e35" as ModelId,
   driftQ8: 105,
   alarm: false,
+  operatingPoint: 0,
   batteryPercent: 87,
   dropped: 0,
 } as const;

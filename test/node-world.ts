@@ -18,8 +18,12 @@ import { referenceEngine } from "../src/engine/reference.ts";
 import { encodeGate } from "../src/gate/gate-bytes.ts";
 import { uncalibratedGate } from "../src/gate/gate-parameters.ts";
 import type { LinkProfile } from "../src/link/link-profile.ts";
-import { type Container, decodeContainer, encodeContainer } from "../src/model/container.ts";
-import { CONTAINER_VERSION } from "../src/model/container-layout.ts";
+import {
+  type Container,
+  containerVersion,
+  decodeContainer,
+  encodeContainer,
+} from "../src/model/container.ts";
 import { quantizeStudent } from "../src/model/quantize.ts";
 import { selfTestHashes } from "../src/model/self-test.ts";
 import { chance, type Prng, prng, uniform } from "../src/prng.ts";
@@ -107,7 +111,7 @@ export function signRelease(
   const honest = manifestOf(
     container,
     {
-      formatVersion: CONTAINER_VERSION,
+      formatVersion: containerVersion(decoded),
       sequence,
       purpose: "release",
       cohort: decoded.cohort,

@@ -26,7 +26,15 @@ function report(seq: number, windows = 20): Uint8Array {
     exit: 0,
     offloaded: false,
   }));
-  const head = { kind: "report", epoch: 5, seq, modelId: MODEL, driftQ8: 0, alarm: false } as const;
+  const head = {
+    kind: "report",
+    epoch: 5,
+    seq,
+    modelId: MODEL,
+    driftQ8: 0,
+    alarm: false,
+    operatingPoint: 0,
+  } as const;
   return encodeUp({ ...head, batteryPercent: 50, dropped: 0, entries });
 }
 

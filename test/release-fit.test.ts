@@ -10,7 +10,13 @@ import { COLLAR } from "../device-sim/node-settings.ts";
 import type { NodeSettings } from "../device-sim/node-types.ts";
 import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
 import { Registry } from "../gateway/registry.ts";
-import { needsOf, needsText, unfitNodes, unfitReason } from "../gateway/release-fit.ts";
+import {
+  candidateFit,
+  needsOf,
+  needsText,
+  unfitNodes,
+  unfitReason,
+} from "../gateway/release-fit.ts";
 import { gatewayCrypto, type ReleaseKeys, temporaryReleaseKeys } from "../gateway/release-keys.ts";
 import { signRelease } from "../gateway/release-signing.ts";
 import { type Rollout, startRollout } from "../gateway/rollout.ts";
@@ -129,6 +135,20 @@ describe("what a release needs", () => {
     expect(unfitReason({ ...just, slotBytes: needs.slotBytes - 1 }, needs)).toBe("too-large");
     expect(unfitReason({ ...just, ramBytes: needs.ramBytes - 1 }, needs)).toBe("too-large");
     expect(unfitReason({ ...just, formatVersion: 0 }, needs)).toBe("wrong-format");
+  });
+
+  it("has no operating points where a node that could run it reads none, and is not long gone", () => {
+    const day = 24 * 3_600_000;
+    const row = (formatVersion: number, more: object = {}) => {
+      const hello = helloOf({ cohort, formatVersion });
+      return { ...hello, node: "a" as NodeId, lastSeenMs: 100 * day, ...more } as never;
+    };
+    const everyone = (...rows: never[]) => candidateFit(rows, container, 100 * day).readsPoints;
+    expect(everyone(row(3), row(4))).toBe(true);
+    expect(everyone(row(3), row(1))).toBe(false);
+    expect(everyone(row(3), row(1, { lastSeenMs: 92 * day }))).toBe(true);
+    expect(everyone(row(3), row(1, { cohort: "people" }))).toBe(true);
+    expect(everyone(row(3), row(1, { slotBytes: 1 }))).toBe(true);
   });
 
   it("is told with the nodes that lack it", () => {

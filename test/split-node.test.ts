@@ -46,7 +46,7 @@ describe("a release with an encoder", () => {
     world.connect();
     await world.run(60);
     expect(world.received.some(isCodes)).toBe(false);
-    expect(world.received.find(({ kind }) => kind === "hello")).toMatchObject({ formatVersion: 2 });
+    expect(world.received.find(({ kind }) => kind === "hello")).toMatchObject({ formatVersion: 3 });
     world.offered = signRelease(WITH_ENCODER, 3, { formatVersion: 2 });
     world.disconnect();
     world.connect();

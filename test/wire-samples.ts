@@ -82,6 +82,7 @@ export const anyUp: fc.Arbitrary<UpMessage> = fc.oneof(
     modelId,
     driftQ8: u32,
     alarm: fc.boolean(),
+    operatingPoint: fc.integer({ min: 0, max: LIMITS.operatingPoints }),
     batteryPercent: fc.integer({ min: 0, max: 100 }),
     dropped: u32,
     entries: fc.array(entry, { maxLength: LIMITS.reportEntries }),
@@ -195,6 +196,7 @@ export const anyDown: fc.Arbitrary<DownMessage> = fc.oneof(
     auditChanceQ16: u16,
     burstWindows: fc.integer({ min: 0, max: LIMITS.burstWindows }),
   }),
+  fc.record({ kind: fc.constant("operating-point" as const), shareQ16: u16 }),
 );
 
 const MODEL = "0123456789abcdef" as ModelId;
@@ -220,6 +222,7 @@ export const GOLDEN_UP: readonly UpMessage[] = [
     modelId: MODEL,
     driftQ8: 640,
     alarm: true,
+    operatingPoint: 0,
     batteryPercent: 87,
     dropped: 3,
     entries: [
@@ -288,4 +291,5 @@ export const GOLDEN_DOWN: readonly DownMessage[] = [
   },
   { kind: "chunk", releaseSequence: 8, index: 5, bytes: Uint8Array.of(1, 2, 3, 4, 5) },
   { kind: "setting", auditChanceQ16: 1311, burstWindows: 60 },
+  { kind: "operating-point", shareQ16: 1311 },
 ];

@@ -20,6 +20,7 @@ import { answersOf, fitConfidence, fitTemperature } from "./fit-confidence.ts";
 import { fitBurst } from "./fit-burst.ts";
 import { fitEarlyExits } from "./fit-early-exits.ts";
 import { exitGates, fitMemory } from "./fit-memory.ts";
+import { fitPoints, windowsPerTokenQ8 } from "./fit-points.ts";
 import { fitNovelty } from "./fit-novelty.ts";
 import type { ExitGate, GateParameters, NoveltyGate } from "./gate-parameters.ts";
 import { boutNovelties, noveltySamples, turnedViews } from "./novelty-samples.ts";
@@ -43,6 +44,9 @@ export type CalibrationRequest = {
    * those to come. */
   readonly rehearsal?: AnsweredWindows;
   readonly target: GateTarget;
+  /** Shares of windows, 0..1 and rising, for which operating points travel along; none unless said
+   * otherwise. */
+  readonly operatingShares?: readonly number[];
   /** Hard limit on the share of offloads for all reasons together, 0..1; the default is one and a
    * half times the target and at least .11. */
   readonly budgetShare?: number;
@@ -110,6 +114,7 @@ export function calibrateGate(request: CalibrationRequest): Calibration {
   const early = fitEarlyExits(answers, labels, share, most);
   const unsure = rehearsal.atShare(filter, share).unsureMarginQ8;
   const novelty = calibrateNovelty(request);
+  const fitted = { windows, rehearsal, filter, answers };
   return {
     parameters: {
       classes: records.classes,
@@ -125,6 +130,7 @@ export function calibrateGate(request: CalibrationRequest): Calibration {
       auditChanceQ16: Math.round((request.auditChance ?? 0.01) * 65535),
       novelty: novelty?.gate ?? null,
       burst: fitBurst(request.held, request),
+      operatingPoints: fitPoints(request.operatingShares ?? [], most, fitted),
     },
     expected: {
       temperatures: fits.map((fit) => fit.temperature),
@@ -173,7 +179,7 @@ function bucketFor(budgetShare: number): GateParameters["bucket"] {
   assert(budgetShare > 0 && budgetShare <= 1, "a budget above 0 and up to 1");
   return {
     capacityTokens: BUCKET_TOKENS,
-    windowsPerTokenQ8: Math.max(256, Math.ceil(256 / budgetShare)),
+    windowsPerTokenQ8: windowsPerTokenQ8(budgetShare),
     reserveTokens: BUCKET_RESERVE,
   };
 }

@@ -16,11 +16,12 @@ import type { OffloadReason } from "../wire/messages.ts";
 import { adapt, believe, instruct, personalise } from "./belief.ts";
 import { callBurst, followBout, seekForBurst } from "./burst.ts";
 import { MARGIN_TOP_Q8, NEVER_Q8 } from "./gate-parameters.ts";
-import type { ExitGate, GateParameters, NoveltyGate } from "./gate-parameters.ts";
+import type { ExitGate, GateParameters, NoveltyGate, OperatingPoint } from "./gate-parameters.ts";
 import type { DriftState, GateState } from "./gate-state.ts";
-import { PENDING_LIMIT } from "./gate-state.ts";
+import { PENDING_LIMIT, withinBucket } from "./gate-state.ts";
 import { confidenceAt, fuseExits } from "./margins.ts";
 import { accumulate, noveltyOf } from "./novelty.ts";
+import { fullBucketQ8, pointAt, pointOf } from "./operating-points.ts";
 import type { WindowStatistics } from "./window-statistics.ts";
 
 export type GateInput = {
@@ -64,11 +65,12 @@ export function gateExit(
   exits: readonly ExitOutput[],
 ): "answer" | "next" {
   if (exits.length >= parameters.exits.length) return "answer";
-  const exit = parameters.exits[exits.length - 1] as ExitGate;
-  if (exit.sureMarginQ8 >= NEVER_Q8 || state.drift.alarm || state.burst.left > 0) return "next";
+  const { sureMarginQ8 } = parameters.exits[exits.length - 1] as ExitGate;
+  const sure = pointOf(parameters, state)?.sureMarginsQ8[exits.length - 1] ?? sureMarginQ8;
+  if (sure >= NEVER_Q8 || state.drift.alarm || state.burst.left > 0) return "next";
   const evidence = evidenceOf(parameters, state, exits);
   const answer = believe(parameters.filter, state.beliefQ15, evidence);
-  return answer.marginQ8 >= exit.sureMarginQ8 ? "answer" : "next";
+  return answer.marginQ8 >= sure ? "answer" : "next";
 }
 
 /** Decides one window. Takes exactly one number from `random`, whatever it decides. */
@@ -91,10 +93,12 @@ export function gateWindow(
       : bout.burst;
   const sought = seekForBurst(parameters.burst, called, input.statistics);
 
-  const level = refill(parameters, state.levelQ8);
-  const unsure = isUnsure(parameters, state, answer);
+  const point = pointOf(parameters, state);
+  const { windowsPerTokenQ8 } = point ?? parameters.bucket;
+  const level = Math.min(state.levelQ8 + 256, fullBucketQ8(parameters, point));
+  const unsure = isUnsure(parameters, state, point, answer);
   const novel = drift.standardisedQ8 >= (parameters.novelty?.novelQ8 ?? 0x7fff);
-  const offload = choose(parameters, level, {
+  const offload = choose(parameters.bucket.reserveTokens, windowsPerTokenQ8, level, {
     burst: sought.wanted,
     unsure,
     novel: novel && !drift.after.alarm,
@@ -108,8 +112,8 @@ export function gateWindow(
   const nextState: GateState = {
     ...state,
     windows: Math.min(state.windows + 1, 0x7fffffff),
-    levelQ8: offload === null ? level : level - parameters.bucket.windowsPerTokenQ8,
-    rateOffsetQ16: steer(parameters, state.rateOffsetQ16, unsure || offload !== null),
+    levelQ8: offload === null ? level : level - windowsPerTokenQ8,
+    rateOffsetQ16: steer(parameters, state, point, unsure || offload !== null),
     drift: drift.after,
     beliefQ15: [...answer.beliefQ15],
     lastWindowIndex: input.windowIndex,
@@ -168,6 +172,21 @@ export function applySetting(
   };
 }
 
+/** Takes in what share of windows the gateway wants of this node, 0..65535 for 0..1; 0 for the gate as
+ * it was released. At another operating point the thresholds' rate control begins afresh, the budget
+ * does not. */
+export function applyOperatingShare(
+  parameters: GateParameters,
+  state: GateState,
+  operatingShareQ16: number,
+): GateState {
+  const { operatingPoints } = parameters;
+  const moved = { ...state, operatingShareQ16 };
+  const before = pointAt(operatingPoints, state.operatingShareQ16);
+  if (pointAt(operatingPoints, operatingShareQ16) === before) return moved;
+  return withinBucket(parameters, { ...moved, rateOffsetQ16: 0 });
+}
+
 /** The fused probabilities of the exits that have run, as verdicts have corrected them for this
  * animal, Q15. */
 function evidenceOf(
@@ -195,26 +214,22 @@ function watch(
 function isUnsure(
   parameters: GateParameters,
   state: GateState,
+  point: OperatingPoint | undefined,
   answer: { readonly classIndex: number; readonly marginQ8: number },
 ): boolean {
-  const base = parameters.offload.unsureMarginQ8[answer.classIndex] as number;
+  const released = parameters.offload.unsureMarginQ8[answer.classIndex] as number;
+  const base = point?.unsureMarginQ8 ?? released;
   if (base === 0) return false;
   const threshold = Math.max(0, Math.min(MARGIN_TOP_Q8, base + (state.rateOffsetQ16 >> 8)));
   return answer.marginQ8 < threshold;
 }
 
-/** One more window in the bucket, which never holds more than its capacity. */
-function refill(parameters: GateParameters, levelQ8: number): number {
-  const { capacityTokens, windowsPerTokenQ8 } = parameters.bucket;
-  return Math.min(levelQ8 + 256, capacityTokens * windowsPerTokenQ8);
-}
-
 function choose(
-  parameters: GateParameters,
+  reserveTokens: number,
+  windowsPerTokenQ8: number,
   levelQ8: number,
   wants: { burst: boolean; unsure: boolean; novel: boolean; audited: boolean },
 ): OffloadReason | null {
-  const { windowsPerTokenQ8, reserveTokens } = parameters.bucket;
   const oneToken = levelQ8 >= windowsPerTokenQ8;
   const overReserve = levelQ8 >= (reserveTokens + 1) * windowsPerTokenQ8;
   if (wants.burst && oneToken) return "burst";
@@ -228,8 +243,14 @@ function choose(
  * quantile, Robbins and Monro, 1951): each of them lowers the thresholds by `step * (1 - target)`,
  * each other one raises them by `step * target`. Audits and bursts count, since they are paid for
  * out of the same share. */
-function steer(parameters: GateParameters, offsetQ23: number, asked: boolean): number {
-  const { rateStepQ16, targetShareQ16, rateLimitQ8 } = parameters.offload;
+function steer(
+  { offload }: GateParameters,
+  { rateOffsetQ16: offsetQ23 }: GateState,
+  point: OperatingPoint | undefined,
+  asked: boolean,
+): number {
+  const { rateStepQ16, rateLimitQ8 } = offload;
+  const { targetShareQ16 } = point ?? offload;
   if (rateStepQ16 === 0) return 0;
   const pull = asked ? targetShareQ16 - 65536 : targetShareQ16;
   // |step| <= 2^14, |pull| <= 2^16: below 2^30; rounded so that small steps have no drift.

@@ -18,6 +18,9 @@
  *                | recoveryWindows u32 | novelQ8 u16, where n = features + axes
  * ```
  *
+ * Operating points are in a section of their own, `operating-points.ts`, which nodes from before
+ * there were any do not know.
+ *
  * Everything is little-endian and there is one encoding only: a decoder refuses bytes left over and
  * every value outside the range that `gate-parameters.ts` states.
  */
@@ -32,6 +35,8 @@ import {
   NEVER_Q8,
   ONE_Q15,
 } from "./gate-parameters.ts";
+import { within } from "./gate-range.ts";
+import { decodePoints, windowsPerTokenMostQ8 } from "./operating-points.ts";
 import type {
   BucketGate,
   BurstGate,
@@ -39,6 +44,7 @@ import type {
   GateParameters,
   NoveltyGate,
   OffloadGate,
+  OperatingPoint,
 } from "./gate-parameters.ts";
 
 const GATE_VERSION = 1;
@@ -63,8 +69,8 @@ export function encodeGate(gate: GateParameters): Uint8Array {
   return out.finish();
 }
 
-/** The gate of a container. Throws `EdgeError` on anything that `encodeGate` would not have written
- * for a valid gate. */
+/** The gate of a container, without points. Throws `EdgeError` on anything that `encodeGate` would not
+ * have written for a valid gate. */
 export function decodeGate(bytes: Uint8Array): GateParameters {
   const input = new ByteReader(bytes, "gate parameters");
   const version = input.u8();
@@ -83,17 +89,20 @@ export function decodeGate(bytes: Uint8Array): GateParameters {
   const burst = decodeBurst(input);
   const novelty = hasNovelty ? decodeNovelty(input, exitCount, classes) : null;
   input.done();
-  return { classes, exits, filter, offload, bucket, auditChanceQ16, novelty, burst };
+  const memory = { filter, offload, bucket, auditChanceQ16 };
+  return { classes, exits, ...memory, novelty, burst, operatingPoints: [] };
 }
 
-/** The gate of a container, which must fit the container's student. */
+/** The gate of a container with its operating points, which must fit the container's student. */
 export function gateOf(container: Container): GateParameters {
-  const gate = decodeGate(container.gate);
+  const operatingPoints = container.points === undefined ? [] : decodePoints(container.points);
+  const gate = { ...decodeGate(container.gate), operatingPoints };
   const { student } = container;
   const novelty = gate.novelty;
   const fits =
     gate.exits.length === student.stages.length &&
     gate.classes === student.classes &&
+    operatingPoints.every((point) => pointFits(gate, point)) &&
     (novelty === null ||
       (student.stages[novelty.exit]?.exit.features === novelty.features &&
         (novelty.axes === 0 || novelty.axes === student.channels)));
@@ -106,6 +115,14 @@ export function gateOf(container: Container): GateParameters {
     });
   }
   return gate;
+}
+
+/** Together with the bucket's capacity a level stays in its 32 bits. */
+function pointFits({ exits, bucket }: GateParameters, point: OperatingPoint): boolean {
+  const { sureMarginsQ8, windowsPerTokenQ8 } = point;
+  return (
+    sureMarginsQ8.length === exits.length && windowsPerTokenQ8 <= windowsPerTokenMostQ8(bucket)
+  );
 }
 
 function decodeExit(input: ByteReader): ExitGate {
@@ -137,7 +154,7 @@ function decodeBucket(input: ByteReader): BucketGate {
       input,
       input.u32(),
       256,
-      Math.trunc(0x3fffffff / capacityTokens),
+      windowsPerTokenMostQ8({ capacityTokens }),
       "windows per token",
     ),
     reserveTokens: within(input, input.u16(), 0, capacityTokens, "reserved tokens"),
@@ -191,11 +208,4 @@ function decodeNovelty(input: ByteReader, exits: number, classes: number): Novel
 
 function signed16(input: ByteReader, length: number): Int16Array {
   return Int16Array.from({ length }, () => input.i16());
-}
-
-function within(input: ByteReader, value: number, low: number, high: number, what: string): number {
-  if (value < low || value > high) {
-    input.fail("gate-range", `${what} of ${value}, allowed are ${low} to ${high}`);
-  }
-  return value;
 }

@@ -7,6 +7,7 @@
  */
 
 import { assert } from "../assert.ts";
+import { LIMITS } from "../wire/limits.ts";
 
 /** Probabilities are Q15: 32768 is 1. */
 export const ONE_Q15 = 32768;
@@ -21,7 +22,15 @@ export const CONFIDENCE_STEP_Q8 = 160;
 /** Times that alarms can double the alarm's threshold. */
 export const ALARM_DOUBLINGS = 4;
 /** A node of the smallest kind holds these in a few kilobytes. */
-export const GATE_LIMITS = { exits: 8, classes: 64, features: 128, axes: 8 } as const;
+export const GATE_LIMITS = {
+  exits: 8,
+  classes: 64,
+  features: 128,
+  axes: 8,
+  operatingPoints: LIMITS.operatingPoints,
+} as const;
+/** Of an operating point whose accuracy beside the teacher's nobody has looked at. */
+export const UNKNOWN_CENTIPOINTS = -0x8000;
 
 /** How one exit's logits become a decision. */
 export type ExitGate = {
@@ -119,6 +128,21 @@ export type BurstGate = {
   readonly boutChange: number;
 };
 
+/** What changes where a node is to offload another share of windows than its gate was released for. */
+export type OperatingPoint = {
+  /** Share of windows that may be offloaded, 1..65535 for 0..1. */
+  readonly targetShareQ16: number;
+  /** Accuracy less the teacher's at this share, on calibration's windows, hundredths of a point;
+   * `UNKNOWN_CENTIPOINTS` where no teacher was asked. For people: a node does not look at it. */
+  readonly overTeacherCentipoints: number;
+  /** A margin below it is unsure, whatever the class, Q8. 0 never offloads. */
+  readonly unsureMarginQ8: number;
+  /** As in `BucketGate`, whose capacity and reserve stay. */
+  readonly windowsPerTokenQ8: number;
+  /** As in `ExitGate`, one per exit. */
+  readonly sureMarginsQ8: readonly number[];
+};
+
 export type GateParameters = {
   readonly classes: number;
   readonly exits: readonly ExitGate[];
@@ -129,6 +153,9 @@ export type GateParameters = {
   readonly auditChanceQ16: number;
   readonly novelty: NoveltyGate | null;
   readonly burst: BurstGate;
+  /** Other shares that a gateway can move a node to, numbered from 1, least first; none in a
+   * container of before there were any. */
+  readonly operatingPoints: readonly OperatingPoint[];
 };
 
 /** What an entry of the confidence table says before any window has been seen, 0..1: half the
@@ -175,5 +202,6 @@ export function uncalibratedGate(shape: { exits: number; classes: number }): Gat
       diversity: 24,
       boutChange: 48,
     },
+    operatingPoints: [],
   };
 }

@@ -2,7 +2,8 @@
  * A gate's state as bytes, for a node's flash or file: at most some hundreds of them.
  *
  * ```
- *  version u8 = 1 | windows u32 | levelQ8 u32 | rateOffsetQ16 i32 | auditChanceQ16 u16
+ *  version u8 = 1, or 2 with an operating share | windows u32 | levelQ8 u32 | rateOffsetQ16 i32
+ *                | auditChanceQ16 u16 | operatingShareQ16 u16, 1 or more, in version 2 only
  *  cusumQ8 u16 | alarm u8 | doublings u8 | calmWindows u32 | agreementQ16 u16 | verdicts u32
  *  belief        count u8 | count x u16 | lastWindowIndex u32
  *  bias          count u8 | count x i16
@@ -11,18 +12,25 @@
  *                | taken u8 | taken x count x i8
  *  pending       count u8 | count x (windowIndex u32 | classIndex u8 | probabilityQ8 u8)
  * ```
+ *
+ * A program from before there were operating points reads version 1 only and starts afresh on the
+ * other, so that a node which nobody moved can still go back to it.
  */
 
 import { ByteReader, ByteWriter } from "../bytes.ts";
 import { ALARM_DOUBLINGS, GATE_LIMITS } from "./gate-parameters.ts";
+import { within } from "./gate-range.ts";
 import type { BurstState, DriftState, GateState } from "./gate-state.ts";
 import { PENDING_LIMIT, REMEMBERED_WINDOWS } from "./gate-state.ts";
 
-const STATE_VERSION = 1;
+const RELEASED_VERSION = 1;
+const SHARE_VERSION = 2;
 
 export function encodeGateState(state: GateState): Uint8Array {
-  const out = new ByteWriter().u8(STATE_VERSION);
+  const { operatingShareQ16 } = state;
+  const out = new ByteWriter().u8(operatingShareQ16 === 0 ? RELEASED_VERSION : SHARE_VERSION);
   out.u32(state.windows).u32(state.levelQ8).i32(state.rateOffsetQ16).u16(state.auditChanceQ16);
+  if (operatingShareQ16 > 0) out.u16(operatingShareQ16);
   const { drift } = state;
   out
     .u16(drift.cusumQ8)
@@ -53,11 +61,15 @@ export function encodeGateState(state: GateState): Uint8Array {
 export function decodeGateState(bytes: Uint8Array): GateState {
   const input = new ByteReader(bytes, "gate state");
   const version = input.u8();
-  if (version !== STATE_VERSION) input.fail("gate-version", `version ${version}, knows 1`);
+  if (version !== RELEASED_VERSION && version !== SHARE_VERSION) {
+    input.fail("gate-version", `version ${version}, knows 1 and 2`);
+  }
   const windows = input.u32();
   const levelQ8 = input.u32();
   const rateOffsetQ16 = input.i32();
   const auditChanceQ16 = input.u16();
+  const operatingShareQ16 =
+    version === SHARE_VERSION ? within(input, input.u16(), 1, 65535, "operating share") : 0;
   const drift = decodeDrift(input);
   const agreementQ16 = input.u16();
   const verdicts = input.u32();
@@ -78,6 +90,7 @@ export function decodeGateState(bytes: Uint8Array): GateState {
     levelQ8,
     rateOffsetQ16,
     auditChanceQ16,
+    operatingShareQ16,
     drift,
     beliefQ15,
     lastWindowIndex,

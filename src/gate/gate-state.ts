@@ -6,6 +6,7 @@
  */
 
 import type { GateParameters } from "./gate-parameters.ts";
+import { fullBucketQ8, pointOf } from "./operating-points.ts";
 
 /** Windows whose raw statistics a burst compares against. */
 export const REMEMBERED_WINDOWS = 12;
@@ -51,6 +52,9 @@ export type GateState = {
   readonly rateOffsetQ16: number;
   /** The audit chance now: the release's, until a setting changes it. */
   readonly auditChanceQ16: number;
+  /** The share of windows that the gateway wants this node to offload, 0..65535 for 0..1, by which
+   * its operating point is found; 0 for the gate as it was released. */
+  readonly operatingShareQ16: number;
   readonly drift: DriftState;
   /** Chance of each behaviour after the last window, Q15; empty before the first one. */
   readonly beliefQ15: readonly number[];
@@ -78,6 +82,7 @@ export function initialGateState(parameters: GateParameters): GateState {
     levelQ8: parameters.bucket.reserveTokens * parameters.bucket.windowsPerTokenQ8,
     rateOffsetQ16: 0,
     auditChanceQ16: parameters.auditChanceQ16,
+    operatingShareQ16: 0,
     drift: NO_DRIFT,
     beliefQ15: [],
     biasQ8: [],
@@ -91,10 +96,15 @@ export function initialGateState(parameters: GateParameters): GateState {
   };
 }
 
-/** The state under a new release: novelty and thresholds begin afresh, the budget does not. */
+/** The state under a new release: novelty and thresholds begin afresh, the budget does not, and what
+ * share is wanted stays so. */
 export function carryGateState(parameters: GateParameters, before: GateState): GateState {
-  const fresh = initialGateState(parameters);
-  const { capacityTokens, windowsPerTokenQ8 } = parameters.bucket;
-  const full = capacityTokens * windowsPerTokenQ8;
-  return { ...fresh, levelQ8: Math.min(before.levelQ8, full) };
+  const { operatingShareQ16, levelQ8 } = before;
+  return withinBucket(parameters, { ...initialGateState(parameters), operatingShareQ16, levelQ8 });
+}
+
+/** The state with no more in the bucket than it holds at its operating point. */
+export function withinBucket(parameters: GateParameters, state: GateState): GateState {
+  const full = fullBucketQ8(parameters, pointOf(parameters, state));
+  return state.levelQ8 <= full ? state : { ...state, levelQ8: full };
 }

@@ -57,12 +57,12 @@ export function targetShare(
 }
 
 /** Right answers of the teacher alone. */
-function teacherRight({ teacher, labels, records }: AnsweredWindows): number {
+export function teacherRight({ teacher, labels, records }: AnsweredWindows): number {
   assert(teacher !== null, "a target below the teacher needs its answers");
   const said = predictedOf({ classes: records.classes, probabilities: teacher });
   return labels.reduce((right, label, i) => right + Number(said[i] === label), 0);
 }
 
-function sum(values: Uint8Array): number {
+export function sum(values: Uint8Array): number {
   return values.reduce((total, value) => total + value, 0);
 }

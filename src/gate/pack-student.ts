@@ -17,7 +17,9 @@ import { cohortOf, hopMs, type Profile } from "../signal/profile.ts";
 import type { WindowSet } from "../signal/window-set.ts";
 import { type Calibration, type CalibrationRequest, calibrateGate } from "./calibrate.ts";
 import { encodeGate } from "./gate-bytes.ts";
+import { OPERATING_SHARES } from "./fit-points.ts";
 import type { GateTarget } from "./offload-target.ts";
+import { encodePoints } from "./operating-points.ts";
 
 export type PackRequest = {
   readonly profile: Profile;
@@ -33,6 +35,8 @@ export type PackRequest = {
   readonly target?: GateTarget;
   /** As calibration takes it: without it the held windows have to do. */
   readonly rehearsal?: CalibrationRequest["rehearsal"];
+  /** Where they are not to be the usual ones; none for nodes that do not read them. */
+  readonly operatingShares?: readonly number[];
   /** Reads the same windows in the same steps; the exits do not depend on it. */
   readonly encoder?: QuantizedEncoder | undefined;
   /** Where it is not to be the default: int8, 8 bits, calibrated on `trained`. */
@@ -61,12 +65,15 @@ export function packStudent(request: PackRequest): PackedStudent {
     target: request.target ?? TARGET,
     windowsPerNodeDay: 86_400_000 / hopMs(profile),
     seed,
+    operatingShares: request.operatingShares ?? OPERATING_SHARES,
     ...(request.rehearsal !== undefined && { rehearsal: request.rehearsal }),
   });
   const { encoder } = request;
+  const points = encodePoints(calibration.parameters);
   const bytes = encodeContainer({
     ...bare,
     ...(encoder !== undefined && { encoder }),
+    ...(points !== undefined && { points }),
     gate: encodeGate(calibration.parameters),
   });
   return { container: decodeContainer(bytes), bytes, calibration };

@@ -17,6 +17,7 @@ import {
   ENCODER_CONTAINER_VERSION,
   HEADER_BYTES,
   LAYER_RECORD_BYTES,
+  POINTS_CONTAINER_VERSION,
   SECTION,
   SECTION_ENTRY_BYTES,
   sectionCount,
@@ -47,6 +48,8 @@ export type Container = {
   readonly gate: Uint8Array;
   /** Makes codes of a window where one is offloaded; exits are what they are without it. */
   readonly encoder?: QuantizedEncoder;
+  /** The gate's operating points, as `src/gate/operating-points.ts` encodes them. */
+  readonly points?: Uint8Array;
 };
 
 type Section = { readonly type: number; readonly index: number; readonly bytes: Uint8Array };
@@ -56,7 +59,7 @@ export function encodeContainer(container: Container): Uint8Array {
   const { student } = container;
   checkStudent(student);
   checkSetting(container);
-  const encoder = encoderSection(container);
+  const more = [...encoderSection(container), ...pointsSection(container)];
   const stages = student.stages.length;
   const layerCount = student.stages.reduce(
     (sum, stage) => sum + stage.layers.length + stage.exit.layers.length,
@@ -66,7 +69,7 @@ export function encodeContainer(container: Container): Uint8Array {
   const stageSection = stageRecords(student.stages);
   const layersOffset = [names, container.gate, stageSection].reduce(
     (offset, bytes) => offset + aligned(bytes.length),
-    HEADER_BYTES + SECTION_ENTRY_BYTES * sectionCount(stages, encoder.length > 0),
+    HEADER_BYTES + SECTION_ENTRY_BYTES * sectionCount(stages, partsOf(container)),
   );
   const layerRecords = new ByteWriter();
   const tables: Section[] = [];
@@ -97,9 +100,9 @@ export function encodeContainer(container: Container): Uint8Array {
     { type: SECTION.stages, index: 0, bytes: stageSection },
     { type: SECTION.layers, index: 0, bytes: layerRecords.finish() },
     ...tables,
-    ...encoder,
+    ...more,
   ];
-  const totalBytes = encoder.reduce((end, { bytes }) => end + aligned(bytes.length), offset);
+  const totalBytes = more.reduce((end, { bytes }) => end + aligned(bytes.length), offset);
   const bytes = assemble(header(container, stages, layerCount, totalBytes), sections);
   assert(bytes.length === totalBytes, "the offsets announced are those written");
   if (bytes.length > LIMITS.containerBytes) {
@@ -118,8 +121,20 @@ function encoderSection({ encoder, student }: Container): readonly Section[] {
   return [{ type: SECTION.encoder, index: 0, bytes: encodeEncoder(encoder) }];
 }
 
+function pointsSection({ points }: Container): readonly Section[] {
+  return points === undefined ? [] : [{ type: SECTION.points, index: 0, bytes: points }];
+}
+
+function partsOf({ encoder, points }: Pick<Container, "encoder" | "points">) {
+  return { encoder: encoder !== undefined, points: points !== undefined };
+}
+
 /** Who understands less is not to be given it. */
-export function containerVersion({ encoder }: Pick<Container, "encoder">): number {
+export function containerVersion({
+  encoder,
+  points,
+}: Pick<Container, "encoder" | "points">): number {
+  if (points !== undefined) return POINTS_CONTAINER_VERSION;
   return encoder === undefined ? CONTAINER_VERSION : ENCODER_CONTAINER_VERSION;
 }
 
@@ -133,7 +148,7 @@ function header(
   return new ByteWriter()
     .u32(CONTAINER_MAGIC)
     .u16(containerVersion(container))
-    .u16(sectionCount(stages, container.encoder !== undefined))
+    .u16(sectionCount(stages, partsOf(container)))
     .u32(totalBytes)
     .u16(student.windowSamples)
     .u8(student.channels)
@@ -168,8 +183,8 @@ export function decodeContainer(given: Uint8Array): Container {
   // A plain view, also of Node's Buffer, whose `slice` would share memory where ours copies.
   const bytes = new Uint8Array(given.buffer, given.byteOffset, given.byteLength);
   const header = readHeader(bytes);
-  const { stages, hasEncoder } = header;
-  const sections = readSections(bytes, sectionCount(stages, hasEncoder));
+  const { stages, has } = header;
+  const sections = readSections(bytes, sectionCount(stages, has));
   const names = sections(SECTION.names, 0);
   const cohort = names.ascii(LIMITS.cohortBytes);
   const classes = Array.from({ length: header.classes }, () => names.ascii(LIMITS.classNameBytes));
@@ -182,7 +197,8 @@ export function decodeContainer(given: Uint8Array): Container {
     stages: readStages(bytes, stages, sections(SECTION.stages, 0), sections(SECTION.layers, 0)),
   };
   checkStudent(student);
-  const encoder = hasEncoder ? sections(SECTION.encoder, 0) : undefined;
+  const encoder = has.encoder ? sections(SECTION.encoder, 0) : undefined;
+  const points = has.points ? sections(SECTION.points, 0) : undefined;
   const container: Container = {
     student,
     classes,
@@ -192,6 +208,7 @@ export function decodeContainer(given: Uint8Array): Container {
     inputMilligPerStep: header.microgPerStep / 1000,
     gate: gate.bytes(gate.left).slice(),
     ...(encoder !== undefined && { encoder: decodeEncoder(encoder.bytes(encoder.left)) }),
+    ...(points !== undefined && { points: points.bytes(points.left).slice() }),
   };
   const canonical = encodeContainer(container);
   const differs = canonical.findIndex((byte, i) => byte !== bytes[i]);
@@ -209,7 +226,7 @@ type Header = {
   readonly stages: number;
   readonly rateCentihertz: number;
   readonly microgPerStep: number;
-  readonly hasEncoder: boolean;
+  readonly has: { readonly encoder: boolean; readonly points: boolean };
 };
 
 function readHeader(bytes: Uint8Array): Header {
@@ -219,9 +236,8 @@ function readHeader(bytes: Uint8Array): Header {
   const reader = new ByteReader(bytes, "container header");
   if (reader.u32() !== CONTAINER_MAGIC) reader.fail("container-magic", "not a model container");
   const version = reader.u16();
-  const hasEncoder = version === ENCODER_CONTAINER_VERSION;
-  if (version !== CONTAINER_VERSION && !hasEncoder) {
-    const known = `${CONTAINER_VERSION} and ${ENCODER_CONTAINER_VERSION}`;
+  if (version < CONTAINER_VERSION || version > POINTS_CONTAINER_VERSION) {
+    const known = `${CONTAINER_VERSION} to ${POINTS_CONTAINER_VERSION}`;
     reader.fail("container-version", `format ${version}, this program reads ${known}`);
   }
   const sections = reader.u16();
@@ -237,12 +253,17 @@ function readHeader(bytes: Uint8Array): Header {
   reader.u8(); // The number of layers; the canonical encoding is compared at the end.
   const rateCentihertz = reader.u32();
   const microgPerStep = reader.u32();
-  const isCounted = sections === sectionCount(stages, hasEncoder);
+  // Of points the version tells, of an encoder beside them only the number of sections.
+  const points = version === POINTS_CONTAINER_VERSION;
+  const least = sectionCount(stages, { encoder: false, points });
+  const encoder = points ? sections > least : version === ENCODER_CONTAINER_VERSION;
+  const has = { encoder, points };
+  const isCounted = sections === sectionCount(stages, has);
   if (stages < 1 || stages > LIMITS.stages || !isCounted) {
     reader.fail("container-sections", `${stages} stages in ${sections} sections`);
   }
   const shape = { windowSamples, channels, classes, hopSamples, stages };
-  return { ...shape, rateCentihertz, microgPerStep, hasEncoder };
+  return { ...shape, rateCentihertz, microgPerStep, has };
 }
 
 type Sections = (type: number, index: number) => ByteReader;
@@ -289,6 +310,10 @@ function checkSetting(container: Container): void {
     wrong(`a step of ${inputMilligPerStep} milli-g is not a whole number of micro-g`);
   }
   if (gate.length > LIMITS.gateBytes) wrong(`${gate.length} bytes of gate`);
+  const { points } = container;
+  if (points !== undefined && points.length > LIMITS.pointsBytes) {
+    wrong(`${points.length} bytes of operating points`);
+  }
 }
 
 function aligned(length: number): number {

@@ -21,6 +21,8 @@ export const MODEL_LIMITS = {
   containerBytes: 256 * 1024,
   /** The gate's parameters: per-class statistics of the features are the bulk of it. */
   gateBytes: 64 * 1024,
+  /** Operating points: 16 of them beside 8 exits are 418. */
+  pointsBytes: 512,
   /** Buffers of one window, as `studentCost` counts them: half of an nRF52840's RAM. */
   ramBytes: 128 * 1024,
   /** At 64 MHz and 2.5 cycles each this is 0.6 s: a node must finish before the next window. */

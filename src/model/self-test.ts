@@ -14,12 +14,16 @@ import type { LoadedStudent } from "../engine/engine.ts";
 const SELF_TEST_WINDOWS = 8;
 
 /** FNV-1a (32 bits) over the logits as int16 little-endian, window after window; one per exit. Where
- * there is an encoder, the last exit's goes on over its codes, a byte each, after each window. */
+ * there is an encoder, its codes are hashed a byte each: in a hash of their own, the last, of a
+ * container with operating points, which a node that makes no codes need not look at; else the last
+ * exit's goes on over them after each window. */
 export function selfTestHashes(loaded: LoadedStudent, seed: number): readonly number[] {
   const { windowSamples, channels } = loaded.container.student;
   const draw = xorshift32(seed);
   const window = new Int8Array(windowSamples * channels);
-  const hashes = Array.from({ length: loaded.exits }, () => 0x811c9dc5);
+  const { encoder, points } = loaded.container;
+  const own = encoder !== undefined && points !== undefined ? 1 : 0;
+  const hashes = Array.from({ length: loaded.exits + own }, () => 0x811c9dc5);
   for (let w = 0; w < SELF_TEST_WINDOWS; w++) {
     // Gravity, -64..63 on each channel, and noise about it, from as large down to an eighth.
     const gravity = Int8Array.from({ length: channels }, () => (draw() | 0) >> 25);
@@ -30,8 +34,8 @@ export function selfTestHashes(loaded: LoadedStudent, seed: number): readonly nu
     for (let exit = 0; exit < loaded.exits; exit++) {
       hashes[exit] = hashLogits(hashes[exit] as number, loaded.nextExit().logits);
     }
-    if (loaded.container.encoder === undefined) continue;
-    const last = loaded.exits - 1;
+    if (encoder === undefined) continue;
+    const last = hashes.length - 1;
     hashes[last] = hashBytes(hashes[last] as number, loaded.encode());
   }
   return hashes;

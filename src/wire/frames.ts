@@ -5,7 +5,8 @@
  *
  *      01 hello      2 epoch u32  6 model 8B  14 release u32  18 format u16  20 slot bytes u32
  *                    24 ram bytes u32  28 wake ms u32  32 cohort text  .. firmware text
- *      02 report     2 epoch u32  6 seq u32  10 model 8B  18 drift Q8 u32  22 flags u8 (bit 0 alarm)
+ *      02 report     2 epoch u32  6 seq u32  10 model 8B  18 drift Q8 u32  22 flags u8 (bit 0 alarm,
+ *                    bits 1-5 operating point)
  *                    23 battery % u8  24 dropped u32  28 entries u8  29 entry 13B each:
  *                        0 window index u32  4 time ms u48  10 class u8  11 confidence Q8 u8
  *                        12 exit u8 (bits 0-6; bit 7: offloaded)
@@ -24,6 +25,7 @@
  *      83 offer      2 signature 64B  66 length u16  68 manifest
  *      84 chunk      2 release u32  6 index u16  8 length u16  10 bytes
  *      85 setting    2 audit chance Q16 u16  4 burst windows u16
+ *      86 operating-point  2 share Q16 u16
  *
  * A text is one length byte and printable ASCII. Whatever a decoder returns is within `LIMITS`;
  * everything else is an `EdgeError` that names the byte. An encoder is given such values by our own
@@ -60,12 +62,15 @@ export const FRAME_TYPES = {
   offer: 0x83,
   chunk: 0x84,
   setting: 0x85,
+  "operating-point": 0x86,
 } as const;
 
 /** Before a report's entries, and of each. */
 const REPORT_HEADER_BYTES = 29;
 const REPORT_ENTRY_BYTES = 13;
 const OFFLOADED_BIT = 0x80;
+const ALARM_BIT = 1;
+const POINT_SHIFT = 1;
 
 type Up<K extends UpKind> = Extract<UpMessage, { kind: K }>;
 type Down<K extends DownKind> = Extract<DownMessage, { kind: K }>;
@@ -130,6 +135,9 @@ export function encodeDown(message: DownMessage): Uint8Array {
     case "setting":
       to.u16(message.auditChanceQ16).u16(message.burstWindows);
       break;
+    case "operating-point":
+      to.u16(message.shareQ16);
+      break;
     default:
       unreachable(message);
   }
@@ -166,12 +174,13 @@ const READ_DOWN: { readonly [Kind in DownKind]: (from: ByteReader) => Down<Kind>
   offer: readOffer,
   chunk: readChunk,
   setting: readSetting,
+  "operating-point": (from) => ({ kind: "operating-point", shareQ16: from.u16() }),
 };
 
 function writeReport(to: ByteWriter, report: Up<"report">): void {
   assert(report.entries.length <= LIMITS.reportEntries, "a report within its limit");
   to.u32(report.epoch).u32(report.seq).bytes(modelIdBytes(report.modelId)).u32(report.driftQ8);
-  to.u8(report.alarm ? 1 : 0)
+  to.u8((report.alarm ? ALARM_BIT : 0) | (report.operatingPoint << POINT_SHIFT))
     .u8(report.batteryPercent)
     .u32(report.dropped);
   to.u8(report.entries.length);
@@ -210,7 +219,9 @@ function readReport(from: ByteReader): Up<"report"> {
   const seq = from.u32();
   const modelId = readModelId(from);
   const driftQ8 = from.u32();
-  const alarm = readFlag(from);
+  const flags = within(from, "flags", from.u8(), 0, (LIMITS.operatingPoints << POINT_SHIFT) | 1);
+  const alarm = (flags & ALARM_BIT) !== 0;
+  const operatingPoint = flags >> POINT_SHIFT;
   const batteryPercent = within(from, "battery", from.u8(), 0, LIMITS.batteryPercent);
   const dropped = from.u32();
   const count = within(from, "entries", from.u8(), 0, LIMITS.reportEntries);
@@ -223,6 +234,7 @@ function readReport(from: ByteReader): Up<"report"> {
     modelId,
     driftQ8,
     alarm,
+    operatingPoint,
     batteryPercent,
     dropped,
     entries,

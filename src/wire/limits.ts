@@ -45,6 +45,8 @@ export const LIMITS = {
   /** Percent; and the longest silence that a healthy node may announce, a week. */
   batteryPercent: 100,
   wakeMs: 7 * 24 * 3600 * 1000,
+  /** Operating points of a model, from 1: named in five bits of a report. */
+  operatingPoints: 16,
   /** Offloads that a gateway may ask for at once: a distillation needs tens, never thousands. */
   burstWindows: 1000,
 

@@ -8,6 +8,8 @@
  *         1 confidence in 32 steps (bits 0-4), exit (bits 5-7)
  *         2 windows less 1, u8
  *
+ * With 0x13 for 0x11 it is of a node at an operating point, whose number, u8, follows the battery.
+ *
  * `v` is a number of 7 bits a byte, lowest first, bit 7 where more follow. A run is of one class and
  * of windows that were offloaded or were not; those are exact, and so are windows and their number.
  * What a run forgets: its confidence is the mean of its windows', its exit the one that most of them
@@ -19,11 +21,13 @@
 
 import { assert } from "../assert.ts";
 import { ByteReader, ByteWriter } from "../bytes.ts";
+import { within } from "./frame-fields.ts";
 import { LIMITS } from "./limits.ts";
 import type { ReportEntry, UpMessage } from "./messages.ts";
 import { modelIdBytes, modelIdOf } from "./topics.ts";
 
 export const LORA_REPORT = 0x11;
+export const LORA_POINT_REPORT = 0x13;
 
 /** Times may be moved by so much when they are made even: a window's hop is 2.5 s and more. */
 const TIME_ERROR_MS_MAX = 500;
@@ -45,10 +49,13 @@ export function encodeLoraReport(report: Report): Uint8Array | undefined {
   const { entries } = report;
   const hopMs = evenHopMs(entries);
   if (hopMs === undefined) return undefined;
-  const to = new ByteWriter().u8(LORA_REPORT).u32(report.epoch).bytes(modelIdBytes(report.modelId));
+  const { operatingPoint } = report;
+  const to = new ByteWriter().u8(operatingPoint === 0 ? LORA_REPORT : LORA_POINT_REPORT);
+  to.u32(report.epoch).bytes(modelIdBytes(report.modelId));
   writeVariable(to, report.seq);
   writeVariable(to, report.driftQ8);
   to.u8(report.batteryPercent | (report.alarm ? ALARM : 0));
+  if (operatingPoint > 0) to.u8(operatingPoint);
   writeVariable(to, report.dropped);
   to.u8(entries.length);
   const [first] = entries;
@@ -63,7 +70,8 @@ export function encodeLoraReport(report: Report): Uint8Array | undefined {
 /** Throws `EdgeError` as frames do. */
 export function decodeLoraReport(bytes: Uint8Array): Report {
   const from = new ByteReader(bytes, "LoRa report");
-  if (from.u8() !== LORA_REPORT) from.fail("frame-type", "no report");
+  const form = from.u8();
+  if (form !== LORA_REPORT && form !== LORA_POINT_REPORT) from.fail("frame-type", "no report");
   const epoch = from.u32();
   if (epoch === 0) from.fail("out-of-range", "epoch 0");
   const modelId = modelIdOf(from.bytes(8));
@@ -73,12 +81,17 @@ export function decodeLoraReport(bytes: Uint8Array): Report {
   const batteryPercent = packed & ~ALARM;
   if (batteryPercent > LIMITS.batteryPercent)
     from.fail("out-of-range", `battery ${batteryPercent}`);
+  const operatingPoint =
+    form === LORA_REPORT
+      ? 0
+      : within(from, "operating point", from.u8(), 1, LIMITS.operatingPoints);
   const dropped = readVariable(from);
   const count = from.u8();
   if (count > LIMITS.reportEntries) from.fail("out-of-range", `${count} windows`);
   const entries = count === 0 ? [] : readEntries(from, count);
   from.done();
-  const head = { epoch, seq, modelId, driftQ8, alarm: packed >= ALARM, batteryPercent, dropped };
+  const alarm = packed >= ALARM;
+  const head = { epoch, seq, modelId, driftQ8, alarm, operatingPoint, batteryPercent, dropped };
   return { kind: "report", ...head, entries };
 }
 

@@ -6,6 +6,7 @@
  *     0x01   a wire frame as it is (`frames.ts`)
  *     0x11   a report, run-length coded (`lora-report.ts`)
  *     0x12   one window's codes (`lora-features.ts`)
+ *     0x13   a report of a node at an operating point (`lora-report.ts`)
  *     0x1f   a piece of any of them:
  *            0 0x1f   1 CRC-16 of the whole u16   3 number of the piece (bits 0-3), of the last
  *            piece (bits 4-7)   4 …
@@ -20,7 +21,12 @@ import { EdgeError } from "../assert.ts";
 import { ByteReader, ByteWriter } from "../bytes.ts";
 import { decodeUp, encodeUp, FRAME_TYPES, FRAME_VERSION } from "./frames.ts";
 import { decodeLoraFeatures, encodeLoraFeatures, LORA_FEATURES } from "./lora-features.ts";
-import { decodeLoraReport, encodeLoraReport, LORA_REPORT } from "./lora-report.ts";
+import {
+  decodeLoraReport,
+  encodeLoraReport,
+  LORA_POINT_REPORT,
+  LORA_REPORT,
+} from "./lora-report.ts";
 import type { DownKind, UpKind, UpMessage } from "./messages.ts";
 import { isFeaturesFrame } from "./offload-frame.ts";
 import { DOWN_KINDS, UP_KINDS } from "./topics.ts";
@@ -124,7 +130,7 @@ function ownForm(kind: UpKind, frame: Uint8Array): Uint8Array | undefined {
 }
 
 function toUpFrame(whole: Uint8Array): UpFrame {
-  if (whole[0] === LORA_REPORT) {
+  if (whole[0] === LORA_REPORT || whole[0] === LORA_POINT_REPORT) {
     return { kind: "report", frame: encodeUp(decodeLoraReport(whole)) };
   }
   if (whole[0] === LORA_FEATURES) {

@@ -131,6 +131,8 @@ export type UpMessage =
       /** Present drift statistic in Q8 and whether it is over its threshold. */
       readonly driftQ8: number;
       readonly alarm: boolean;
+      /** The operating point of its model that the node is at, from 1; 0 for the gate as released. */
+      readonly operatingPoint: number;
       readonly batteryPercent: number;
       /** Entries lost because the outbox was full, since the epoch began. */
       readonly dropped: number;
@@ -183,6 +185,13 @@ export type DownMessage =
       readonly kind: "setting";
       readonly auditChanceQ16: number;
       readonly burstWindows: number;
+    }
+  /** What share of windows is wanted of a node, which finds the operating point for it in the model
+   * that it runs, now and in later ones. For nodes that read `POINTS_CONTAINER_VERSION`. */
+  | {
+      readonly kind: "operating-point";
+      /** 1..65535 for 0..1; 0 for the gate as it was released. */
+      readonly shareQ16: number;
     };
 
 export type UpKind = UpMessage["kind"];

@@ -237,8 +237,8 @@ function asBytes(value: CborValue | undefined, name: string, length?: number): U
 }
 
 function asHashes(value: CborValue | undefined): readonly number[] {
-  if (!Array.isArray(value) || value.length === 0 || value.length > LIMITS.exits) {
-    return refuse(`the self-test has no list of 1 to ${LIMITS.exits} hashes`);
+  if (!Array.isArray(value) || value.length === 0 || value.length > LIMITS.exits + 1) {
+    return refuse(`the self-test has no list of 1 to ${LIMITS.exits + 1} hashes`);
   }
   return value.map((hash: CborValue) => asNumber(hash, "logits hash", 0, 0xffff_ffff));
 }

@@ -21,6 +21,8 @@
 #define BW_MANIFEST_BYTES_MAX (20u * 1024u)
 #define BW_COHORT_BYTES_MAX 64u
 #define BW_EXITS_MAX 8u
+/* One for each exit, and one of an encoder's codes. */
+#define BW_SELF_TEST_HASHES_MAX (BW_EXITS_MAX + 1u)
 #define BW_SEQUENCE_JUMP 10000u
 
 /* What became of a release on a node, as in the frame `outcome`. */
@@ -52,7 +54,7 @@ typedef struct bw_manifest {
   uint32_t sequence;
   uint32_t size_bytes; /* of the container, 1 to BW_RELEASE_BYTES_MAX */
   uint32_t self_test_seed;
-  uint32_t logits_hashes[BW_EXITS_MAX];
+  uint32_t logits_hashes[BW_SELF_TEST_HASHES_MAX];
   uint16_t format_version;
   uint16_t chunk_bytes;
   uint16_t chunks;
