@@ -3,26 +3,34 @@
  *
  *   npm run -s bench -- footprint
  *
- * Both are started as people start them, by the launcher, on ports of their own and with the shipped
+ * All are started as people start them, by the launcher, on ports of their own and with the shipped
  * cattle profile: the first start of a gateway, which makes its keys and its anchor set from emulated
- * animals, then a second one, which finds them. Memory is VmRSS of the process itself (`proc(5)`):
- * with shared files such as Node's own 120 MB, of which what was touched is resident; *own* is what no
- * other process could share (RssAnon). It is read after the gateway has served a node for a while.
+ * animals, then a second one, which finds them; a node that reads an emulated cow's samples from a file,
+ * ten times as fast as they were; and beside it a herd of one. Memory is VmRSS of the process itself
+ * (`proc(5)`): with shared files such as Node's own 120 MB, of which what was touched is resident; *own*
+ * is what no other process could share (RssAnon). It is read after the teacher has answered, and the
+ * gateway has served both for a while. What Node compiles is kept from one start to the next; a start
+ * that finds nothing kept loads Node's compiler of TypeScript as well.
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { readMqtt } from "../cli/mqtt-client.ts";
+import { BridgeInfoSchema } from "../src/wire/public.ts";
 import { freePort } from "../test/gateway-kit.ts";
 import { type BenchmarkOptions, type BenchmarkResult, median, table } from "./benchmark.ts";
+import { collarLines } from "./collar-lines.ts";
 import { endProcess } from "./end-process.ts";
 
 const LAUNCHER = path.join(import.meta.dirname, "../bin/bellwether.js");
 const START_MS = 120_000;
 const SERVE_MS = 20_000;
 const QUICK_SERVE_MS = 3_000;
+/** Of the node's samples: an hour, of which a round plays some minutes. */
+const SAMPLES = 36_000;
+const SPEED = 10;
 
 type Resident = { readonly residentMb: number; readonly ownMb: number };
 type Round = {
@@ -30,6 +38,7 @@ type Round = {
   readonly startMs: number;
   readonly gateway: Resident;
   readonly node: Resident;
+  readonly herdOfOne: Resident;
 };
 
 export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
@@ -50,6 +59,8 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
     gatewayOwnMb: middle((round) => round.gateway.ownMb),
     nodeResidentMb: middle((round) => round.node.residentMb),
     nodeOwnMb: middle((round) => round.node.ownMb),
+    herdOfOneResidentMb: middle((round) => round.herdOfOne.residentMb),
+    herdOfOneOwnMb: middle((round) => round.herdOfOne.ownMb),
   };
   const lines = table([
     ["process", "first start, ms", "start, ms", "resident, MB", "own, MB"],
@@ -60,7 +71,8 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
       figures.gatewayResidentMb,
       figures.gatewayOwnMb,
     ],
-    ["one simulated node", "-", "-", figures.nodeResidentMb, figures.nodeOwnMb],
+    ["node", "-", "-", figures.nodeResidentMb, figures.nodeOwnMb],
+    ["simulate --nodes 1", "-", "-", figures.herdOfOneResidentMb, figures.herdOfOneOwnMb],
   ]);
   return { ok: true, lines, figures: { ...figures, rounds } };
 }
@@ -94,18 +106,41 @@ async function measure(serveMs: number, signal: AbortSignal): Promise<Round> {
     await told(url, "bellwether/bridge/state");
     const startMs = performance.now() - second;
     const key = path.join(folder, "keys/release-key.pub");
-    const node = launch("simulate", "--nodes", "1", "--gateway", url, "--key", key);
-    await told(url, "bellwether/+/behaviour");
+    const joining = ["--gateway", url, "--key", key] as const;
+    const samples = path.join(folder, "samples.csv");
+    writeFileSync(samples, (await collarLines(SAMPLES, 1)).join("\n"));
+    const store = path.join(folder, "node");
+    const from = ["--input", samples, "--speed", String(SPEED), "--store", store];
+    const node = launch("node", "--name", "one", ...from, ...joining);
+    const herdOfOne = launch("simulate", "--nodes", "1", ...joining);
+    await told(url, "bellwether/bridge/info", hasAnswered);
     await new Promise((resolve) => setTimeout(resolve, serveMs));
-    return { firstStartMs, startMs, gateway: residentOf(gateway), node: residentOf(node) };
+    return {
+      firstStartMs,
+      startMs,
+      gateway: residentOf(gateway),
+      node: residentOf(node),
+      herdOfOne: residentOf(herdOfOne),
+    };
   } finally {
     await Promise.all(started.map(endProcess));
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-/** Resolves when something is told on a topic; the broker may still be on its way. */
-async function told(url: string, filter: string): Promise<void> {
+/** Whether the teacher has answered, and its answer is stored. */
+function hasAnswered(payload: Uint8Array): boolean {
+  const info = BridgeInfoSchema.parse(JSON.parse(Buffer.from(payload).toString("utf8")));
+  return info.soft_labels > 0;
+}
+
+/** Resolves when something is told on a topic, such as is asked for; the broker may still be on its
+ * way. */
+async function told(
+  url: string,
+  filter: string,
+  isIt: (payload: Uint8Array) => boolean = () => true,
+): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const timer = setTimeout(() => {
       void reader.close();
@@ -116,7 +151,8 @@ async function told(url: string, filter: string): Promise<void> {
       filters: [filter],
       retryMs: 20,
       onState: () => undefined,
-      onMessage: () => {
+      onMessage: (_, payload) => {
+        if (!isIt(payload)) return;
         clearTimeout(timer);
         void reader.close();
         resolve();

@@ -29,11 +29,12 @@ if (!existsSync(pinned) && !canRunTypeScript) {
 }
 
 // A gateway has four threads, and V8 lets the young objects of each grow to 16 MB and more before it
-// looks at them. One megabyte keeps a Pi's memory for what is needed; the unit in deploy/pi says the
-// same. Where the kept compilations cannot be written, Node goes on without.
+// looks at them. One megabyte keeps a small machine's memory for what is needed, also where one node
+// runs on it; the unit in deploy/pi says the same. Where the kept compilations cannot be written, Node
+// goes on without.
 const command = process.argv.slice(2);
-const isGateway = command.find((word) => !word.startsWith("-")) === "gateway";
-const flags = isGateway ? ["--max-semi-space-size=1"] : [];
+const isLean = ["gateway", "node"].includes(command.find((word) => !word.startsWith("-")));
+const flags = isLean ? ["--max-semi-space-size=1"] : [];
 const compiled = fileURLToPath(new URL("../node_modules/.cache/compiled", import.meta.url));
 const environment = { MALLOC_ARENA_MAX: "2", NODE_COMPILE_CACHE: compiled, ...process.env };
 

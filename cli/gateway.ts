@@ -4,6 +4,7 @@
  * One line on standard output says where it listens; everything else is its log on standard error.
  */
 
+import "./mqtt-numbers.ts";
 import path from "node:path";
 import { type GatewayConfig, readConfig } from "../gateway/config.ts";
 import { CONFIG_TEMPLATE } from "../gateway/config-template.ts";

@@ -6,6 +6,7 @@
  */
 
 import { readFileSync } from "node:fs";
+import { flushCompileCache } from "node:module";
 import { Command, CommanderError, Option } from "commander";
 import { EdgeError } from "../src/assert.ts";
 import { type CommandSpec, commandInput, EXIT, type OptionSpec, parseOption } from "./command.ts";
@@ -33,6 +34,11 @@ const COMMANDS: readonly {
     name: "simulate",
     summary: "a herd of simulated nodes that joins any gateway",
     load: () => import("./simulate.ts"),
+  },
+  {
+    name: "node",
+    summary: "one device: samples from a file, a pipe or a serial port to a gateway",
+    load: () => import("./node.ts"),
   },
   {
     name: "watch",
@@ -127,6 +133,9 @@ const COMMANDS: readonly {
     }),
   },
 ];
+
+/** After a start, by when everything that a command needs is loaded. */
+const KEEP_COMPILED_MS = 10_000;
 
 const EXIT_CODES = `
 Exit codes
@@ -240,4 +249,7 @@ function packageVersion(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
+// What was compiled is kept when a process ends by itself: one that runs for months, until the power
+// goes, keeps it once it has begun.
+setTimeout(flushCompileCache, KEEP_COMPILED_MS).unref();
 process.exitCode = await main(process.argv.slice(2));

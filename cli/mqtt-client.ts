@@ -6,7 +6,6 @@
  * is on a screen is never silently old; it publishes nothing. Who asks connects once.
  */
 
-import { readFileSync } from "node:fs";
 import { randomUUID } from "node:crypto";
 import { connect, connectAsync } from "mqtt";
 import { EdgeError } from "../src/assert.ts";
@@ -18,6 +17,7 @@ import {
   responseSchema,
   responseTopic,
 } from "../src/wire/requests.ts";
+import { brokerUrl, readCa } from "./gateway-link.ts";
 
 export type MqttReader = {
   /** Ends the connection; resolves when it is closed. */
@@ -39,12 +39,11 @@ export type MqttReaderOptions = {
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const RECONNECT_MS = 1_000;
-const PROTOCOLS = ["mqtt:", "mqtts:", "ws:", "wss:"];
 
 /** Connects and keeps connected until `close`. Throws `EdgeError` for a URL or a file that cannot be
  * used; an unreachable broker is a state, not an exception, for it may come. */
 export function readMqtt(options: MqttReaderOptions): MqttReader {
-  const url = brokerUrl(options.url);
+  const url = brokerUrl(options.url, "--broker");
   const client = connect(url.href, {
     connectTimeout: CONNECT_TIMEOUT_MS,
     reconnectPeriod: options.retryMs ?? RECONNECT_MS,
@@ -106,7 +105,7 @@ const ANSWER_MS = 15_000;
 /** Connects with an operator's credentials. Throws `EdgeError` `broker-refused`. */
 export async function openAsker(options: AskerOptions): Promise<MqttAsker> {
   const { base, user, password, caFile } = options;
-  const url = brokerUrl(options.url);
+  const url = brokerUrl(options.url, "--broker");
   const client = await connectAsync(url.href, {
     connectTimeout: CONNECT_TIMEOUT_MS,
     reconnectPeriod: 0,
@@ -155,32 +154,6 @@ function unanswered(name: string): EdgeError {
     where: name,
     hint: "Ask as an operator, of a broker that a gateway serves, under its topics' base (--base).",
   });
-}
-
-function brokerUrl(text: string): URL {
-  if (URL.canParse(text)) {
-    const url = new URL(text);
-    if (PROTOCOLS.includes(url.protocol) && url.hostname !== "") return url;
-  }
-  throw new EdgeError({
-    code: "broker-url",
-    message: `${JSON.stringify(text)} is no broker`,
-    where: "--broker",
-    hint: "Write mqtt://host:1883, or mqtts://user:password@host:8883.",
-  });
-}
-
-function readCa(file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    throw new EdgeError({
-      code: "file-unreadable",
-      message: (error as Error).message,
-      where: file,
-      hint: "Give the PEM file of the authority that signed the broker's certificate.",
-    });
-  }
 }
 
 function describe(error: Error): string {

@@ -6,27 +6,34 @@
  * where the recordings do, and shows how often the nodes are right; the truth never leaves it.
  */
 
-import { readFileSync } from "node:fs";
+import "./mqtt-numbers.ts";
 import { join } from "node:path";
 import { type Fleet, type FleetStatus, startFleet, type Truth } from "../device-sim/fleet.ts";
 import { createHerd, parseTurnPlan } from "../device-sim/herd.ts";
 import { mqttLinks } from "../device-sim/mqtt-link.ts";
-import type { NodeObserver } from "../device-sim/node-runtime.ts";
 import { COLLAR, collarOn } from "../device-sim/node-settings.ts";
-import { EdgeError } from "../src/assert.ts";
 import { LINK_UNCERTAINTY } from "../src/link/radio-constants.ts";
 import { prng } from "../src/prng.ts";
 import type { Fault } from "../src/signal/faults.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import { shippedProfile } from "../src/signal/profiles.ts";
-import { WINDOW_ENCODINGS, type WindowEncoding } from "../src/wire/messages.ts";
-import { topicBase } from "../src/wire/topics.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
 import { ENGINE_OPTION, engineOf } from "./engine-option.ts";
 import { FIRMWARE_OPTION, shareWithFirmware } from "./firmware-share.ts";
-import { chooseSignal, readKey, readStudent } from "./herd-inputs.ts";
-import { herdCredentials } from "./herd-join.ts";
+import { GATEWAY_OPTIONS, gatewayLinkOf } from "./gateway-link.ts";
+import { chooseSignal } from "./herd-inputs.ts";
 import { FEATURES_OPTION, featuresOf, LINK_OPTIONS, linkOf } from "./link-option.ts";
+import {
+  ENCODING_OPTION,
+  encodingOf,
+  KEY_OPTION,
+  PROFILE_OPTION,
+  readKey,
+  readStudent,
+  STUDENT_OPTION,
+} from "./node-inputs.ts";
+import { joinNodes } from "./node-join.ts";
+import { ended, narrator } from "./node-news.ts";
 
 const STATUS_MS = 5_000;
 
@@ -40,30 +47,9 @@ export const command: CommandSpec = {
     "the gateway's key, which is in its data directory.",
   options: [
     { flags: "--nodes <count>", description: "how many", kind: "number", default: 12, low: 1 },
-    {
-      flags: "--gateway <url>",
-      description: "the broker to join",
-      kind: "text",
-      default: "mqtt://127.0.0.1:1883",
-    },
-    {
-      flags: "--base <topic>",
-      description: "what stands before the topics",
-      kind: "text",
-      default: "bellwether",
-    },
-    {
-      flags: "--profile <name>",
-      description: "cattle, people, …",
-      kind: "text",
-      default: "cattle",
-    },
-    {
-      flags: "--student <which>",
-      description: "default, plain (trained without turned collars), or a container's file",
-      kind: "text",
-      default: "default",
-    },
+    ...GATEWAY_OPTIONS,
+    PROFILE_OPTION,
+    STUDENT_OPTION,
     {
       flags: "--speed <factor>",
       description: "simulated seconds a second",
@@ -93,31 +79,17 @@ export const command: CommandSpec = {
       high: 10_000,
     },
     ...LINK_OPTIONS,
-    {
-      flags: "--offload-encoding <name>",
-      description:
-        "how windows travel: companded4 in half the bytes, companded2 a quarter for doubts, for " +
-        "gateways that read them",
-      kind: "text",
-      choices: WINDOW_ENCODINGS,
-      default: "int8",
-    },
+    ENCODING_OPTION,
     FEATURES_OPTION,
     { flags: "--subjects <list>", description: "replay only these", kind: "list" },
     { flags: "--data <dir>", description: "where recordings are looked for", kind: "text" },
     { flags: "--store <dir>", description: "keep outboxes and slots here", kind: "text" },
-    {
-      flags: "--key <file>",
-      description: "the gateway's public key",
-      kind: "text",
-      default: "bellwether-data/keys/release-key.pub",
-    },
+    KEY_OPTION,
     {
       flags: "--join <code>",
       description: "join by this code; with --store only the first time",
       kind: "text",
     },
-    { flags: "--ca <file>", description: "certificate authority of the broker, PEM", kind: "text" },
     FIRMWARE_OPTION,
     { flags: "--for <seconds>", description: "end after this real time", kind: "number", low: 0.1 },
   ],
@@ -146,14 +118,14 @@ async function run(input: CommandInput, io: CommandIo): Promise<number> {
     clockDriftPartsPerMillion: input.number("clock-drift") ?? 0,
   });
   const score = new Score();
-  const broker = {
-    url: brokerUrl(input.text("gateway") ?? ""),
-    base: topicBase(input.text("base") ?? "bellwether", "--base"),
-    ca: readCa(input.text("ca")),
-  };
+  const broker = gatewayLinkOf(input);
   const storageDir = input.text("store") ?? null;
   const code = input.text("join");
-  const known = await herdCredentials({ ...broker, code, storageDir }, herd, io);
+  const known = await joinNodes(
+    { ...broker, code, storageDir },
+    herd.map(({ id }) => id),
+    io,
+  );
   const publicKeys = [...known.publicKeys, ...readKey(input.text("key") ?? "", known, io)];
   const radio = linkOf(input);
   const settings = {
@@ -273,68 +245,9 @@ function energyText(energy: FleetStatus["energy"]): string {
   );
 }
 
-/** What is worth a line: links, releases, and what went wrong. */
-function narrator(io: CommandIo): NodeObserver {
-  const lastReason = new Map<string, string>();
-  return {
-    linked: (node, connected, reason) => {
-      if (lastReason.get(node) === reason) return;
-      lastReason.set(node, reason);
-      if (!connected) io.note(`${node}: not connected: ${reason}`);
-    },
-    released: (node, news) => {
-      io.note(`${node}: release ${news.releaseSequence} ${news.outcome}`);
-    },
-    log: (node, code, text) => {
-      if (code !== "booted" && code !== "staging") io.note(`${node}: ${code}: ${text}`);
-    },
-  };
-}
-
-function encodingOf(input: CommandInput): WindowEncoding {
-  return WINDOW_ENCODINGS.find((known) => known === input.text("offload-encoding")) ?? "int8";
-}
-
 function faultsOf(input: CommandInput, profile: Profile): readonly Fault[] {
   const perHour = input.number("dropouts") ?? 0;
   if (perHour === 0) return [];
   const { rateHz } = profile;
   return [{ kind: "dropouts", perHour, meanSamples: 2 * rateHz, rateHz }];
-}
-
-function brokerUrl(text: string): string {
-  if (URL.canParse(text) && /^(mqtts?|wss?):$/.test(new URL(text).protocol)) return text;
-  throw new EdgeError({
-    code: "broker-url",
-    message: `${JSON.stringify(text)} is no broker`,
-    where: "--gateway",
-    hint: "Write mqtt://host:1883, or mqtts://user:password@host:8883.",
-  });
-}
-
-function readCa(file: string | undefined): Uint8Array | undefined {
-  if (file === undefined) return undefined;
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    throw new EdgeError({
-      code: "file-unreadable",
-      message: error instanceof Error ? error.message : String(error),
-      where: file,
-      hint: "Give the PEM file of the authority that signed the broker's certificate.",
-    });
-  }
-}
-
-function ended(signal: AbortSignal, seconds: number | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    let timer: NodeJS.Timeout | undefined;
-    const end = (): void => {
-      clearTimeout(timer);
-      resolve();
-    };
-    if (seconds !== undefined) timer = setTimeout(end, seconds * 1000);
-    if (signal.aborted) end();
-    else signal.addEventListener("abort", end, { once: true });
-  });
 }

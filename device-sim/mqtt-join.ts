@@ -5,7 +5,7 @@
 
 import { connect, type MqttClient } from "mqtt";
 import { EdgeError } from "../src/assert.ts";
-import { JOIN_USER, type JoinResponse, JoinResponseSchema, joinTopic } from "../src/wire/join.ts";
+import { JOIN_USER, type JoinResponse, joinTopic, readJoinResponse } from "../src/wire/join.ts";
 import type { NodeId } from "../src/wire/messages.ts";
 import type { TopicBase } from "../src/wire/topics.ts";
 import type { NodeCredentials } from "./node-credentials.ts";
@@ -54,7 +54,7 @@ function ask(client: MqttClient, base: TopicBase, node: NodeId): Promise<JoinRes
   return new Promise((resolve, reject) => {
     client.on("message", (topic, payload) => {
       if (topic !== answers) return;
-      const response = readResponse(payload);
+      const response = readJoinResponse(new TextDecoder().decode(payload));
       if (response === undefined) reject(unanswered(node, "the answer cannot be read"));
       else resolve(response);
     });
@@ -73,14 +73,6 @@ function ask(client: MqttClient, base: TopicBase, node: NodeId): Promise<JoinRes
       });
     });
   });
-}
-
-function readResponse(payload: Uint8Array): JoinResponse | undefined {
-  try {
-    return JoinResponseSchema.parse(JSON.parse(new TextDecoder().decode(payload)));
-  } catch {
-    return undefined;
-  }
 }
 
 function refused(node: NodeId, reason: string): EdgeError {

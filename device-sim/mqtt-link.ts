@@ -10,10 +10,10 @@
 import { connect, type MqttClient } from "mqtt";
 import type { NodeId } from "../src/wire/messages.ts";
 import { type Prng, uniform } from "../src/prng.ts";
-import { OFFLINE_JSON } from "../src/wire/public.ts";
 import {
   downFilter,
   nodeTopic,
+  OFFLINE_JSON,
   parseDownTopic,
   type TopicBase,
   upTopic,

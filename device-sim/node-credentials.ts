@@ -5,7 +5,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { EdgeError } from "../src/assert.ts";
-import { type JoinResponse, JoinResponseSchema } from "../src/wire/join.ts";
+import { type JoinResponse, readJoinResponse } from "../src/wire/join.ts";
 import type { NodeId } from "../src/wire/messages.ts";
 
 /** What it was answered when it joined, as it came. */
@@ -15,18 +15,14 @@ export type NodeCredentials = Extract<JoinResponse, { status: "ok" }>;
 export function readCredentials(storageDir: string, node: NodeId): NodeCredentials | undefined {
   const file = fileOf(storageDir, node);
   if (!existsSync(file)) return undefined;
-  try {
-    const kept = JoinResponseSchema.parse(JSON.parse(readFileSync(file, "utf8")));
-    if (kept.status === "ok") return kept;
-    throw new Error(kept.error);
-  } catch (error) {
-    throw new EdgeError({
-      code: "credentials-unreadable",
-      message: error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error),
-      where: file,
-      hint: "Remove the file and join again with a new code (`bellwether nodes rotate --code`).",
-    });
-  }
+  const kept = readJoinResponse(readFileSync(file, "utf8"));
+  if (kept?.status === "ok") return kept;
+  throw new EdgeError({
+    code: "credentials-unreadable",
+    message: "these are no credentials of a node",
+    where: file,
+    hint: "Remove the file and join again with a new code (`bellwether nodes rotate --code`).",
+  });
 }
 
 export function keepCredentials(

@@ -1,4 +1,4 @@
-/** The settings of a simulated collar, each with its reason. */
+/** The settings of nodes that run here, each with its reason. */
 
 import type { LinkProfile } from "../src/link/link-profile.ts";
 import { LIMITS } from "../src/wire/limits.ts";
@@ -31,6 +31,14 @@ export const COLLAR: NodeSettings = {
   offloadEncoding: "int8",
   features: undefined,
   offloadsOwedMax: OUTBOX_LIMITS.entries,
+};
+
+/** A phone, or a machine with an operating system: a collar that has megabytes. */
+export const DEVICE: NodeSettings = {
+  ...COLLAR,
+  firmware: "bellwether-node 0.1.0",
+  slotBytes: 1024 * 1024,
+  ramBytes: 16 * 1024 * 1024,
 };
 
 const MINUTE_MS = 60_000;

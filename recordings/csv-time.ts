@@ -1,13 +1,8 @@
 /** Times of rows: seconds, milliseconds, microseconds, nanoseconds or dates; rates and gaps. */
 
 import { EdgeError } from "../src/assert.ts";
+import { MissingSamples } from "./missing-samples.ts";
 
-/** Later than expected by this many periods, and by as many times the clock's own jitter, means that
- * samples are missing: the segment ends there. */
-const GAP_PERIODS = 0.8;
-const GAP_JITTERS = 4;
-/** How fast the expected time follows the clock, and the jitter its errors; shares per sample. */
-const FOLLOW = 0.05;
 /** How far the measured rate may be from the one that was given. */
 const RATE_TOLERANCE = 0.05;
 /** A measured rate this close to a whole number is that number. */
@@ -58,23 +53,19 @@ export function rateOfSteps(steps: readonly number[]): number | null {
   return Math.abs(rateHz - whole) < WHOLE_TOLERANCE * rateHz ? whole : rateHz;
 }
 
-/**
- * Follows the time within one file. Stamps of phones jitter by half a period and more although no
- * sample is missing, so a gap is told by how late a sample is against a clock that follows slowly.
- */
+/** Follows the time within one file; `missing-samples.ts` says how a gap is told. */
 export class TimeCheck {
   readonly #rateHz: number;
   readonly #file: string;
   readonly #steps: number[] = [];
   #key = "";
   #last = Number.NaN;
-  /** In seconds; and in periods. */
-  #expected = Number.NaN;
-  #jitter = 0;
+  readonly #missing: MissingSamples;
 
   constructor(rateHz: number, file: string) {
     this.#rateHz = rateHz;
     this.#file = file;
+    this.#missing = new MissingSamples(rateHz);
   }
 
   /**
@@ -88,7 +79,7 @@ export class TimeCheck {
     this.#key = key;
     this.#last = seconds;
     if (!same || Number.isNaN(step)) {
-      this.#expected = seconds + 1 / this.#rateHz;
+      this.#missing.begin(seconds);
       return false;
     }
     if (step <= 0) {
@@ -104,19 +95,7 @@ export class TimeCheck {
     }
     if (this.#steps.length < MOST_STEPS) this.#steps.push(step);
     if (this.#steps.length === FIRST_CHECK_STEPS) this.finish();
-    return this.#isLate(seconds);
-  }
-
-  #isLate(seconds: number): boolean {
-    const latePeriods = (seconds - this.#expected) * this.#rateHz;
-    const late = latePeriods > GAP_PERIODS + GAP_JITTERS * this.#jitter;
-    if (late) this.#expected = seconds;
-    else {
-      this.#jitter += FOLLOW * (Math.abs(latePeriods) - this.#jitter);
-      this.#expected += (FOLLOW * latePeriods) / this.#rateHz;
-    }
-    this.#expected += 1 / this.#rateHz;
-    return late;
+    return this.#missing.before(seconds);
   }
 
   /** @throws EdgeError `recording-rate` when the median step tells another rate */

@@ -3,7 +3,8 @@
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { EdgeError } from "../src/assert.ts";
-import { formatRecordings, parseRecordings, type Recordings } from "../src/signal/recordings.ts";
+import { formatRecordings, parseRecordings } from "../src/signal/recording-bytes.ts";
+import type { Recordings } from "../src/signal/recordings.ts";
 
 /**
  * @param folder the data set's own folder, the one that holds `segments.json`

@@ -10,7 +10,7 @@ it.skipIf(process.platform !== "linux")(
     const { ok, figures } = await run(quickOptions());
     expect(ok).toBe(true);
     // Less than Node itself would be a wrong process; a gigabyte would be a leak.
-    for (const key of ["gatewayResidentMb", "nodeResidentMb"]) {
+    for (const key of ["gatewayResidentMb", "nodeResidentMb", "herdOfOneResidentMb"]) {
       expect(figures[key]).toBeGreaterThan(40);
       expect(figures[key]).toBeLessThan(1000);
     }

@@ -41,6 +41,7 @@ const MAY_IMPORT: Readonly<Record<Folder, readonly Folder[]>> = {
 const KNOWN_BY: Readonly<Record<string, RegExp>> = {
   aedes: /^gateway\/broker\.ts$/,
   mqtt: /^(device-sim\/mqtt-(link|join)|cli\/mqtt-client|gateway\/external-broker)\.ts$/,
+  "mqtt-packet": /^cli\/mqtt-numbers\.ts$/,
   "onnxruntime-node": /^gateway\/onnx-runtime\.ts$/,
   commander: /^cli\/main\.ts$/,
   yaml: /^gateway\/config\.ts$/,

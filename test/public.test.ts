@@ -15,9 +15,14 @@ import {
   BridgeInfoSchema,
   DevicesSchema,
   EventSchema,
-  OFFLINE_JSON,
 } from "../src/wire/public.ts";
-import { BRIDGE_TOPICS, DOWN_KINDS, NODE_TOPICS, UP_KINDS } from "../src/wire/topics.ts";
+import {
+  BRIDGE_TOPICS,
+  DOWN_KINDS,
+  NODE_TOPICS,
+  OFFLINE_JSON,
+  UP_KINDS,
+} from "../src/wire/topics.ts";
 
 const DOCUMENT = readFileSync(new URL("../docs/TOPICS.md", import.meta.url), "utf8");
 

@@ -3,7 +3,7 @@ import { readRecording, recordingSource } from "../device-sim/browser/recording-
 import { UNKNOWN_CLASS } from "../device-sim/sensor.ts";
 import { EdgeError } from "../src/assert.ts";
 import { shippedProfile } from "../src/signal/profiles.ts";
-import { formatRecordings } from "../src/signal/recordings.ts";
+import { formatRecordings } from "../src/signal/recording-bytes.ts";
 
 const cattle = shippedProfile("cattle");
 const ANSWERS = { columns: "x,y,z", units: "g", rateHz: 20 } as const;

@@ -1,11 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  formatRecordings,
-  parseRecordings,
-  type Recordings,
-  segmentSamples,
-} from "../src/signal/recordings.ts";
+import { formatRecordings, parseRecordings } from "../src/signal/recording-bytes.ts";
+import { type Recordings, segmentSamples } from "../src/signal/recordings.ts";
 
 const header = {
   name: "two",

@@ -1,35 +1,21 @@
 /**
- * A phone as a node: the node program of `device-sim`, with a browser's storage, crypto and link.
- *
- * Nothing is decided here. Where samples come from is the page's business; they are handed over in
- * milli-g at the profile's rate.
+ * A phone as a node: a device with a browser's storage and crypto, and the link that the gateway's page
+ * tells of.
  */
 
 import { bytesOfHex } from "../../src/bytes.ts";
-import { chooseEngine } from "../../src/engine/choose-engine.ts";
 import type { Profile } from "../../src/signal/profile.ts";
-import { prng } from "../../src/prng.ts";
 import type { NodeId } from "../../src/wire/messages.ts";
-import { topicBase } from "../../src/wire/topics.ts";
 import type { PhoneAbout } from "../../src/wire/phone.ts";
-import { modelLoader } from "../models.ts";
-import { mqttLinks } from "../mqtt-link.ts";
-import { type NodeObserver, type NodeRuntime, startNode } from "../node-runtime.ts";
-import { COLLAR } from "../node-settings.ts";
-import type { NodeSettings, NodeTools } from "../node-types.ts";
+import { topicBase } from "../../src/wire/topics.ts";
+import { type Device, startDevice } from "../device.ts";
+import type { NodeObserver } from "../node-runtime.ts";
+import { DEVICE } from "../node-settings.ts";
+import type { NodeSettings } from "../node-types.ts";
 import type { IndexedStorage } from "./indexed-storage.ts";
 import { pageCrypto } from "./page-crypto.ts";
 
-/** A collar with a phone's memory. */
-export const PHONE: NodeSettings = {
-  ...COLLAR,
-  firmware: "bellwether-phone 0.1.0",
-  slotBytes: 1024 * 1024,
-  ramBytes: 16 * 1024 * 1024,
-};
-
-/** Browsers slow a page's timers to one a second when it is not looked at. */
-const TICK_MS = 500;
+export const PHONE: NodeSettings = { ...DEVICE, firmware: "bellwether-phone 0.1.0" };
 
 export type PhoneOptions = {
   readonly node: NodeId;
@@ -45,59 +31,27 @@ export type PhoneOptions = {
   readonly observer: NodeObserver;
 };
 
-export type Phone = {
-  readonly runtime: NodeRuntime;
+export type Phone = Omit<Device, "shape"> & {
   /** What its model is made for, which releases do not change. */
   readonly profile: Omit<Profile, "labelClass">;
-  /** Whole rows of milli-g; the last was at `wallMs`. */
-  readonly samples: (startSample: number, millig: Int16Array, wallMs: number) => void;
-  readonly stop: () => Promise<void>;
 };
 
 /** Throws `EdgeError` where the gateway's factory model cannot be used. */
 export async function startPhone(options: PhoneOptions): Promise<Phone> {
   const { node, url, about, password, key, factory, storage, observer } = options;
-  const load: NodeTools["load"] = modelLoader(chooseEngine(), pageCrypto);
-  const { container } = load(factory);
-  const [seed = 1, jitterSeed = 1] = crypto.getRandomValues(new Uint32Array(2));
-  const jitter = prng(jitterSeed, "jitter");
-  const runtime = await startNode({
+  const { shape, ...device } = await startDevice({
     id: node,
     factory,
     settings: { ...PHONE, publicKeys: key === null ? [] : [bytesOfHex(key)] },
-    tools: { crypto: pageCrypto, random: prng(seed, "node"), jitter, load },
+    crypto: pageCrypto,
     storage,
-    openLink: mqttLinks({
+    link: {
       url,
       base: topicBase(about.base),
       ...(password !== undefined && { password: () => password }),
-      random: jitter,
-    }),
-    clock: () => ({ uptimeMs: performance.now(), wallMs: Date.now() }),
-    newEpoch,
+    },
+    random: () => crypto.getRandomValues(new Uint32Array(1))[0] ?? 0,
     observer,
   });
-  const timer = setInterval(() => runtime.step({ kind: "tick" }), TICK_MS);
-  const { student, classes, rateCentihertz, hopSamples, inputMilligPerStep } = container;
-  const { windowSamples, channels } = student;
-  const rateHz = rateCentihertz / 100;
-  const shape = { rateHz, windowSamples, hopSamples, channels, inputMilligPerStep };
-  return {
-    runtime,
-    profile: { name: about.profile, classes, ...shape },
-    samples: (startSample, millig, wallMs) => {
-      const at = { uptimeMs: performance.now(), wallMs };
-      runtime.step({ kind: "samples", startSample, millig }, at);
-    },
-    stop: () => {
-      clearInterval(timer);
-      return runtime.stop();
-    },
-  };
-}
-
-/** 1 to 2^32 - 1 */
-function newEpoch(): number {
-  const [drawn = 0] = crypto.getRandomValues(new Uint32Array(1));
-  return Math.max(1, drawn);
+  return { ...device, profile: { name: about.profile, ...shape } };
 }

@@ -9,7 +9,8 @@ import type { AccelerationUnit } from "../../recordings/recording-builder.ts";
 import { EdgeError } from "../../src/assert.ts";
 import type { Profile } from "../../src/signal/profile.ts";
 import { SHIPPED_PROFILES } from "../../src/signal/profiles.ts";
-import { parseRecordings, type Recordings } from "../../src/signal/recordings.ts";
+import { parseRecordings } from "../../src/signal/recording-bytes.ts";
+import type { Recordings } from "../../src/signal/recordings.ts";
 import { replaySource } from "../replay-sensor.ts";
 import type { SensorSource } from "../sensor.ts";
 

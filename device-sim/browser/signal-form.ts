@@ -1,16 +1,11 @@
 /** The part of the page that chooses where the signal comes from, starts it and shows it. */
 
 import type { PhoneAbout } from "../../src/wire/phone.ts";
+import type { RunningSource } from "../playing.ts";
 import type { Phone } from "./phone-node.ts";
 import { element, sentenceOf, show, showProblem, write } from "./phone-view.ts";
 import { keepAwake } from "./screen-lock.ts";
-import {
-  type RunningSource,
-  type SampleSink,
-  startEmulator,
-  startRecording,
-  startSensor,
-} from "./signal-source.ts";
+import { type PhoneSink, startEmulator, startRecording, startSensor } from "./signal-source.ts";
 import type { CsvAnswers } from "./recording-file.ts";
 import { SignalTrace } from "./signal-trace.ts";
 
@@ -27,7 +22,7 @@ export function runSignal(phone: Phone, about: PhoneAbout, onTruth: (truth: Trut
   /** Samples of every source so far: the next source's begin behind them, with a jump between. */
   let before = 0;
   let last = 0;
-  const sink: SampleSink = {
+  const sink: PhoneSink = {
     samples: (startSample, millig, wallMs) => {
       const start = before + startSample;
       last = start + millig.length / 3;
@@ -81,7 +76,7 @@ function showChoices(): void {
   show("speed-choice", chosen() !== "sensor");
 }
 
-function startChosen(phone: Phone, sink: SampleSink): Promise<RunningSource> {
+function startChosen(phone: Phone, sink: PhoneSink): Promise<RunningSource> {
   switch (chosen()) {
     case "emulator":
       return startEmulator(phone.profile, speed(), sink);

@@ -9,24 +9,15 @@ import { createEmulator } from "../../src/signal/emulator.ts";
 import { parseEmulatorParameters } from "../../src/signal/emulator-parameters.ts";
 import type { Profile } from "../../src/signal/profile.ts";
 import { emulatorSource } from "../emulator-sensor.ts";
-import { type SensorSource, sensorOver } from "../sensor.ts";
+import { play, type RunningSource, type SampleSink } from "../playing.ts";
 import { listenToMotion, platform } from "./motion-sensor.ts";
 import { createMotionStream, signOf } from "./motion-stream.ts";
 import { type CsvAnswers, readRecording, recordingSource } from "./recording-file.ts";
 
-export type SampleSink = {
-  /** Whole rows of milli-g at the node's rate, and when the last of them was. */
-  readonly samples: (startSample: number, millig: Int16Array, wallMs: number) => void;
-  readonly problem: (text: string) => void;
-};
+/** A page also has somebody to tell why nothing comes. */
+export type PhoneSink = SampleSink & { readonly problem: (text: string) => void };
 
-export type RunningSource = {
-  readonly stop: () => void;
-  /** What was true of the samples `[start, end)`, where that is known: a class index. */
-  readonly truth: (start: number, end: number) => number | undefined;
-};
-
-export async function startSensor(rateHz: number, sink: SampleSink): Promise<RunningSource> {
+export async function startSensor(rateHz: number, sink: PhoneSink): Promise<RunningSource> {
   const stream = createMotionStream(rateHz, signOf(platform()));
   const stop = await listenToMotion({
     reading: (reading) => {
@@ -79,37 +70,4 @@ function mismatch(message: string): EdgeError {
     where: "/node/emulator.json",
     hint: "Take the phone's own signal, or a recording.",
   });
-}
-
-const PLAY_MS = 100;
-/** After a page was asleep: no more than this is played at once, the rest is left out. */
-const PLAY_SECONDS_MAX = 2;
-
-/** Plays at the pace of the clock, or so many times as fast: the samples' own clock then runs ahead, as
- * that of a simulated herd does. */
-function play(source: SensorSource, speed: number, sink: SampleSink): RunningSource {
-  const sensor = sensorOver(source, [], 0);
-  const rateHz = sensor.rateHz * speed;
-  const beganMs = Date.now();
-  let played = 0;
-  let startMs = performance.now();
-  let leftOutMs = 0;
-  const timer = setInterval(() => {
-    const due = Math.floor(((performance.now() - startMs) * rateHz) / 1000) - played;
-    const most = Math.ceil(PLAY_SECONDS_MAX * rateHz);
-    if (due > most) {
-      const lateMs = ((due - most) * 1000) / rateHz;
-      startMs += lateMs;
-      leftOutMs += lateMs;
-    }
-    const count = Math.min(due, most);
-    if (count < 1) return;
-    played += count;
-    const wallMs = beganMs + leftOutMs + (played * 1000) / sensor.rateHz;
-    for (const run of sensor.next(count)) sink.samples(run.startSample, run.samples, wallMs);
-  }, PLAY_MS);
-  return {
-    stop: () => clearInterval(timer),
-    truth: (start, end) => sensor.truth(start, end),
-  };
 }

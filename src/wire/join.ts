@@ -9,7 +9,6 @@
  *     <base>/join/<client id>/response    gateway to device    {"v":1,"status":"ok","node":…}
  */
 
-import { z } from "zod";
 import type { TopicBase } from "./topics.ts";
 
 /** The user name of a device that has only a code. No node and no person is called so. */
@@ -18,27 +17,54 @@ export const JOIN_USER = "join";
 /** A request says nothing yet: who asks is the client id, and what it may is the code's. */
 export const JOIN_REQUEST_BYTES_MAX = 256;
 
-export const JoinResponseSchema = z.discriminatedUnion("status", [
-  z.object({
-    v: z.literal(1),
-    status: z.literal("ok"),
-    /** What it is called from now on: its MQTT client id, and its user name. */
-    node: z.string().min(1).max(64),
-    password: z.string().min(1).max(128),
-    /** The gateway's public release key, 32 bytes as hex; null where it releases nothing. */
-    key: z
-      .string()
-      .regex(/^[0-9a-f]{64}$/)
-      .nullable(),
-  }),
-  z.object({
-    v: z.literal(1),
-    status: z.literal("error"),
-    /** `name-taken`, `code-used`, `bad-request`, `unavailable`. */
-    error: z.string().min(1).max(64),
-  }),
-]);
-export type JoinResponse = z.infer<typeof JoinResponseSchema>;
+export type JoinResponse =
+  | {
+      readonly v: 1;
+      readonly status: "ok";
+      /** What it is called from now on: its MQTT client id, and its user name. */
+      readonly node: string;
+      readonly password: string;
+      /** The gateway's public release key, 32 bytes as hex; null where it releases nothing. */
+      readonly key: string | null;
+    }
+  | {
+      readonly v: 1;
+      readonly status: "error";
+      /** `name-taken`, `code-used`, `bad-request`, `unavailable`. */
+      readonly error: string;
+    };
+
+/** The bounds of its texts, in characters. */
+export const JOIN_BOUNDS = { node: 64, password: 128, error: 64 } as const;
+export const RELEASE_KEY = /^[0-9a-f]{64}$/;
+
+/**
+ * A response from its JSON, or undefined for what is none. Written by hand, since the library that
+ * reads everything else by `join-schema.ts` would be a fifth of a small node's memory; a test holds
+ * the two against each other.
+ */
+export function readJoinResponse(text: string): JoinResponse | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== "object" || value === null) return undefined;
+  const { v, status, node, password, key, error } = value as Readonly<Record<string, unknown>>;
+  if (v !== 1) return undefined;
+  if (status === "error") {
+    return isText(error, JOIN_BOUNDS.error) ? { v, status, error } : undefined;
+  }
+  if (status !== "ok" || !isText(node, JOIN_BOUNDS.node)) return undefined;
+  if (!isText(password, JOIN_BOUNDS.password)) return undefined;
+  if (key !== null && !(typeof key === "string" && RELEASE_KEY.test(key))) return undefined;
+  return { v, status, node, password, key };
+}
+
+function isText(value: unknown, charactersMax: number): value is string {
+  return typeof value === "string" && value.length >= 1 && value.length <= charactersMax;
+}
 
 export type JoinStep = "request" | "response";
 

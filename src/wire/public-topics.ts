@@ -7,7 +7,7 @@
 
 import { z } from "zod";
 import { assert } from "../assert.ts";
-import { JoinResponseSchema } from "./join.ts";
+import { JoinResponseSchema } from "./join-schema.ts";
 import {
   AlertSchema,
   AvailabilitySchema,

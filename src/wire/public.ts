@@ -191,9 +191,6 @@ export const AvailabilitySchema = z.object({
   detail: z.string().max(400).optional(),
 });
 
-/** What nodes leave behind as their last will, and say when they leave of their own accord. */
-export const OFFLINE_JSON = '{"state":"offline"}';
-
 /** What audits say of all windows of a model: each answered window stands for as many as its chance
  * says, with 95 % intervals. */
 export const AuditSchema = z.object({

@@ -47,6 +47,9 @@ export const BRIDGE_TOPICS = ["state", "devices", "info", "event"] as const;
 export type NodeTopic = (typeof NODE_TOPICS)[number];
 export type BridgeTopic = (typeof BRIDGE_TOPICS)[number];
 
+/** What nodes leave behind as their last will, and say when they leave of their own accord. */
+export const OFFLINE_JSON = '{"state":"offline"}';
+
 export const DEFAULT_BASE = "bellwether" as TopicBase;
 
 const RESERVED = ["node", "bridge", "join", "group"];

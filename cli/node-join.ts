@@ -1,8 +1,7 @@
 /**
- * What a simulated herd shows its gateway: credentials from an earlier run, or a join code's.
+ * What nodes show their gateway: credentials from an earlier run, or a join code's.
  */
 
-import type { FleetNode } from "../device-sim/fleet.ts";
 import { type JoinOptions, joinGateway } from "../device-sim/mqtt-join.ts";
 import {
   keepCredentials,
@@ -13,28 +12,28 @@ import { EdgeError } from "../src/assert.ts";
 import type { NodeId } from "../src/wire/messages.ts";
 import type { CommandIo } from "./command.ts";
 
-export type HerdCredentials = {
+export type JoinedNodes = {
   readonly passwords: ReadonlyMap<NodeId, string>;
   /** The gateway's release key as it was told to those who joined. */
   readonly publicKeys: readonly Uint8Array[];
 };
 
-type HerdJoin = Omit<JoinOptions, "code"> & {
+type JoinRequest = Omit<JoinOptions, "code"> & {
   readonly code: string | undefined;
   readonly storageDir: string | null;
 };
 
 /** Joins for every node that has never joined. Throws `EdgeError` as `joinGateway` does. */
-export async function herdCredentials(
-  options: HerdJoin,
-  nodes: readonly FleetNode[],
+export async function joinNodes(
+  options: JoinRequest,
+  nodes: readonly NodeId[],
   io: CommandIo,
-): Promise<HerdCredentials> {
+): Promise<JoinedNodes> {
   const { code, storageDir, ...broker } = options;
   const passwords = new Map<NodeId, string>();
   const keys = new Set<string>();
   let joined = 0;
-  for (const { id } of nodes) {
+  for (const id of nodes) {
     let known = storageDir === null ? undefined : readCredentials(storageDir, id);
     if (known === undefined && code !== undefined) {
       known = await join({ ...broker, code }, id);
@@ -46,8 +45,8 @@ export async function herdCredentials(
     if (known.key !== null) keys.add(known.key);
   }
   if (joined > 0) {
-    io.note(`simulate: ${joined} nodes joined`);
-    if (storageDir === null) io.note("simulate: without --store their credentials end with this");
+    io.note(joined === 1 ? "one node joined" : `${joined} nodes joined`);
+    if (storageDir === null) io.note("without --store their credentials end with this");
   }
   return { passwords, publicKeys: [...keys].map((key) => new Uint8Array(Buffer.from(key, "hex"))) };
 }
@@ -59,6 +58,6 @@ async function join(options: JoinOptions, id: NodeId): Promise<NodeCredentials> 
     code: "join-other-name",
     message: `this code is for ${answer.node}, not for ${id}`,
     where: "--join",
-    hint: "Make a code for any name: bellwether nodes add --uses 12.",
+    hint: "Give that name, or make a code for any: bellwether nodes add --uses 12.",
   });
 }

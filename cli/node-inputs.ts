@@ -1,0 +1,85 @@
+/** What a node is made from: a student's container, how it sends windows, the gateway's key. */
+
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { EdgeError } from "../src/assert.ts";
+import type { Profile } from "../src/signal/profile.ts";
+import { WINDOW_ENCODINGS, type WindowEncoding } from "../src/wire/messages.ts";
+import type { CommandInput, CommandIo, OptionSpec } from "./command.ts";
+
+const PROFILES = fileURLToPath(new URL("../profiles", import.meta.url));
+
+export const PROFILE_OPTION: OptionSpec = {
+  flags: "--profile <name>",
+  description: "cattle, people, …",
+  kind: "text",
+  default: "cattle",
+};
+
+export const STUDENT_OPTION: OptionSpec = {
+  flags: "--student <which>",
+  description: "default, plain (trained without turned collars), or a container's file",
+  kind: "text",
+  default: "default",
+};
+
+export const ENCODING_OPTION: OptionSpec = {
+  flags: "--offload-encoding <name>",
+  description:
+    "how windows travel: companded4 in half the bytes, companded2 a quarter for doubts, for " +
+    "gateways that read them",
+  kind: "text",
+  choices: WINDOW_ENCODINGS,
+  default: "int8",
+};
+
+export const KEY_OPTION: OptionSpec = {
+  flags: "--key <file>",
+  description: "the gateway's public key",
+  kind: "text",
+  default: "bellwether-data/keys/release-key.pub",
+};
+
+/** A container by its short name or its file. Throws `EdgeError` `student-missing`. */
+export function readStudent(which: string, profile: Profile): Uint8Array {
+  const shipped: Readonly<Record<string, string>> = {
+    default: "student.bwm",
+    plain: "student-plain.bwm",
+  };
+  const name = shipped[which];
+  const file = name === undefined ? path.resolve(which) : path.join(PROFILES, profile.name, name);
+  if (existsSync(file)) return readFileSync(file);
+  throw new EdgeError({
+    code: "student-missing",
+    message: "there is no such student",
+    where: file,
+    hint: "Say default, plain or the file of a container; `bellwether train` makes one.",
+  });
+}
+
+export function encodingOf(input: CommandInput): WindowEncoding {
+  return WINDOW_ENCODINGS.find((known) => known === input.text("offload-encoding")) ?? "int8";
+}
+
+/** Without the gateway's key, from a file or from joining, a node takes no release: that is worth a
+ * word. Throws `EdgeError` `public-key`. */
+export function readKey(
+  file: string,
+  joined: { readonly publicKeys: readonly Uint8Array[] },
+  io: CommandIo,
+): readonly Uint8Array[] {
+  if (!existsSync(file)) {
+    if (joined.publicKeys.length > 0) return [];
+    io.note(`no public key in ${file}, so these nodes accept no release`);
+    return [];
+  }
+  const text = readFileSync(file, "utf8").trim();
+  if (/^[0-9a-f]{64}$/i.test(text)) return [new Uint8Array(Buffer.from(text, "hex"))];
+  throw new EdgeError({
+    code: "public-key",
+    message: "this is no Ed25519 public key in 64 hex digits",
+    where: file,
+    hint: "Name the release-key.pub in the gateway's data directory.",
+  });
+}
