@@ -26,14 +26,21 @@ export type CrossFit = {
   /** Of all subjects that may be learned from. */
   readonly windows: WindowSet;
   readonly seed: number;
-  /** As in `keptPair`. */
+  /** A folder as in `keptFiles`. */
   readonly keep?: string | undefined;
+  readonly shouldStop?: (() => boolean) | undefined;
   readonly onProgress: (share: number) => void;
+};
+
+/** Windows with their samples, each answered by a pair that never saw its subject. */
+export type CrossFitted = AnsweredWindows & {
+  readonly windows: WindowSet;
+  readonly teacher: Float32Array;
 };
 
 /** All windows, fold after fold, each subject's bouts in an order that a node could have met. Null
  * where there is one subject only. */
-export async function crossFit(request: CrossFit): Promise<AnsweredWindows | null> {
+export async function crossFit(request: CrossFit): Promise<CrossFitted | null> {
   const { windows, seed } = request;
   const subjects = [...subjectsOf(windows)].sort();
   if (subjects.length < 2) return null;
@@ -41,46 +48,46 @@ export async function crossFit(request: CrossFit): Promise<AnsweredWindows | nul
     folds: subjects.length <= FEW_SUBJECTS ? subjects.length : FOLDS,
     seed: 1,
   });
-  const parts: AnsweredWindows[] = [];
+  const order: number[] = [];
+  const parts: Answered[] = [];
   for (const [f, { train, test }] of folds.entries()) {
-    const held = pickWindows(windows, windowsOfSubjects(windows, test));
-    const ordered = pickWindows(held, randomBoutOrder(held, prng(seed, "cross-fit-order")));
+    const own = windowsOfSubjects(windows, test);
+    const heldOrder = randomBoutOrder(pickWindows(windows, own), prng(seed, "cross-fit-order"));
+    const held = heldOrder.map((i) => own[i] as number);
     const learned = pickWindows(windows, windowsOfSubjects(windows, train));
-    parts.push(
-      await answered(request, learned, ordered, (share) =>
-        request.onProgress((f + share) / folds.length),
-      ),
-    );
+    const told = (share: number): void => request.onProgress((f + share) / folds.length);
+    parts.push(await answered(request, learned, pickWindows(windows, held), told));
+    order.push(...held);
   }
-  return joinedAnswers(parts);
+  return joinedAnswers(pickWindows(windows, order), parts);
 }
+
+type Answered = { readonly records: ExitRecords; readonly teacher: Float32Array };
 
 async function answered(
   request: CrossFit,
   learned: WindowSet,
   held: WindowSet,
   onProgress: (share: number) => void,
-): Promise<AnsweredWindows> {
+): Promise<Answered> {
   const trained = await trainedStudent(learned, request, onProgress);
   const teacher = await trained.teach(held);
   await trained.release();
-  const records = recordExits(trained.loaded, held);
-  return { records, labels: held.labels, subjects: held.subjects, teacher };
+  return { records: recordExits(trained.loaded, held), teacher };
 }
 
-function joinedAnswers(parts: readonly AnsweredWindows[]): AnsweredWindows {
-  const [first] = parts as readonly [AnsweredWindows];
+function joinedAnswers(windows: WindowSet, parts: readonly Answered[]): CrossFitted {
+  const [first] = parts as readonly [Answered];
   const exits = first.records.exits.map(({ featureCount }, k) => ({
     featureCount,
     logits: Int16Array.from(parts.flatMap((part) => [...(part.records.exits[k]?.logits ?? [])])),
     features: Int8Array.from(parts.flatMap((part) => [...(part.records.exits[k]?.features ?? [])])),
   }));
-  const count = parts.reduce((sum, part) => sum + part.records.count, 0);
-  const records: ExitRecords = { count, classes: first.records.classes, exits };
   return {
-    records,
-    labels: Uint8Array.from(parts.flatMap((part) => [...part.labels])),
-    subjects: parts.flatMap((part) => part.subjects),
-    teacher: Float32Array.from(parts.flatMap((part) => [...(part.teacher ?? [])])),
+    records: { count: windows.count, classes: first.records.classes, exits },
+    windows,
+    labels: windows.labels,
+    subjects: windows.subjects,
+    teacher: Float32Array.from(parts.flatMap((part) => [...part.teacher])),
   };
 }

@@ -18,7 +18,7 @@ import { trainTeacher } from "../src/learn/train-teacher.ts";
 import type { FloatStudent } from "../src/model/student-spec.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import type { WindowSet } from "../src/signal/window-set.ts";
-import { keepFile } from "./kept-pairs.ts";
+import { keepFile } from "./kept-files.ts";
 
 export type FloatStudentsRequest = {
   readonly profile: Profile;

@@ -15,7 +15,7 @@ import { profileFor } from "../src/signal/profiles.ts";
 import { parseTurn, turnRecordings } from "../src/signal/turn.ts";
 import { pickWindows, type WindowSet } from "../src/signal/window-set.ts";
 import { encodeContainer } from "../src/model/container.ts";
-import { crossFit } from "./cross-fit.ts";
+import { crossFit, type CrossFitted } from "./cross-fit.ts";
 import { type NodeDay, nodeDayOf } from "./node-day.ts";
 import { type TrainedStudent, trainedStudent } from "./trained-student.ts";
 
@@ -53,6 +53,8 @@ export type Uncalibrated = {
   readonly profile: Profile;
   readonly trained: TrainedStudent;
   readonly request: CalibrationRequest;
+  /** Null where there is one subject only to learn from. */
+  readonly rehearsal: CrossFitted | null;
   /** Each subject's bouts in an order that a node could have met. */
   readonly test: WindowSet;
 };
@@ -97,6 +99,7 @@ export async function prepareGateJob(
   return {
     profile,
     trained,
+    rehearsal,
     request: {
       student: trained.loaded,
       trained: train,

@@ -19,7 +19,7 @@ import { parseTurn, turnRecordings } from "../src/signal/turn.ts";
 import type { WindowSet } from "../src/signal/window-set.ts";
 import { splitSegments } from "./loop-bouts.ts";
 import type { FloatStudent } from "../src/model/student-spec.ts";
-import { keptPair } from "./kept-pairs.ts";
+import { keptPair } from "./kept-files.ts";
 import { trainPair } from "./train-pair.ts";
 
 export type LoopJob = {
@@ -76,7 +76,7 @@ export async function setUpLoop(
   const { train: subjects, seed } = job;
   const windows = anchor.replay.count;
   const what = { part: "anchor", profile, subjects, windows, seed, recipe };
-  const { teacher: teacherFile, student } = await keptPair(job.keep, what, async () => {
+  const { teacher: teacherFile, student } = await keptPair({ folder: job.keep }, what, async () => {
     const pair = await trainPair(anchor.replay, profile, recipe, seed, progress);
     return { teacher: pair.teacherFile, student: pair.student };
   });

@@ -25,7 +25,7 @@ import type { Tensor } from "../src/model/student-spec.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import { type WindowSet, windowAt } from "../src/signal/window-set.ts";
 import { packedCodeBytes } from "../src/wire/codes.ts";
-import { keepFile } from "./kept-pairs.ts";
+import { keepFile } from "./kept-files.ts";
 import { reducedWindow, spansWithin } from "./split-payloads.ts";
 
 /** What networks can be trained for, by name. */

@@ -22,10 +22,11 @@ export async function trainPair(
   recipe: Recipe,
   seed: number,
   onProgress: (part: "teacher" | "student", share: number) => void,
+  shouldStop?: () => boolean,
 ): Promise<TrainedPair> {
   const runtime = onnxRuntime();
   const { classes, rateHz, inputMilligPerStep } = profile;
-  const common = { windows, inputMilligPerStep, seed };
+  const common = { windows, inputMilligPerStep, seed, ...(shouldStop && { shouldStop }) };
   const teacher = await trainTeacher(runtime, {
     ...common,
     classes,

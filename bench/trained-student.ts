@@ -11,7 +11,7 @@ import { quantizeStudent } from "../src/model/quantize.ts";
 import type { FloatStudent } from "../src/model/student-spec.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import type { WindowSet } from "../src/signal/window-set.ts";
-import { keptPair } from "./kept-pairs.ts";
+import { keptPair } from "./kept-files.ts";
 import { trainPair } from "./train-pair.ts";
 
 export type TrainedStudent = {
@@ -33,22 +33,24 @@ export async function trainedStudent(
     readonly profile: Profile;
     readonly recipe: Recipe;
     readonly seed: number;
-    /** As in `keptPair`. */
+    /** A folder as in `keptFiles`. */
     readonly keep?: string | undefined;
+    readonly shouldStop?: (() => boolean) | undefined;
   },
   onProgress: (share: number) => void,
 ): Promise<TrainedStudent> {
-  const { profile, recipe, seed, keep } = training;
+  const { profile, recipe, seed, keep, shouldStop } = training;
   const { classes, inputMilligPerStep } = profile;
   const subjects = [...new Set(windows.subjects)];
   const what = { profile, subjects, windows: windows.count, seed, recipe };
-  const pair = await keptPair(keep, what, async () => {
+  const pair = await keptPair({ folder: keep, shouldStop }, what, async () => {
     const { teacherFile, student } = await trainPair(
       windows,
       profile,
       recipe,
       seed,
       (part, share) => onProgress(part === "teacher" ? 0.5 * share : 0.5 + 0.5 * share),
+      shouldStop,
     );
     return { teacher: teacherFile, student };
   });

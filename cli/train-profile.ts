@@ -3,11 +3,13 @@
  * where asked for a plain one, each as a container for nodes and as floats to distil further from.
  */
 import { createHash } from "node:crypto";
-import { crossFit } from "../bench/cross-fit.ts";
+import { crossFit, type CrossFitted } from "../bench/cross-fit.ts";
+import { type Kept, keptFiles, studentOf } from "../bench/kept-files.ts";
+import { typicalBout } from "../bench/seen-windows.ts";
 import { onnxRuntime } from "../gateway/onnx-runtime.ts";
 import { chooseEngine } from "../src/engine/choose-engine.ts";
 import { packStudent } from "../src/gate/pack-student.ts";
-import type { AnsweredWindows } from "../src/gate/rehearse.ts";
+import { withOnnxMetadata } from "../src/learn/onnx-model.ts";
 import { plannedStudent, type QuantizationPlan } from "../src/learn/quantization-plan.ts";
 import { plainRecipe, type Recipe } from "../src/learn/recipes.ts";
 import type { Program, Runtime } from "../src/learn/runtime.ts";
@@ -20,8 +22,9 @@ import { trainEncoder } from "../src/learn/train-encoder.ts";
 import type { TrainingProgress } from "../src/learn/train-network.ts";
 import { trainStudent } from "../src/learn/train-student.ts";
 import { trainTeacher } from "../src/learn/train-teacher.ts";
-import { encodeEncoder } from "../src/model/encoder-bytes.ts";
+import { decodeEncoder, encodeEncoder } from "../src/model/encoder-bytes.ts";
 import type { QuantizedEncoder } from "../src/model/encoder.ts";
+import type { FloatStudent } from "../src/model/student-spec.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import { holdOut, splitBouts, subjectsOf, windowsOfSubjects } from "../src/signal/splits.ts";
 import { pickWindows, type WindowSet } from "../src/signal/window-set.ts";
@@ -39,6 +42,8 @@ export type ProfileRequest = {
   /** Whether a teacher of windows in 2 bits is trained too. */
   readonly coarse?: boolean;
   readonly quick?: boolean;
+  /** A folder as in `keptFiles`: all that was trained, so that another gate costs no training. */
+  readonly keep?: string | undefined;
   readonly onProgress: (text: string, share: number) => void;
   readonly shouldStop: () => boolean;
 };
@@ -57,100 +62,139 @@ const LEARNED_SHARE = 0.85;
 const REHEARSING_SUBJECTS = 3;
 
 export async function trainProfile(request: ProfileRequest): Promise<ProfileFiles> {
-  const { profile, recipe, windows, seed, onProgress } = request;
+  const { recipe, windows } = request;
   const runtime = onnxRuntime();
   const files = new Map<string, Uint8Array>();
-  const told =
-    (text: string) =>
-    ({ step, steps }: TrainingProgress): void =>
-      onProgress(text, step / steps);
-
-  const teacher = await trainTeacher(runtime, {
-    windows,
-    classes: profile.classes,
-    rateHz: profile.rateHz,
-    inputMilligPerStep: profile.inputMilligPerStep,
-    seed,
-    options: recipe.teacher,
-    onProgress: told("teacher"),
-    shouldStop: request.shouldStop,
-  });
-  files.set("teacher.onnx", teacherOnnx(teacher));
-  const program = await runtime.compile(teacherOnnx(teacher));
-  const encoder = await encoderFor(runtime, program, request, files);
-  if (request.coarse === true) {
-    const { quick = false } = request;
-    const coarse = await trainCoarse(runtime, {
-      ...{ profile, windows, seed, quick, teacher: program },
-      recipe: splitRecipeFor(profile, COARSE_BYTES, { quick }),
-      onProgress: told("coarse teacher"),
-      shouldStop: request.shouldStop,
-    });
-    files.set("coarse.onnx", teacherOnnx(coarse));
-  }
-  const student = async (name: string, of: WindowSet, with_: Recipe): Promise<void> => {
-    const asked = { ...request, windows: of, recipe: with_, encoder };
-    const made = await trainOne(runtime, program, asked, name);
-    for (const [file, bytes] of made) files.set(file, bytes);
+  const teacherFile = await teacherFor(runtime, request);
+  files.set("teacher.onnx", teacherFile);
+  const teacher: KnownTeacher = {
+    program: await runtime.compile(teacherFile),
+    hash: sha256(teacherFile),
   };
-  await student("student", windows, recipe);
+  const split = await splitFor(runtime, teacher, request);
+  if (split !== undefined) files.set("tail.onnx", split.tail);
+  if (request.coarse === true) files.set("coarse.onnx", await coarseFor(runtime, teacher, request));
+  const student = async (name: string, of: WindowSet, with_: Recipe): Promise<Trained> => {
+    const asked = { ...request, windows: of, recipe: with_, encoder: split?.encoder };
+    const made = await trainOne(runtime, teacher, asked, name);
+    for (const [file, bytes] of made.files) files.set(file, bytes);
+    return made;
+  };
+  const { typicalMs } = await student("student", windows, recipe);
+  if (typicalMs !== undefined) {
+    const typicalSeconds = String(typicalMs / 1000);
+    files.set("teacher.onnx", withOnnxMetadata(teacherFile, { typicalSeconds }));
+  }
   if (request.plainSubjects !== undefined) {
     const some = pickWindows(windows, windowsOfSubjects(windows, request.plainSubjects));
     await student("student-plain", some, plainRecipe(recipe));
   }
-  await program.release();
+  await teacher.program.release();
   return files;
 }
 
-/** The encoder that the profile's students get, and its tail among the files. */
-async function encoderFor(
-  runtime: Runtime,
-  teacher: Program,
-  request: ProfileRequest,
-  files: Map<string, Uint8Array>,
-): Promise<QuantizedEncoder | undefined> {
-  const { profile, windows, seed, codeBytes, quick = false } = request;
-  if (codeBytes === undefined) return undefined;
-  const { split, encoder } = await trainEncoder(runtime, {
-    ...{ profile, windows, teacher, seed },
-    recipe: splitRecipeFor(profile, codeBytes, { quick }),
-    onProgress: ({ step, steps }) => request.onProgress("encoder and tail", step / steps),
-    shouldStop: request.shouldStop,
-  });
-  const hash = createHash("sha256").update(encodeEncoder(encoder)).digest("hex");
-  const { classes, rateHz } = profile;
-  files.set("tail.onnx", tailOnnx(split, { classes, rateHz, encoder: hash }));
-  return encoder;
+/** A compiled teacher and the hash of its file. */
+type KnownTeacher = { readonly program: Program; readonly hash: string };
+
+function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
 }
 
-/** One student from the teacher: `<name>.bwm` and `<name>.onnx`. */
+/** What training by this request depends on whatever is trained. */
+function dependsOn({ profile, windows, seed, quick = false }: ProfileRequest): object {
+  return { profile, subjects: subjectsOf(windows), windows: windows.count, seed, quick };
+}
+
+function told(request: ProfileRequest, text: string): (progress: TrainingProgress) => void {
+  return ({ step, steps }) => request.onProgress(text, step / steps);
+}
+
+async function teacherFor(runtime: Runtime, request: ProfileRequest): Promise<Uint8Array> {
+  const { profile, windows, seed, shouldStop } = request;
+  const options = request.recipe.teacher;
+  const what = { part: "teacher", ...dependsOn(request), options };
+  const files = await keptFiles(keptBy(request), what, ["teacher.onnx"], async () => {
+    const { classes, rateHz, inputMilligPerStep } = profile;
+    const onProgress = told(request, "teacher");
+    const teacher = await trainTeacher(runtime, {
+      ...{ windows, classes, rateHz, inputMilligPerStep, seed, options, onProgress, shouldStop },
+    });
+    return { "teacher.onnx": teacherOnnx(teacher) };
+  });
+  return files["teacher.onnx"];
+}
+
+function keptBy({ keep, shouldStop }: ProfileRequest): Kept {
+  return { folder: keep, shouldStop };
+}
+
+/** The encoder that the profile's students get, and the tail's file. */
+async function splitFor(
+  runtime: Runtime,
+  teacher: KnownTeacher,
+  request: ProfileRequest,
+): Promise<{ readonly encoder: QuantizedEncoder; readonly tail: Uint8Array } | undefined> {
+  const { profile, windows, seed, codeBytes, quick = false, shouldStop } = request;
+  if (codeBytes === undefined) return undefined;
+  const recipe = splitRecipeFor(profile, codeBytes, { quick });
+  const what = { part: "encoder", ...dependsOn(request), recipe, teacher: teacher.hash };
+  const files = await keptFiles(keptBy(request), what, ["encoder", "tail.onnx"], async () => {
+    const { split, encoder } = await trainEncoder(runtime, {
+      ...{ profile, windows, teacher: teacher.program, seed, recipe, shouldStop },
+      onProgress: (share) => request.onProgress("encoder and tail", share),
+    });
+    const section = encodeEncoder(encoder);
+    const { classes, rateHz } = profile;
+    const tail = tailOnnx(split, { classes, rateHz, encoder: sha256(section) });
+    return { encoder: section, "tail.onnx": tail };
+  });
+  return { encoder: decodeEncoder(files.encoder), tail: files["tail.onnx"] };
+}
+
+async function coarseFor(
+  runtime: Runtime,
+  teacher: KnownTeacher,
+  request: ProfileRequest,
+): Promise<Uint8Array> {
+  const { profile, windows, seed, quick = false, shouldStop } = request;
+  const recipe = splitRecipeFor(profile, COARSE_BYTES, { quick });
+  const { objective, options } = recipe;
+  const { widths, strides, kernels } = request.recipe.teacher;
+  const size = { widths, strides, kernels };
+  const what = { part: "coarse", ...dependsOn(request), objective, options, size };
+  const asked = { ...what, teacher: teacher.hash };
+  const files = await keptFiles(keptBy(request), asked, ["coarse.onnx"], async () => {
+    const coarse = await trainCoarse(runtime, {
+      ...{ profile, windows, seed, size, teacher: teacher.program, recipe, shouldStop },
+      onProgress: (share) => request.onProgress("coarse teacher", share),
+    });
+    return { "coarse.onnx": teacherOnnx(coarse) };
+  });
+  return files["coarse.onnx"];
+}
+
+type Trained = {
+  /** `<name>.bwm` and `<name>.onnx`. */
+  readonly files: ProfileFiles;
+  /** How long bouts are taken to last; undefined where there was no rehearsal to learn it from. */
+  readonly typicalMs: number | undefined;
+};
+
+/** One student from the teacher. */
 async function trainOne(
   runtime: Runtime,
-  teacher: Program,
+  teacher: KnownTeacher,
   request: ProfileRequest & { readonly encoder: QuantizedEncoder | undefined },
   name: string,
-): Promise<ProfileFiles> {
-  const { profile, recipe, windows, seed } = request;
+): Promise<Trained> {
+  const { profile, recipe, windows, seed, shouldStop } = request;
+  const { inputMilligPerStep } = profile;
   const { learned, held } = splitForGate(windows, seed);
-  const student = await trainStudent(runtime, {
-    spec: recipe.student.spec,
-    windows: learned,
-    inputMilligPerStep: profile.inputMilligPerStep,
-    seed,
-    objective: recipe.student[recipe.objective],
-    options: recipe.student.options,
-    ...(recipe.objective === "distilled" && { teacher }),
-    onProgress: ({ step, steps }) => request.onProgress(name, step / steps),
-    shouldStop: request.shouldStop,
-  });
+  const asked = { ...request, windows: learned };
   const planned = await plannedStudent(runtime, request.plan, {
-    student,
-    windows: learned,
-    inputMilligPerStep: profile.inputMilligPerStep,
-    seed,
-    options: recipe.student.options,
-    onProgress: ({ step, steps }) => request.onProgress(`${name}, fine-tuning`, step / steps),
-    shouldStop: request.shouldStop,
+    student: await floatStudentFor(runtime, teacher, asked, name),
+    ...{ windows: learned, inputMilligPerStep, seed, options: recipe.student.options, shouldStop },
+    onProgress: told(request, `${name}, fine-tuning`),
   });
   const rehearsal = await rehearsalFor(request, name);
   const packed = packStudent({
@@ -164,10 +208,38 @@ async function trainOne(
     seed,
     encoder: request.encoder,
   });
-  return new Map([
-    [`${name}.bwm`, packed.bytes],
-    [`${name}.onnx`, studentOnnx(planned.student, { profile: profile.name })],
-  ]);
+  const { parameters } = packed.calibration;
+  return {
+    files: new Map([
+      [`${name}.bwm`, packed.bytes],
+      [`${name}.onnx`, studentOnnx(planned.student, { profile: profile.name })],
+    ]),
+    typicalMs: rehearsal && typicalBout(parameters, rehearsal, profile, seed).typicalMs,
+  };
+}
+
+async function floatStudentFor(
+  runtime: Runtime,
+  teacher: KnownTeacher,
+  request: ProfileRequest,
+  name: string,
+): Promise<FloatStudent> {
+  const { profile, recipe, windows, seed, shouldStop } = request;
+  const { spec, options } = recipe.student;
+  const objective = recipe.student[recipe.objective];
+  const distils = recipe.objective === "distilled";
+  const what = { part: "student", ...dependsOn(request), spec, options, objective };
+  const asked = { ...what, teacher: distils ? teacher.hash : null };
+  const files = await keptFiles(keptBy(request), asked, ["student.onnx"], async () => {
+    const student = await trainStudent(runtime, {
+      ...{ spec, windows, seed, objective, options, shouldStop },
+      inputMilligPerStep: profile.inputMilligPerStep,
+      ...(distils && { teacher: teacher.program }),
+      onProgress: told(request, name),
+    });
+    return { "student.onnx": studentOnnx(student) };
+  });
+  return studentOf(files["student.onnx"]);
 }
 
 /** What the gate is calibrated on where there are subjects enough; of two, each would be answered by
@@ -175,11 +247,12 @@ async function trainOne(
 async function rehearsalFor(
   request: ProfileRequest,
   name: string,
-): Promise<AnsweredWindows | undefined> {
-  const { profile, recipe, windows, seed, quick = false, onProgress } = request;
+): Promise<CrossFitted | undefined> {
+  const { profile, recipe, windows, seed, quick = false, keep, shouldStop } = request;
   if (quick || subjectsOf(windows).length < REHEARSING_SUBJECTS) return undefined;
-  const told = (share: number): void => onProgress(`${name}, rehearsal`, share);
-  return (await crossFit({ profile, recipe, windows, seed, onProgress: told })) ?? undefined;
+  const onProgress = (share: number): void => request.onProgress(`${name}, rehearsal`, share);
+  const asked = { profile, recipe, windows, seed, keep, shouldStop, onProgress };
+  return (await crossFit(asked)) ?? undefined;
 }
 
 /** What the student learns from, and what its gate's novelty and bursts are fitted on; all of the

@@ -84,6 +84,11 @@ export const command: CommandSpec = {
       description: "also a teacher for windows in 2 bits a value (simulate --offload-encoding)",
       kind: "flag",
     },
+    {
+      flags: "--keep <dir>",
+      description: "keep all that is trained there; asked again, only the gate is made anew",
+      kind: "text",
+    },
     { flags: "--quick", description: "seconds instead of minutes, to try it", kind: "flag" },
   ],
   examples: [
@@ -91,6 +96,7 @@ export const command: CommandSpec = {
     "bellwether train herd --data ./recordings-data --seeds 0",
     "bellwether train cows --out split --encoder 40",
     "bellwether train cows --out split --coarse",
+    "bellwether train cows --seeds 0 --keep ./trained",
     "bellwether train cows --out lean --quantize dynamic-fixed-point --weight-bits 4 --fine-tune",
   ],
   run: train,
@@ -138,6 +144,7 @@ async function trainDataset(
     coarse: input.flag("coarse"),
     quick: input.flag("quick"),
     seed: input.number("seed") ?? 1,
+    keep: input.text("keep"),
     onProgress: progress.update,
     shouldStop: () => io.signal.aborted,
   });

@@ -13,8 +13,9 @@ export const BehavioursSchema = z
   .strictObject({
     /** How far midnight is ahead of UTC's; a day is 24 hours, whatever clocks are put to. */
     utc_offset_hours: z.number().min(-14).max(14).multipleOf(0.25).default(0),
-    /** How long a bout typically lasts: a change costs so much more evidence as it is rarer. */
-    typical_seconds: seconds.default(10),
+    /** How long a bout typically lasts: a change costs so much more evidence as it is rarer. The
+     * teacher's file knows where this says nothing. */
+    typical_seconds: seconds.optional(),
     /** The same of single behaviours. */
     typical_seconds_of: z.record(z.string(), seconds).default({}),
     /** A longer silence between windows is unknown time. */
@@ -67,7 +68,8 @@ export const AlertsSchema = z
 
 export type BehaviourConfig = {
   readonly utcOffsetMs: number;
-  readonly typicalMs: number;
+  /** Undefined for what the teacher's file says. */
+  readonly typicalMs: number | undefined;
   readonly typicalMsOf: Readonly<Record<string, number>>;
   readonly gapMs: number;
   readonly openMs: number;
@@ -88,7 +90,7 @@ export function toBehaviourConfig(
   const typical = Object.entries(behaviours.typical_seconds_of);
   return {
     utcOffsetMs: behaviours.utc_offset_hours * 60 * MINUTE_MS,
-    typicalMs: behaviours.typical_seconds * 1000,
+    typicalMs: behaviours.typical_seconds && behaviours.typical_seconds * 1000,
     typicalMsOf: Object.fromEntries(typical.map(([name, value]) => [name, value * 1000])),
     gapMs: behaviours.gap_seconds * 1000,
     openMs: behaviours.open_minutes * MINUTE_MS,

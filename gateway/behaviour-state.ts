@@ -5,6 +5,7 @@ import type { DayCells } from "../src/behaviour/day-cells.ts";
 import type { Track, TrackRule } from "../src/behaviour/track.ts";
 import type { NodeId } from "../src/wire/messages.ts";
 import type { BehaviourConfig } from "./behaviour-config.ts";
+import type { Teacher } from "./teacher.ts";
 
 /** Whatever times a node claims, so many windows of it are held in memory at most. */
 const WINDOWS_MAX = 2_048;
@@ -29,17 +30,21 @@ export type BehaviourDesk = {
   toldHourMs: number;
 };
 
+/** How long bouts are taken to last where nobody says: the shortest that is learned of our recordings
+ * (`bench -- budget`), since a longer one can swallow bouts. */
+export const TYPICAL_MS = 10_000;
+
 /** @param hopMs from one window to the next, @param windowMs how long one is */
 export function newBehaviourDesk(
   config: BehaviourConfig,
-  classes: readonly string[],
+  { classes, typicalMs = TYPICAL_MS }: Pick<Teacher, "classes" | "typicalMs">,
   { hopMs, windowMs }: { readonly hopMs: number; readonly windowMs: number },
 ): BehaviourDesk {
   const rule: TrackRule = {
     classes: classes.length,
     hopMs,
     windowMs,
-    typicalMs: classes.map((name) => config.typicalMsOf[name] ?? config.typicalMs),
+    typicalMs: classes.map((name) => config.typicalMsOf[name] ?? config.typicalMs ?? typicalMs),
     gapMs: config.gapMs,
     openMs: config.openMs,
     windowsMax: WINDOWS_MAX,

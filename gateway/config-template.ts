@@ -69,7 +69,7 @@ nodes:
 
 behaviours:                   # bouts and time budgets
   utc_offset_hours: 0         # when days begin: 1 for central Europe in winter
-  typical_seconds: 10         # how long bouts last; shorter ones need more evidence
+  # typical_seconds: 20       # bouts last so long, shorter need more evidence; else as the teacher learned
   typical_seconds_of: {}      # still: 300, and so on, for single behaviours
   gap_seconds: 60             # a longer silence between windows is unknown time
   open_minutes: 30            # so far back a late answer still corrects a bout

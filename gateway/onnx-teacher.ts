@@ -10,6 +10,7 @@
  *     bellwether.layout    time-channel or channel-time
  *     bellwether.unit      g or m/s2
  *     bellwether.output    logits or probabilities
+ *     bellwether.typicalSeconds   how long bouts typically last, 1 to 86400
  *
  * A file of our own making, with `kind` = `bellwether-teacher`, has them without the prefix.
  */
@@ -37,6 +38,7 @@ const Declared = z.object({
   layout: z.enum(["time-channel", "channel-time"]).optional(),
   unit: z.enum(["g", "m/s2"]).optional(),
   output: z.enum(["logits", "probabilities"]).optional(),
+  typicalSeconds: z.coerce.number().min(1).max(86_400).optional(),
 });
 
 /** A teacher, what had to be assumed of its file, and how to let go of it. */
@@ -64,12 +66,10 @@ export async function openOnnxTeacher(
   const shapes = (tensors: LoadedProgram["inputs"]) =>
     tensors.map(({ name, shape }) => ({ name, shape: shape.map(numeric) }));
   try {
-    const plan = planTeacher(
-      { inputs: shapes(program.inputs), outputs: shapes(program.outputs) },
-      { ...metadataDeclaration(bytes, file), ...declaration },
-      profile,
-      file,
-    );
+    const declared = { ...metadataDeclaration(bytes, file), ...declaration };
+    const { inputs, outputs } = program;
+    const model = { inputs: shapes(inputs), outputs: shapes(outputs) };
+    const plan = planTeacher(model, declared, profile, file);
     const predict = predictor(program, plan, profile);
     const silence = new Int8Array(profile.windowSamples * profile.channels);
     const first = await predict(silence, 1, profile.inputMilligPerStep);
@@ -79,6 +79,7 @@ export async function openOnnxTeacher(
       windowSamples: profile.windowSamples,
       channels: profile.channels,
       rateHz: profile.rateHz,
+      typicalMs: declared.typicalSeconds && 1000 * declared.typicalSeconds,
       assumptions: plan.assumptions,
       featureCount: first.features?.length ?? 0,
       predict,
@@ -161,6 +162,7 @@ function metadataDeclaration(bytes: Uint8Array, where: string): TeacherDeclarati
       layout: value("layout"),
       unit: value("unit"),
       output: value("output"),
+      typicalSeconds: value("typicalSeconds"),
     });
   } catch (error) {
     throw new EdgeError({

@@ -162,7 +162,7 @@ async function run(
   refuseUnknownBehaviours(config, teacher.classes);
   const settings = settingsOf(config, dependencies);
   const { reader } = store;
-  const desk = newBehaviourDesk(config.behaviours, teacher.classes, windowTimes(dependencies));
+  const desk = newBehaviourDesk(config.behaviours, teacher, windowTimes(dependencies));
   const discovery = newDiscovery(config.homeAssistant);
   const softLabels = reader.softLabelCount().total;
   const state = createState(settings, reader.nodes(), softLabels, desk, discovery);

@@ -21,6 +21,8 @@ export type TeacherDeclaration = {
   /** What the model was trained on. */
   readonly unit?: "g" | "m/s2" | undefined;
   readonly output?: "logits" | "probabilities" | undefined;
+  /** How long bouts of its behaviours typically last. */
+  readonly typicalSeconds?: number | undefined;
 };
 
 /** A named tensor of the model; a free dimension is null. */

@@ -32,7 +32,7 @@ type AskTeacher = Unnumbered<ToTeacher>;
 export type FromTeacher =
   | ({ readonly kind: "opened"; readonly tail: TailShape | undefined } & Pick<
       OpenTeacher,
-      "id" | "assumptions" | "featureCount"
+      "id" | "assumptions" | "featureCount" | "typicalMs"
     >)
   | { readonly kind: "refused"; readonly problem: Problem }
   | ({ readonly kind: "answer"; readonly ticket: number } & TeacherAnswer)
@@ -81,6 +81,7 @@ export async function openTeacherThread(
     windowSamples: profile.windowSamples,
     channels: profile.channels,
     rateHz: profile.rateHz,
+    typicalMs: opened.typicalMs,
     assumptions: opened.assumptions,
     featureCount: opened.featureCount,
     predict: (windows, count, inputMilligPerStep) =>

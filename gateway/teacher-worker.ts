@@ -48,8 +48,9 @@ async function predict(opened: Opened, message: ToTeacher): Promise<void> {
 
 const opened = await open();
 if (opened !== undefined) {
-  const { id, assumptions, featureCount } = opened.teacher;
-  answer({ kind: "opened", id, assumptions, featureCount, tail: shapeOf(opened.tail) });
+  const { id, assumptions, featureCount, typicalMs } = opened.teacher;
+  const tail = shapeOf(opened.tail);
+  answer({ kind: "opened", id, assumptions, featureCount, typicalMs, tail });
   port.on("message", (message: ToTeacher) => void predict(opened, message));
 }
 

@@ -23,6 +23,8 @@ export type Teacher = {
   readonly windowSamples: number;
   readonly channels: number;
   readonly rateHz: number;
+  /** How long bouts of its behaviours typically last; undefined where its file does not say. */
+  readonly typicalMs?: number | undefined;
   /** `windows` is `[count][time][channel]`, int8 in steps of `inputMilligPerStep`. */
   predict(windows: Int8Array, count: number, inputMilligPerStep: number): Promise<TeacherAnswer>;
 };

@@ -65,7 +65,7 @@ function made(yaml = RULES): GatewayState {
     settings,
     [],
     0,
-    newBehaviourDesk(behaviours, cattle.classes, times),
+    newBehaviourDesk(behaviours, cattle, times),
     newDiscovery(true),
   );
 }
@@ -102,6 +102,22 @@ function sumOf({ start, end, minutes, unknown_minutes: unknown }: BudgetSpan): v
   const known = Object.values(minutes).reduce((a, b) => a + b, 0);
   expect(known + unknown).toBeCloseTo((end - start) / 60_000, 1);
 }
+
+describe("how long bouts are taken to last", () => {
+  const lengths = (yaml: string, typicalMs?: number) => {
+    const { behaviours } = parseConfig(yaml, "gateway.yaml", {});
+    const teacher = { classes: cattle.classes, typicalMs };
+    return newBehaviourDesk(behaviours, teacher, { hopMs: 2_500, windowMs: 5_000 }).rule.typicalMs;
+  };
+
+  it("is said by the settings, else by the teacher's file, else ten seconds", () => {
+    expect(lengths("")).toEqual([10_000, 10_000, 10_000]);
+    expect(lengths("", 20_000)).toEqual([20_000, 20_000, 20_000]);
+    expect(lengths("behaviours: { typical_seconds: 5 }", 20_000)).toEqual([5_000, 5_000, 5_000]);
+    const one = "behaviours: { typical_seconds_of: { still: 300 } }";
+    expect(lengths(one, 20_000)).toEqual([20_000, 300_000, 20_000]);
+  });
+});
 
 describe("days", () => {
   it("are told as budgets that add up, and compared with the animal's own days before", () => {

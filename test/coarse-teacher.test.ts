@@ -47,7 +47,8 @@ it("knows coarse windows, and what is not one of its kinds", { timeout: 120_000 
   const program = await onnxRuntime().compile(readFileSync(path.join(folder, "teacher.onnx")));
   const { objective, options } = splitRecipeFor(cattle, 64, { quick: true });
   const trained = await trainCoarse(onnxRuntime(), {
-    ...{ profile: cattle, windows: anchor.replay, teacher: program, seed: 1, quick: true },
+    ...{ profile: cattle, windows: anchor.replay, teacher: program, seed: 1 },
+    size: { widths: [8, 16, 16], strides: [2, 2, 1], kernels: [5, 3, 3] },
     recipe: { objective, options: { ...options, epochs: 24, learningRate: 5e-3 } },
   });
   await program.release();

@@ -44,7 +44,7 @@ function made(tail: typeof SHAPE | undefined): GatewayState {
     devicesMs: 1_000,
     nodesMax: 5,
   };
-  const desk = newBehaviourDesk(behaviours, cattle.classes, { hopMs: 2_500, windowMs: 5_000 });
+  const desk = newBehaviourDesk(behaviours, cattle, { hopMs: 2_500, windowMs: 5_000 });
   return createState(settings, [], 0, desk, newDiscovery(true));
 }
 

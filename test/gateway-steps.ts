@@ -39,7 +39,7 @@ export function made(): GatewayState {
     settings,
     [],
     0,
-    newBehaviourDesk(behaviours, cattle.classes, times),
+    newBehaviourDesk(behaviours, cattle, times),
     newDiscovery(true),
   );
 }

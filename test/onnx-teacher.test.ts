@@ -1,11 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { probeOnnxRuntime } from "../gateway/onnx-probe.ts";
 import { openOnnxTeacher } from "../gateway/onnx-teacher.ts";
 import { EdgeError } from "../src/assert.ts";
-import { BATCH, type OnnxGraph, onnxModel } from "../src/learn/onnx-model.ts";
+import { BATCH, type OnnxGraph, onnxModel, withOnnxMetadata } from "../src/learn/onnx-model.ts";
 import { shippedProfile } from "../src/signal/profiles.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "onnx-teacher-"));
@@ -106,6 +106,24 @@ describe("a teacher in an ONNX file", () => {
     expect(answer.features?.[0]).toBeCloseTo(0.992, 3);
     expect(teacher.assumptions).not.toContain(expect.stringContaining("classes"));
     await teacher.close();
+  });
+
+  test("says how long bouts last where its file does, also one that was told so later", async () => {
+    const silent = model({});
+    const later = path.join(folder, "later.onnx");
+    writeFileSync(
+      later,
+      withOnnxMetadata(readFileSync(silent), { "bellwether.typicalSeconds": "20" }),
+    );
+    for (const [file, typicalMs] of [[silent, undefined] as const, [later, 20_000] as const]) {
+      const teacher = await openOnnxTeacher(file, cattle);
+      expect(teacher.typicalMs).toBe(typicalMs);
+      const { probabilities } = await teacher.predict(windows(), 2, 16);
+      expect([...probabilities]).toEqual(byHand([0, 1, 2]).map((p) => expect.closeTo(p, 5)));
+      await teacher.close();
+    }
+    const never = model({ metadata: { "bellwether.typicalSeconds": "0" } });
+    expect((await refusal(never)).code).toBe("teacher-metadata");
   });
 
   test("scales to the unit that the model was trained on", async () => {

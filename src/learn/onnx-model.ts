@@ -75,13 +75,27 @@ export function onnxModel(graph: OnnxGraph): Uint8Array {
   textField(model, 2, "bellwether");
   messageField(model, 7, body);
   messageField(model, 8, opset);
-  for (const [key, value] of Object.entries(graph.metadata)) {
+  metadataFields(model, graph.metadata);
+  return join(model);
+}
+
+/** The same file that says more of itself: fields may follow the others in any order. */
+export function withOnnxMetadata(
+  onnx: Uint8Array,
+  metadata: Readonly<Record<string, string>>,
+): Uint8Array {
+  const model: Message = [onnx];
+  metadataFields(model, metadata);
+  return join(model);
+}
+
+function metadataFields(model: Message, metadata: Readonly<Record<string, string>>): void {
+  for (const [key, value] of Object.entries(metadata)) {
     const entry: Message = [];
     textField(entry, 1, key);
     textField(entry, 2, value);
     messageField(model, 14, entry);
   }
-  return join(model);
 }
 
 /** What the file says about itself (`metadata_props`). Throws `onnx-truncated` on broken bytes. */

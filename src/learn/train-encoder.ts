@@ -7,8 +7,7 @@ import type { Program, Runtime } from "./runtime.ts";
 import { splitNetwork } from "./split-network.ts";
 import type { SplitRecipe } from "./split-recipes.ts";
 import { encoderOf, type FloatSplit } from "./tail-network.ts";
-import type { TrainingProgress } from "./train-network.ts";
-import { drawViews, trainSplit } from "./train-split.ts";
+import { drawViews, splitProgress, trainSplit } from "./train-split.ts";
 
 export async function trainEncoder(
   runtime: Runtime,
@@ -19,20 +18,22 @@ export async function trainEncoder(
     /** Input `window`, output `logits`. */
     readonly teacher: Program;
     readonly seed: number;
-    readonly onProgress?: (progress: TrainingProgress) => void;
+    /** Share of the work that is done. */
+    readonly onProgress?: (share: number) => void;
     readonly shouldStop?: () => boolean;
   },
 ): Promise<{ readonly split: FloatSplit; readonly encoder: QuantizedEncoder }> {
   const { profile, windows, recipe, teacher, seed } = training;
   const { design, objective, options } = recipe;
   const { inputMilligPerStep, classes } = profile;
+  const told = splitProgress(training);
   const views = await drawViews({
     ...{ windows, classes: classes.length, inputMilligPerStep, seed, objective, options, teacher },
+    ...told.drawing,
   });
   const tensors = await trainSplit(runtime, {
     ...{ network: splitNetwork(design), views, seed, objective, options },
-    ...(training.onProgress && { onProgress: training.onProgress }),
-    ...(training.shouldStop && { shouldStop: training.shouldStop }),
+    ...told.training,
   });
   const split = { design, tensors };
   return { split, encoder: quantizeEncoder(encoderOf(split), windows, inputMilligPerStep) };

@@ -42,6 +42,10 @@ export type ViewsAsked = {
   readonly objective: Objective;
   readonly options: StudentOptions;
   readonly teacher: Program;
+  /** Share of the views that are drawn. */
+  readonly onProgress?: (share: number) => void;
+  /** What is drawn by then is all; the rest stays zero, for a training that is stopped as well. */
+  readonly shouldStop?: () => boolean;
 };
 
 /** As many as the options' passes take, and the batches behind them that statistics are measured on. */
@@ -58,6 +62,8 @@ export async function drawViews(asked: ViewsAsked): Promise<Views> {
   const draw = batchesOf(windows, { ...options, seed: asked.seed, inputMilligPerStep });
   const softWeight = (1 - objective.hardWeight) * objective.temperature ** 2;
   for (let view = 0; view < count; view += batchSize) {
+    if (asked.shouldStop?.() === true) break;
+    asked.onProgress?.(view / count);
     const { indices, window } = draw();
     const shape = [batchSize, windows.windowSamples, windows.channels];
     const { logits } = await asked.teacher.run({ window: { shape, data: window } });
@@ -78,6 +84,28 @@ export async function drawViews(asked: ViewsAsked): Promise<Views> {
     );
   }
   return { steps, batchSize, classes, samples, inputMilligPerStep, hard, soft };
+}
+
+/** Part of the time that drawing takes where training follows. */
+const DRAWING = 0.15;
+
+/** Both parts of such a training told as one, and stopped alike. */
+export function splitProgress(asked: {
+  readonly onProgress?: (share: number) => void;
+  readonly shouldStop?: () => boolean;
+}): {
+  readonly drawing: Pick<ViewsAsked, "onProgress" | "shouldStop">;
+  readonly training: Pick<SplitTraining, "onProgress" | "shouldStop">;
+} {
+  const { onProgress, shouldStop } = asked;
+  const stop = shouldStop && { shouldStop };
+  return {
+    drawing: { ...stop, onProgress: (share) => onProgress?.(DRAWING * share) },
+    training: {
+      ...stop,
+      onProgress: ({ step, steps }) => onProgress?.(DRAWING + (1 - DRAWING) * (step / steps)),
+    },
+  };
 }
 
 export type SplitTraining = {
