@@ -37,6 +37,9 @@ export type GateJob = TrainingJob & {
   readonly rotate?: string | undefined;
   /** Share of windows that the calibrated gate aims to offload. */
   readonly targetShare: number;
+  /** False where the gate is fitted on the calibrating subjects alone, which spares the trainings of
+   * the rehearsal. */
+  readonly rehearse?: boolean;
 };
 
 export type GateAnswers = {
@@ -91,11 +94,14 @@ export async function prepareGateJob(
     rotate === undefined ? recordings : turnRecordings(recordings, parseTurn(rotate), job.test);
   const recorded = makeWindows(worn, profile, job.test);
   const trained = await trainBoth(profile, train, job, (share) => onProgress(0.25 * share));
-  const rehearsal = await crossFit({
-    ...{ profile, recipe: trained.recipe, seed, keep },
-    windows: makeWindows(recordings, profile, [...job.train, ...job.calibration]),
-    onProgress: (share) => onProgress(0.25 + 0.75 * share),
-  });
+  const rehearsal =
+    job.rehearse === false
+      ? null
+      : await crossFit({
+          ...{ profile, recipe: trained.recipe, seed, keep },
+          windows: makeWindows(recordings, profile, [...job.train, ...job.calibration]),
+          onProgress: (share) => onProgress(0.25 + 0.75 * share),
+        });
   return {
     profile,
     trained,

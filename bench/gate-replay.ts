@@ -20,6 +20,8 @@ export type Replay = {
   readonly answers: Uint8Array;
   /** 1 where the window was offloaded, for whatever reason. */
   readonly offloaded: Uint8Array;
+  /** 1 where that was for a doubt. */
+  readonly doubted: Uint8Array;
   /** The exit that answered. */
   readonly exits: Uint8Array;
   /** Calibrated chance of being right, 0..255. */
@@ -38,6 +40,7 @@ export function replayGate(
   const replay = {
     answers: new Uint8Array(count),
     offloaded: new Uint8Array(count),
+    doubted: new Uint8Array(count),
     exits: new Uint8Array(count),
     confidencesQ8: new Uint8Array(count),
   };
@@ -73,6 +76,7 @@ export function replayGate(
     }
     replay.answers[i] = decision.classIndex;
     replay.offloaded[i] = decision.offload === null ? 0 : 1;
+    replay.doubted[i] = decision.offload === "unsure" ? 1 : 0;
     replay.exits[i] = decision.exit;
     replay.confidencesQ8[i] = decision.confidenceQ8;
   }

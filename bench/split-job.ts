@@ -1,32 +1,31 @@
-/** One fold and one seed of `bench -- split`: a teacher and a student, and what the teacher says of
+/** One fold and one seed of `bench -- split`: a teacher, a student and its gate, and what is said of
  * windows that came in few bytes. */
-import { readRecordings } from "../recordings/read.ts";
+import { calibrateGate } from "../src/gate/calibrate.ts";
 import { recordExits } from "../src/gate/exit-records.ts";
 import { jointAnswer } from "../src/gate/joint-answer.ts";
 import { largestIndex, softmaxRows } from "../src/learn/metrics.ts";
-import { makeWindows } from "../src/signal/make-windows.ts";
 import { studentCost } from "../src/model/student-cost.ts";
 import type { Profile } from "../src/signal/profile.ts";
-import { profileFor } from "../src/signal/profiles.ts";
 import { type WindowSet, windowAt } from "../src/signal/window-set.ts";
-import { trainBoth, type TrainingJob } from "./gate-job.ts";
+import { type GateJob, prepareGateJob, type Uncalibrated } from "./gate-job.ts";
+import { type Replay, replayGate } from "./gate-replay.ts";
 import { onnxRuntime } from "../gateway/onnx-runtime.ts";
 import { splitRecipeFor } from "../src/learn/split-recipes.ts";
 import { drawViews, type Views } from "../src/learn/train-split.ts";
 import { answersThrough, learnedForms } from "./split-learned.ts";
 import { type PayloadForm, payloadForms, throughPayload } from "./split-payloads.ts";
 
-export type SplitJob = TrainingJob & {
-  readonly folder: string;
-  readonly train: readonly string[];
-  readonly test: readonly string[];
+/** The target share is that of the doubts. */
+export type SplitJob = Omit<GateJob, "rotate"> & {
   /** Which forms have networks trained for them, and for which bytes. */
   readonly learned: readonly string[];
   readonly budgets: readonly number[];
 };
 
 export type SplitAnswers = {
-  readonly subjects: readonly SubjectAnswers[];
+  readonly tested: readonly SubjectAnswers[];
+  /** Of those that the gate was calibrated on, and no model learned from. */
+  readonly calibrating: readonly SubjectAnswers[];
   /** Multiply-accumulates of the student, and of each learned form's encoder. */
   readonly studentMacs: number;
   readonly encoderMacs: readonly number[];
@@ -35,20 +34,31 @@ export type SplitAnswers = {
 };
 
 /** Windows, and how many of them were answered rightly. */
-export type SubjectRights = {
+export type SubjectAnswers = {
   readonly subject: string;
   readonly windows: number;
   /** By the student's last exit. */
   readonly student: number;
   /** In the order of `wholeOrReduced` by the teacher, then of `learnedForms` by their tails. */
   readonly forms: readonly number[];
-  /** The same by the product of that answer and the student's. */
-  readonly together: readonly number[];
+  readonly doubts: Doubts;
 };
 
-/** The same windows, and those of them that were among the tenth of which the student was least
- * sure, of all subjects tested together. */
-export type SubjectAnswers = SubjectRights & { readonly doubts: SubjectRights };
+/** The same of the windows that the calibrated gate offloaded as doubts. */
+export type Doubts = {
+  readonly windows: number;
+  /** By the node, with all that its gate knows. */
+  readonly node: number;
+  readonly forms: readonly {
+    readonly alone: number;
+    /** By the product of the form's answer and the node's, of which an offload says the class and
+     * the calibrated confidence; in the order of `STUDENT_WEIGHTS`. */
+    readonly together: readonly number[];
+  }[];
+};
+
+/** What the node's answer may weigh beside a tail's, see `jointAnswer`. */
+export const STUDENT_WEIGHTS = [0.25, 0.5, 1] as const;
 
 /** What the teacher itself is asked about: also windows with fewer samples, unless others learned to
  * read those. */
@@ -64,74 +74,74 @@ export async function runSplitJob(
   job: SplitJob,
   onProgress: (share: number) => void,
 ): Promise<SplitAnswers> {
-  const recordings = await readRecordings(job.folder);
-  const profile = profileFor(recordings);
-  const test = makeWindows(recordings, profile, job.test);
-  const train = makeWindows(recordings, profile, job.train);
-  const kinds = learnedForms(profile, job.learned, job.budgets);
-  const parts = 1 + kinds.length;
-  const trained = await trainBoth(profile, train, job, (share) => onProgress(share / parts));
-  const classes = profile.classes.length;
-  const { exits } = recordExits(trained.loaded, test);
-  const said = softmaxRows(
-    Float32Array.from(exits.at(-1)?.logits ?? [], (logit) => logit / 256),
-    classes,
+  const { test, calibration } = job;
+  // One set for both, each subject a node of its own.
+  const ready = await prepareGateJob({ ...job, test: [...test, ...calibration] }, (share) =>
+    onProgress(0.5 * share),
   );
-  const student = rightOf(test, said, classes);
-  const answers: Float32Array[] = [];
+  const { trained, profile, test: windows } = ready;
+  const answers = await formAnswers(job, ready, (share) => onProgress(0.5 + 0.5 * share));
+  const records = recordExits(trained.loaded, windows);
+  const classes = profile.classes.length;
+  const last = Float32Array.from(records.exits.at(-1)?.logits ?? []);
+  const { augmentation } = trained.recipe.student.options;
+  const { parameters } = calibrateGate({ ...ready.request, augmentation });
+  const verdicts = answers.rows[0] as Float32Array;
+  const replay = replayGate(parameters, records, windows, verdicts, job.seed);
+  await trained.release();
+  const rights: Rights = {
+    student: rightOf(windows, last, classes),
+    forms: answers.rows.map((rows) => rightOf(windows, rows, classes)),
+    node: windows.labels.map((label, i) => Number(replay.answers[i] === label)),
+    joint: answers.rows.map((rows) =>
+      STUDENT_WEIGHTS.map((weight) =>
+        rightOf(windows, jointRows(rows, replay, weight, classes), classes),
+      ),
+    ),
+  };
+  const of = (subjects: readonly string[]): SubjectAnswers[] =>
+    subjects.map((subject) => sumsOf(subject, windows, rights, replay));
+  return {
+    tested: of(test),
+    calibrating: of(calibration),
+    studentMacs: studentCost(trained.loaded.container.student).at(-1)?.macs ?? 0,
+    encoderMacs: answers.encoderMacs,
+    tableBytes: answers.tableBytes,
+  };
+}
+
+type FormAnswers = Pick<SplitAnswers, "encoderMacs" | "tableBytes"> & {
+  /** `[form]` class probabilities `[window][class]`, the teacher on whole int8 windows first. */
+  readonly rows: readonly Float32Array[];
+};
+
+async function formAnswers(
+  job: SplitJob,
+  { trained, request, profile, test: windows }: Uncalibrated,
+  onProgress: (share: number) => void,
+): Promise<FormAnswers> {
+  const train = request.trained;
+  const rows: Float32Array[] = [];
   for (const form of wholeOrReduced(profile, job.learned)) {
-    const samples = new Int8Array(test.samples.length);
-    const length = test.windowSamples * test.channels;
-    for (let i = 0; i < test.count; i++) {
-      samples.set(throughPayload(windowAt(test, i), form, test.channels), i * length);
+    const samples = new Int8Array(windows.samples.length);
+    const length = windows.windowSamples * windows.channels;
+    for (let i = 0; i < windows.count; i++) {
+      samples.set(throughPayload(windowAt(windows, i), form, windows.channels), i * length);
     }
-    answers.push(await trained.teach({ ...test, samples }));
+    rows.push(await trained.teach({ ...windows, samples }));
   }
   const views = viewsOnce(profile, train, trained.teacherFile, job);
   const encoderMacs: number[] = [];
   const tableBytes: number[] = [];
-  for (const [i, form] of kinds.entries()) {
-    const came = await answersThrough(form, { ...job, profile, train, test, views });
-    answers.push(softmaxRows(came.logits, classes));
+  const learned = learnedForms(profile, job.learned, job.budgets);
+  for (const [i, form] of learned.entries()) {
+    const came = await answersThrough(form, { ...job, profile, train, asked: windows, views });
+    rows.push(softmaxRows(came.logits, profile.classes.length));
     encoderMacs.push(came.macs);
     tableBytes.push(came.tableBytes);
-    onProgress((i + 2) / parts);
+    onProgress((i + 1) / learned.length);
   }
-  await trained.release();
-  const forms = answers.map((rows) => rightOf(test, rows, classes));
-  const both = answers.map((rows) => rightOf(test, together(rows, said, classes), classes));
-  const every = new Uint8Array(test.count).fill(1);
-  const doubts = doubtsOf(said, classes);
-  const subjects = [...new Set(test.subjects)].map((subject): SubjectAnswers => {
-    const rights = (among: Uint8Array): SubjectRights => {
-      const count = (right: Uint8Array): number =>
-        right.reduce(
-          (n, one, i) => n + (test.subjects[i] === subject ? one * Number(among[i]) : 0),
-          0,
-        );
-      return {
-        ...{ subject, windows: count(every), student: count(student) },
-        ...{ forms: forms.map(count), together: both.map(count) },
-      };
-    };
-    return { ...rights(every), doubts: rights(doubts) };
-  });
-  const studentMacs = studentCost(trained.loaded.container.student).at(-1)?.macs ?? 0;
-  return { subjects, studentMacs, encoderMacs, tableBytes };
-}
-
-const DOUBTED_SHARE = 0.1;
-
-/** 1 for each window of the tenth whose best class has the least chance. */
-function doubtsOf(student: Float32Array, classes: number): Uint8Array {
-  const count = student.length / classes;
-  const sure = Array.from({ length: count }, (_, i) =>
-    Math.max(...student.subarray(i * classes, (i + 1) * classes)),
-  );
-  const order = sure.map((_, i) => i).sort((a, b) => (sure[a] as number) - (sure[b] as number));
-  const doubted = new Uint8Array(count);
-  for (const i of order.slice(0, Math.round(DOUBTED_SHARE * count))) doubted[i] = 1;
-  return doubted;
+  return { rows, encoderMacs, tableBytes };
 }
 
 /** Drawn when somebody asks first: kept networks need none. */
@@ -159,16 +169,20 @@ function viewsOnce(
   };
 }
 
-/** Each answer with the student's, of which an offload says a class and how sure it is. */
-function together(rows: Float32Array, student: Float32Array, classes: number): Float32Array {
-  const both = new Float32Array(rows.length);
-  for (let first = 0; first < rows.length; first += classes) {
-    const said = student.subarray(first, first + classes);
-    const best = largestIndex(said);
-    const row = rows.subarray(first, first + classes);
-    both.set(jointAnswer(row, best, said[best] as number), first);
-  }
-  return both;
+/** Each answer with the node's. */
+function jointRows(
+  rows: Float32Array,
+  { answers, confidencesQ8 }: Replay,
+  weight: number,
+  classes: number,
+): Float32Array {
+  const joint = new Float32Array(rows.length);
+  answers.forEach((classIndex, i) => {
+    const row = rows.subarray(i * classes, (i + 1) * classes);
+    const confidence = (confidencesQ8[i] as number) / 255;
+    joint.set(jointAnswer(row, classIndex, confidence, weight), i * classes);
+  });
+  return joint;
 }
 
 /** 1 where the largest of a row is the label. */
@@ -177,4 +191,39 @@ function rightOf({ labels }: WindowSet, rows: Float32Array, classes: number): Ui
     const row = rows.subarray(i * classes, (i + 1) * classes);
     return largestIndex(row) === label ? 1 : 0;
   });
+}
+
+/** 1 per window that was answered rightly. */
+type Rights = {
+  readonly student: Uint8Array;
+  readonly node: Uint8Array;
+  readonly forms: readonly Uint8Array[];
+  /** `[form][weight]` */
+  readonly joint: readonly (readonly Uint8Array[])[];
+};
+
+function sumsOf(
+  subject: string,
+  windows: WindowSet,
+  rights: Rights,
+  { doubted }: Replay,
+): SubjectAnswers {
+  const own = windows.subjects.flatMap((name, i) => (name === subject ? [i] : []));
+  const doubts = own.filter((i) => doubted[i] === 1);
+  const among = (some: readonly number[]) => (right: Uint8Array) =>
+    some.reduce((sum, i) => sum + (right[i] as number), 0);
+  return {
+    subject,
+    windows: own.length,
+    student: among(own)(rights.student),
+    forms: rights.forms.map(among(own)),
+    doubts: {
+      windows: doubts.length,
+      node: among(doubts)(rights.node),
+      forms: rights.forms.map((right, f) => ({
+        alone: among(doubts)(right),
+        together: (rights.joint[f] ?? []).map(among(doubts)),
+      })),
+    },
+  };
 }

@@ -25,6 +25,7 @@ import type { Tensor } from "../src/model/student-spec.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import { type WindowSet, windowAt } from "../src/signal/window-set.ts";
 import { packedCodeBytes } from "../src/wire/codes.ts";
+import type { CompandedBits } from "../src/wire/companded.ts";
 import { keepFile } from "./kept-files.ts";
 import { reducedWindow, spansWithin } from "./split-payloads.ts";
 
@@ -33,10 +34,13 @@ export const LEARNED_KINDS = ["features", "companded4", "companded2"];
 /** Bits a value of windows with fewer samples. */
 const REDUCED_BITS = [4, 2] as const;
 
-export type LearnedForm = {
-  readonly kind: "features" | "reduced";
+type CodeForm = Shape & { readonly kind: "features"; readonly bits: number };
+/** Means over equal spans, as `companded.ts` has them. */
+type ReducedForm = Shape & { readonly kind: "reduced"; readonly bits: CompandedBits };
+export type LearnedForm = CodeForm | ReducedForm;
+
+type Shape = {
   readonly bytes: number;
-  readonly bits: number;
   /** Samples of time and values of each that travel. */
   readonly time: number;
   readonly channels: number;
@@ -61,7 +65,7 @@ export function learnedForms(
   });
 }
 
-function featuresForm(profile: Profile, budget: number): LearnedForm {
+function featuresForm(profile: Profile, budget: number): CodeForm {
   const { encoder } = splitRecipeFor(profile, budget).design;
   const { time, channels } = codeShapeOf(encoder);
   const bits = encoder.codeBits;
@@ -71,7 +75,8 @@ function featuresForm(profile: Profile, budget: number): LearnedForm {
 export type LearnedAsked = {
   readonly profile: Profile;
   readonly train: WindowSet;
-  readonly test: WindowSet;
+  /** What is to be answered. */
+  readonly asked: WindowSet;
   readonly views: () => Promise<Views>;
   readonly seed: number;
   readonly quick: boolean;
@@ -84,7 +89,7 @@ export type LearnedAnswers = {
   readonly logits: Float32Array;
   /** Multiply-accumulates of the encoder; 0 for a window that is only made smaller. */
   readonly macs: number;
-  /** Bytes of an average tested window by a static table; the form's where there is no code. */
+  /** Bytes of an average window of `asked` by a static table; the form's where there is no code. */
   readonly tableBytes: number;
 };
 
@@ -95,8 +100,8 @@ export async function answersThrough(
   return form.kind === "features" ? throughCode(form, asked) : throughReduced(form, asked);
 }
 
-async function throughCode(form: LearnedForm, asked: LearnedAsked): Promise<LearnedAnswers> {
-  const { profile, train, test } = asked;
+async function throughCode(form: CodeForm, asked: LearnedAsked): Promise<LearnedAnswers> {
+  const { profile, train } = asked;
   const recipe = splitRecipeFor(profile, form.bytes, asked);
   const { design } = recipe;
   const tensors = await keptTensors(asked, form, splitNetwork(design));
@@ -113,7 +118,7 @@ async function throughCode(form: LearnedForm, asked: LearnedAsked): Promise<Lear
     }
     return codes;
   };
-  const codes = codesOf(test);
+  const codes = codesOf(asked.asked);
   const tableBytes = byTable(codesOf(train), codes, form);
   const { classes, rateHz } = profile;
   const tail = tailOnnx({ design, tensors }, { classes, rateHz, encoder: "" });
@@ -121,8 +126,8 @@ async function throughCode(form: LearnedForm, asked: LearnedAsked): Promise<Lear
   return { logits, macs: encoderMacs(encoder), tableBytes };
 }
 
-async function throughReduced(form: LearnedForm, asked: LearnedAsked): Promise<LearnedAnswers> {
-  const { profile, test } = asked;
+async function throughReduced(form: ReducedForm, asked: LearnedAsked): Promise<LearnedAnswers> {
+  const { profile, asked: windows } = asked;
   const { channels, classes, inputMilligPerStep } = profile;
   const reduce = (window: Int8Array): Int8Array =>
     reducedWindow(window, form.time, form.bits, channels);
@@ -133,10 +138,10 @@ async function throughReduced(form: LearnedForm, asked: LearnedAsked): Promise<L
     classes: classes.length,
   });
   const tensors = await keptTensors(asked, form, network, reduce);
-  const samples = new Float32Array(test.count * form.time * channels);
+  const samples = new Float32Array(windows.count * form.time * channels);
   const gPerStep = inputMilligPerStep / 1000;
-  for (let i = 0; i < test.count; i++) {
-    const read = Float32Array.from(reduce(windowAt(test, i)), (step) => step * gPerStep);
+  for (let i = 0; i < windows.count; i++) {
+    const read = Float32Array.from(reduce(windowAt(windows, i)), (step) => step * gPerStep);
     samples.set(read, i * form.time * channels);
   }
   const file = networkOnnx(network, tensors);

@@ -78,35 +78,12 @@ export function spansWithin(
 export function reducedWindow(
   window: Int8Array,
   samples: number,
-  bits: number,
+  bits: CompandedBits,
   channels: number,
 ): Int8Array {
   const whole = window.length / channels;
   const means = samples === whole ? window : spanMeans(window, samples, channels);
-  if (bits !== 2) return decodeCompanded(encodeCompanded(means, channels), samples, channels);
-  return throughTwoBits(means, channels);
-}
-
-/** As the 4 bits have it, with the curve's values at 1/3 and 1. */
-const TWO_BIT_LEVELS = [-1, -(5 ** (1 / 3) - 1) / 4, (5 ** (1 / 3) - 1) / 4, 1];
-
-function throughTwoBits(window: Int8Array, channels: number): Int8Array {
-  const came = new Int8Array(window.length);
-  for (let channel = 0; channel < channels; channel++) {
-    const values = window.filter((_, i) => i % channels === channel);
-    const mean = Math.round(values.reduce((a, b) => a + b, 0) / values.length);
-    const peak = values.reduce((most, value) => Math.max(most, Math.abs(value - mean)), 0);
-    const levels = TWO_BIT_LEVELS.map((level) =>
-      Math.max(-128, Math.min(127, Math.round(mean + level * peak))),
-    );
-    values.forEach((value, t) => {
-      const nearest = levels.reduce((best, level) =>
-        Math.abs(level - value) < Math.abs(best - value) ? level : best,
-      );
-      came[t * channels + channel] = nearest;
-    });
-  }
-  return came;
+  return decodeCompanded(encodeCompanded(means, channels, bits), samples, channels, bits);
 }
 
 /** Means over `spans` equal spans; a sample on a border counts for both by its parts. */

@@ -3,11 +3,12 @@
  *
  * Raw windows whole and with fewer samples, in int8 and in 4 companded bits, on subjects that neither
  * teacher nor student has seen. Beside each figure stands what it is above the student, which costs no
- * byte at all and is what logits alone can tell, then the same for the product of both answers (an
- * offload carries the student's class and how sure it was anyway), and below the teacher on whole
- * int8 windows; all are paired. Intervals of 95 % by a bootstrap over subjects and seeds. `--folds N`,
- * `--threads N`, `--keep DIR` as for `bench -- gate`, whose kept pairs serve here too; `--fold N` takes
- * one of the folds alone, counted from 1.
+ * byte at all and is what logits alone can tell, and below the teacher on whole int8 windows; all are
+ * paired. Two more tables are of the windows that a gate calibrated for `--target 10` percent sends as
+ * doubts, and of what the node's own answer adds there (`split-doubts.ts`); with `--rehearse no` that
+ * gate is fitted on the subjects set aside alone, and trained in less time. Intervals of 95 % by a
+ * bootstrap over subjects and seeds. `--folds N`, `--threads N`, `--keep DIR` as for `bench -- gate`,
+ * whose kept pairs serve here too; `--fold N` takes one of the folds alone, counted from 1.
  *
  * `--forms features,companded2` sets forms that have a tail of their own, trained for them
  * (`split-learned.ts`), in the place of windows with fewer samples for the teacher: `features` a
@@ -23,11 +24,11 @@ import type { Profile } from "../src/signal/profile.ts";
 import { profileFor } from "../src/signal/profiles.ts";
 import { type BenchmarkOptions, type BenchmarkResult, table } from "./benchmark.ts";
 import { gateSplits } from "./gate-measure.ts";
+import { doubtFigures, doubtLines } from "./split-doubts.ts";
 import {
   type SplitAnswers,
-  type SubjectAnswers,
   type SplitJob,
-  type SubjectRights,
+  type SubjectAnswers,
   wholeOrReduced,
 } from "./split-job.ts";
 import { LEARNED_KINDS, learnedForms } from "./split-learned.ts";
@@ -55,35 +56,14 @@ type Form = {
 type FormFigures = Form & {
   readonly accuracy: Interval;
   readonly lessStudent: Interval;
-  /** Of the answer multiplied with the student's, less the student. */
-  readonly together: Interval;
   readonly lessTeacher: Interval;
 };
 
 export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
   const dataset = options.dataset ?? "cows";
   const folder = requireDataset(dataset, options.data);
-  const splits = await foldsAsked(folder, options);
-  const seeds = options.seeds ?? (options.quick ? 1 : DEFAULT_SEEDS);
-  const { quick } = options;
-  const student = options.student ?? "default";
-  const { keep } = options.extra;
+  const { jobs, folds, seeds, student } = await jobsAsked(folder, options);
   const { learned, budgets } = learnedAsked(options);
-  const jobs = Array.from({ length: seeds }, (_, s) => s + 1).flatMap((seed) =>
-    splits.map(
-      ({ train, test }): SplitJob => ({
-        folder,
-        train,
-        test,
-        seed,
-        quick,
-        student,
-        keep,
-        learned,
-        budgets,
-      }),
-    ),
-  );
   const answers = await runJobs<SplitJob, SplitAnswers>(
     new URL("./split-worker.ts", import.meta.url),
     jobs,
@@ -95,13 +75,13 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
   );
   const bySubject = [
     ...Map.groupBy(
-      answers.flatMap(({ subjects }) => subjects),
+      answers.flatMap(({ tested }) => tested),
       ({ subject }) => subject,
     ).values(),
   ];
   const profile = profileFor(await readRecordings(folder));
   const forms = figuresOf(formsOf(profile, answers, learned, budgets), bySubject);
-  const doubts = doubtsIn(forms.length, bySubject);
+  const doubts = doubtFigures(forms.length, answers);
   const random = prng(1, "bench-split-student");
   const studentAccuracy = bootstrapInterval(
     bySubject,
@@ -111,7 +91,7 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
   return {
     ok: forms.length > 0,
     lines: [
-      `${dataset}: ${bySubject.length} subjects in ${splits.length} folds, ${seeds} seeds, ` +
+      `${dataset}: ${bySubject.length} subjects in ${folds} folds, ${seeds} seeds, ` +
         `${student} student; accuracy in percent, differences in points`,
       "",
       ...table(rowsOf(forms, studentAccuracy, profile.classes.length)),
@@ -119,12 +99,41 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
       ...(learned.length > 0 ? doubtLines(forms, doubts) : []),
     ],
     figures: {
-      ...{ dataset, subjects: bySubject.length, folds: splits.length, seeds, studentKind: student },
+      ...{ dataset, subjects: bySubject.length, folds, seeds, studentKind: student },
       student: studentAccuracy,
       doubts,
       forms,
     },
   };
+}
+
+async function jobsAsked(
+  folder: string,
+  options: BenchmarkOptions,
+): Promise<{
+  readonly jobs: readonly SplitJob[];
+  readonly folds: number;
+  readonly seeds: number;
+  readonly student: SplitJob["student"];
+}> {
+  const splits = await foldsAsked(folder, options);
+  const seeds = options.seeds ?? (options.quick ? 1 : DEFAULT_SEEDS);
+  const student = options.student ?? "default";
+  const { learned, budgets } = learnedAsked(options);
+  const targetShare = (wholeOption(options, "target") ?? 10) / 100;
+  const { quick } = options;
+  const { keep } = options.extra;
+  const rehearse = options.extra.rehearse !== "no";
+  const every = Array.from({ length: seeds }, (_, s) => s + 1);
+  const jobs = every.flatMap((seed) =>
+    splits.map(
+      (split): SplitJob => ({
+        ...{ folder, ...split, seed, quick, student, keep },
+        ...{ targetShare, rehearse, learned, budgets },
+      }),
+    ),
+  );
+  return { jobs, folds: splits.length, seeds, student };
 }
 
 /** All folds, or the one that `--fold` names. */
@@ -194,59 +203,23 @@ function formsOf(
 
 function figuresOf(
   forms: readonly Form[],
-  bySubject: readonly (readonly SubjectRights[])[],
+  bySubject: readonly (readonly SubjectAnswers[])[],
 ): readonly FormFigures[] {
   const random = prng(1, "bench-split-intervals");
   const whole = forms.findIndex(
     ({ encoding, reduction }) => encoding === "int8" && reduction === "none",
   );
-  const over = (take: (rights: SubjectRights) => number): Interval =>
+  const over = (take: (rights: SubjectAnswers) => number): Interval =>
     bootstrapInterval(bySubject, shareOf(take), random);
   return forms.map((form, f) => {
-    const right = (rights: SubjectRights): number => rights.forms[f] as number;
+    const right = (rights: SubjectAnswers): number => rights.forms[f] as number;
     return {
       ...form,
       accuracy: over(right),
       lessStudent: over((rights) => right(rights) - rights.student),
-      together: over((rights) => (rights.together[f] as number) - rights.student),
       lessTeacher: over((rights) => right(rights) - (rights.forms[whole] as number)),
     };
   });
-}
-
-type DoubtFigures = {
-  readonly windows: number;
-  readonly student: number;
-  readonly forms: readonly { readonly alone: number; readonly together: number }[];
-};
-
-/** Accuracies about the tenth of which the student was least sure: what would be offloaded. */
-function doubtsIn(forms: number, bySubject: readonly (readonly SubjectAnswers[])[]): DoubtFigures {
-  const doubts = bySubject.flat().map((answers) => answers.doubts);
-  return {
-    windows: doubts.reduce((sum, { windows }) => sum + windows, 0),
-    student: shareOf(({ student }) => student)(doubts),
-    forms: Array.from({ length: forms }, (_, f) => ({
-      alone: shareOf((rights) => rights.forms[f] as number)(doubts),
-      together: shareOf((rights) => rights.together[f] as number)(doubts),
-    })),
-  };
-}
-
-function doubtLines(forms: readonly FormFigures[], doubts: DoubtFigures): string[] {
-  const percent = (share: number): string => (100 * share).toFixed(1);
-  const rows = forms
-    .map(({ bytes, encoding }, f) => ({ bytes, encoding, ...doubts.forms[f] }))
-    .sort((a, b) => b.bytes - a.bytes)
-    .map(({ bytes, encoding, alone = Number.NaN, together = Number.NaN }) => {
-      return [bytes, encoding, percent(alone), percent(together)];
-    });
-  return [
-    "",
-    `Of the tenth of which the student was least sure (${doubts.windows} windows, ` +
-      `${percent(doubts.student)} right):`,
-    ...table([["bytes", "encoding", "accuracy", "with the student"], ...rows]),
-  ];
 }
 
 /** What a static table would save. */
@@ -258,8 +231,8 @@ function tableLines(forms: readonly FormFigures[]): string[] {
 }
 
 /** A sum over windows as a share of them. */
-function shareOf(take: (rights: SubjectRights) => number) {
-  return (sums: readonly SubjectRights[]): number =>
+function shareOf(take: (rights: SubjectAnswers) => number) {
+  return (sums: readonly SubjectAnswers[]): number =>
     sums.reduce((total, rights) => total + take(rights), 0) /
     sums.reduce((total, { windows }) => total + windows, 0);
 }
@@ -284,7 +257,6 @@ function rowsOf(
       "MACs of student",
       "accuracy",
       "less student",
-      "with it, less student",
       "less teacher on int8",
     ],
     ...forms
@@ -297,9 +269,8 @@ function rowsOf(
         form.macsRatio === 0 ? "-" : form.macsRatio.toFixed(2),
         percent(form.accuracy),
         percent(form.lessStudent),
-        percent(form.together),
         percent(form.lessTeacher),
       ]),
-    [2 * classes, "logits", "-", "-", "-", percent(student), "0", "-", "-"],
+    [2 * classes, "logits", "-", "-", "-", percent(student), "0", "-"],
   ];
 }

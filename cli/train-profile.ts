@@ -13,7 +13,7 @@ import { withOnnxMetadata } from "../src/learn/onnx-model.ts";
 import { plannedStudent, type QuantizationPlan } from "../src/learn/quantization-plan.ts";
 import { plainRecipe, type Recipe } from "../src/learn/recipes.ts";
 import type { Program, Runtime } from "../src/learn/runtime.ts";
-import { splitRecipeFor } from "../src/learn/split-recipes.ts";
+import { splitRecipeFor, studentWeightFor } from "../src/learn/split-recipes.ts";
 import { studentOnnx } from "../src/learn/student-network.ts";
 import { tailOnnx } from "../src/learn/tail-network.ts";
 import { teacherOnnx } from "../src/learn/teacher-network.ts";
@@ -148,7 +148,9 @@ async function splitFor(
     const tail = tailOnnx(split, { classes, rateHz, encoder: sha256(section) });
     return { encoder: section, "tail.onnx": tail };
   });
-  return { encoder: decodeEncoder(files.encoder), tail: files["tail.onnx"] };
+  const studentWeight = String(studentWeightFor(profile, codeBytes));
+  const tail = withOnnxMetadata(files["tail.onnx"], { studentWeight });
+  return { encoder: decodeEncoder(files.encoder), tail };
 }
 
 async function coarseFor(

@@ -7,6 +7,7 @@
  */
 
 import { EdgeError } from "../src/assert.ts";
+import { jointAnswer } from "../src/gate/joint-answer.ts";
 import { unpackCodes } from "../src/wire/codes.ts";
 import type { EncoderId, FeaturesOffload, WindowOffload } from "../src/wire/messages.ts";
 import type { Offload } from "./label-rows.ts";
@@ -31,6 +32,8 @@ export type TailShape = {
   readonly codeTime: number;
   readonly codeChannels: number;
   readonly codeBits: number;
+  /** What the node's own answer to a doubt weighs beside the tail's, 0..1, see `joint-answer.ts`. */
+  readonly studentWeight: number;
 };
 
 /** Undefined for what will be answered, else why not. */
@@ -46,6 +49,14 @@ export function whyUnanswerable(answerers: Answerers, offload: Offload): string 
 export function answererOf({ teacher, coarse, tail }: Answerers, offload: Offload): string {
   if (offload.encoding === "features") return tail?.id ?? "";
   return offload.encoding === "companded2" ? (coarse?.id ?? "") : teacher.id;
+}
+
+/** What is told of an answer: a teacher's as it is, a tail's with what the node said of its doubt. */
+export function saidOf({ tail }: Answerers, offload: Offload, answer: Float32Array): Float32Array {
+  // An audit asks about a window of which the student was sure: its own word would drown the answer.
+  if (offload.encoding !== "features" || offload.reason !== "unsure") return answer;
+  if (tail === undefined || tail.studentWeight === 0) return answer;
+  return jointAnswer(answer, offload.classIndex, offload.confidenceQ8 / 255, tail.studentWeight);
 }
 
 /** The codes of a window, one a byte. Throws the `EdgeError` of `unpackCodes`. */

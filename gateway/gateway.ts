@@ -9,7 +9,6 @@
 
 import { EdgeError, unreachable } from "../src/assert.ts";
 import { NO_COUNTS, offloadCount, verdictCount } from "../src/gate/audit-counts.ts";
-import { jointAnswer } from "../src/gate/joint-answer.ts";
 import { largestIndex } from "../src/learn/metrics.ts";
 import { decodeUp } from "../src/wire/frames.ts";
 import { LIMITS } from "../src/wire/limits.ts";
@@ -26,8 +25,8 @@ import {
   nodeOf,
 } from "./gateway-state.ts";
 import { discover, discoverAll, onDiscoveryTick, onHomeAssistant } from "./home-assistant.ts";
-import { answererOf, whyUnanswerable } from "./answerable.ts";
-import { chosenOf, type Hello, type Offload, type Report } from "./label-rows.ts";
+import { answererOf, saidOf, whyUnanswerable } from "./answerable.ts";
+import { chosenOf, type Hello, type Report } from "./label-rows.ts";
 import type { StoredRow, StoreRow } from "./label-rows.ts";
 import { isSound, mayTrust, onMeasured, onTimed } from "./sensor-desk.ts";
 import { heard, onAvailability, onPresenceTick } from "./presence.ts";
@@ -320,7 +319,7 @@ function onAnswered(
   const { offload } = item;
   // Whether they agree is between the two; what is said of a tail's answer is both together.
   const agrees = largestIndex(event.probabilities) === offload.classIndex;
-  const probabilities = saidOf(offload, event.probabilities);
+  const probabilities = saidOf(state.settings, offload, event.probabilities);
   const classIndex = largestIndex(probabilities);
   const node = nodeOf(state, item.node);
   const trusted = event.trusted && mayTrust(node, offload);
@@ -359,12 +358,6 @@ function onAnswered(
     },
     ...onAudit(state, node, offload, { trusted, agrees }, nowMs),
   ];
-}
-
-function saidOf(offload: Offload, answer: Float32Array): Float32Array {
-  // An audit asks about a window of which the student was sure: its own word would drown the answer.
-  if (offload.encoding !== "features" || offload.reason !== "unsure") return answer;
-  return jointAnswer(answer, offload.classIndex, offload.confidenceQ8 / 255);
 }
 
 function onLink(state: GatewayState, open: boolean, nowMs: number): GatewayEffect[] {

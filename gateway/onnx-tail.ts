@@ -40,6 +40,8 @@ const Said = z.object({
   codeChannels: z.coerce.number().int().min(1).max(LIMITS.width),
   codeBits: z.coerce.number().int().min(1).max(LIMITS.codeBits),
   encoder: z.string().regex(/^[0-9a-f]{64}$/),
+  // Where it was not measured the tail stands alone.
+  studentWeight: z.coerce.number().min(0).max(1).default(0),
 });
 
 /**
@@ -53,24 +55,27 @@ export async function openOnnxTail(file: string, profile: Profile): Promise<Open
     const [issue] = said.error.issues;
     refuse("tail-metadata", file, `its metadata cannot be read: ${issue?.path.join(".")}`);
   }
-  const { classes, rateHz, codeTime, codeChannels, codeBits, encoder } = said.data;
+  const { classes, rateHz, encoder, ...shape } = said.data;
   checkRate(rateHz, profile, file, []);
   const columns = classColumns(classes, profile, file, []);
   const program = await onnxRuntime().compile(bytes);
   try {
-    checkShapes(program, [codeTime, codeChannels], columns.length, file);
+    checkShapes(program, [shape.codeTime, shape.codeChannels], columns.length, file);
   } catch (error) {
     await program.release();
     throw error;
   }
-  const length = codeTime * codeChannels;
+  const length = shape.codeTime * shape.codeChannels;
   return {
     id: createHash("sha256").update(bytes).digest("hex").slice(0, SHORT_ID),
     encoder: encoder.slice(0, ENCODER_ID) as EncoderId,
-    ...{ codeTime, codeChannels, codeBits },
+    codeTime: shape.codeTime,
+    codeChannels: shape.codeChannels,
+    codeBits: shape.codeBits,
+    studentWeight: shape.studentWeight,
     predict: async (codes, count): Promise<TeacherAnswer> => {
       const data = Float32Array.from(codes.subarray(0, count * length));
-      const code = { shape: [count, codeTime, codeChannels], data };
+      const code = { shape: [count, shape.codeTime, shape.codeChannels], data };
       const { logits, features } = await program.run({ code });
       const rows = logits?.data ?? new Float32Array();
       const plan = { columns, outputKind: "logits" } as const;

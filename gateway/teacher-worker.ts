@@ -56,6 +56,6 @@ if (opened !== undefined) {
 
 function shapeOf(tail: OpenTail | undefined): TailShape | undefined {
   if (tail === undefined) return undefined;
-  const { id, encoder, codeTime, codeChannels, codeBits } = tail;
-  return { id, encoder, codeTime, codeChannels, codeBits };
+  const { id, encoder, codeTime, codeChannels, codeBits, studentWeight } = tail;
+  return { id, encoder, codeTime, codeChannels, codeBits, studentWeight };
 }

@@ -105,8 +105,10 @@ describe("bellwether train", () => {
     );
     const { time, channels, bits, bytes } = codeShape(encoder);
     expect(bytes).toBeLessThanOrEqual(12);
-    const said = ["codeTime", "codeChannels", "codeBits"].map((name) => metadata.get(name));
-    expect(said).toEqual([time, channels, bits].map(String));
+    const said = ["codeTime", "codeChannels", "codeBits", "studentWeight"].map((name) =>
+      metadata.get(name),
+    );
+    expect(said).toEqual([time, channels, bits, 1].map(String));
     expect(file("CARD.md").toString()).toContain("train cows-split --encoder 12\n");
     const tail = await onnxRuntime().compile(file("tail.onnx"));
     const shape = [1, time, channels];

@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { run } from "../bench/split.ts";
+import { type DoubtFigures, doubtFigures } from "../bench/split-doubts.ts";
+import type { Doubts, SplitAnswers } from "../bench/split-job.ts";
 import { learnedForms } from "../bench/split-learned.ts";
 import {
   BUDGETS_BYTES,
@@ -13,6 +15,7 @@ import {
   throughPayload,
 } from "../bench/split-payloads.ts";
 import { shippedProfile } from "../src/signal/profiles.ts";
+import { decodeCompanded, encodeCompanded } from "../src/wire/companded.ts";
 import { quickOptions } from "./benchmark-options.ts";
 import { writeSwingingHerd } from "./swinging-herd.ts";
 
@@ -68,11 +71,41 @@ describe("forms that something is trained for", () => {
     expect(learnedForms(profile, [], budgets)).toEqual([]);
   });
 
-  it("keep a window's mean and peak in 2 bits, and a level whole", () => {
-    const window = Int8Array.of(1, 7, 40, 7, 10, 7, -40, 7, -10, 7, -1, 7);
-    const came = reducedWindow(window, 6, 2, 2);
-    expect([0, 2, 4, 6, 8, 10].map((i) => came[i])).toEqual([7, 40, 7, -40, -7, -7]);
-    for (let t = 0; t < 6; t++) expect(came[2 * t + 1]).toBe(7);
+  it.each([4, 2] as const)("are in %d bits what a gateway reads of such a window", (bits) => {
+    const window = Int8Array.from({ length: 2 * 24 }, (_, i) => Math.round(90 * Math.sin(i * i)));
+    const packed = encodeCompanded(window, 2, bits);
+    expect(reducedWindow(window, 24, bits, 2)).toEqual(decodeCompanded(packed, 24, 2, bits));
+    const halves = reducedWindow(window, 12, bits, 2);
+    const means = Int8Array.from({ length: 24 }, (_, i) => {
+      const at = 4 * Math.floor(i / 2) + (i % 2);
+      return Math.round((Number(window[at]) + Number(window[at + 2])) / 2);
+    });
+    const coarse = encodeCompanded(means, 2, bits);
+    expect(halves).toEqual(decodeCompanded(coarse, 12, 2, bits));
+  });
+});
+
+describe("doubts", () => {
+  it("are summed over subjects, those that calibrate apart", () => {
+    const of = (windows: number, node: number, forms: Doubts["forms"]) => ({
+      ...{ subject: "a", windows: 10, student: 5, forms: [5] },
+      doubts: { windows, node, forms },
+    });
+    const answers: SplitAnswers = {
+      tested: [
+        of(4, 1, [{ alone: 1, together: [2, 3, 4] }]),
+        of(6, 4, [{ alone: 0, together: [0, 1, 2] }]),
+      ],
+      calibrating: [of(2, 1, [{ alone: 2, together: [1, 1, 0] }])],
+      ...{ studentMacs: 1, encoderMacs: [], tableBytes: [] },
+    };
+    const { tested, calibrating } = doubtFigures(1, [answers, answers]);
+    const means = ({ forms }: typeof tested): unknown =>
+      forms.map(({ alone, gained }) => [alone, ...gained.map(({ mean }) => mean)]);
+    expect(tested).toMatchObject({ windows: 20, node: 0.5 });
+    expect(means(tested)).toEqual([[0.1, 0.1, 0.3, 0.5]]);
+    expect(calibrating).toMatchObject({ windows: 4, node: 0.5 });
+    expect(means(calibrating)).toEqual([[1, -0.5, -0.5, -1]]);
   });
 });
 
@@ -94,7 +127,8 @@ describe("bench split", () => {
       expect(lessTeacher.mean).toBeCloseTo(accuracy.mean - Number(whole?.accuracy.mean), 12);
     }
     expect(lines.join("\n")).toContain("companded4");
-    expect(readdirSync(extra.keep)).toHaveLength(2);
+    // The pair, and the one of the other learner that the gate is rehearsed with.
+    expect(readdirSync(extra.keep)).toHaveLength(4);
     expect((await run(asked)).figures).toEqual(figures);
   });
 
@@ -123,10 +157,15 @@ describe("bench split", () => {
       } else expect(macsRatio).toBe(0);
     }
     expect(lines.join("\n")).toContain("own tail");
-    const { doubts } = figures as { doubts: { windows: number; forms: { alone: number }[] } };
-    expect(doubts.windows).toBeGreaterThan(0);
-    expect(doubts.forms).toHaveLength(forms.length);
-    for (const { alone } of doubts.forms) expect(alone >= 0 && alone <= 1).toBe(true);
+    const { doubts } = figures as { doubts: DoubtFigures };
+    for (const group of [doubts.tested, doubts.calibrating]) {
+      expect(group.windows).toBeGreaterThan(0);
+      expect(group.forms).toHaveLength(forms.length);
+      for (const { alone, gained } of group.forms) {
+        expect(alone >= 0 && alone <= 1).toBe(true);
+        for (const { low, mean, high } of gained) expect(low <= mean && mean <= high).toBe(true);
+      }
+    }
     expect(readdirSync(extra.keep).filter((name) => name.endsWith(".split.onnx"))).toHaveLength(6);
     expect((await run(asked)).figures).toEqual(figures);
   });

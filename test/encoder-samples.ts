@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { untrainedEncoder, untrainedSplit } from "../bench/untrained-encoder.ts";
+import { withOnnxMetadata } from "../src/learn/onnx-model.ts";
 import { type FloatSplit, tailOnnx } from "../src/learn/tail-network.ts";
 import type { Container } from "../src/model/container.ts";
 import { encodeEncoder } from "../src/model/encoder-bytes.ts";
@@ -71,5 +72,6 @@ export function packedSplit(
 ): { readonly encoder: QuantizedEncoder; readonly tail: Uint8Array } {
   const encoder = untrainedEncoder(split, 16);
   const hash = createHash("sha256").update(encodeEncoder(encoder)).digest("hex");
-  return { encoder, tail: tailOnnx(split, { ...about, encoder: hash }) };
+  const tail = tailOnnx(split, { ...about, encoder: hash });
+  return { encoder, tail: withOnnxMetadata(tail, { studentWeight: "0.5" }) };
 }

@@ -27,7 +27,7 @@ const node = nodeId("collar-1");
 const SHAPE = {
   id: "7a117a117a117a11",
   encoder: GOLDEN_FEATURES.encoder,
-  ...{ codeTime: 5, codeChannels: 2, codeBits: 4 },
+  ...{ codeTime: 5, codeChannels: 2, codeBits: 4, studentWeight: 1 },
 };
 
 function made(tail: typeof SHAPE | undefined): GatewayState {
@@ -130,11 +130,15 @@ describe("codes that arrive", () => {
 });
 
 describe("a tail's answer", () => {
-  const verdictOn = (offload: WaitingOffload["offload"], chances: readonly number[]) => {
+  const verdictOn = (
+    offload: WaitingOffload["offload"],
+    chances: readonly number[],
+    studentWeight = 1,
+  ) => {
     const item = { offloadId: 5, node, offload };
     const probabilities = Float32Array.from(chances);
     const event = { kind: "answered", item, probabilities, trusted: true } as const;
-    const effects = stepGateway(made(SHAPE), event, 2, 2);
+    const effects = stepGateway(made({ ...SHAPE, studentWeight }), event, 2, 2);
     const verdict = effects.flatMap((effect) =>
       effect.kind === "send" && effect.message.kind === "verdict" ? [effect.message] : [],
     );
@@ -155,11 +159,22 @@ describe("a tail's answer", () => {
     expect(verdictOn(window, [0.05, 0.5, 0.45])).toMatchObject({ classIndex: 1, agrees: false });
   });
 
+  it("is weighed by what its file says, down to standing alone", () => {
+    const sure = { ...GOLDEN_FEATURES, classIndex: 2, confidenceQ8: 230 };
+    const said = [1, 0.5, 0.25, 0].map((weight) => {
+      return verdictOn(sure, [0.05, 0.7, 0.25], weight).probabilities ?? new Float32Array();
+    });
+    const shares = said.map((chances) => chances[2] as number);
+    expect(shares).toEqual(shares.toSorted((a, b) => b - a));
+    expect(new Set(shares).size).toBe(4);
+    expect(said.at(-1)).toEqual(Float32Array.of(0.05, 0.7, 0.25));
+  });
+
   it("is stored as it was said, so that a restart says the same", () => {
     const { probabilities } = verdictOn(GOLDEN_FEATURES, [0.05, 0.5, 0.45]);
     const { classIndex, confidenceQ8 } = GOLDEN_FEATURES;
     const chances = Float32Array.of(0.05, 0.5, 0.45);
-    expect(probabilities).toEqual(jointAnswer(chances, classIndex, confidenceQ8 / 255));
+    expect(probabilities).toEqual(jointAnswer(chances, classIndex, confidenceQ8 / 255, 1));
   });
 
   it("sums to one with the student's, whatever both say", () => {
@@ -167,8 +182,9 @@ describe("a tail's answer", () => {
     const property = fc.property(
       fc.array(chance, { minLength: 2, maxLength: 8 }),
       chance,
-      (p, c) => {
-        const joint = jointAnswer(Float32Array.from(p), 1, c);
+      chance,
+      (p, c, weight) => {
+        const joint = jointAnswer(Float32Array.from(p), 1, c, weight);
         expect(joint.reduce((sum, one) => sum + one, 0)).toBeCloseTo(1, 5);
         expect(Math.min(...joint)).toBeGreaterThan(0);
       },

@@ -115,7 +115,12 @@ describe("a herd with an encoder", () => {
       const codes = unpackCodes(offload.codes, CODES, ENCODER_SPEC.codeBits);
       const answer = await direct.predict(codes, 1);
       const { classIndex, confidenceQ8 } = offload;
-      const probabilities = jointAnswer(answer.probabilities, classIndex, confidenceQ8 / 255);
+      const probabilities = jointAnswer(
+        answer.probabilities,
+        classIndex,
+        confidenceQ8 / 255,
+        direct.studentWeight,
+      );
       expect([...verdict.probabilitiesQ8]).toEqual(
         [...probabilities].map((chance) => Math.round(255 * chance)),
       );

@@ -20,7 +20,7 @@ export type FloatSplit = {
 };
 
 /** Metadata: `kind` "bellwether-tail", `classes` (a JSON list), `rateHz`, `codeTime`, `codeChannels`,
- * `codeBits`, `encoder`.
+ * `codeBits`, `encoder`; where `train` wrote it also `studentWeight`, see `saidOf`.
  *
  * @param about `encoder`: lower-case hex SHA-256 of the encoder as a container holds it */
 export function tailOnnx(
