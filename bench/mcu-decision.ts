@@ -79,20 +79,24 @@ function figuresOf(figure: (what: string) => number, windows: number): DecisionF
 }
 
 async function shippedCase(name: string, count: number): Promise<StudentCase> {
-  const profile = shippedProfile(name);
   const path = fileURLToPath(new URL(`../profiles/${name}/student.bwm`, import.meta.url));
+  return {
+    name,
+    container: new Uint8Array(readFileSync(path)),
+    windows: { key: name, count, bytes: await emulatedWindows(name, count) },
+  };
+}
+
+/** So many windows of a task's shipped emulator, one after another, int8 as bytes. */
+export async function emulatedWindows(name: string, count: number): Promise<Uint8Array> {
+  const profile = shippedProfile(name);
   const emulated = emulateRecordings(await readShippedEmulator(name), profile, {
     seed: 1,
     secondsPerClass: 60,
   });
   const set = makeWindows(emulated, profile);
   const length = profile.windowSamples * profile.channels;
-  const bytes = Uint8Array.from(set.samples.subarray(0, count * length));
-  return {
-    name,
-    container: new Uint8Array(readFileSync(path)),
-    windows: { key: name, count, bytes },
-  };
+  return Uint8Array.from(set.samples.subarray(0, count * length));
 }
 
 function cnnCase(bytes: Uint8Array, count: number): StudentCase {

@@ -25,6 +25,7 @@ import {
 import { type BenchmarkOptions, type BenchmarkResult, table } from "./benchmark.ts";
 import { boundsOf, gateBoundsOf, runBytes } from "./mcu-bounds.ts";
 import { type DecisionFigures, measureDecisions } from "./mcu-decision.ts";
+import { type FormFigures, measureForms } from "./mcu-forms.ts";
 import {
   type CodeSize,
   codeSizes,
@@ -90,17 +91,18 @@ async function runIn(folder: string, options: BenchmarkOptions): Promise<Benchma
   const cnn = shapes.get("cnn")?.case.container ?? new Uint8Array(0);
   options.progress("decision", 0.95);
   const decision = await measureDecisions(cnn, folder, options.quick ? 4 : 40);
+  const forms = await measureForms(folder, options.quick ? 4 : 40);
   const bounds = boundsOf(byShape, code.m4 ?? []);
   const gateBounds = gateBoundsOf(decision);
   return {
     ok: bounds.every(({ met }) => met),
     lines: [
-      ...table(instructionRows(byShape)),
-      "",
-      ...table(codeRows(code)),
-      "",
-      ...table(decisionRows(decision)),
-      "",
+      ...[
+        instructionRows(byShape),
+        codeRows(code),
+        decisionRows(decision),
+        formRows(forms),
+      ].flatMap((rows) => [...table(rows), ""]),
       ...table([
         ["bound (Cortex-M4)", "figure", "at most", "met"],
         ...[...bounds, ...gateBounds].map(({ what, figure, limit, met }) => [
@@ -123,6 +125,7 @@ async function runIn(folder: string, options: BenchmarkOptions): Promise<Benchma
       weightBytes: Object.fromEntries([...shapes].map(([name, it]) => [name, it.weightBytes])),
       code,
       decision,
+      forms,
       bounds,
       gateBounds,
       statedNotMeasured: STATED,
@@ -201,6 +204,19 @@ function decisionRows(decision: Readonly<Record<string, DecisionFigures>>): (str
     rows.push([name, it.decisionInstructions, it.mostInstructions, it.statisticsInstructions]);
     rows.at(-1)?.push(it.studentInstructions, it.wholeInstructions, percent(it.shareOfWhole));
     rows.at(-1)?.push(percent(it.shareOfRun), it.exitsRun.toFixed(2), percent(it.offloadShare));
+  }
+  return rows;
+}
+
+function formRows(forms: Readonly<Record<string, FormFigures>>): (string | number)[][] {
+  const rows: (string | number)[][] = [
+    ["codes (Cortex-M4)", "MAC", "encode", "of whole", "pack", "or 4 bits", "or 2 bits"],
+  ];
+  rows[0]?.push("more RAM", "flash", "stack");
+  for (const [name, it] of Object.entries(forms)) {
+    rows.push([name, it.macs, it.encodeInstructions, percent(it.shareOfWhole)]);
+    rows.at(-1)?.push(it.packInstructions, it.companded4Instructions, it.companded2Instructions);
+    rows.at(-1)?.push(it.moreRamBytes, it.flashBytes, it.stackBytes);
   }
   return rows;
 }

@@ -9,7 +9,7 @@ import { decodeGate } from "../src/gate/gate-bytes.ts";
 import { type GateParameters, NEVER_Q8 } from "../src/gate/gate-parameters.ts";
 import { type Container, decodeContainer } from "../src/model/container.ts";
 import { encodeEncoder } from "../src/model/encoder-bytes.ts";
-import { encoderRamBytes } from "../src/model/encoder-cost.ts";
+import { modelRamBytes } from "../src/model/encoder-cost.ts";
 import { codeShape, encoderMacs, type QuantizedEncoder } from "../src/model/encoder.ts";
 import type { Stage } from "../src/model/student.ts";
 import { studentCost } from "../src/model/student-cost.ts";
@@ -83,18 +83,21 @@ export function describeModel(bytes: Uint8Array): ModelDescription {
       ramBytes: costs[i]?.ramBytes ?? 0,
       sureMargin: sureMargin(gate, i),
     })),
-    encoder: container.encoder === undefined ? null : describeEncoder(container.encoder),
+    encoder: container.encoder === undefined ? null : describeEncoder(container, container.encoder),
     gate: describeGate(container, gate),
   };
 }
 
-function describeEncoder(encoder: QuantizedEncoder): ModelDescription["encoder"] {
+function describeEncoder(
+  { student }: Container,
+  encoder: QuantizedEncoder,
+): ModelDescription["encoder"] {
   const { time, channels, bits, bytes } = codeShape(encoder);
   return {
     encoder: encoderIdOf(createHash("sha256").update(encodeEncoder(encoder)).digest()),
     ...{ codeTime: time, codeChannels: channels, codeBits: bits, codeBytes: bytes },
     macs: encoderMacs(encoder),
-    ramBytes: encoderRamBytes(encoder),
+    ramBytes: modelRamBytes({ student, encoder }) - modelRamBytes({ student }),
   };
 }
 
@@ -123,7 +126,7 @@ export function describeLines(model: ModelDescription): string[] {
     const { codeTime, codeChannels, codeBits, codeBytes, macs, ramBytes } = encoder;
     lines.push(
       `encoder   ${encoder.encoder}: ${codeTime} x ${codeChannels} codes of ${codeBits} bits, ` +
-        `${codeBytes} bytes; ${macs} MAC, ${ramBytes} bytes of RAM beside`,
+        `${codeBytes} bytes; ${macs} MAC, ${ramBytes} more bytes of RAM`,
     );
   }
   const unsure = Object.entries(gate.unsureMargin).map(([name, m]) => `${name} 2^${m.toFixed(1)}`);

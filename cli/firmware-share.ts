@@ -29,6 +29,8 @@ export type FirmwareShare = {
   readonly base: TopicBase;
   readonly seed: number;
   readonly settings: NodeSettings;
+  /** Where the settings speak of costs: what `Provision` has it for. */
+  readonly macsPerByte?: number;
   readonly speed: number;
   /** Their flash is kept here; null forgets it at the end. */
   readonly folder: string | null;

@@ -6,7 +6,7 @@ import { EdgeError } from "../src/assert.ts";
 import { DEFAULT_FORM_RULE } from "../src/gate/offload-form.ts";
 import { LINK_NAMES, type LinkName } from "../src/link/link-cost.ts";
 import { type LinkProfile, linkProfile } from "../src/link/link-profile.ts";
-import { formCosts } from "../src/link/offload-costs.ts";
+import { formCosts, macsPerByte } from "../src/link/offload-costs.ts";
 import { decodeContainer } from "../src/model/container.ts";
 import type { CommandInput, CommandIo, OptionSpec } from "./command.ts";
 
@@ -110,4 +110,14 @@ export function featuresOf(
         })
       : (asked) => formCosts(profile, asked);
   return { rule: DEFAULT_FORM_RULE, costs };
+}
+
+/** The same costs for firmware, which counts them in bytes; nothing where there is no radio. */
+export function firmwareCosts(
+  profile: LinkProfile | undefined,
+  factory: Uint8Array,
+): { readonly macsPerByte?: number } {
+  const { encoder } = decodeContainer(factory);
+  if (profile === undefined || encoder === undefined) return {};
+  return { macsPerByte: macsPerByte(profile, encoder) };
 }

@@ -22,7 +22,7 @@ import { ENGINE_OPTION, engineOf } from "./engine-option.ts";
 import { FIRMWARE_OPTION, shareWithFirmware } from "./firmware-share.ts";
 import { GATEWAY_OPTIONS, gatewayLinkOf } from "./gateway-link.ts";
 import { chooseSignal } from "./herd-inputs.ts";
-import { FEATURES_OPTION, featuresOf, LINK_OPTIONS, linkOf } from "./link-option.ts";
+import { FEATURES_OPTION, featuresOf, firmwareCosts, LINK_OPTIONS, linkOf } from "./link-option.ts";
 import {
   ENCODING_OPTION,
   encodingOf,
@@ -138,6 +138,7 @@ async function run(input: CommandInput, io: CommandIo): Promise<number> {
     {
       ...broker,
       ...{ herd, count: input.number("firmware") ?? 0, seed, settings, speed },
+      ...firmwareCosts(radio?.profile, factory),
       folder: storageDir === null ? null : join(storageDir, "firmware"),
       passwords: known.passwords,
     },

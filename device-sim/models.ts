@@ -14,9 +14,8 @@ import type { GateParameters } from "../src/gate/gate-parameters.ts";
 import { type Container, decodeContainer } from "../src/model/container.ts";
 import { encodeEncoder } from "../src/model/encoder-bytes.ts";
 import { codeShape, type QuantizedEncoder } from "../src/model/encoder.ts";
-import { encoderRamBytes } from "../src/model/encoder-cost.ts";
+import { modelRamBytes } from "../src/model/encoder-cost.ts";
 import { selfTestHashes } from "../src/model/self-test.ts";
-import { studentCost } from "../src/model/student-cost.ts";
 import { encoderIdOf } from "../src/wire/offload-frame.ts";
 import type { EncoderId, ModelId, ReleaseOutcome } from "../src/wire/messages.ts";
 import type { Crypto, ReleaseManifest } from "../src/wire/release.ts";
@@ -111,9 +110,7 @@ export function loadRelease(
   }
   const misfit = misfitOf(model.container, manifest, running.container);
   if (misfit !== undefined) return refused("wrong-cohort", misfit);
-  const { student, encoder } = model.container;
-  const exits = Math.max(...studentCost(student).map((cost) => cost.ramBytes));
-  const needed = exits + (encoder === undefined ? 0 : encoderRamBytes(encoder));
+  const needed = modelRamBytes(model.container);
   if (needed > ramBytes) {
     return refused("too-large", `needs ${needed} bytes of memory, there are ${ramBytes}`);
   }

@@ -7,8 +7,7 @@
 
 import { containerVersion, decodeContainer, encodeContainer } from "../src/model/container.ts";
 import { POINTS_CONTAINER_VERSION } from "../src/model/container-layout.ts";
-import { encoderRamBytes } from "../src/model/encoder-cost.ts";
-import { studentCost } from "../src/model/student-cost.ts";
+import { modelRamBytes } from "../src/model/encoder-cost.ts";
 import { LIMITS } from "../src/wire/limits.ts";
 import type { UnfitReason } from "../src/wire/messages.ts";
 import type { NodeRow } from "./label-rows.ts";
@@ -24,11 +23,9 @@ export type ReleaseNeeds = {
 /** Throws `EdgeError` where the bytes are no container. */
 export function needsOf(container: Uint8Array): ReleaseNeeds {
   const decoded = decodeContainer(container);
-  const { student, encoder } = decoded;
-  const ramBytes = Math.max(...studentCost(student).map((exit) => exit.ramBytes));
   return {
     slotBytes: container.length,
-    ramBytes: ramBytes + (encoder === undefined ? 0 : encoderRamBytes(encoder)),
+    ramBytes: modelRamBytes(decoded),
     formatVersion: containerVersion(decoded),
   };
 }

@@ -19,8 +19,11 @@ import { makeWindows } from "../src/signal/make-windows.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import { shippedProfile } from "../src/signal/profiles.ts";
 import { windowAt } from "../src/signal/window-set.ts";
+import { GOLDEN_ENCODER_SEED } from "./make-golden-encoder.ts";
 import { GOLDEN_STUDENTS, goldenBytes } from "./golden-students.ts";
+import { containerWithEncoder, ENCODER_SPEC } from "./encoder-samples.ts";
 import {
+  COLLAR_SPEC,
   containerAround,
   noiseWindows,
   randomFloatStudent,
@@ -38,6 +41,15 @@ const REAL: Readonly<Record<number, readonly [string, Profile]>> = {
   128: ["people", shippedProfile("people")],
   256: ["people", { ...shippedProfile("people"), rateHz: 50, windowSamples: 256, hopSamples: 256 }],
 };
+
+/** That of the golden codes, and cattle's recipe: one convolution. */
+const ENCODERS = [
+  ["encoder-golden", ENCODER_SPEC],
+  [
+    "encoder-one-layer",
+    { layers: [{ kind: "conv", filters: 7, kernel: 8, stride: 2 }], codeBits: 2 },
+  ],
+] as const;
 
 export type RuntimeCases = {
   readonly cases: readonly StudentCase[];
@@ -70,18 +82,22 @@ export function expectedLines(engine: Engine, { name, container, windows }: Stud
   const loaded = engine.load(decodeContainer(container));
   const hashes = Array.from({ length: loaded.exits }, () => [0x811c9dc5, 0x811c9dc5]);
   const length = windows.bytes.length / windows.count;
+  const hasEncoder = loaded.container.encoder !== undefined;
+  let codes = 0x811c9dc5;
   for (let w = 0; w < windows.count; w++) {
     loaded.begin(new Int8Array(windows.bytes.slice(w * length, (w + 1) * length).buffer));
     for (const pair of hashes) {
       const { logits, features } = loaded.nextExit();
       pair[0] = hashLogits(pair[0] as number, logits);
-      pair[1] = hashFeatures(pair[1] as number, features);
+      pair[1] = hashBytes(pair[1] as number, features);
     }
+    if (hasEncoder) codes = hashBytes(codes, loaded.encode());
   }
-  return hashes.map(([logits, features], exit) => `${name} ${exit} ${logits} ${features}`);
+  const exits = hashes.map(([logits, features], exit) => `${name} ${exit} ${logits} ${features}`);
+  return hasEncoder ? [...exits, `${name} codes ${codes}`] : exits;
 }
 
-function hashFeatures(hash: number, features: Int8Array): number {
+function hashBytes(hash: number, features: Int8Array | Uint8Array): number {
   let out = hash;
   for (const value of features) out = Math.imul(out ^ (value & 0xff), 0x01000193);
   return out >>> 0;
@@ -96,6 +112,12 @@ function containers(): readonly (readonly [string, Uint8Array])[] {
       const container = containerAround(scrambled(student, seed));
       list.push([`${name}-scrambled-${seed}`, encodeContainer(container)]);
     }
+  }
+  for (const [i, [name, encoder]] of ENCODERS.entries()) {
+    list.push([
+      name,
+      encodeContainer(containerWithEncoder(COLLAR_SPEC, encoder, GOLDEN_ENCODER_SEED + i)),
+    ]);
   }
   for (const path of ["cattle/student", "cattle/student-plain", "people/student"]) {
     const bytes = readFileSync(join(ROOT, "profiles", `${path}.bwm`));

@@ -16,7 +16,8 @@ import { EdgeError } from "../src/assert.ts";
 import { encodeContainer } from "../src/model/container.ts";
 import { RUNTIME_SOURCES } from "./firmware-runtime-host.ts";
 import { GOLDEN_FOLDER } from "./make-golden.ts";
-import { containerOf, TINY_SPEC } from "./mutated-containers.ts";
+import { containerWithEncoder } from "./encoder-samples.ts";
+import { containerOf, MUTATED_ENCODER, TINY_SPEC } from "./mutated-containers.ts";
 
 const SECONDS = Number(process.env.BELLWETHER_FUZZ_SECONDS ?? 60);
 const folder = mkdtempSync(path.join(tmpdir(), "bellwether-fuzz-"));
@@ -70,6 +71,8 @@ describe.skipIf(reason !== undefined)("libFuzzer on bw_load", () => {
     }
     // Most of the inputs grow from this one: a kilobyte is mutated faster than fifteen.
     writeFileSync(path.join(corpus, "tiny"), encodeContainer(containerOf(TINY_SPEC, "int8")));
+    const encoding = containerWithEncoder(TINY_SPEC, MUTATED_ENCODER, 1);
+    writeFileSync(path.join(corpus, "tiny-encoder"), encodeContainer(encoding));
     const { status, stderr } = spawnSync(
       program,
       [

@@ -29,7 +29,7 @@ import { createWasmEngine } from "../src/engine/wasm.ts";
 import { decodeContainer } from "../src/model/container.ts";
 import { below, prng } from "../src/prng.ts";
 import { expectedLines, runtimeCases } from "./firmware-cases.ts";
-import { anyConvolutions, anyGrus, anyShifts } from "./firmware-shapes.ts";
+import { anyConvolutions, anyEncoders, anyGrus, anyShifts } from "./firmware-shapes.ts";
 
 const PLACES: readonly (readonly [string, Place, readonly string[]])[] = [
   ["x86-64", "host", []],
@@ -90,7 +90,8 @@ function testPlace(name: string, place: Place, flags: readonly string[]): void {
 
 /** The interpreter has other inner loops where there are DSP instructions, rarer paths in both. */
 describe("students of any shape and shift", () => {
-  const any = [...anyConvolutions(30), ...anyGrus(20), ...anyShifts()].map(caseOfAnyShape);
+  const shapes = [...anyConvolutions(30), ...anyGrus(20), ...anyEncoders(20), ...anyShifts()];
+  const any = shapes.map(caseOfAnyShape);
 
   for (const place of ["mps2-an386", "mps2-an385", "virt-rv32"] as const) testShapes(place, any);
 

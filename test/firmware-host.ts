@@ -55,9 +55,8 @@ export function buildHost(folder: string, name: string, sources: readonly string
 
 /** Frames, windows and MQTT. */
 export function buildWireHost(folder: string): string {
-  const sources = ["frames", "companded", "mqtt", "windowing", "prng"].map(
-    (name) => `node/bw_${name}.c`,
-  );
+  const names = ["frames", "codes", "companded", "offload_form", "mqtt", "windowing", "prng"];
+  const sources = names.map((name) => `node/bw_${name}.c`);
   return buildHost(folder, "wire_host", sources);
 }
 

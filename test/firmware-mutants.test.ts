@@ -11,7 +11,6 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { EdgeError } from "../src/assert.ts";
-import type { Engine } from "../src/engine/engine.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
 import { createWasmEngine } from "../src/engine/wasm.ts";
 import { type Container, decodeContainer } from "../src/model/container.ts";
@@ -21,7 +20,7 @@ import {
   askRuntime,
   BW_CODES,
   buildRuntimeHost,
-  type HostExit,
+  engineAnswers,
   POOL_WINDOW_BYTES,
 } from "./firmware-runtime-host.ts";
 import { mutatedContainers } from "./mutated-containers.ts";
@@ -57,18 +56,6 @@ function decoded(bytes: Uint8Array): Container | string {
   }
 }
 
-function exitsOf(engine: Engine, container: Container, windows: readonly Int8Array[]) {
-  const loaded = engine.load(container);
-  const { windowSamples, channels } = container.student;
-  return windows.map((window) => {
-    loaded.begin(window.subarray(0, windowSamples * channels));
-    return Array.from({ length: loaded.exits }, (): HostExit => {
-      const { features, logits } = loaded.nextExit();
-      return { features: features.slice(), logits: logits.slice() };
-    });
-  });
-}
-
 describe.skipIf(absent)("mutated containers", () => {
   it(`${MUTANTS} of them: refused by both loaders, or one student to all engines`, {
     timeout: 60_000 + 10 * MUTANTS,
@@ -97,9 +84,9 @@ describe.skipIf(absent)("mutated containers", () => {
           expect(answer?.code, `mutant ${done + i}, ${container}`).not.toBe("ok");
           continue;
         }
-        const expected = exitsOf(referenceEngine, container, windows);
+        const expected = engineAnswers(referenceEngine, container, windows);
         expect(answer, `mutant ${done + i}`).toMatchObject({ code: "ok", windows: expected });
-        expect(exitsOf(wasm, container, windows), `mutant ${done + i}`).toEqual(expected);
+        expect(engineAnswers(wasm, container, windows), `mutant ${done + i}`).toEqual(expected);
       }
     }
     console.log(`${MUTANTS} mutants: ${[...counts].map((entry) => entry.join(" ")).join(", ")}`);

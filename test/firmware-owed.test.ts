@@ -7,13 +7,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { encodeProvision } from "../deploy/firmware/tools/provision.ts";
 import { below, chance, type Prng, prng } from "../src/prng.ts";
 import { decodeUp } from "../src/wire/frames.ts";
 import type { UpMessage } from "../src/wire/messages.ts";
 import { DEFAULT_BASE, parseUpTopic } from "../src/wire/topics.ts";
 import { packetReader } from "./firmware-broker.ts";
 import { buildNodeHost, withoutCompiler } from "./firmware-host.ts";
-import { type After, NodeScript, noisyRows } from "./firmware-node-script.ts";
+import { type After, NodeScript, noisyRows, SCRIPT_PROVISION } from "./firmware-node-script.ts";
 
 const absent = withoutCompiler("what the node in C owes");
 
@@ -198,4 +199,45 @@ describe.skipIf(absent)("what the node in C owes", () => {
       expect(names.size, `seed ${seed}`).toBe(settle(whole, 3).length);
     }
   }, 120_000);
+
+  it("offloads nothing more while as many as it was told are owed, in RAM or in flash", () => {
+    const block = encodeProvision({ ...SCRIPT_PROVISION, settings: { offloadsOwedMax: 3 } });
+    const auditAll = { kind: "setting", auditChanceQ16: 65_535, burstWindows: 0 } as const;
+    const random = prng(8, "owed at most");
+    const feed = (script: NodeScript, startMs: number, from = 0): void => {
+      for (let i = 0; i <= 30; i++) {
+        script.sensor(startMs + 10 * i, noisyRows(HOP * (from + i), HOP, random));
+      }
+    };
+    const offloadsOf = (script: NodeScript, from: number): string[] => {
+      const owed = owedIn(script.run().slice(from)).filter(({ kind }) => kind === "offload");
+      return [...new Set(owed.map(({ epoch, seq }) => `${epoch} ${seq}`))];
+    };
+    const free = new NodeScript(program).boot().join().tell(1, auditAll);
+    feed(free, 10);
+    expect(offloadsOf(free, 0).length).toBeGreaterThan(3);
+
+    const script = new NodeScript(program).boot(0, block).join().tell(1, auditAll);
+    feed(script, 10);
+    const first = offloadsOf(script, 0);
+    expect(first).toHaveLength(3);
+    // Nobody answers, and it goes to flash; the power fails, and another life finds it there.
+    script.tick(SILENCE_MS).boot(1_000_000, block);
+    const again = script.steps;
+    script.join(1_000_000).tell(1_000_001, auditAll);
+    feed(script, 1_000_010);
+    expect(offloadsOf(script, again)).toEqual(first);
+    // All is answered, sixteen at a time: what waits would hold up what is new.
+    const epochs = saidIn(script.run()).flatMap((one) => (one.kind === "hello" ? one.epoch : []));
+    const seqs = Array.from({ length: 99 }, (_, i) => i);
+    for (let round = 0; round < 8; round++) {
+      for (const epoch of epochs) script.tell(1_001_000, { kind: "ack", epoch, seqs });
+    }
+    const answered = script.steps;
+    feed(script, 1_001_010, 31);
+    const next = offloadsOf(script, answered);
+    // The gate has spent its tokens on what could not be sent; it gets a new one now and then.
+    expect(next.length).toBeGreaterThan(0);
+    expect(next.some((id) => first.includes(id))).toBe(false);
+  }, 60_000);
 });

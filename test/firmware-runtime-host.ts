@@ -4,13 +4,15 @@ import { writeFileSync, readFileSync } from "node:fs";
 import { execFileSync } from "node:child_process";
 import path from "node:path";
 import { compile, FIRMWARE_FOLDER, type TargetName } from "../deploy/firmware/tools/toolchain.ts";
+import type { Engine } from "../src/engine/engine.ts";
+import type { Container } from "../src/model/container.ts";
 import { ByteReader, ByteWriter } from "../src/bytes.ts";
 import { SANITIZED } from "./firmware-kit.ts";
 import { letter } from "./firmware-host.ts";
 
 /** Of one window in the pool that every student reads its own from. */
 export const POOL_WINDOW_BYTES = 8192;
-export const RUNTIME_SOURCES = ["load", "check", "run", "gate_tables"].map((name) =>
+export const RUNTIME_SOURCES = ["load", "check", "run", "encode", "gate_tables"].map((name) =>
   path.join(FIRMWARE_FOLDER, "runtime", `bw_${name}.c`),
 );
 
@@ -27,6 +29,8 @@ export const BW_CODES = [
   "bad-setting",
 ] as const;
 
+/** One window: what each exit says, and the codes of an encoder, one a byte; none where none is. */
+export type HostWindow = { readonly exits: readonly HostExit[]; readonly codes: readonly number[] };
 export type HostExit = { readonly features: Int8Array; readonly logits: Int16Array };
 export type HostAnswer =
   | { readonly code: Exclude<(typeof BW_CODES)[number], "ok"> }
@@ -34,7 +38,7 @@ export type HostAnswer =
       readonly code: "ok";
       readonly ramBytes: number;
       /** Window by window. */
-      readonly windows: readonly (readonly HostExit[])[];
+      readonly windows: readonly HostWindow[];
     };
 
 export function buildRuntimeHost(
@@ -82,10 +86,29 @@ function readAnswer(reader: ByteReader, windows: number): HostAnswer {
   if (code !== "ok") return { code };
   const ramBytes = reader.u32();
   const exits = reader.u8();
-  const said = Array.from({ length: windows }, () =>
-    Array.from({ length: exits }, () => readExit(reader)),
-  );
+  const said = Array.from({ length: windows }, () => ({
+    exits: Array.from({ length: exits }, () => readExit(reader)),
+    codes: [...reader.bytes(reader.u16())],
+  }));
   return { code, ramBytes, windows: said };
+}
+
+/** What an engine says of windows, of which it reads as much as its student wants. */
+export function engineAnswers(
+  engine: Engine,
+  container: Container,
+  windows: readonly Int8Array[],
+): readonly HostWindow[] {
+  const loaded = engine.load(container);
+  const { windowSamples, channels } = container.student;
+  return windows.map((window) => {
+    loaded.begin(window.subarray(0, windowSamples * channels));
+    const exits = Array.from({ length: loaded.exits }, (): HostExit => {
+      const { features, logits } = loaded.nextExit();
+      return { features: features.slice(), logits: logits.slice() };
+    });
+    return { exits, codes: container.encoder === undefined ? [] : [...loaded.encode()] };
+  });
 }
 
 function readExit(reader: ByteReader): HostExit {

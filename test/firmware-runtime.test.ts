@@ -14,19 +14,22 @@ import { referenceEngine } from "../src/engine/reference.ts";
 import { decodeContainer, encodeContainer } from "../src/model/container.ts";
 import { MODEL_LIMITS } from "../src/model/limits.ts";
 import { MULTIPLIER_MIN, SHIFT_MAX, SHIFT_MIN } from "../src/model/requantize.ts";
-import { studentCost } from "../src/model/student-cost.ts";
+import { modelRamBytes } from "../src/model/encoder-cost.ts";
 import { below, prng } from "../src/prng.ts";
+import { packCodes } from "../src/wire/codes.ts";
 import { runtimeCases } from "./firmware-cases.ts";
 import { withoutCompiler } from "./firmware-host.ts";
-import { anyConvolutions, anyGrus, anyShifts } from "./firmware-shapes.ts";
+import { anyConvolutions, anyEncoders, anyGrus, anyShifts } from "./firmware-shapes.ts";
 import {
   askRuntime,
   buildRuntimeHost,
-  type HostExit,
+  engineAnswers,
   POOL_WINDOW_BYTES,
 } from "./firmware-runtime-host.ts";
+import { goldenWindows } from "./make-golden.ts";
+import { GOLDEN_ENCODER, GOLDEN_ENCODER_SEED } from "./make-golden-encoder.ts";
 import { containerOf } from "./mutated-containers.ts";
-import { SMALL_CNN_SPEC } from "./student-samples.ts";
+import { COLLAR_SPEC, SMALL_CNN_SPEC } from "./student-samples.ts";
 import { containerWithEncoder, ENCODER_SPEC } from "./encoder-samples.ts";
 
 const absent = withoutCompiler("the runtime in C");
@@ -39,19 +42,10 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** What the reference engine says of windows, of which it reads as much as it wants. */
-function referenceAnswer(container: Uint8Array, windows: readonly Int8Array[]) {
-  const decoded = decodeContainer(container);
-  const { student } = decoded;
-  const loaded = referenceEngine.load(decoded);
-  const said = windows.map((window) => {
-    loaded.begin(window.subarray(0, student.windowSamples * student.channels));
-    return Array.from({ length: loaded.exits }, (): HostExit => {
-      const { features, logits } = loaded.nextExit();
-      return { features: features.slice(), logits: logits.slice() };
-    });
-  });
-  return { code: "ok", ramBytes: studentCost(student).at(-1)?.ramBytes, windows: said };
+function referenceAnswer(bytes: Uint8Array, windows: readonly Int8Array[]) {
+  const container = decodeContainer(bytes);
+  const said = engineAnswers(referenceEngine, container, windows);
+  return { code: "ok", ramBytes: modelRamBytes(container), windows: said };
 }
 
 /** Any bytes, and both ends of them. */
@@ -101,10 +95,19 @@ describe.skipIf(absent)("the runtime in C says what the reference says, in as mu
     expectSameAnswers(anyShifts(), poolWindows(3));
   });
 
-  it("but not of a container with an encoder, whose format is another", () => {
-    const container = encodeContainer(containerWithEncoder(SMALL_CNN_SPEC, ENCODER_SPEC, 1));
-    const [answer] = askRuntime([program], [], [{ container }]);
-    expect(answer?.code).toBe("bad-header");
+  it("of encoders of any shape, beside students of both kinds", () => {
+    expectSameAnswers(anyEncoders(40), poolWindows(4));
+  });
+
+  it("of the golden encoder, with the golden codes", () => {
+    const golden = JSON.parse(readFileSync(GOLDEN_ENCODER, "utf8")) as { codes: string[] };
+    const container = encodeContainer(
+      containerWithEncoder(COLLAR_SPEC, ENCODER_SPEC, GOLDEN_ENCODER_SEED),
+    );
+    const [answer] = askRuntime([program], goldenWindows(COLLAR_SPEC), [{ container }]);
+    const codes = answer?.code === "ok" ? answer.windows.map((said) => said.codes) : [];
+    const packed = codes.map((each) => packCodes(Uint8Array.from(each), ENCODER_SPEC.codeBits));
+    expect(packed.map((bytes) => Buffer.from(bytes).toString("hex"))).toEqual(golden.codes);
   });
 
   it("but not of a container at an odd address", () => {
@@ -124,10 +127,8 @@ describe("the runtime's files", () => {
     const header = readFileSync(path.join(FIRMWARE_FOLDER, "runtime", "bw_limits.h"), "utf8");
     const lines = header.matchAll(/^#define BW_(M[A-Z_]+) (\d+)u$/gm);
     const named = Object.entries(MODEL_LIMITS)
-      // The header has 32 bits for the one, 16 for the other, and both are used up. Codes are of
-      // encoders, which firmware does not run.
+      // The header has 32 bits for the one, 16 for the other, and both are used up.
       .filter(([name]) => name !== "inputMicrogPerStep" && name !== "hopSamples")
-      .filter(([name]) => name !== "codeBits" && name !== "codeBytes")
       .map(([name, value]) => [`MAX_${name.replace(/[A-Z]/g, "_$&").toUpperCase()}`, value]);
     expect(Object.fromEntries([...lines].map((line) => [line[1], Number(line[2])]))).toEqual({
       ...Object.fromEntries(named),

@@ -9,6 +9,7 @@ import type { QuantizedStudent } from "../src/model/student.ts";
 import type { StudentSpec } from "../src/model/student-spec.ts";
 import { encodeContainer } from "../src/model/container.ts";
 import { below, type Prng, prng } from "../src/prng.ts";
+import { arbitraryEncoders, containerWithEncoder } from "./encoder-samples.ts";
 import { containerOf } from "./mutated-containers.ts";
 import {
   arbitrarySpecs,
@@ -32,6 +33,14 @@ export function anyGrus(count: number): readonly Uint8Array[] {
     const spec = anyGru(random);
     const { student } = containerOf(spec, "int8");
     return encoded(spec, i % 2 === 0 ? student : scrambled(student, i));
+  });
+}
+
+/** Encoders of any shape, in turns beside a small student of each kind. */
+export function anyEncoders(count: number): readonly Uint8Array[] {
+  return fc.sample(arbitraryEncoders, { numRuns: count, seed: 6 }).map((shape, i) => {
+    const student = i % 4 === 0 ? SMALL_GRU_SPEC : SMALL_CNN_SPEC;
+    return encodeContainer(containerWithEncoder(student, shape, i + 1));
   });
 }
 

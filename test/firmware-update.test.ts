@@ -14,14 +14,16 @@ import { findProgram } from "../deploy/firmware/tools/toolchain.ts";
 import { COLLAR } from "../device-sim/node-settings.ts";
 import { judgeTrial, startTrial, watchTrial } from "../device-sim/trial.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
-import { decodeContainer } from "../src/model/container.ts";
-import { hashLogits } from "../src/model/self-test.ts";
+import { ENCODER_CONTAINER_VERSION } from "../src/model/container-layout.ts";
+import { decodeContainer, encodeContainer } from "../src/model/container.ts";
+import { hashLogits, selfTestHashes } from "../src/model/self-test.ts";
 import { windowStatistics } from "../src/gate/window-statistics.ts";
 import { below, prng } from "../src/prng.ts";
 import { chunksOfWant } from "../src/wire/assembly.ts";
 import { encodeDown } from "../src/wire/frames.ts";
 import type { UpMessage } from "../src/wire/messages.ts";
 import { modelIdOf } from "../src/wire/topics.ts";
+import { ENCODER_SPEC, randomEncoder } from "./encoder-samples.ts";
 import {
   buildUpdateHost,
   HOST_SETTINGS,
@@ -137,6 +139,26 @@ describe.skipIf(!there)("a release for firmware", () => {
         hash = hashLogits(hash, loaded.nextExit().logits);
       }
       expect(status.lastHash).toBe(hash);
+    }));
+
+  it("may have an encoder, whose codes are in the last exit's hash", () =>
+    withHost(async (host) => {
+      const plain = decodeContainer(BETTER);
+      const { windowSamples, channels } = plain.student;
+      const encoder = randomEncoder({ ...ENCODER_SPEC, windowSamples, channels }, 4);
+      const container = encodeContainer({ ...plain, encoder });
+      const formatVersion = ENCODER_CONTAINER_VERSION;
+      await connected(host);
+      const status = await install(host, signRelease(container, 7, { formatVersion }));
+      expect(outcomes(status.sent)).toEqual(["7 activated", "7 confirmed"]);
+      const seed = 9;
+      const logitsHashes = selfTestHashes(referenceEngine.load(plain), seed);
+      const selfTest = { seed, logitsHashes };
+      const other = signRelease(container, 8, { formatVersion, selfTest });
+      host.offer(other);
+      host.chunksOf(other);
+      host.step();
+      expect(outcomes((await host.status()).sent)).toEqual(["8 self-test-failed"]);
     }));
 
   it("asks with patience, at once on a new connection, and only for what is missing", () =>

@@ -7,19 +7,25 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createWindowing, takeSamples } from "../device-sim/windowing.ts";
 import { type ByteReader, ByteWriter } from "../src/bytes.ts";
+import { doubtsStoodFor, OFFLOAD_FORMS, offloadForm } from "../src/gate/offload-form.ts";
 import { below, chance, type Prng, prng } from "../src/prng.ts";
 import { quantizeMillig } from "../src/signal/make-windows.ts";
+import { CODE_BITS_MAX, packCodes } from "../src/wire/codes.ts";
 import { decodeDown, encodeDown, encodeUp } from "../src/wire/frames.ts";
 import {
   type DownMessage,
+  type FeaturesOffload,
   OFFLOAD_ENCODINGS,
   OFFLOAD_REASONS,
   type UpMessage,
+  type WindowOffload,
 } from "../src/wire/messages.ts";
+import { LIMITS } from "../src/wire/limits.ts";
+import { encoderIdBytes } from "../src/wire/offload-frame.ts";
 import { modelIdBytes } from "../src/wire/topics.ts";
 import { buildWireHost, letter, runHost, withoutCompiler } from "./firmware-host.ts";
 import { codeOf } from "./firmware-gate-kit.ts";
-import { anyDown, anyUp, asWindow, GOLDEN_UP } from "./wire-samples.ts";
+import { anyDown, anyFeatures, anyUp, asWindow, GOLDEN_UP } from "./wire-samples.ts";
 
 const absent = withoutCompiler("the wire in C");
 
@@ -68,14 +74,18 @@ function writeUp(to: ByteWriter, message: UpMessage): boolean {
     return true;
   }
   if (message.kind !== "offload" || message.encoding === "features") return false;
-  to.u8(letter("O")).u32(message.epoch).u32(message.seq).bytes(modelIdBytes(message.modelId));
-  to.u32(message.windowIndex).u48(message.timeMs).u8(OFFLOAD_REASONS.indexOf(message.reason));
-  to.u8(message.classIndex).u8(message.confidenceQ8).u8(message.exit).u16(message.chanceQ16);
+  writeOffloadHead(to, message);
   to.u16(message.windowSamples).u8(message.channels);
-  to.u8(OFFLOAD_ENCODINGS.indexOf(message.encoding));
   to.u32(Math.round(message.inputMilligPerStep * 1000)).u32(message.rateCentihertz);
   to.bytes(message.window);
   return true;
+}
+
+function writeOffloadHead(to: ByteWriter, message: WindowOffload | FeaturesOffload): void {
+  to.u8(letter("O")).u32(message.epoch).u32(message.seq).bytes(modelIdBytes(message.modelId));
+  to.u32(message.windowIndex).u48(message.timeMs).u8(OFFLOAD_REASONS.indexOf(message.reason));
+  to.u8(message.classIndex).u8(message.confidenceQ8).u8(message.exit).u16(message.chanceQ16);
+  to.u8(OFFLOAD_ENCODINGS.indexOf(message.encoding));
 }
 
 function readDown(kind: NodeDown, answers: ByteReader): unknown {
@@ -105,15 +115,20 @@ function damaged(bytes: Uint8Array, random: Prng): Uint8Array {
   return changed;
 }
 
+/** So little moves that several codes stand for the same. */
+function quietly(offload: WindowOffload): WindowOffload {
+  return { ...offload, window: offload.window.map((value) => 90 + (value >> 5)) };
+}
+
 describe.skipIf(absent)("frames in C", () => {
   it("are the golden ones and those of the gateway", () => {
     const whole = [...GOLDEN_UP, ...fc.sample(anyUp, { numRuns: 600, seed: 1 })];
     const companded = whole.flatMap((message): UpMessage[] =>
       message.kind === "offload"
-        ? [
-            { ...asWindow(message), encoding: "companded4" },
-            { ...asWindow(message), encoding: "companded2" },
-          ]
+        ? [asWindow(message), quietly(asWindow(message))].flatMap((loud) => [
+            { ...loud, encoding: "companded4" as const },
+            { ...loud, encoding: "companded2" as const },
+          ])
         : [],
     );
     expect(companded.length).toBeGreaterThan(50);
@@ -127,6 +142,25 @@ describe.skipIf(absent)("frames in C", () => {
     }
     answers.done();
     expect(new Set(written.map(({ kind }) => kind)).size).toBe(3);
+  });
+
+  it("of codes are those of the gateway, however many of however many bits", () => {
+    const random = prng(3, "codes in C");
+    const to = new ByteWriter();
+    const messages = fc.sample(anyFeatures, { numRuns: 200, seed: 3 }).map((message, i) => {
+      const bits = 1 + (i % CODE_BITS_MAX);
+      const count = 1 + below(random, Math.floor((8 * LIMITS.codeBytes) / bits));
+      const codes = Uint8Array.from({ length: count }, () => below(random, 1 << bits));
+      writeOffloadHead(to, message);
+      to.u8(bits).u16(count).bytes(encoderIdBytes(message.encoder)).bytes(codes);
+      return { ...message, codes: packCodes(codes, bits) };
+    });
+    const answers = runHost(program, to.finish());
+    for (const message of messages) {
+      const frame = answers.bytes(answers.u16());
+      expect(Buffer.from(frame)).toEqual(Buffer.from(encodeUp(message)));
+    }
+    answers.done();
   });
 
   it("are read, or refused with the same code, also when damaged", () => {
@@ -176,6 +210,53 @@ function plain(message: DownMessage): unknown {
     ? { ...message, probabilitiesQ8: message.probabilitiesQ8.slice() }
     : message;
 }
+
+describe.skipIf(absent)("the form of an offload in C", () => {
+  it("is that of the simulated node, whatever it is asked", () => {
+    const random = prng(4, "forms");
+    const forms = new Map<string, number>();
+    const bytes = (): number => (chance(random, 0.2) ? 0 : 40 + below(random, 12));
+    const asked = Array.from({ length: 20_000 }, () => ({
+      reason: below(random, 5),
+      alarm: chance(random, 0.2),
+      doubtsPerWindow: chance(random, 0.1) ? 0 : 1 + below(random, 9),
+      owed: below(random, 10),
+      owedMax: 1 + below(random, 12),
+      queueShare: below(random, 5) / 4,
+      doubts: below(random, 40),
+      codes: bytes(),
+      window: bytes(),
+    }));
+    const to = new ByteWriter();
+    for (const { reason, alarm, doubtsPerWindow, owed, owedMax, ...rest } of asked) {
+      to.u8(letter("G"))
+        .u8(reason === 4 ? 255 : reason)
+        .u8(alarm ? 1 : 0)
+        .u8(doubtsPerWindow);
+      to.u32(owed)
+        .u32(owedMax)
+        .u32(Math.ceil(rest.queueShare * owedMax))
+        .u32(rest.doubts);
+      to.u32(rest.codes).u32(rest.window);
+    }
+    const answers = runHost(program, to.finish());
+    const costOf = (sent: number) => (sent === 0 ? undefined : { microjoules: sent });
+    for (const { reason, doubtsPerWindow, queueShare, codes, window, ...rest } of asked) {
+      const question = {
+        ...{ ...rest, reason: OFFLOAD_REASONS[reason] ?? null, batteryPercent: 100 },
+        features: doubtsPerWindow === 0 ? undefined : costOf(codes),
+        raw: costOf(window),
+      };
+      const rule = { doubtsPerWindow, queueShare, batteryLowPercent: 20 };
+      const expected = offloadForm(question, rule);
+      forms.set(expected, (forms.get(expected) ?? 0) + 1);
+      expect(OFFLOAD_FORMS[answers.u8()]).toBe(expected);
+      expect(answers.u8()).toBe(doubtsStoodFor(question, rule));
+    }
+    expect(Math.min(...forms.values())).toBeGreaterThan(1_000);
+    expect(forms.size).toBe(3);
+  });
+});
 
 describe.skipIf(absent)("windows in C", () => {
   it("round every int16 as training did, for the steps of every profile", () => {

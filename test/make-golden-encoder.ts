@@ -1,7 +1,7 @@
 /**
  * Makes the golden vectors of an encoder: `npx node test/make-golden-encoder.ts` writes
- * `test/golden/encoder.json`. As those of students, and in a file of their own, for firmware has no
- * encoders. A change of that file is a change of what codes mean.
+ * `test/golden/encoder.json`. As those of students, and in a file of their own. A change of that file is
+ * a change of what codes mean.
  */
 
 import { createHash } from "node:crypto";
@@ -18,10 +18,10 @@ import { goldenWindows } from "./make-golden.ts";
 import { COLLAR_SPEC } from "./student-samples.ts";
 
 export const GOLDEN_ENCODER = fileURLToPath(new URL("golden/encoder.json", import.meta.url));
-const SEED = 20_261_127;
+export const GOLDEN_ENCODER_SEED = 20_261_127;
 
 export function goldenEncoder(engine: Engine) {
-  const container = containerWithEncoder(COLLAR_SPEC, ENCODER_SPEC, SEED);
+  const container = containerWithEncoder(COLLAR_SPEC, ENCODER_SPEC, GOLDEN_ENCODER_SEED);
   const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
   const loaded = engine.load(container);
   const codes = goldenWindows(COLLAR_SPEC).map((window) => {
@@ -32,7 +32,7 @@ export function goldenEncoder(engine: Engine) {
     madeBy: "npx node test/make-golden-encoder.ts",
     containerSha256: sha256(encodeContainer(container)),
     encoderSha256: container.encoder && sha256(encodeEncoder(container.encoder)),
-    selfTest: { seed: SEED, hashes: selfTestHashes(loaded, SEED) },
+    selfTest: { seed: GOLDEN_ENCODER_SEED, hashes: selfTestHashes(loaded, GOLDEN_ENCODER_SEED) },
     codes,
   };
 }

@@ -6,14 +6,17 @@
  */
 
 import {
+  ENCODER_CONTAINER_VERSION,
   HEADER_BYTES,
   LAYER_RECORD_BYTES,
   SECTION_ENTRY_BYTES,
 } from "../src/model/container-layout.ts";
 import { type Container, encodeContainer } from "../src/model/container.ts";
 import type { QuantizedStudent, Requantization } from "../src/model/student.ts";
+import type { EncoderSpec } from "../src/model/encoder-spec.ts";
 import type { StudentSpec } from "../src/model/student-spec.ts";
 import { below, chance, type Prng, prng } from "../src/prng.ts";
+import { containerWithEncoder } from "./encoder-samples.ts";
 import { randomContainer, SMALL_CNN_SPEC, SMALL_GRU_SPEC, scrambled } from "./student-samples.ts";
 
 /** One sample wide and one long, with two hidden layers' worth of heads: the smallest shapes. */
@@ -25,6 +28,15 @@ export const TINY_SPEC: StudentSpec = {
     { layers: [{ kind: "separable", filters: 2, kernel: 5, stride: 4 }], exit: { hidden: 1 } },
     { layers: [{ kind: "conv", filters: 5, kernel: 2, stride: 1 }], exit: { hidden: 0 } },
   ],
+};
+
+/** With both kinds of layers, and codes that fill no byte. */
+export const MUTATED_ENCODER: Pick<EncoderSpec, "layers" | "codeBits"> = {
+  layers: [
+    { kind: "separable", filters: 3, kernel: 3, stride: 2 },
+    { kind: "conv", filters: 2, kernel: 2, stride: 1 },
+  ],
+  codeBits: 3,
 };
 
 type Base = { readonly container: Container; readonly bytes: Uint8Array };
@@ -42,6 +54,10 @@ export function* mutatedContainers(seed: number): Generator<Uint8Array, never> {
       return { container, bytes: encodeContainer(container) };
     }),
   );
+  for (const [i, spec] of [SMALL_CNN_SPEC, SMALL_GRU_SPEC, TINY_SPEC].entries()) {
+    const container = containerWithEncoder(spec, MUTATED_ENCODER, i + 1);
+    bases.push({ container, bytes: encodeContainer(container) });
+  }
   const random = prng(seed, "mutated containers");
   const pick = <T>(items: readonly T[]): T => items[below(random, items.length)] as T;
   while (true) yield pick(MUTATIONS)(pick(bases), random, pick(bases));
@@ -55,7 +71,18 @@ function sectionAt(bytes: Uint8Array, section: number): number {
   return view(bytes).getUint32(HEADER_BYTES + section * SECTION_ENTRY_BYTES + 4, true);
 }
 
+/** Where the encoder's section starts; undefined where there is none. */
+function encoderAt(bytes: Uint8Array): number | undefined {
+  const sections = view(bytes).getUint16(6, true);
+  return bytes[4] === ENCODER_CONTAINER_VERSION ? sectionAt(bytes, sections - 1) : undefined;
+}
+
+/** Of the student, or of the encoder. */
 function layerRecordAt(bytes: Uint8Array, random: Prng): number {
+  const encoder = encoderAt(bytes);
+  if (encoder !== undefined && chance(random, 0.5)) {
+    return encoder + 4 + LAYER_RECORD_BYTES * below(random, bytes[encoder + 2] as number);
+  }
   return sectionAt(bytes, 3) + LAYER_RECORD_BYTES * below(random, bytes[19] as number);
 }
 
@@ -109,7 +136,8 @@ const editField: Mutation = ({ bytes }, random) => {
     [sectionAt(out, 2), 8 * (out[18] as number)],
     [layerRecordAt(out, random), LAYER_RECORD_BYTES],
     [layerRecordAt(out, random), 16],
-  ][below(random, 5)] as [number, number];
+    [encoderAt(out) ?? 0, 4],
+  ][below(random, 6)] as [number, number];
   for (let i = 1 + below(random, 2); i > 0; i--) {
     const width = [1, 2, 4][below(random, 3)] as 1 | 2 | 4;
     const at = start + width * below(random, size / width);
@@ -173,23 +201,37 @@ const splice: Mutation = ({ bytes }, random, other) => {
   return out;
 };
 
+/** A whole encoder with other numbers in it, which readers must take. */
+const otherEncoder: Mutation = ({ container, bytes }, random) => {
+  if (container.encoder === undefined) return bytes;
+  const encoder = structuredClone(container.encoder);
+  const highest = 1 + below(random, 46);
+  for (const { weights, requantization } of encoder.layers) {
+    for (const i of weights.keys()) weights[i] = below(random, 256) - 128;
+    rescale(requantization, highest, random);
+  }
+  const codeBits = 1 + below(random, 7);
+  return encodeContainer({ ...container, encoder: { ...encoder, codeBits } });
+};
+
+function rescale({ multipliers, shifts }: Requantization, highest: number, random: Prng): void {
+  for (const i of shifts.keys()) {
+    shifts[i] = 1 + below(random, highest);
+    multipliers[i] = chance(random, 0.1) ? 0x7fff : 16_384 + below(random, 16_384);
+  }
+}
+
 /** A whole student with other numbers in it, which readers must take. */
 const otherNumbers: Mutation = ({ container }, random) => {
   const student = scrambled(container.student, random.uint32() >>> 1);
   const highest = 1 + below(random, 46);
-  const rescale = ({ multipliers, shifts }: Requantization) => {
-    for (const i of shifts.keys()) {
-      shifts[i] = 1 + below(random, highest);
-      multipliers[i] = chance(random, 0.1) ? 0x7fff : 16_384 + below(random, 16_384);
-    }
-  };
   for (const { layers, exit } of student.stages) {
-    rescale(exit.poolRequantization);
+    rescale(exit.poolRequantization, highest, random);
     for (const layer of [...layers, ...exit.layers]) {
-      if (layer.kind !== "gru") rescale(layer.requantization);
+      if (layer.kind !== "gru") rescale(layer.requantization, highest, random);
       else if (!layer.continues) {
-        rescale(layer.inputRequantization);
-        rescale(layer.stateRequantization);
+        rescale(layer.inputRequantization, highest, random);
+        rescale(layer.stateRequantization, highest, random);
       }
     }
   }
@@ -231,4 +273,5 @@ const MUTATIONS: readonly Mutation[] = [
   splice,
   otherNumbers,
   otherNumbers,
+  otherEncoder,
 ];

@@ -125,7 +125,7 @@ export const anyUp: fc.Arbitrary<UpMessage> = fc.oneof(
   }),
 );
 
-/** Not among `anyUp`: firmware has no encoder, and sends none. */
+/** Not among `anyUp`: of codes nobody can tell what window they were. */
 export const anyFeatures: fc.Arbitrary<FeaturesOffload> = fc.record({
   kind: fc.constant("offload" as const),
   epoch: positive32,

@@ -1,6 +1,6 @@
 /**
  * What an encoder costs one processor for one window: an estimate, as `student-on-target.ts` makes
- * them, from the same counts of the C runtime's layers. No firmware has an encoder yet.
+ * them, from the same counts of the C runtime's layers. `bench -- mcu` counts encoders themselves.
  */
 
 import type { QuantizedEncoder } from "../model/encoder.ts";

@@ -5,7 +5,7 @@
 
 import { encoderOn } from "../cost/encoder-on-target.ts";
 import type { FormCost } from "../gate/offload-form.ts";
-import type { QuantizedEncoder } from "../model/encoder.ts";
+import { encoderMacs, type QuantizedEncoder } from "../model/encoder.ts";
 import { loraFrameBytesMax, pieceLengths } from "../wire/lora.ts";
 import { loraFeaturesBytes } from "../wire/lora-features.ts";
 import { featuresBytes } from "../wire/offload-frame.ts";
@@ -52,6 +52,17 @@ export function formCosts(
     raw: sendingCost(profile, asked.rawBytes),
     features: sent && { microjoules: sent.microjoules + made },
   };
+}
+
+/**
+ * For a node that does not work out its link's costs: how many of this encoder's multiply-accumulates
+ * take as much energy as one byte more that is sent, 1 to 2^32-1. It then counts a form's cost in
+ * bytes, and leaves out what a packet costs however short it is: 10 and 50 bytes fit one of any link.
+ */
+export function macsPerByte(profile: LinkProfile, encoder: QuantizedEncoder): number {
+  const byte = (profile.uplink(50).microjoules - profile.uplink(10).microjoules) / 40;
+  const mac = encoderOn(profile.target, encoder).microjoules / encoderMacs(encoder);
+  return Math.max(1, Math.min(0xffff_ffff, Math.round(byte / mac)));
 }
 
 function costOf(profile: LinkProfile, packets: readonly number[]): SendingCost {

@@ -10,6 +10,7 @@
 import { EdgeError } from "../assert.ts";
 import { packedCodeBytes } from "../wire/codes.ts";
 import { checkConvolution } from "./check-student.ts";
+import { encoderRamBytes } from "./encoder-cost.ts";
 import { MODEL_LIMITS as LIMITS } from "./limits.ts";
 import type { ConvLayer, DepthwiseLayer } from "./student.ts";
 import { outChannelsOf } from "./student-cost.ts";
@@ -59,6 +60,7 @@ export function checkEncoder(
     shape = checkConvolution(`encoder, layer ${l}`, layer, shape);
   });
   within("bytes of a code", codeShape(encoder).bytes, 1, LIMITS.codeBytes);
+  within("bytes of RAM", encoderRamBytes(encoder), 1, LIMITS.ramBytes);
   within("multiply-accumulates", encoderMacs(encoder), 1, LIMITS.multiplyAccumulates);
 }
 

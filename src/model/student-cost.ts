@@ -35,7 +35,7 @@ export function studentCost(student: QuantizedStudent): readonly ExitCost[] {
   let scratchBytes = 0;
   let gruBytes = 0;
   let hiddenBytes = 0;
-  let saidBytes = 0;
+  let said = 0;
   return student.stages.map((stage, s) => {
     for (const [l, layer] of stage.layers.entries()) {
       macs += layerMacs(layer);
@@ -57,11 +57,20 @@ export function studentCost(student: QuantizedStudent): readonly ExitCost[] {
       scratchBytes = Math.max(scratchBytes, widenedBytes(dense.inputs, 1));
     }
     hiddenBytes = Math.max(hiddenBytes, headHiddenBytes(exit));
-    saidBytes += aligned(exit.features) + aligned(2 * student.classes);
-    const parts = [...bufferBytes, scratchBytes, gruBytes, hiddenBytes, saidBytes];
+    said += exitBytes(exit, student.classes);
+    const parts = [...bufferBytes, scratchBytes, gruBytes, hiddenBytes, said];
     const ramBytes = parts.reduce((sum, bytes) => sum + aligned(bytes), 0);
     return { macs, weightBytes, ramBytes };
   });
+}
+
+/** What all exits say: features and logits, of that many bytes of `ramBytes`. */
+export function saidBytes({ stages, classes }: QuantizedStudent): number {
+  return stages.reduce((sum, { exit }) => sum + exitBytes(exit, classes), 0);
+}
+
+function exitBytes(exit: ExitHead, classes: number): number {
+  return aligned(exit.features) + aligned(2 * classes);
 }
 
 function windowBytes(student: QuantizedStudent): number {
@@ -78,7 +87,8 @@ function widenedBytes(columns: number, positions: number): number {
   return 2 * positions * aligned(columns);
 }
 
-function layerScratchBytes(layer: Stage["layers"][number]): number {
+/** One layer's inputs as int16, for kernels that want them so. */
+export function layerScratchBytes(layer: Stage["layers"][number]): number {
   if (layer.kind === "depthwise") return 0;
   if (layer.kind === "conv") return widenedBytes(layer.kernel * layer.inChannels, 4);
   return widenedBytes(Math.max(layer.patchSamples * layer.channels, layer.hidden), 1);

@@ -3,8 +3,9 @@
  *
  *   'p' u32 count, count * 8192 bytes      windows of which students read as much as they want
  *   'm' u8 shift, u32 length, bytes        a container, so many bytes behind a multiple of four
- *        answers u8 code, and if that is BW_OK: u32 ram bytes, u8 exits, then for every window and
- *        exit u16 features, the features, u8 classes, and the logits as u16
+ *        answers u8 code, and if that is BW_OK: u32 ram bytes, u8 exits, then for every window for
+ *        each exit u16 features, the features, u8 classes and the logits as u16, and u16 codes, one
+ *        a byte, after the exits; they must not change what these have said
  */
 #include "../runtime/bw.h"
 #include "host_io.h"
@@ -28,6 +29,20 @@ static void *exactly(uint32_t bytes) {
   return block;
 }
 
+/* What the exits have said stays as it is. */
+static void put_codes(bw_run *run, const int8_t *window, const bw_exit *last) {
+  const bw_model *model = run->model;
+  int16_t *said = (int16_t *)exactly(2u * model->classes);
+  for (uint32_t i = 0; i < model->classes; i++) said[i] = last->logits[i];
+  const uint8_t *codes = model->encoder == 0 ? 0 : bw_encode(run, window);
+  put(model->encoder == 0 ? 0 : model->codes, 2);
+  if (codes != 0) put_bytes(codes, model->codes);
+  for (uint32_t i = 0; i < model->classes; i++) {
+    if (said[i] != last->logits[i]) exit(5);
+  }
+  free(said);
+}
+
 static void run_windows(bw_run *run) {
   const bw_model *model = run->model;
   const uint32_t bytes = (uint32_t)model->window_samples * model->channels;
@@ -35,7 +50,12 @@ static void run_windows(bw_run *run) {
   for (uint32_t w = 0; w < windows; w++) {
     for (uint32_t i = 0; i < bytes; i++) window[i] = (int8_t)pool[w * WINDOW_BYTES + i];
     bw_begin(run, window);
-    while (bw_exits_left(run) > 0) put_exit(bw_next_exit(run), model->classes);
+    bw_exit last = {0, 0, 0};
+    while (bw_exits_left(run) > 0) {
+      last = bw_next_exit(run);
+      put_exit(last, model->classes);
+    }
+    put_codes(run, window, &last);
   }
   free(window);
 }

@@ -3,6 +3,8 @@
  *
  *   'H' 'P' 'O'  a hello, a report, an offload, field by field  -> u16 length, frame
  *   'A' 'V' 'T'  u16 length, bytes: decode an ack, a verdict, a setting -> u8 code, fields
+ *   'G'  u8 reason, u8 alarm, u8 doubts per window, u32 each: owed, most, spares, doubts, bytes of
+ *        codes, of the window                                   -> u8 form, u8 doubts stood for
  *   'S'  u16 samples, u16 hop, u8 channels, u32 step            a windowing begins
  *   'R'  u32 sample, i16 per channel                            -> u8, and the window where it is 1
  *   'Q'  i16 milli-g, u32 step                                  -> i8
@@ -16,6 +18,7 @@
  */
 #include "../node/bw_hal.h"
 #include "../node/bw_mqtt.h"
+#include "../node/bw_offload_form.h"
 #include "../node/bw_windowing.h"
 #include "host_io.h"
 #include <string.h>
@@ -122,16 +125,41 @@ static void offload(void) {
   message.confidence_q8 = (uint8_t)get(1);
   message.exit = (uint8_t)get(1);
   message.chance_q16 = (uint16_t)get(2);
-  message.window_samples = (uint16_t)get(2);
-  message.channels = (uint8_t)get(1);
   message.encoding = (uint8_t)get(1);
-  message.microg_per_step = get(4);
-  message.rate_centihertz = get(4);
-  uint8_t *window = get_bytes((uint32_t)message.window_samples * message.channels);
-  message.window = (int8_t *)window;
+  uint8_t *encoder = 0;
+  uint8_t *payload;
+  if (message.encoding == BW_ENCODING_CODES) {
+    message.codes.bits = (uint8_t)get(1);
+    message.codes.count = (uint16_t)get(2);
+    message.codes.encoder = encoder = get_bytes(BW_ENCODER_ID_BYTES);
+    message.codes.codes = payload = get_bytes(message.codes.count);
+  } else {
+    message.window_samples = (uint16_t)get(2);
+    message.channels = (uint8_t)get(1);
+    message.microg_per_step = get(4);
+    message.rate_centihertz = get(4);
+    payload = get_bytes((uint32_t)message.window_samples * message.channels);
+    message.window = (int8_t *)payload;
+  }
   put_frame(encode_offload, &message);
   free(model);
-  free(window);
+  free(encoder);
+  free(payload);
+}
+
+static void choose_form(void) {
+  bw_form_question question;
+  question.reason = (bw_offload)get(1);
+  question.alarm = (uint8_t)get(1);
+  question.doubts_per_window = (uint8_t)get(1);
+  question.owed = get(4);
+  question.owed_max = get(4);
+  question.owed_spares = get(4);
+  question.doubts = get(4);
+  question.codes_bytes = get(4);
+  question.window_bytes = get(4);
+  put(bw_offload_form(&question), 1);
+  put(bw_doubts_stood_for(&question), 1);
 }
 
 static void decode(int kind) {
@@ -268,6 +296,7 @@ int main(int count, char **arguments) {
     if (operation == 'P') report();
     if (operation == 'O') offload();
     if (operation == 'A' || operation == 'V' || operation == 'T') decode(operation);
+    if (operation == 'G') choose_form();
     if (operation == 'S') start_windowing();
     if (operation == 'R') take_row();
     if (operation == 'Q') quantize();

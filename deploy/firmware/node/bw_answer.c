@@ -3,7 +3,9 @@
  * answer, then reported, and offloaded when the gate says so. device-sim/answering.ts, deciding.ts
  * and reporting.ts.
  */
+#include "bw_codes.h"
 #include "bw_node_parts.h"
+#include "bw_offload_form.h"
 
 /* No battery is measured on these boards. */
 #define BATTERY_PERCENT 100
@@ -29,18 +31,52 @@ static void decide(bw_node *node, bw_decision *decision) {
 }
 
 /* As the node is set, but nothing is learned from windows in 2 bits: what is offloaded to be learned
- * from, or is unknown, goes in 4. */
+ * from, or is unknown, goes in 4 where the link carries that. */
 static uint8_t encoding_of(const bw_node *node, bw_offload reason) {
-  uint8_t encoding = node->provision->offload_encoding;
-  if (encoding == BW_ENCODING_COMPANDED2 && reason != BW_UNSURE) return BW_ENCODING_COMPANDED4;
-  return encoding;
+  const bw_model *model = bw_model_of(node);
+  const uint8_t encoding = node->provision->offload_encoding;
+  if (encoding != BW_ENCODING_COMPANDED2 || reason == BW_UNSURE) return encoding;
+  uint32_t finer =
+      bw_offload_bytes(BW_ENCODING_COMPANDED4, model->window_samples, model->channels);
+  return finer <= node->provision->offload_bytes_max ? BW_ENCODING_COMPANDED4 : encoding;
 }
 
-static void put_offload(bw_node *node, uint64_t time_ms, const bw_decision *decision,
+static uint32_t codes_frame_bytes(const bw_model *model) {
+  return bw_codes_frame_bytes(bw_packed_code_bytes(model->codes, model->code_bits));
+}
+
+static bw_form_question question_of(const bw_node *node, const bw_decision *decision) {
+  const bw_model *model = bw_model_of(node);
+  const bw_provision *settings = node->provision;
+  uint8_t encoding = encoding_of(node, decision->offload);
+  uint32_t window = bw_offload_bytes(encoding, model->window_samples, model->channels);
+  bw_form_question question = {
+      .reason = decision->offload,
+      .alarm = decision->alarm,
+      .doubts_per_window = settings->doubts_per_window,
+      .owed = bw_owed_offloads(node),
+      .owed_max = settings->owed_max,
+      .owed_spares = settings->owed_spares,
+      .doubts = node->doubts,
+      .codes_bytes = 0,
+      .window_bytes = window <= settings->offload_bytes_max ? window : 0,
+  };
+  if (model->encoder != 0) {
+    question.codes_bytes =
+        codes_frame_bytes(model) + model->encoder_macs / settings->macs_per_byte;
+  }
+  return question;
+}
+
+static void put_offload(bw_node *node, uint64_t time_ms, const bw_decision *decision, bw_form form,
                         bw_time now) {
   const bw_model *model = bw_model_of(node);
-  uint8_t encoding = encoding_of(node, decision->offload);
-  uint32_t length = bw_offload_bytes(encoding, model->window_samples, model->channels);
+  uint8_t encoding =
+      form == BW_FORM_CODES ? BW_ENCODING_CODES : encoding_of(node, decision->offload);
+  uint32_t length =
+      form == BW_FORM_CODES
+          ? codes_frame_bytes(model)
+          : bw_offload_bytes(encoding, model->window_samples, model->channels);
   /* The report of the windows before goes first, so that a gateway meets windows in order. */
   if (node->reporter.count > 0) bw_flush_report(node, now);
   uint8_t *room = bw_owe_room(node, length);
@@ -56,15 +92,35 @@ static void put_offload(bw_node *node, uint64_t time_ms, const bw_decision *deci
       .confidence_q8 = decision->confidence_q8,
       .exit = decision->exit,
       .chance_q16 = decision->chance_q16,
+      .encoding = encoding,
       .window_samples = model->window_samples,
       .channels = model->channels,
-      .encoding = encoding,
       .microg_per_step = model->microg_per_step,
       .rate_centihertz = model->rate_centihertz,
       .window = node->windowing.window,
   };
+  if (form == BW_FORM_CODES) {
+    frame.codes.encoder = node->encoder_id;
+    frame.codes.codes = bw_encode(&node->run, node->windowing.window);
+    frame.codes.count = model->codes;
+    frame.codes.bits = model->code_bits;
+  }
   (void)bw_encode_offload(&frame, room, length);
   bw_owe(node, BW_ENTRY_OFFLOAD, length);
+}
+
+/* In which form the window goes, if it does. One window of eight doubts has an eighth of a doubt's
+ * chance: learning weighs it so. */
+static void offload(bw_node *node, uint64_t time_ms, bw_decision *decision, bw_time now) {
+  bw_form_question question = question_of(node, decision);
+  bw_form form = bw_offload_form(&question);
+  if (form == BW_FORM_NONE) {
+    decision->offload = BW_KEPT;
+    return;
+  }
+  decision->chance_q16 = (uint16_t)(decision->chance_q16 / bw_doubts_stood_for(&question));
+  put_offload(node, time_ms, decision, form, now);
+  if (decision->offload == BW_UNSURE) node->doubts += 1;
 }
 
 static void add_entry(bw_node *node, uint64_t time_ms, const bw_decision *decision, bw_time now) {
@@ -87,7 +143,7 @@ void bw_answer_window(bw_node *node, uint64_t time_ms, bw_time now) {
   if (time_ms > TIME_MS_MAX) time_ms = TIME_MS_MAX;
   decide(node, &decision);
   node->next_window += 1;
-  if (decision.offload != BW_KEPT) put_offload(node, time_ms, &decision, now);
+  if (decision.offload != BW_KEPT) offload(node, time_ms, &decision, now);
   add_entry(node, time_ms, &decision, now);
   if (bw_report_is_due(node, now)) bw_flush_report(node, now);
   if (node->next_window % node->provision->gate_save_windows == 0) bw_save_gate(node);

@@ -76,6 +76,16 @@ void bw_backlog_rewind(bw_backlog *backlog) {
   backlog->next.at = UNIT;
 }
 
+/* Frames that are owed on a page, by their kind. */
+static void count_owed_on(const bw_backlog *backlog, uint32_t page, uint32_t owed[2]) {
+  bw_kept_frame frame;
+  bw_place place = {page, UNIT};
+  if (!is_page(backlog, page)) return;
+  for (; frame_at(backlog, place, &frame); place.at = behind(&frame)) {
+    owed[frame.kind & 1] += is_owed(&frame);
+  }
+}
+
 void bw_backlog_open(bw_backlog *backlog, uint32_t address, uint32_t pages) {
   bw_kept_frame frame;
   backlog->address = address;
@@ -94,16 +104,10 @@ void bw_backlog_open(bw_backlog *backlog, uint32_t address, uint32_t pages) {
     if (is_blank(rest, bw_hal_flash.page_bytes - place.at)) backlog->end.at = place.at;
   }
   bw_backlog_rewind(backlog);
-}
-
-/* Frames that are owed on a page. */
-static uint32_t owed_on(const bw_backlog *backlog, uint32_t page) {
-  bw_kept_frame frame;
-  bw_place place = {page, UNIT};
-  uint32_t owed = 0;
-  if (!is_page(backlog, page)) return 0;
-  for (; frame_at(backlog, place, &frame); place.at = behind(&frame)) owed += is_owed(&frame);
-  return owed;
+  backlog->owed[0] = backlog->owed[1] = 0;
+  for (uint32_t page = backlog->next.page; page <= backlog->end.page; page++) {
+    count_owed_on(backlog, page, backlog->owed);
+  }
 }
 
 static uint8_t write_units(uint32_t address, const uint8_t *bytes, uint32_t length, uint8_t fill) {
@@ -119,7 +123,11 @@ static uint8_t write_units(uint32_t address, const uint8_t *bytes, uint32_t leng
 static uint8_t begin_page(bw_backlog *backlog, uint32_t *lost) {
   uint32_t page = backlog->end.page + 1;
   uint8_t head[12] = {PAGE_MAGIC, 0, 0, 0};
-  if (page > backlog->pages) *lost += owed_on(backlog, page - backlog->pages);
+  uint32_t gone[2] = {0, 0};
+  if (page > backlog->pages) count_owed_on(backlog, page - backlog->pages, gone);
+  *lost += gone[0] + gone[1];
+  backlog->owed[0] -= gone[0];
+  backlog->owed[1] -= gone[1];
   if (!bw_hal_flash_write(page_address(backlog, page), 0, bw_hal_flash.page_bytes)) return 0;
   bw_set_u32(head + 4, page);
   bw_set_u32(head + 8, bw_crc32(0, head, 8));
@@ -146,6 +154,7 @@ uint8_t bw_backlog_put(bw_backlog *backlog, uint8_t kind, const uint8_t *frame, 
     backlog->end.at = bw_hal_flash.page_bytes;
     return 0;
   }
+  backlog->owed[kind & 1] += 1;
   return 1;
 }
 
@@ -169,10 +178,11 @@ void bw_backlog_took(bw_backlog *backlog, const bw_kept_frame *frame) {
   backlog->next.at = behind(frame);
 }
 
-void bw_backlog_done(const bw_backlog *backlog, bw_place place) {
+void bw_backlog_done(bw_backlog *backlog, bw_place place) {
   static const uint8_t done[UNIT];
   bw_kept_frame frame;
   if (!is_page(backlog, place.page) || !frame_at(backlog, place, &frame)) return;
   if (!is_owed(&frame)) return;
   (void)bw_hal_flash_write(page_address(backlog, place.page) + place.at + UNIT, done, UNIT);
+  if (!is_owed(&frame)) backlog->owed[frame.kind & 1] -= 1;
 }

@@ -23,6 +23,7 @@ typedef struct bw_backlog {
   uint32_t pages;
   bw_place end;  /* where the next frame goes */
   bw_place next; /* at or before the next one to hand out */
+  uint32_t owed[2]; /* frames that are owed, by their kind */
 } bw_backlog;
 
 typedef struct bw_kept_frame {
@@ -46,7 +47,7 @@ uint8_t bw_backlog_peek(bw_backlog *backlog, bw_kept_frame *frame);
 void bw_backlog_took(bw_backlog *backlog, const bw_kept_frame *frame);
 
 /* It was acknowledged. A place whose page has gone meanwhile is left alone. */
-void bw_backlog_done(const bw_backlog *backlog, bw_place place);
+void bw_backlog_done(bw_backlog *backlog, bw_place place);
 
 /* The connection is gone: whatever is owed is handed out again. */
 void bw_backlog_rewind(bw_backlog *backlog);

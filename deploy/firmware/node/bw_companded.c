@@ -28,22 +28,37 @@ static int32_t peak_of(const int8_t *first, uint32_t samples, uint8_t channels, 
   return peak;
 }
 
-/* What each code stands for. */
-static void values_of(int32_t mean, int32_t peak, uint32_t bits, int32_t *values) {
+/* Where one code gives way to the next, twice over, and the lowest code that stands for the same. */
+typedef struct ladder {
+  int16_t twice_between[CODES_MAX - 1];
+  uint8_t lowest[CODES_MAX];
+} ladder;
+
+static int32_t value_of(int32_t mean, int32_t peak, int32_t level) {
+  const int32_t value = mean + ((level * peak + 128) >> 8);
+  return value < -128 ? -128 : value > 127 ? 127 : value;
+}
+
+/* What codes stand for never falls from one to the next. */
+static void make_ladder(int32_t mean, int32_t peak, uint32_t bits, ladder *to) {
   const int16_t *levels = bits == 4 ? FINE : COARSE;
-  for (uint32_t code = 0; code < 1u << bits; code++) {
-    int32_t value = mean + ((levels[code] * peak + 128) >> 8);
-    values[code] = value < -128 ? -128 : value > 127 ? 127 : value;
+  int32_t below = value_of(mean, peak, levels[0]);
+  to->lowest[0] = 0;
+  for (uint32_t code = 1; code < 1u << bits; code++) {
+    const int32_t value = value_of(mean, peak, levels[code]);
+    to->twice_between[code - 1] = (int16_t)(below + value);
+    to->lowest[code] = value == below ? to->lowest[code - 1] : (uint8_t)code;
+    below = value;
   }
 }
 
 /* Of two that are as near, the lower code. */
-static uint8_t nearest(const int32_t *values, uint32_t codes, int32_t sample) {
-  uint8_t best = 0;
-  for (uint8_t code = 1; code < codes; code++) {
-    if (magnitude(values[code] - sample) < magnitude(values[best] - sample)) best = code;
+static uint32_t nearest(const ladder *of, uint32_t codes, int32_t sample) {
+  uint32_t code = 0;
+  for (uint32_t half = codes / 2; half > 0; half /= 2) {
+    if (2 * sample > of->twice_between[code + half - 1]) code += half;
   }
-  return best;
+  return of->lowest[code];
 }
 
 static uint32_t packed_bytes(uint32_t values, uint32_t bits) { return (values * bits + 7) / 8; }
@@ -58,15 +73,15 @@ void bw_encode_companded(const int8_t *window, uint16_t samples, uint8_t channel
   uint8_t *packed = bytes + 2u * channels;
   for (uint32_t i = 0; i < packed_bytes(values, bits); i++) packed[i] = 0;
   for (uint8_t channel = 0; channel < channels; channel++) {
-    int32_t levels[CODES_MAX];
+    ladder steps;
     int32_t mean = mean_of(window + channel, samples, channels);
     int32_t peak = peak_of(window + channel, samples, channels, mean);
     bytes[2u * channel] = (uint8_t)mean;
     bytes[2u * channel + 1] = (uint8_t)peak;
-    values_of(mean, peak, bits, levels);
+    make_ladder(mean, peak, bits, &steps);
     for (uint32_t i = channel; i < values; i += channels) {
       uint32_t at = i * bits;
-      packed[at / 8] |= (uint8_t)(nearest(levels, 1u << bits, window[i]) << (at & 7));
+      packed[at / 8] |= (uint8_t)(nearest(&steps, 1u << bits, window[i]) << (at & 7));
     }
   }
 }

@@ -1,5 +1,6 @@
 /* Frames written and read, field by field in the order of docs/FORMATS.md. */
 #include "bw_frames.h"
+#include "bw_codes.h"
 #include "bw_companded.h"
 
 #define OFFLOADED_BIT 0x80
@@ -55,9 +56,24 @@ uint32_t bw_encode_report(const bw_report *report, uint8_t *bytes, uint32_t room
 
 static uint32_t bits_of(uint8_t encoding) { return encoding == BW_ENCODING_COMPANDED4 ? 4 : 2; }
 
+static void put_codes(bw_writer *to, const bw_codes *codes) {
+  const uint32_t length = bw_packed_code_bytes(codes->count, codes->bits);
+  bw_put_u16(to, length);
+  bw_put_u8(to, 0);
+  bw_put_u8(to, BW_ENCODING_CODES);
+  bw_put_bytes(to, codes->encoder, BW_ENCODER_ID_BYTES);
+  uint8_t *packed = bw_put_room(to, length);
+  if (packed) bw_pack_codes(codes->codes, codes->count, codes->bits, packed);
+}
+
 static void put_window(bw_writer *to, const bw_offload_frame *offload) {
   uint16_t samples = offload->window_samples;
   uint8_t channels = offload->channels;
+  bw_put_u16(to, samples);
+  bw_put_u8(to, channels);
+  bw_put_u8(to, offload->encoding);
+  bw_put_u32(to, offload->microg_per_step);
+  bw_put_u32(to, offload->rate_centihertz);
   if (offload->encoding == BW_ENCODING_INT8) {
     bw_put_bytes(to, offload->window, (uint32_t)samples * channels);
     return;
@@ -79,12 +95,8 @@ uint32_t bw_encode_offload(const bw_offload_frame *offload, uint8_t *bytes, uint
   bw_put_u8(&to, offload->confidence_q8);
   bw_put_u8(&to, offload->exit);
   bw_put_u16(&to, offload->chance_q16);
-  bw_put_u16(&to, offload->window_samples);
-  bw_put_u8(&to, offload->channels);
-  bw_put_u8(&to, offload->encoding);
-  bw_put_u32(&to, offload->microg_per_step);
-  bw_put_u32(&to, offload->rate_centihertz);
-  put_window(&to, offload);
+  if (offload->encoding == BW_ENCODING_CODES) put_codes(&to, &offload->codes);
+  else put_window(&to, offload);
   return finish(&to);
 }
 
@@ -94,6 +106,8 @@ uint32_t bw_offload_bytes(uint8_t encoding, uint16_t samples, uint8_t channels) 
                         : bw_companded_bytes(samples, channels, bits_of(encoding));
   return BW_OFFLOAD_HEAD_BYTES + window;
 }
+
+uint32_t bw_codes_frame_bytes(uint32_t code_bytes) { return BW_CODES_HEAD_BYTES + code_bytes; }
 
 bw_frame_code bw_open_frame(bw_reader *from, const uint8_t *bytes, uint32_t length, uint8_t type) {
   *from = bw_read_from(bytes, length);

@@ -29,6 +29,8 @@
 #define BW_REPORT_HEAD_BYTES 29
 #define BW_REPORT_ENTRY_BYTES 13
 #define BW_OFFLOAD_HEAD_BYTES 46
+#define BW_CODES_HEAD_BYTES 42
+#define BW_ENCODER_ID_BYTES 4
 #define BW_MODEL_ID_BYTES 8
 
 typedef enum bw_frame_code {
@@ -80,12 +82,21 @@ typedef struct bw_report {
   const bw_report_entry *entries;
 } bw_report;
 
-/* How the samples of a window travel. */
+/* How a window travels, or that its codes do. */
 typedef enum bw_encoding {
   BW_ENCODING_INT8 = 0,
   BW_ENCODING_COMPANDED4 = 1,
+  BW_ENCODING_CODES = 2,
   BW_ENCODING_COMPANDED2 = 3
 } bw_encoding;
+
+/* What an encoder made of a window. */
+typedef struct bw_codes {
+  const uint8_t *encoder; /* its name: the first bytes of its SHA-256 */
+  const uint8_t *codes;   /* one a byte */
+  uint16_t count;
+  uint8_t bits;
+} bw_codes;
 
 typedef struct bw_offload_frame {
   uint32_t epoch;
@@ -98,9 +109,10 @@ typedef struct bw_offload_frame {
   uint8_t confidence_q8;
   uint8_t exit;
   uint16_t chance_q16;
+  uint8_t encoding; /* bw_encoding; of codes nothing follows but these, of a window all others */
+  bw_codes codes;
   uint16_t window_samples;
   uint8_t channels;
-  uint8_t encoding; /* bw_encoding */
   uint32_t microg_per_step;
   uint32_t rate_centihertz;
   const int8_t *window; /* [time][channel] */
@@ -132,8 +144,9 @@ uint32_t bw_encode_hello(const bw_hello *hello, uint8_t *bytes, uint32_t room);
 uint32_t bw_encode_report(const bw_report *report, uint8_t *bytes, uint32_t room);
 uint32_t bw_encode_offload(const bw_offload_frame *offload, uint8_t *bytes, uint32_t room);
 
-/* What the frame of an offload takes. */
+/* What the frame of an offloaded window takes, and that of packed codes. */
 uint32_t bw_offload_bytes(uint8_t encoding, uint16_t samples, uint8_t channels);
+uint32_t bw_codes_frame_bytes(uint32_t code_bytes);
 
 /* Reads version and type; the reader then stands at the first field. */
 bw_frame_code bw_open_frame(bw_reader *from, const uint8_t *bytes, uint32_t length, uint8_t type);

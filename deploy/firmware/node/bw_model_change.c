@@ -2,6 +2,8 @@
  * The model that runs: given its memory when the node starts and whenever an update has changed it,
  * with the gate's state kept over restarts.
  */
+#include "../crypto/bw_memory.h"
+#include "../crypto/bw_sha2.h"
 #include "bw_node_parts.h"
 
 /* Eight chunks are 8 KiB in flight: what a small node buffers, or lets wait in the line. */
@@ -30,12 +32,25 @@ void bw_save_gate(bw_node *node) {
   (void)bw_journal_write(&node->gate_saved, bytes, BW_MODEL_ID_BYTES + length);
 }
 
+/* An encoder is known by its bytes: codes go to the tail that was made for it. */
+static void name_encoder(bw_node *node) {
+  const bw_model *model = bw_model_of(node);
+  uint8_t digest[BW_SHA256_BYTES];
+  bw_sha256 sha;
+  if (model->encoder == 0) return;
+  bw_sha256_start(&sha);
+  bw_sha256_add(&sha, model->encoder, model->encoder_length);
+  bw_sha256_end(&sha, digest);
+  memcpy(node->encoder_id, digest, sizeof node->encoder_id);
+}
+
 /* The student's memory, the gate's parameters, and how windows are cut. The samples stay. */
 static uint8_t open_model(bw_node *node) {
   const bw_model *model = bw_model_of(node);
   const bw_node_memory *memory = &node->memory;
   if (bw_open(&node->run, model, memory->student, memory->student_bytes) != BW_OK) return 0;
   if (bw_gate_load(&node->gate, model->gate, model->gate_length) != BW_GATE_OK) return 0;
+  name_encoder(node);
   node->windowing.window_samples = model->window_samples;
   node->windowing.hop_samples = model->hop_samples;
   node->windowing.channels = model->channels;

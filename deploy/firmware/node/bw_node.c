@@ -89,6 +89,7 @@ bw_boot_code bw_node_boot(bw_node *node, const bw_provision *provision,
   node->reporter.since_ms = now.uptime_ms;
   node->reporter.last_ms = now.uptime_ms;
   node->next_window = 0;
+  node->doubts = 0;
   node->bad_frames = 0;
   prepare_link(node, now);
   return BW_BOOTED;

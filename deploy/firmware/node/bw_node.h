@@ -81,6 +81,8 @@ typedef struct bw_node {
   bw_journal gate_saved;
   bw_backlog backlog; /* what is owed, while nobody listens */
   uint32_t next_window;
+  uint32_t doubts; /* that were offloaded in this life */
+  uint8_t encoder_id[BW_ENCODER_ID_BYTES]; /* where the model has an encoder */
   uint32_t bad_frames;
 } bw_node;
 

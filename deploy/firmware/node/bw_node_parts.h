@@ -14,6 +14,8 @@ void bw_flush_report(bw_node *node, bw_time now);
 uint8_t *bw_owe_room(bw_node *node, uint32_t length);
 void bw_owe(bw_node *node, bw_entry_kind kind, uint32_t length);
 void bw_fetch_owed(bw_node *node);
+/* Offloads that are not acknowledged, wherever they lie. */
+uint32_t bw_owed_offloads(const bw_node *node);
 void bw_owed_link_lost(bw_node *node);
 
 /* bw_model_change.c */

@@ -23,6 +23,16 @@ static void stow(bw_node *node) {
   }
 }
 
+uint32_t bw_owed_offloads(const bw_node *node) {
+  const bw_outbox *outbox = &node->outbox;
+  uint32_t owed = node->backlog.owed[BW_ENTRY_OFFLOAD];
+  for (uint32_t at = 0; at < outbox->count; at++) {
+    const bw_outbox_entry *entry = &outbox->entries[at];
+    owed += entry->kind == BW_ENTRY_OFFLOAD && entry->place.page == 0;
+  }
+  return owed;
+}
+
 uint8_t *bw_owe_room(bw_node *node, uint32_t length) {
   const bw_outbox *outbox = &node->outbox;
   uint8_t fits = outbox->count < outbox->entries_room &&

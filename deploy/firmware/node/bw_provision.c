@@ -6,7 +6,7 @@
 #define CRC_BYTES 4u
 #define TEXT_BYTES_MAX 64u
 
-static const uint8_t MAGIC[8] = {'B', 'W', 'P', 'R', 'O', 'V', '2', 0};
+static const uint8_t MAGIC[8] = {'B', 'W', 'P', 'R', 'O', 'V', '3', 0};
 
 static bw_text take_text(bw_reader *from, uint32_t low) {
   bw_text text = {0, 0};
@@ -51,7 +51,13 @@ static void read_settings(bw_provision *provision, bw_reader *from) {
   provision->gate_save_windows = positive_u16(from);
   provision->offload_encoding = bw_take_u8(from);
   const uint8_t encoding = provision->offload_encoding;
-  if (encoding > BW_ENCODING_COMPANDED4 && encoding != BW_ENCODING_COMPANDED2) from->failed = 1;
+  if (encoding > BW_ENCODING_COMPANDED2 || encoding == BW_ENCODING_CODES) from->failed = 1;
+  provision->offload_bytes_max = positive_u16(from);
+  provision->owed_max = positive_u16(from);
+  provision->doubts_per_window = bw_take_u8(from);
+  provision->owed_spares = bw_take_u16(from);
+  provision->macs_per_byte = bw_take_u32(from);
+  if (provision->macs_per_byte == 0) from->failed = 1;
 }
 
 uint8_t bw_read_provision(bw_provision *provision, const uint8_t *block, uint32_t room) {

@@ -32,6 +32,11 @@ typedef struct bw_provision {
   uint32_t trial_ms;
   uint16_t gate_save_windows;
   uint8_t offload_encoding; /* bw_encoding; whoever sets another than 0 knows the gateways */
+  uint16_t offload_bytes_max; /* a longer frame of an offload is not sent */
+  uint16_t owed_max;          /* nor any, while so many are owed */
+  uint8_t doubts_per_window;  /* of so many doubts one goes as a window; 0: codes are never sent */
+  uint16_t owed_spares;       /* owed offloads from which on a doubt goes as codes alone */
+  uint32_t macs_per_byte;     /* of an encoder, that take as much energy as sending one byte more */
   bw_text base;
   bw_text node;
   bw_text user;

@@ -13,7 +13,8 @@
 #include <stdint.h>
 
 #define BW_CHUNK_HASH_BYTES 8u
-#define BW_CONTAINER_VERSION 1u
+/* Containers up to this format are read. */
+#define BW_CONTAINER_VERSION 2u
 /* Bounds of src/wire/limits.ts, which has the reasons. */
 #define BW_RELEASE_BYTES_MAX (1024u * 1024u)
 #define BW_CHUNK_BYTES_MIN 512u

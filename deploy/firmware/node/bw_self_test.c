@@ -24,6 +24,11 @@ static void draw_window(uint32_t *state, int8_t *window, const bw_model *model, 
   }
 }
 
+static uint32_t hash_codes(uint32_t hash, const uint8_t *codes, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++) hash = (hash ^ codes[i]) * 0x01000193u;
+  return hash;
+}
+
 void bw_self_test(bw_run *run, uint32_t seed, int8_t *window, uint32_t *hashes) {
   const bw_model *model = run->model;
   uint32_t state = seed == 0 ? 0x9e3779b9u : seed;
@@ -34,6 +39,9 @@ void bw_self_test(bw_run *run, uint32_t seed, int8_t *window, uint32_t *hashes) 
     for (uint32_t exit = 0; exit < model->exits; exit++) {
       hashes[exit] = bw_hash_logits(hashes[exit], bw_next_exit(run).logits, model->classes);
     }
+    if (model->encoder == 0) continue;
+    uint32_t *last = &hashes[model->exits - 1u];
+    *last = hash_codes(*last, bw_encode(run, window), model->codes);
   }
 }
 

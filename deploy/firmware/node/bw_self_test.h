@@ -9,8 +9,9 @@
 /* Before the first value of bw_hash_logits. */
 #define BW_HASH_START 0x811c9dc5u
 
-/* Runs eight windows drawn from the seed through all exits of a student that was opened. `window`
- * has room for one window, `hashes` for one number per exit. */
+/* Runs eight windows drawn from the seed through all exits of a student that was opened, and through
+ * its encoder where it has one, whose codes go into the last exit's hash. `window` has room for one
+ * window, `hashes` for one number per exit. */
 void bw_self_test(bw_run *run, uint32_t seed, int8_t *window, uint32_t *hashes);
 
 /* Continues an FNV-1a hash (32 bits) over int16 values, low byte first. */

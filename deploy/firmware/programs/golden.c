@@ -1,6 +1,7 @@
 /*
  * Prints what every student in the image says, as hashes: one line for each exit, with the FNV-1a
- * over the logits of all windows and another over the features. Exit code: the bw_code of the first
+ * over the logits of all windows and another over the features; and, of a container that has an
+ * encoder, one line with that over the codes of all windows, a byte each. Exit code: the bw_code of the first
  * student that was refused.
  */
 
@@ -21,6 +22,12 @@ static void hash_exit(bw_exit exit, uint32_t classes, uint32_t *logits, uint32_t
   }
 }
 
+static uint32_t hash_codes(uint32_t hash, const student_case *it, uint32_t window) {
+  const uint8_t *codes = encode_window(it, window);
+  for (uint32_t i = 0; i < case_model.codes; i++) hash = hash_byte(hash, codes[i]);
+  return hash;
+}
+
 static void write_line(const char *name, uint32_t exit, uint32_t logits, uint32_t features) {
   board_write(name);
   board_write(" ");
@@ -32,9 +39,17 @@ static void write_line(const char *name, uint32_t exit, uint32_t logits, uint32_
   board_write("\n");
 }
 
+static void write_codes(const char *name, uint32_t codes) {
+  board_write(name);
+  board_write(" codes ");
+  board_write_number(codes);
+  board_write("\n");
+}
+
 static bw_code run_case(const student_case *it) {
   uint32_t logits[MOST_EXITS];
   uint32_t features[MOST_EXITS];
+  uint32_t codes = 0x811c9dc5u;
   const bw_code code = open_case(it);
   if (code != BW_OK) return code;
   for (uint32_t exit = 0; exit < MOST_EXITS; exit++) logits[exit] = features[exit] = 0x811c9dc5u;
@@ -43,10 +58,12 @@ static bw_code run_case(const student_case *it) {
     for (uint32_t exit = 0; exit < it->exits; exit++) {
       hash_exit(next_exit(it), it->classes, &logits[exit], &features[exit]);
     }
+    if (has_encoder(it)) codes = hash_codes(codes, it, w);
   }
   for (uint32_t exit = 0; exit < it->exits; exit++) {
     write_line(it->name, exit, logits[exit], features[exit]);
   }
+  if (has_encoder(it)) write_codes(it->name, codes);
   return BW_OK;
 }
 

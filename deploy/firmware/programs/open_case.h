@@ -49,4 +49,13 @@ static inline bw_exit next_exit(const student_case *it) {
   return it->container == 0 ? it->next_exit() : bw_next_exit(&case_run);
 }
 
+static inline int has_encoder(const student_case *it) {
+  return it->container != 0 && case_model.encoder != 0;
+}
+
+/* After the exits that were wanted. */
+static inline const uint8_t *encode_window(const student_case *it, uint32_t window) {
+  return bw_encode(&case_run, it->windows + window * it->window_bytes);
+}
+
 #endif

@@ -56,10 +56,17 @@ typedef struct bw_model {
   const uint8_t *layer_records;
   uint32_t ram_bytes;     /* what bw_open wants */
   uint32_t input_bytes;   /* of that: the window, and every second activation after it */
-  uint32_t output_bytes;  /* the activations in between */
   uint32_t scratch_bytes; /* inputs of one layer as int16 */
   uint32_t dense_bytes;   /* hidden layers of a head */
+  uint32_t exits_at;      /* where what exits say begins, behind all that is worked with */
   uint16_t hidden;        /* of the GRU; 0 where there is none */
+  const uint8_t *encoder; /* its section, by whose SHA-256 it is known; null where there is none */
+  uint32_t encoder_length;
+  uint32_t encoder_input_bytes; /* as input_bytes and scratch_bytes, of a run of the encoder */
+  uint32_t encoder_scratch_bytes;
+  uint32_t encoder_macs; /* multiply-accumulates */
+  uint16_t codes;        /* of a window, one a byte before they are packed */
+  uint8_t code_bits;
 } bw_model;
 
 /* What one exit says. Valid until the next bw_begin, also while later exits run. */
@@ -93,5 +100,10 @@ void bw_begin(bw_run *run, const int8_t *window);
 /* Runs the next stage and its exit. Null pointers where no exit is left, or no window began. */
 bw_exit bw_next_exit(bw_run *run);
 uint8_t bw_exits_left(const bw_run *run);
+
+/* Only where the model has an encoder: the codes of a window, `model->codes` of them, one a byte,
+ * valid until the next bw_begin. It works where the exits did, so that the window is over: no
+ * further exit runs. What exits have said stays readable. */
+const uint8_t *bw_encode(bw_run *run, const int8_t *window);
 
 #endif

@@ -19,11 +19,13 @@
 /* Where the walk over a container's records is. */
 typedef struct records_walk {
   bw_model *model;
+  const uint8_t *bytes; /* what records' offsets count from */
   const uint8_t *layer; /* the next record */
   const uint8_t *gru;   /* record of the first GRU */
   uint32_t layers_left;
   uint32_t at, end; /* of the section in which the next table stands */
   uint32_t macs;
+  uint32_t scratch_bytes;
   uint32_t time, channels; /* of the activation; a GRU's next patch in `time` */
   uint32_t side;           /* which of the two buffers it lies in */
   uint32_t buffer_bytes[2];
@@ -43,7 +45,7 @@ static uint32_t magnitude_of(int32_t value) {
 
 /* A table must stand where the one before ends. Null where it does not. */
 static const uint8_t *take_table(records_walk *walk, uint32_t announced, uint32_t length) {
-  const uint8_t *bytes = walk->model->bytes;
+  const uint8_t *bytes = walk->bytes;
   if (announced != walk->at || length > walk->end - walk->at) return 0;
   walk->at += length;
   for (; (walk->at & 3u) != 0; walk->at++) {
@@ -81,7 +83,7 @@ static int are_zero(const uint8_t *from, uint32_t count) {
 /* Scratch for `columns` of so many positions as kernels take at once, widened to int16. */
 static void want_scratch(records_walk *walk, uint32_t columns, uint32_t positions) {
   const uint32_t bytes = 2u * positions * bw_aligned(columns);
-  walk->model->scratch_bytes = larger(walk->model->scratch_bytes, bytes);
+  walk->scratch_bytes = larger(walk->scratch_bytes, bytes);
 }
 
 /* Counts what a layer multiplies, so often as it runs. */
@@ -217,18 +219,25 @@ static bw_code check_stage(records_walk *walk, const uint8_t *stage, const uint8
   return walk->at == walk->end ? BW_OK : BW_BAD_TABLE;
 }
 
+/* The two buffers of a chain of convolutions that was walked. Nobody reads what the last layer
+ * wrote but a pool or a packer, which want no zeros around it. */
+static void end_chain(records_walk *walk, uint32_t last) {
+  uint32_t *bytes = &walk->buffer_bytes[walk->side];
+  *bytes = larger(*bytes, last);
+}
+
 bw_code bw_check_student(bw_model *model, const uint8_t *entries) {
   const int gru = model->layers > 0 && model->layer_records[0] == BW_GRU;
   const uint8_t *stage = model->stage_records;
   const uint32_t window = (uint32_t)model->window_samples * model->channels;
   records_walk walk = {0};
   walk.model = model;
+  walk.bytes = model->bytes;
   walk.layer = model->layer_records;
   walk.layers_left = model->layers;
   walk.time = gru ? 0 : model->window_samples;
   walk.channels = model->channels;
   model->hidden = 0;
-  model->scratch_bytes = 0;
   model->dense_bytes = 0;
   model->ram_bytes = 0;
   for (uint32_t s = 0; s < model->exits; s++) {
@@ -238,12 +247,53 @@ bw_code bw_check_student(bw_model *model, const uint8_t *entries) {
     entries += 2 * BW_SECTION_ENTRY_BYTES;
   }
   if (walk.layers_left != 0) return BW_BAD_SECTIONS;
-  /* Nobody reads what the last layer wrote but a pool, which wants no zeros around it. */
-  uint32_t last = gru ? window : walk.time * walk.channels;
-  walk.buffer_bytes[walk.side] = larger(walk.buffer_bytes[walk.side], last);
+  end_chain(&walk, gru ? window : walk.time * walk.channels);
   model->input_bytes = bw_aligned(walk.buffer_bytes[0]);
-  model->output_bytes = bw_aligned(walk.buffer_bytes[1]);
-  model->ram_bytes += model->input_bytes + model->output_bytes + model->dense_bytes;
-  model->ram_bytes += model->scratch_bytes + bw_gru_bytes(model->hidden);
+  model->scratch_bytes = walk.scratch_bytes;
+  model->exits_at = model->input_bytes + bw_aligned(walk.buffer_bytes[1]) + model->dense_bytes;
+  model->exits_at += model->scratch_bytes + bw_gru_bytes(model->hidden);
+  model->ram_bytes += model->exits_at;
   return model->ram_bytes <= BW_MAX_RAM_BYTES ? BW_OK : BW_BAD_SHAPE;
+}
+
+/* It runs where the student has run, between two windows of it: what exits have said lies behind
+ * both. */
+bw_code bw_check_encoder(bw_model *model) {
+  const uint8_t *section = model->encoder;
+  if (model->encoder_length < BW_ENCODER_HEAD_BYTES) return BW_BAD_TABLE;
+  const uint32_t bits = section[BW_AT_CODE_BITS];
+  const uint32_t layers = section[BW_AT_ENCODER_LAYERS];
+  if (section[BW_AT_STAGES_BEFORE] != 0 || section[3] != 0) return BW_BAD_SHAPE;
+  if (!in_range(bits, BW_MAX_CODE_BITS)) return BW_BAD_SHAPE;
+  if (!in_range(layers, BW_MAX_LAYERS_PER_STAGE)) return BW_BAD_SHAPE;
+  records_walk walk = {0};
+  walk.model = model;
+  walk.bytes = section;
+  walk.layer = section + BW_ENCODER_HEAD_BYTES;
+  walk.at = BW_ENCODER_HEAD_BYTES + layers * BW_LAYER_RECORD_BYTES;
+  walk.end = model->encoder_length;
+  walk.time = model->window_samples;
+  walk.channels = model->channels;
+  if (walk.at > walk.end) return BW_BAD_TABLE;
+  for (uint32_t l = 0; l < layers; l++, walk.layer += BW_LAYER_RECORD_BYTES) {
+    bw_code code = check_convolution(&walk, walk.layer);
+    if (code != BW_OK) return code;
+  }
+  if (walk.at != walk.end) return BW_BAD_TABLE;
+  const uint32_t codes = walk.time * walk.channels;
+  if ((codes * bits + 7u) / 8u > BW_MAX_CODE_BYTES) return BW_BAD_SHAPE;
+  end_chain(&walk, codes);
+  model->codes = (uint16_t)codes;
+  model->code_bits = (uint8_t)bits;
+  model->encoder_macs = walk.macs;
+  model->encoder_scratch_bytes = walk.scratch_bytes;
+  model->encoder_input_bytes = bw_aligned(walk.buffer_bytes[0]);
+  uint32_t needed = walk.scratch_bytes + model->encoder_input_bytes;
+  needed += bw_aligned(walk.buffer_bytes[1]);
+  if (needed > BW_MAX_RAM_BYTES) return BW_BAD_SHAPE;
+  if (needed > model->exits_at) {
+    model->ram_bytes += needed - model->exits_at;
+    model->exits_at = needed;
+  }
+  return BW_OK;
 }

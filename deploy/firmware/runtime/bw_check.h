@@ -8,6 +8,9 @@
  * what of the model follows from them. `entries` are the section table's, body and head of each. */
 bw_code bw_check_student(bw_model *model, const uint8_t *entries);
 
+/* The same for an encoder, once the student has been checked and the section been found. */
+bw_code bw_check_encoder(bw_model *model);
+
 /* Bytes for what an exit gives to its caller: its features, up to a multiple of four, which kernels
  * read by the word, and its logits. */
 static inline uint32_t bw_exit_bytes(const bw_model *model, uint32_t features) {

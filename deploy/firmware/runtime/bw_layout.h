@@ -11,13 +11,23 @@
 #include <stdint.h>
 
 #define BW_MAGIC 0x4d535742u /* "BWSM" */
+/* Of a container without an encoder, and of one with it. */
 #define BW_VERSION 1u
+#define BW_ENCODER_VERSION 2u
 #define BW_HEADER_BYTES 32u
 #define BW_SECTION_ENTRY_BYTES 12u
 #define BW_STAGE_RECORD_BYTES 8u
 #define BW_LAYER_RECORD_BYTES 48u
 
-enum { BW_NAMES = 1, BW_GATE = 2, BW_STAGES = 3, BW_LAYERS = 4, BW_BODY = 5, BW_HEAD = 6 };
+enum {
+  BW_NAMES = 1,
+  BW_GATE = 2,
+  BW_STAGES = 3,
+  BW_LAYERS = 4,
+  BW_BODY = 5,
+  BW_HEAD = 6,
+  BW_ENCODER = 7
+};
 enum { BW_CONV = 1, BW_DEPTHWISE = 2, BW_GRU = 3, BW_DENSE_RELU = 4, BW_DENSE_LOGITS = 5 };
 enum { BW_POOL_MEAN = 0, BW_POOL_STATE = 1 };
 
@@ -46,6 +56,14 @@ enum {
   BW_AT_POOL_SHIFT = 3,
   BW_AT_POOL_MULTIPLIER = 4,
   BW_AT_FEATURES = 6
+};
+
+/* Where fields stand in the encoder's section; its layer records follow. */
+enum {
+  BW_AT_STAGES_BEFORE = 0,
+  BW_AT_CODE_BITS = 1,
+  BW_AT_ENCODER_LAYERS = 2,
+  BW_ENCODER_HEAD_BYTES = 4
 };
 
 static inline uint32_t bw_u16(const uint8_t *at) {

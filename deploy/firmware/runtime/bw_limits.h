@@ -18,12 +18,17 @@
 /* Two slots and the firmware share the 1 MB of flash of an nRF52840. */
 #define BW_MAX_CONTAINER_BYTES 262144u
 #define BW_MAX_GATE_BYTES 65536u
+/* Operating points: 16 of them beside 8 exits are 418. */
+#define BW_MAX_POINTS_BYTES 512u
 /* Half of an nRF52840's RAM. */
 #define BW_MAX_RAM_BYTES 131072u
 /* A node must finish before its next window: 0.6 s at 64 MHz. */
 #define BW_MAX_MULTIPLY_ACCUMULATES 16000000u
 #define BW_MAX_LAYERS_PER_STAGE 16u
 #define BW_MAX_HEAD_LAYERS 4u
+/* A code is at most what a ReLU leaves of int8, and one window's codes what raw ones once took. */
+#define BW_MAX_CODE_BITS 7u
+#define BW_MAX_CODE_BYTES 768u
 #define BW_MAX_KERNEL 64u
 #define BW_MAX_STRIDE 32u
 #define BW_MAX_WIDTH 256u

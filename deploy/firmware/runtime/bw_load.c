@@ -15,10 +15,16 @@ static int in_range(uint32_t value, uint32_t most) {
   return value - 1u < most;
 }
 
+/* Names, gate, stages, layers, two of each stage, and an encoder where the version says so. */
+static uint32_t section_count(const bw_model *model) {
+  return 4u + 2u * model->exits + (bw_u16(model->bytes + 4) == BW_ENCODER_VERSION ? 1u : 0u);
+}
+
 static bw_code read_header(bw_model *model, const uint8_t *bytes, uint32_t length) {
   if (((uintptr_t)bytes & 3u) != 0) return BW_BAD_ALIGNMENT;
   if (length < BW_HEADER_BYTES || length > BW_MAX_CONTAINER_BYTES) return BW_BAD_HEADER;
-  if (bw_u32(bytes) != BW_MAGIC || bw_u16(bytes + 4) != BW_VERSION) return BW_BAD_HEADER;
+  if (bw_u32(bytes) != BW_MAGIC) return BW_BAD_HEADER;
+  if (!in_range(bw_u16(bytes + 4), BW_ENCODER_VERSION)) return BW_BAD_HEADER;
   if (bw_u32(bytes + 8) != length || bw_u32(bytes + 28) != 0) return BW_BAD_HEADER;
   model->bytes = bytes;
   model->length = length;
@@ -31,7 +37,7 @@ static bw_code read_header(bw_model *model, const uint8_t *bytes, uint32_t lengt
   model->rate_centihertz = bw_u32(bytes + 20);
   model->microg_per_step = bw_u32(bytes + 24);
   if (!in_range(model->exits, BW_MAX_STAGES)) return BW_BAD_HEADER;
-  if (bw_u16(bytes + 6) != 4u + 2u * model->exits) return BW_BAD_HEADER;
+  if (bw_u16(bytes + 6) != section_count(model)) return BW_BAD_HEADER;
   if (!in_range(model->window_samples, BW_MAX_WINDOW_SAMPLES)) return BW_BAD_SHAPE;
   if (!in_range(model->channels, BW_MAX_CHANNELS)) return BW_BAD_SHAPE;
   if ((uint32_t)model->window_samples * model->channels > BW_MAX_WINDOW_BYTES) return BW_BAD_SHAPE;
@@ -44,12 +50,17 @@ static bw_code read_header(bw_model *model, const uint8_t *bytes, uint32_t lengt
 /* Sections stand one behind the other in the order of their types, zeros up to each next four. */
 static bw_code check_sections(const bw_model *model) {
   const uint8_t *entry = model->bytes + BW_HEADER_BYTES;
-  const uint32_t count = 4u + 2u * model->exits;
+  const uint32_t count = section_count(model);
+  const uint32_t of_student = 4u + 2u * model->exits;
   uint32_t at = BW_HEADER_BYTES + count * BW_SECTION_ENTRY_BYTES;
   if (at > model->length) return BW_BAD_SECTIONS;
   for (uint32_t i = 0; i < count; i++, entry += BW_SECTION_ENTRY_BYTES) {
     uint32_t type = i < 4 ? i + 1 : BW_BODY + (i & 1);
     uint32_t index = i < 4 ? 0 : (i - 4) >> 1;
+    if (i == of_student) {
+      type = BW_ENCODER;
+      index = 0;
+    }
     uint32_t length = bw_u32(entry + 8);
     if (bw_u32(entry) != (type | index << 8) || bw_u32(entry + 4) != at) return BW_BAD_SECTIONS;
     if (length > model->length - at) return BW_BAD_SECTIONS;
@@ -109,7 +120,14 @@ bw_code bw_load(bw_model *model, const void *container, uint32_t length) {
   if (bw_u32(entry + 8) != model->layers * BW_LAYER_RECORD_BYTES) return BW_BAD_SECTIONS;
   if (model->gate_length > BW_MAX_GATE_BYTES) return BW_BAD_SETTING;
   code = check_names(model);
-  return code == BW_OK ? bw_check_student(model, entry + BW_SECTION_ENTRY_BYTES) : code;
+  entry += BW_SECTION_ENTRY_BYTES;
+  if (code == BW_OK) code = bw_check_student(model, entry);
+  model->encoder = 0;
+  entry += 2u * model->exits * BW_SECTION_ENTRY_BYTES;
+  if (code != BW_OK || bw_u16(bytes + 4) != BW_ENCODER_VERSION) return code;
+  model->encoder = bytes + bw_u32(entry + 4);
+  model->encoder_length = bw_u32(entry + 8);
+  return bw_check_encoder(model);
 }
 
 uint32_t bw_ram_bytes(const bw_model *model) {

@@ -21,6 +21,7 @@
 #include "bw_gate_tables.h"
 #include "bw_kernels.h"
 #include "bw_layout.h"
+#include "bw_run_parts.h"
 
 BW_SMALL void zero(int8_t *from, uint32_t count) {
   for (uint32_t i = 0; i < count; i++) from[i] = 0;
@@ -36,9 +37,8 @@ BW_SMALL void find_rows(bw_rows *rows, const uint8_t *bytes, const uint8_t *plac
   rows->fast = bw_fast_form(rows->shifts, rows->count);
 }
 
-/* Zeros around `bytes` of activation that `layer` reads, and where it starts between them. */
-BW_SMALL int8_t *between_zeros(int8_t *buffer, const uint8_t *layer, uint32_t bytes,
-                               uint32_t channels) {
+__attribute__((cold)) int8_t *bw_between_zeros(int8_t *buffer, const uint8_t *layer,
+                                               uint32_t bytes, uint32_t channels) {
   const uint32_t before = bw_u16(layer + BW_AT_PAD) * channels;
   const uint32_t both = bw_margin(layer) * channels;
   zero(buffer, before);
@@ -46,8 +46,8 @@ BW_SMALL int8_t *between_zeros(int8_t *buffer, const uint8_t *layer, uint32_t by
   return buffer + before;
 }
 
-/* `reader` is the record of the layer that comes after; null where none does. */
-BW_SMALL int8_t *run_convolution(bw_run *run, const uint8_t *layer, const uint8_t *reader) {
+__attribute__((cold)) int8_t *bw_run_convolution(bw_run *run, const uint8_t *bytes,
+                                                 const uint8_t *layer, const uint8_t *reader) {
   const uint32_t kernel = bw_u16(layer + BW_AT_KERNEL);
   const uint32_t out_time = bw_u16(layer + BW_AT_OUT_TIME);
   const uint32_t in_channels = bw_u16(layer + BW_AT_IN_CHANNELS);
@@ -57,11 +57,11 @@ BW_SMALL int8_t *run_convolution(bw_run *run, const uint8_t *layer, const uint8_
   int8_t *input = run->input;
   int8_t *buffer = run->output;
   int8_t *output = buffer;
-  if (reader != 0) output = between_zeros(buffer, reader, out_time * out_channels, out_channels);
+  if (reader != 0) output = bw_between_zeros(buffer, reader, out_time * out_channels, out_channels);
   bw_rows rows;
   rows.count = (int32_t)out_channels;
   rows.columns = (int32_t)(depthwise ? kernel : kernel * in_channels);
-  find_rows(&rows, run->model->bytes, layer + BW_AT_TABLES);
+  find_rows(&rows, bytes, layer + BW_AT_TABLES);
   if (depthwise) bw_depthwise(&rows, input, step, (int32_t)out_time, output);
   else bw_conv(&rows, input, step, (int32_t)out_time, output, run->scratch);
   run->input = buffer;
@@ -131,8 +131,8 @@ __attribute__((cold)) void bw_begin(bw_run *run, const int8_t *window) {
   run->output = input + model->input_bytes;
   run->next_stage = 0;
   run->next_layer = model->layer_records;
-  run->exit = run->output + model->output_bytes;
-  if (model->hidden == 0) input = between_zeros(input, run->next_layer, bytes, model->channels);
+  run->exit = (int8_t *)run->scratch + model->exits_at;
+  if (model->hidden == 0) input = bw_between_zeros(input, run->next_layer, bytes, model->channels);
   else zero((int8_t *)run->state, 2u * model->hidden);
   __builtin_memcpy(input, window, bytes);
 }
@@ -146,7 +146,7 @@ BW_SMALL void run_convolutions(bw_run *run, const uint8_t *layer, const uint8_t 
   for (uint32_t left = stage[BW_AT_LAYERS]; left > 0; left--) {
     const uint8_t *reader = layer + BW_LAYER_RECORD_BYTES;
     times = bw_u16(layer + BW_AT_OUT_TIME);
-    activation = run_convolution(run, layer, left == 1 ? after : reader);
+    activation = bw_run_convolution(run, run->model->bytes, layer, left == 1 ? after : reader);
     layer = reader;
   }
   bw_mean_pool(activation, (int32_t)times, (int32_t)bw_u16(stage + BW_AT_FEATURES),

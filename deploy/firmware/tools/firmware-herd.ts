@@ -26,6 +26,8 @@ export type FirmwareHerdOptions = {
   readonly base: TopicBase;
   readonly seed: number;
   readonly settings: NodeSettings;
+  /** What `Provision` has it for. */
+  readonly macsPerByte?: number;
   /** By which the broker knows them, where it wants one. */
   readonly passwords?: ReadonlyMap<NodeId, string>;
   /** Simulated seconds a second. */
@@ -100,7 +102,7 @@ function feedAll(nodes: readonly FirmwareNode[], options: FirmwareHerdOptions): 
 }
 
 function startMember(node: FleetNode, options: FirmwareHerdOptions): Promise<FirmwareNode> {
-  const { url, base, seed, settings, folder, passwords } = options;
+  const { url, base, seed, settings, macsPerByte, folder, passwords } = options;
   const { hostname, port, username, password } = new URL(url);
   const own = passwords?.get(node.id);
   return startFirmwareNode({
@@ -116,6 +118,7 @@ function startMember(node: FleetNode, options: FirmwareHerdOptions): Promise<Fir
       publicKeys: settings.publicKeys,
       seed,
       settings,
+      ...(macsPerByte !== undefined && { macsPerByte }),
     },
   });
 }

@@ -1,7 +1,7 @@
 /**
  * The block that tells a firmware node who it is, written by whoever makes or joins the node.
  *
- *      0 magic "BWPROV2\0"   8 bytes of the block u16   10 settings   .. texts   .. keys   .. CRC u32
+ *      0 magic "BWPROV3\0"   8 bytes of the block u16   10 settings   .. texts   .. keys   .. CRC u32
  *
  * docs/FORMATS.md draws it; `node/bw_provision.c` reads it.
  */
@@ -30,9 +30,16 @@ export type Provision = {
   readonly keepaliveSeconds?: number;
   readonly connectMs?: number;
   readonly connectMsMax?: number;
-  /** Of a simulated collar where left out. */
+  /** Of a simulated collar where left out. What `features` says of costs a firmware node cannot work
+   * out; it is told by `macsPerByte`. */
   readonly settings?: Partial<NodeSettings>;
+  /** Multiply-accumulates of an encoder that take the node as much energy as one byte more that it
+   * sends; as many as there are where left out. See `macsPerByte` in `src/link`. */
+  readonly macsPerByte?: number;
 };
+
+/** Nothing that a node multiplies is dearer than a byte. */
+const FREE_MACS = 0xffff_ffff;
 
 export function encodeProvision(provision: Provision): Uint8Array {
   const settings = { ...COLLAR, ...provision.settings };
@@ -44,6 +51,13 @@ export function encodeProvision(provision: Provision): Uint8Array {
   body.u32(settings.wantMs).u32(settings.wantMsMax);
   body.u16(settings.trialWindows).u16(settings.trialBoots).u32(settings.trialMs);
   body.u16(settings.gateSaveWindows).u8(OFFLOAD_ENCODINGS.indexOf(offloadEncoding));
+  const { offloadBytesMax, offloadsOwedMax, features } = settings;
+  const spares = Math.ceil((features?.rule.queueShare ?? 1) * offloadsOwedMax);
+  body
+    .u16(offloadBytesMax)
+    .u16(offloadsOwedMax)
+    .u8(features?.rule.doubtsPerWindow ?? 0);
+  body.u16(spares).u32(provision.macsPerByte ?? FREE_MACS);
   body.ascii(provision.base).ascii(provision.id);
   body.ascii(provision.user ?? "").ascii(provision.password ?? "");
   assert(provision.publicKeys.length <= PUBLIC_KEYS_MAX, "as many keys as a node takes");
@@ -55,7 +69,7 @@ export function encodeProvision(provision: Provision): Uint8Array {
   const content = body.finish();
   const length = 10 + content.length + 4;
   assert(length <= BLOCK_BYTES_MAX, "a block within what a board reserves");
-  const block = new ByteWriter().bytes(Buffer.from("BWPROV2\0", "latin1")).u16(length);
+  const block = new ByteWriter().bytes(Buffer.from("BWPROV3\0", "latin1")).u16(length);
   block.bytes(content);
   return block.u32(crc32(block.finish())).finish();
 }

@@ -44,6 +44,11 @@ export function gateSources(): readonly string[] {
   );
 }
 
+/** What makes an offload's payload, of the same folder. */
+export function formSources(): readonly string[] {
+  return ["codes", "companded"].map((name) => join(FIRMWARE_FOLDER, "node", `bw_${name}.c`));
+}
+
 /** What is not installed and would be needed; empty where the place can be built for and run. */
 export function missingFor(place: Place): readonly string[] {
   const { compiler } = TARGETS[targetOf(place)];
@@ -57,7 +62,7 @@ export function missingFor(place: Place): readonly string[] {
 export type RuntimeProgram = {
   readonly place: Place;
   /** Of the folder `programs`. */
-  readonly program: "golden" | "measure" | "decision";
+  readonly program: "golden" | "measure" | "decision" | "forms";
   /** Cases, and further C files. */
   readonly sources: readonly string[];
   readonly output: string;
