@@ -10,13 +10,15 @@
  * (`proc(5)`): with shared files such as Node's own 120 MB, of which what was touched is resident; *own*
  * is what no other process could share (RssAnon). It is read after the teacher has answered, and the
  * gateway has served both for a while. What Node compiles is kept from one start to the next; a start
- * that finds nothing kept loads Node's compiler of TypeScript as well.
+ * that finds nothing kept loads Node's compiler of TypeScript as well. What the bouts of a herd take is
+ * counted in a process of its own (`bouts-process.ts`).
  */
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { promisify } from "node:util";
 import { readMqtt } from "../cli/mqtt-client.ts";
 import { BridgeInfoSchema } from "../src/wire/public.ts";
 import { freePort } from "../test/gateway-kit.ts";
@@ -31,8 +33,16 @@ const QUICK_SERVE_MS = 3_000;
 /** Of the node's samples: an hour, of which a round plays some minutes. */
 const SAMPLES = 36_000;
 const SPEED = 10;
+const HERD = 1_000;
+const QUICK_HERD = 20;
 
 type Resident = { readonly residentMb: number; readonly ownMb: number };
+/** Of the open windows and settled days of all nodes; see `bouts-process.ts`. */
+type Bouts = {
+  readonly countedMb: number;
+  readonly ownMb: number;
+  readonly windowMicroseconds: number;
+};
 type Round = {
   readonly firstStartMs: number;
   readonly startMs: number;
@@ -51,6 +61,8 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
     options.progress(`start ${round + 1} of ${wanted}`, round / wanted);
     rounds.push(await measure(options.quick ? QUICK_SERVE_MS : SERVE_MS, options.signal));
   }
+  const herd = options.quick ? QUICK_HERD : HERD;
+  const bouts = await measureBouts(herd, options.signal);
   const middle = (of: (round: Round) => number): number => Math.round(median(rounds.map(of)));
   const figures = {
     gatewayFirstStartMs: middle((round) => round.firstStartMs),
@@ -74,7 +86,24 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
     ["node", "-", "-", figures.nodeResidentMb, figures.nodeOwnMb],
     ["simulate --nodes 1", "-", "-", figures.herdOfOneResidentMb, figures.herdOfOneOwnMb],
   ]);
-  return { ok: true, lines, figures: { ...figures, rounds } };
+  const { countedMb, ownMb, windowMicroseconds } = bouts;
+  const ofBouts = table([
+    ["bouts in a gateway", "counted, MB", "own, MB", "a window, us"],
+    [`of ${herd} nodes`, countedMb.toFixed(1), ownMb.toFixed(1), windowMicroseconds.toFixed(0)],
+  ]);
+  return {
+    ok: true,
+    lines: [...lines, "", ...ofBouts],
+    figures: { ...figures, herd, bouts, rounds },
+  };
+}
+
+async function measureBouts(nodes: number, signal: AbortSignal): Promise<Bouts> {
+  // As gateways are started.
+  const flags = ["--expose-gc", "--max-semi-space-size=1"];
+  const args = [...flags, path.join(import.meta.dirname, "bouts-process.ts"), String(nodes)];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { signal });
+  return JSON.parse(stdout) as Bouts;
 }
 
 async function measure(serveMs: number, signal: AbortSignal): Promise<Round> {

@@ -2,7 +2,8 @@
  * bouts to last by that. */
 import type { LabelledStream } from "../src/behaviour/bout-scores.ts";
 import { fitTypical, type TypicalBout } from "../src/behaviour/fit-typical.ts";
-import type { Answer, SegmentRule } from "../src/behaviour/segment.ts";
+import type { Answer } from "../src/behaviour/open-windows.ts";
+import type { SegmentRule } from "../src/behaviour/segment.ts";
 import type { GateParameters } from "../src/gate/gate-parameters.ts";
 import { largestIndex } from "../src/learn/metrics.ts";
 import { hopMs, type Profile } from "../src/signal/profile.ts";

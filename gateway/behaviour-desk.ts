@@ -8,7 +8,7 @@
 
 import { type Budget, DAY_MS, dayStart, HOUR_MS, hourStart } from "../src/behaviour/budget.ts";
 import { changeOf, type ChangeRule } from "../src/behaviour/change.ts";
-import { addBout, type DayCells, spanBudget } from "../src/behaviour/day-cells.ts";
+import { addBout, newDayCells, spanBudget } from "../src/behaviour/day-cells.ts";
 import {
   type Bout,
   newTrack,
@@ -32,8 +32,8 @@ export function restoreBehaviours(
 ): GatewayEffect[] {
   const { rule, nodes } = state.behaviours;
   const { track, effects } = restoreTrack(stored, stored.windows, rule);
-  const cells: DayCells = new Map();
-  for (const bout of stored.recent) addBout(cells, bout, rule.classes);
+  const cells = newDayCells(rule.classes);
+  for (const bout of stored.recent) addBout(cells, bout);
   nodes.set(node, { track, cells, days: stored.days, changed: true });
   return perform(state, node, effects);
 }
@@ -114,7 +114,7 @@ export function spansOf(desk: BehaviourDesk, node: NodeBehaviours, nowMs: number
   const { startMs, endMs } = timesOf(desk, node, nowMs);
   const { day } = startMs;
   const of = (start: number, end: number): Budget =>
-    spanBudget(node.cells, node.track.bouts, desk.rule.classes, { startMs: start, endMs: end });
+    spanBudget(node.cells, node.track.bouts, { startMs: start, endMs: end });
   return {
     startMs,
     endMs,
@@ -139,7 +139,7 @@ function step(state: GatewayState, node: NodeId, event: TrackEvent): GatewayEffe
   const { nodes, rule } = state.behaviours;
   let behaviours = nodes.get(node);
   if (behaviours === undefined) {
-    behaviours = { track: newTrack(), cells: new Map(), days: [], changed: false };
+    behaviours = { track: newTrack(), cells: newDayCells(rule.classes), days: [], changed: false };
     nodes.set(node, behaviours);
   }
   if (event.kind !== "away") behaviours.changed = true;
@@ -151,14 +151,14 @@ function perform(
   node: NodeId,
   effects: readonly TrackEffect[],
 ): GatewayEffect[] {
-  const { nodes, rule } = state.behaviours;
+  const { nodes } = state.behaviours;
   const put = new Map<number, Bout & { readonly stands: boolean }>();
   const drop: number[] = [];
   const told: GatewayEffect[] = [];
   for (const effect of effects) {
     if (effect.kind === "sealed") {
       const cells = nodes.get(node)?.cells;
-      if (cells !== undefined) addBout(cells, effect.after, rule.classes);
+      if (cells !== undefined) addBout(cells, effect.after);
       put.set(effect.after.number, { ...effect.after, stands: true });
       continue;
     }
@@ -185,13 +185,13 @@ function judgeDay(
   behaviours: NodeBehaviours,
   nowMs: number,
 ): GatewayEffect[] {
-  const { config, rule } = state.behaviours;
+  const { config } = state.behaviours;
   const { day, yesterday } = timesOf(state.behaviours, behaviours, nowMs).startMs;
   const isOver = nowMs >= day + config.openMs;
   const isJudged = behaviours.days.some(({ startMs }) => startMs >= yesterday);
   if (!isOver || isJudged) return [];
   const span = { startMs: yesterday, endMs: day };
-  const budget = spanBudget(behaviours.cells, behaviours.track.bouts, rule.classes, span);
+  const budget = spanBudget(behaviours.cells, behaviours.track.bouts, span);
   // A node that was not there yet has no days.
   if (budget.unknownMs >= budget.elapsedMs) return [];
   const oldestMs = yesterday - config.baseline.days * DAY_MS;

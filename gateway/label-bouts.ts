@@ -8,7 +8,7 @@
 
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { DAY_MS, type Span } from "../src/behaviour/budget.ts";
-import type { Answer, SeenWindow } from "../src/behaviour/segment.ts";
+import type { Answer, SeenWindow } from "../src/behaviour/open-windows.ts";
 import type { Bout } from "../src/behaviour/track.ts";
 import { probabilitiesOf } from "./label-animal.ts";
 import type { StoredBehaviours, StoreRow } from "./label-rows.ts";

@@ -3,7 +3,7 @@
  */
 
 import type { Budget } from "../src/behaviour/budget.ts";
-import type { SeenWindow } from "../src/behaviour/segment.ts";
+import type { SeenWindow } from "../src/behaviour/open-windows.ts";
 import type { Bout, Remembered } from "../src/behaviour/track.ts";
 import type { AuditCounts, Chosen } from "../src/gate/audit-counts.ts";
 import type {

@@ -145,7 +145,7 @@ describe("days", () => {
     });
     const days = effects.filter((e) => e.kind === "store" && e.row.kind === "day");
     expect(days).toHaveLength(5);
-    expect(state.behaviours.nodes.get(node)?.cells.size).toBeLessThan(200);
+    expect(state.behaviours.nodes.get(node)?.cells.quarters.length).toBeLessThan(200);
   });
 
   it("of a group are the mean of its nodes that were heard", () => {

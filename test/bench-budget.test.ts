@@ -5,7 +5,8 @@ import { run } from "../bench/budget.ts";
 import { datasetFolder, findRecordings } from "../recordings/find.ts";
 import { scoreBouts } from "../src/behaviour/bout-scores.ts";
 import { fitTypical } from "../src/behaviour/fit-typical.ts";
-import type { SeenWindow, SegmentRule } from "../src/behaviour/segment.ts";
+import type { SeenWindow } from "../src/behaviour/open-windows.ts";
+import type { SegmentRule } from "../src/behaviour/segment.ts";
 import { quickOptions } from "./benchmark-options.ts";
 
 const RULE: SegmentRule = {

@@ -16,6 +16,11 @@ it.skipIf(process.platform !== "linux")(
     }
     expect(figures.gatewayOwnMb).toBeLessThan(figures.gatewayResidentMb as number);
     expect(figures.gatewayFirstStartMs).toBeGreaterThan(0);
+    const { countedMb, windowMicroseconds } = figures.bouts as Record<string, number>;
+    // Of a node some 700 open windows and two days in quarters: 20 KB and 5 KB at the least.
+    expect(countedMb).toBeGreaterThan((0.02 * (figures.herd as number)) / 1.05);
+    expect(countedMb).toBeLessThan(0.1 * (figures.herd as number));
+    expect(windowMicroseconds).toBeGreaterThan(0);
   },
   120_000,
 );

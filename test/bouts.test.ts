@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { budgetOf, DAY_MS, dayStart, HOUR_MS, meanBudget } from "../src/behaviour/budget.ts";
 import { changeOf } from "../src/behaviour/change.ts";
-import type { SeenWindow } from "../src/behaviour/segment.ts";
+import type { SeenWindow } from "../src/behaviour/open-windows.ts";
 import {
   type Bout,
   newTrack,

@@ -5,7 +5,8 @@
  * cover (intersection over union), as detections are scored.
  */
 import { budgetOf } from "./budget.ts";
-import { type SeenWindow, segment, type SegmentRule } from "./segment.ts";
+import { OpenWindows, type SeenWindow } from "./open-windows.ts";
+import { segment, type SegmentRule } from "./segment.ts";
 
 /** Strictly more than this share, so that a bout is found by one other at most. */
 const OVERLAP_LEAST = 0.5;
@@ -36,7 +37,7 @@ export function scoreBouts(
   const windows = seen.map((window, i) => ({ ...window, timeMs: (i + 1) * rule.hopMs }));
   const own = windows.map(({ teacher, student }) => (teacher ?? student).classIndex);
   const truth = piecesOf(labels, rule.hopMs);
-  const told = smooth ? segment(rule, windows, null) : piecesOf(own, rule.hopMs);
+  const told = smooth ? segment(rule, OpenWindows.of(windows), null) : piecesOf(own, rule.hopMs);
   const span = { startMs: 0, endMs: labels.length * rule.hopMs };
   const wanted = budgetOf(truth, rule.classes, span);
   const got = budgetOf(told, rule.classes, span);

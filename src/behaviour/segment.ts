@@ -13,28 +13,12 @@
  */
 
 import { largestIndex } from "../learn/metrics.ts";
+import type { OpenWindows } from "./open-windows.ts";
 
 /** Parts of a natural logarithm's unit. */
 const NAT = 1_024;
 /** The chance of a class is kept this far from 0 and 1: no single window is proof. */
 const CHANCE_LEAST = 0.01;
-
-export type Answer = {
-  readonly classIndex: number;
-  /** Chance of being right, 0 to 1. */
-  readonly confidence: number;
-};
-
-export type SeenWindow = {
-  /** End of the window, by the node's clock. */
-  readonly timeMs: number;
-  /** The node's life, and the window's number in it. */
-  readonly epoch: number;
-  readonly windowIndex: number;
-  readonly student: Answer;
-  /** The teacher's trusted answer, once it has come. */
-  teacher: Answer | null;
-};
 
 export type SegmentRule = {
   readonly classes: number;
@@ -61,21 +45,17 @@ export type Run = {
 /** Where the windows before ended, of what class. */
 export type Before = { readonly classIndex: number; readonly endMs: number };
 
-/** @param windows in the order of time, none at or before the end of `before` */
-export function segment(
-  rule: SegmentRule,
-  windows: readonly SeenWindow[],
-  before: Before | null,
-): Run[] {
+/** @param windows none at or before the end of `before` */
+export function segment(rule: SegmentRule, windows: OpenWindows, before: Before | null): Run[] {
   const runs: Run[] = [];
   let last = before;
-  for (let from = 0; from < windows.length; ) {
-    const first = windows[from] as SeenWindow;
-    const follows = last !== null && first.timeMs - last.endMs <= rule.gapMs;
+  for (let from = 0; from < windows.count; ) {
+    const firstMs = windows.timeMs(from);
+    const follows = last !== null && firstMs - last.endMs <= rule.gapMs;
     let to = from + 1;
-    while (to < windows.length && gapBefore(windows, to) <= rule.gapMs) to++;
-    const startMs = follows && last !== null ? last.endMs : firstMoment(rule, first, last);
-    const classes = likeliest(rule, windows.slice(from, to), follows ? last : null);
+    while (to < windows.count && windows.timeMs(to) - windows.timeMs(to - 1) <= rule.gapMs) to++;
+    const startMs = follows && last !== null ? last.endMs : firstMoment(rule, firstMs, last);
+    const classes = likeliest(rule, windows, from, to, follows ? last : null);
     runs.push(...runsOf(windows, classes, from, startMs, follows));
     const end = runs.at(-1) as Run;
     last = { classIndex: end.classIndex, endMs: end.endMs };
@@ -84,27 +64,37 @@ export function segment(
   return runs;
 }
 
-/** Chance of a class by one window: the teacher's word where there is one. */
-export function chanceOf(rule: SegmentRule, window: SeenWindow, classIndex: number): number {
-  const answer = window.teacher ?? window.student;
-  const least = 1 / rule.classes;
-  const top = Math.min(1 - CHANCE_LEAST, Math.max(least, answer.confidence));
-  if (answer.classIndex === classIndex) return top;
-  return Math.max(CHANCE_LEAST / rule.classes, (1 - top) / Math.max(1, rule.classes - 1));
+/** Chance of a class by the window of a row. */
+export function chanceOf(
+  rule: SegmentRule,
+  windows: OpenWindows,
+  row: number,
+  classIndex: number,
+): number {
+  const top = chanceOfTop(rule, windows.confidence(row));
+  return windows.classIndex(row) === classIndex ? top : chanceOfOther(rule, top);
 }
 
-function gapBefore(windows: readonly SeenWindow[], at: number): number {
-  return (windows[at] as SeenWindow).timeMs - (windows[at - 1] as SeenWindow).timeMs;
+/** Of the class that was answered. */
+function chanceOfTop({ classes }: SegmentRule, confidence: number): number {
+  return Math.min(1 - CHANCE_LEAST, Math.max(1 / classes, confidence));
+}
+
+function chanceOfOther({ classes }: SegmentRule, top: number): number {
+  return Math.max(CHANCE_LEAST / classes, (1 - top) / Math.max(1, classes - 1));
 }
 
 /** A first window stands for one hop, and for nothing that is counted already. */
-function firstMoment(rule: SegmentRule, first: SeenWindow, last: Before | null): number {
-  return Math.max(first.timeMs - rule.hopMs, last?.endMs ?? Number.NEGATIVE_INFINITY);
+function firstMoment(rule: SegmentRule, firstMs: number, last: Before | null): number {
+  return Math.max(firstMs - rule.hopMs, last?.endMs ?? Number.NEGATIVE_INFINITY);
 }
 
+/** The class of each window `[from, to)`. */
 function likeliest(
   rule: SegmentRule,
-  windows: readonly SeenWindow[],
+  windows: OpenWindows,
+  from: number,
+  to: number,
   before: Before | null,
 ): Uint8Array {
   const { classes } = rule;
@@ -112,27 +102,29 @@ function likeliest(
     Math.round(NAT * Math.log(Math.max(1, typical / rule.hopMs))),
   );
   const weight = NAT * Math.min(1, rule.hopMs / rule.windowMs);
-  const cameFrom = new Uint8Array(windows.length * classes);
-  let scores = Float64Array.from({ length: classes }, (_, c) =>
+  const cameFrom = new Uint8Array((to - from) * classes);
+  const scores = Float64Array.from({ length: classes }, (_, c) =>
     before === null || before.classIndex === c ? 0 : -(entry[c] as number),
   );
-  windows.forEach((window, t) => {
+  for (let t = 0; t < to - from; t++) {
     const best = largestIndex(scores);
-    const next = new Float64Array(classes);
+    const bestScore = scores[best] as number;
+    const answered = windows.classIndex(from + t);
+    const top = chanceOfTop(rule, windows.confidence(from + t));
+    const forTop = Math.round(weight * Math.log(top));
+    const forOther = Math.round(weight * Math.log(chanceOfOther(rule, top)));
     for (let c = 0; c < classes; c++) {
       const stay = scores[c] as number;
-      const enter = (scores[best] as number) - (entry[c] as number);
+      const enter = bestScore - (entry[c] as number);
       const stays = t === 0 || stay >= enter;
       cameFrom[t * classes + c] = stays ? c : best;
-      const evidence = Math.round(weight * Math.log(chanceOf(rule, window, c)));
-      next[c] = (stays ? stay : enter) + evidence;
+      scores[c] = (stays ? stay : enter) + (c === answered ? forTop : forOther);
     }
-    scores = next;
-  });
-  const path = new Uint8Array(windows.length);
+  }
+  const path = new Uint8Array(to - from);
   // The first of equals, so that the same windows always give the same runs.
   let at = largestIndex(scores);
-  for (let t = windows.length - 1; t >= 0; t--) {
+  for (let t = path.length - 1; t >= 0; t--) {
     path[t] = at;
     at = cameFrom[t * classes + at] as number;
   }
@@ -140,7 +132,7 @@ function likeliest(
 }
 
 function runsOf(
-  windows: readonly SeenWindow[],
+  windows: OpenWindows,
   classes: Uint8Array,
   offset: number,
   startMs: number,
@@ -155,7 +147,7 @@ function runsOf(
       from: offset + from,
       to: offset + to,
       startMs: runs.at(-1)?.endMs ?? startMs,
-      endMs: (windows[offset + to - 1] as SeenWindow).timeMs,
+      endMs: windows.timeMs(offset + to - 1),
       follows: follows || from > 0,
     });
     from = to;

@@ -8,8 +8,8 @@
  * comes for them is counted as late and changes nothing. Both bound what is kept.
  */
 
-import { type Answer, type Before, chanceOf, type SeenWindow, segment } from "./segment.ts";
-import type { Run, SegmentRule } from "./segment.ts";
+import { type Answer, OpenWindows, type SeenWindow } from "./open-windows.ts";
+import { type Before, chanceOf, type Run, segment, type SegmentRule } from "./segment.ts";
 
 export type TrackRule = SegmentRule & {
   readonly openMs: number;
@@ -34,8 +34,7 @@ export type Bout = {
 };
 
 export type Track = {
-  /** In the order of time. */
-  readonly windows: SeenWindow[];
+  readonly windows: OpenWindows;
   /** Answers to windows that were not reported yet, by `<epoch>:<window index>`; oldest first. */
   readonly verdicts: Map<string, Answer>;
   /** Bouts that may still change, as they were told; numbers are free from `next` on. */
@@ -73,7 +72,7 @@ const VERDICTS_MAX = 256;
 
 export function newTrack(): Track {
   return {
-    windows: [],
+    windows: new OpenWindows(),
     verdicts: new Map(),
     bouts: [],
     next: 1,
@@ -109,24 +108,19 @@ function addWindow(track: Track, window: SeenWindow): void {
     track.late++;
     return;
   }
-  let at = windows.length;
-  while (at > 0 && (windows[at - 1] as SeenWindow).timeMs > window.timeMs) at--;
-  const twin = windows[at - 1];
+  let at = windows.count;
+  while (at > 0 && windows.timeMs(at - 1) > window.timeMs) at--;
   // Of two windows that end at once one counts, whichever came first: the one of the earlier number.
-  if (twin?.timeMs === window.timeMs) {
-    if (!isBefore(window, twin)) return;
+  if (at > 0 && windows.timeMs(at - 1) === window.timeMs) {
     at--;
-    windows.splice(at, 1);
+    if (!windows.isAfter(at, window)) return;
+    windows.remove(at, 1);
   }
   const key = `${window.epoch}:${window.windowIndex}`;
   const teacher = window.teacher ?? track.verdicts.get(key) ?? null;
   track.verdicts.delete(key);
-  windows.splice(at, 0, { ...window, teacher });
+  windows.insert(at, { ...window, teacher });
   track.away = false;
-}
-
-function isBefore(a: SeenWindow, b: SeenWindow): boolean {
-  return a.epoch === b.epoch ? a.windowIndex < b.windowIndex : a.epoch < b.epoch;
 }
 
 /** False where it changes nothing now. */
@@ -136,11 +130,9 @@ function addVerdict(track: Track, verdict: Extract<TrackEvent, { kind: "verdict"
     track.late++;
     return false;
   }
-  const window = track.windows.find(
-    (one) => one.epoch === epoch && one.windowIndex === windowIndex,
-  );
-  if (window !== undefined) {
-    window.teacher = answer;
+  const row = track.windows.find(epoch, windowIndex);
+  if (row >= 0) {
+    track.windows.teach(row, answer);
     return true;
   }
   const [oldest] = track.verdicts.keys();
@@ -185,18 +177,22 @@ type Shape = Omit<Bout, "number"> & { readonly carried: number | undefined };
 function boutsOf(track: Track, rule: TrackRule, runs: readonly Run[]): Shape[] {
   const { carry, windows } = track;
   const shapes = runs.map((run, i): Shape => {
-    const own = windows.slice(run.from, run.to);
-    const sum = own.reduce((total, window) => total + chanceOf(rule, window, run.classIndex), 0);
+    let sum = 0;
+    let taught = 0;
+    for (let row = run.from; row < run.to; row++) {
+      sum += chanceOf(rule, windows, row, run.classIndex);
+      if (windows.isTaught(row)) taught += 1;
+    }
     const goesOn = i === 0 && carry !== null && run.follows && carry.classIndex === run.classIndex;
     const past = goesOn ? carry : null;
-    const count = own.length + (past?.windows ?? 0);
+    const count = run.to - run.from + (past?.windows ?? 0);
     return {
       classIndex: run.classIndex,
       startMs: past?.startMs ?? run.startMs,
       endMs: run.endMs,
       confidence: (sum + (past === null ? 0 : past.confidence * past.windows)) / count,
       windows: count,
-      taught: own.filter(({ teacher }) => teacher !== null).length + (past?.taught ?? 0),
+      taught: taught + (past?.taught ?? 0),
       over: i < runs.length - 1 || track.away,
       carried: past?.number,
     };
@@ -235,11 +231,10 @@ function number(track: Track, shapes: readonly Shape[], told: readonly Bout[]): 
 /** Takes what is older than the open time out of play. */
 function seal(track: Track, rule: TrackRule, runs: readonly Run[]): TrackEffect[] {
   const { windows } = track;
-  const newest = windows.at(-1);
-  if (newest === undefined) return [];
-  const limitMs = newest.timeMs - rule.openMs;
-  let count = Math.max(0, windows.length - rule.windowsMax);
-  while (count < windows.length && (windows[count] as SeenWindow).timeMs <= limitMs) count++;
+  if (windows.count === 0) return [];
+  const limitMs = windows.timeMs(windows.count - 1) - rule.openMs;
+  let count = Math.max(0, windows.count - rule.windowsMax);
+  while (count < windows.count && windows.timeMs(count) <= limitMs) count++;
   if (count === 0) return [];
   const carriedOver = track.bouts.length - runs.length;
   const last = runs.findIndex((run) => run.to >= count);
@@ -252,10 +247,10 @@ function seal(track: Track, rule: TrackRule, runs: readonly Run[]): TrackEffect[
   const first = last === 0 ? shape : withoutCarry(track, rule, sealed);
   const { carried: _carried, ...part } = first;
   track.carry = { ...part, number: whole.number, over: false };
-  track.sealedMs = (windows[count - 1] as SeenWindow).timeMs;
+  track.sealedMs = windows.timeMs(count - 1);
   track.before = { classIndex: run.classIndex, endMs: track.sealedMs };
   track.bouts = track.bouts.slice(last + carriedOver);
-  windows.splice(0, count);
+  windows.remove(0, count);
   return finished.map((after) => ({ kind: "sealed", after }));
 }
 
