@@ -34,7 +34,8 @@ import { offloadBytes } from "../src/wire/offload-frame.ts";
 import type { WindowEncoding } from "../src/wire/messages.ts";
 import { type BenchmarkOptions, type BenchmarkResult, table } from "./benchmark.ts";
 import { type ExitMix, measureExits } from "./energy-exits.ts";
-import { ACK_BYTES, packetsOf, VERDICT_HEADER_BYTES } from "./link-packets.ts";
+import { packetsOf } from "./link-packets.ts";
+import { ACK_BYTES, VERDICT_HEADER_BYTES } from "../src/link/offload-day.ts";
 
 const DAY_SECONDS = 86_400;
 

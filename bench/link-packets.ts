@@ -2,10 +2,6 @@
 import type { LinkProfile } from "../src/link/link-profile.ts";
 import { toLoraPayloads } from "../src/wire/lora.ts";
 
-/** An acknowledgement, and a verdict before its probabilities. */
-export const ACK_BYTES = 12;
-export const VERDICT_HEADER_BYTES = 17;
-
 /** Bytes of each packet; undefined where it takes more of them than a message may. */
 export function packetsOf(
   { packets }: LinkProfile,

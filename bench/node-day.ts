@@ -8,11 +8,12 @@ import { estimateOn } from "../src/cost/student-on-target.ts";
 import { TARGET_NAMES, type TargetName } from "../src/cost/targets.ts";
 import { type DayEnergy, energyOfDay } from "../src/link/energy-day.ts";
 import type { LinkProfile } from "../src/link/link-profile.ts";
+import { ACK_BYTES, VERDICT_HEADER_BYTES } from "../src/link/offload-day.ts";
 import type { Container } from "../src/model/container.ts";
 import { encodeUp } from "../src/wire/frames.ts";
 import { NO_MODEL, type ReportEntry } from "../src/wire/messages.ts";
 import { offloadBytes } from "../src/wire/offload-frame.ts";
-import { ACK_BYTES, packetsOf, VERDICT_HEADER_BYTES } from "./link-packets.ts";
+import { packetsOf } from "./link-packets.ts";
 
 /** Windows in one report; LoRaWAN's are rare. */
 const REPORT_WINDOWS = { ble: 24, wifi: 24, lorawan: 64 } as const;

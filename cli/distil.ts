@@ -154,7 +154,7 @@ async function distilIn(
       auditsOptional: lessons.judge === "people",
       offloadShare: 1,
     };
-    const { rollout } = desk.publish(answer, expected, Date.now(), 0);
+    const { rollout } = desk.publish(answer, expected, Date.now(), []);
     io.note(`release ${rollout.sequence} is signed; the gateway offers it when it starts`);
   }
   return EXIT.ok;

@@ -9,15 +9,24 @@ import { readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 import { EdgeError } from "../src/assert.ts";
 import { ByteReader } from "../src/bytes.ts";
+import { gateOf } from "../src/gate/gate-bytes.ts";
 import { LINK_NAMES } from "../src/link/link-cost.ts";
 import { linkProfile } from "../src/link/link-profile.ts";
 import { TARGET_NAMES } from "../src/cost/targets.ts";
+import { decodeContainer } from "../src/model/container.ts";
 import { LIMITS } from "../src/wire/limits.ts";
 import { decodeManifest, type ReleaseManifest } from "../src/wire/release.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
 import { costLines, describeCost } from "./describe-cost.ts";
 import { describeSplit, splitLines } from "./describe-split.ts";
-import { DATA_RATE_OPTION, dataRateOption } from "./link-option.ts";
+import { describePoints, pointLines } from "./describe-points.ts";
+import {
+  DATA_RATE_OPTION,
+  dataRateOption,
+  ENERGY_LINK_OPTION,
+  energyLinkOf,
+  linkText,
+} from "./link-option.ts";
 import { readFile, unreadable } from "./model-file.ts";
 import { REQUEST_COMMANDS } from "./models-request.ts";
 import { describeLines, describeModel, type ModelDescription } from "./describe-model.ts";
@@ -88,8 +97,9 @@ export const command: CommandSpec = {
       summary: "what one container is for, what its exits cost, how its gate decides",
       description:
         "What one container is for, what its exits cost in multiplications, flash and RAM, and how\n" +
-        "its gate decides. With --target also instructions, time and energy on one processor: an\n" +
-        "estimate, with the source of each constant.",
+        "its gate decides, also at each operating point that a node can be moved to. With --target\n" +
+        "also instructions, time and energy on one processor: an estimate, with the source of each\n" +
+        "constant.",
       arguments: [{ name: "<file>", description: `a model container (${CONTAINER})` }],
       options: [
         {
@@ -98,9 +108,12 @@ export const command: CommandSpec = {
           kind: "text",
           choices: TARGET_NAMES,
         },
+        { ...ENERGY_LINK_OPTION, description: "the radio that operating points are told for" },
+        DATA_RATE_OPTION,
       ],
       examples: [
         "bellwether models inspect profiles/cattle/student.bwm",
+        "bellwether models inspect profiles/cattle/student.bwm --link lorawan --data-rate 5",
         "bellwether models inspect profiles/people/student.bwm --target nrf52840 --json",
       ],
       run: inspect,
@@ -116,9 +129,14 @@ async function inspect(input: CommandInput, io: CommandIo): Promise<number> {
   const description = describeModel(bytes);
   const target = TARGET_NAMES.find((name) => name === input.text("target"));
   const cost = target === undefined ? undefined : describeCost(bytes, target);
+  const container = decodeContainer(bytes);
+  const link = energyLinkOf(input);
+  const points = describePoints(container, gateOf(container), link);
+  const dataRate = dataRateOption(input);
   for (const line of describeLines(description)) io.print(line);
+  for (const line of pointLines(points, linkText(link.name, dataRate))) io.print(line);
   if (cost !== undefined) for (const line of costLines(cost)) io.print(line);
-  if (io.json) io.printJson({ ...description, ...(cost !== undefined && { cost }) });
+  if (io.json) io.printJson({ ...description, points, ...(cost !== undefined && { cost }) });
   return EXIT.ok;
 }
 

@@ -7,7 +7,9 @@ import { crossFit, type CrossFitted } from "../bench/cross-fit.ts";
 import { type Kept, keptFiles, studentOf } from "../bench/kept-files.ts";
 import { typicalBout } from "../bench/seen-windows.ts";
 import { onnxRuntime } from "../gateway/onnx-runtime.ts";
+import { EdgeError } from "../src/assert.ts";
 import { chooseEngine } from "../src/engine/choose-engine.ts";
+import type { GateTarget } from "../src/gate/offload-target.ts";
 import { packStudent } from "../src/gate/pack-student.ts";
 import { withOnnxMetadata } from "../src/learn/onnx-model.ts";
 import { plannedStudent, type QuantizationPlan } from "../src/learn/quantization-plan.ts";
@@ -44,6 +46,8 @@ export type ProfileRequest = {
   readonly quick?: boolean;
   /** A folder as in `keptFiles`: all that was trained, so that another gate costs no training. */
   readonly keep?: string | undefined;
+  /** What the gates' offloads are to achieve, where it is not the usual share. */
+  readonly target?: GateTarget | undefined;
   readonly onProgress: (text: string, share: number) => void;
   readonly shouldStop: () => boolean;
 };
@@ -61,8 +65,10 @@ const LEARNED_SHARE = 0.85;
 /** From so many subjects on the gate is rehearsed by students that never saw the one they answer. */
 const REHEARSING_SUBJECTS = 3;
 
+/** Throws `EdgeError` `gate-target` for a target beside a teacher that nothing is known of. */
 export async function trainProfile(request: ProfileRequest): Promise<ProfileFiles> {
   const { recipe, windows } = request;
+  if (request.target?.kind === "points-below-teacher" && !isRehearsed(request)) throw unrehearsed();
   const runtime = onnxRuntime();
   const files = new Map<string, Uint8Array>();
   const teacherFile = await teacherFor(runtime, request);
@@ -199,10 +205,14 @@ async function trainOne(
     onProgress: told(request, `${name}, fine-tuning`),
   });
   const rehearsal = await rehearsalFor(request, name);
+  // Of the plain student's few subjects no teacher is known either: it gets the usual share.
+  const isKnown = rehearsal !== undefined || request.target?.kind !== "points-below-teacher";
+  const target = isKnown ? request.target : undefined;
   const packed = packStudent({
     ...planned,
     profile,
     ...(rehearsal !== undefined && { rehearsal }),
+    ...(target !== undefined && { target }),
     trained: learned,
     held,
     augmentation: recipe.student.options.augmentation,
@@ -250,11 +260,25 @@ async function rehearsalFor(
   request: ProfileRequest,
   name: string,
 ): Promise<CrossFitted | undefined> {
-  const { profile, recipe, windows, seed, quick = false, keep, shouldStop } = request;
-  if (quick || subjectsOf(windows).length < REHEARSING_SUBJECTS) return undefined;
+  const { profile, recipe, windows, seed, keep, shouldStop } = request;
+  if (!isRehearsed(request)) return undefined;
   const onProgress = (share: number): void => request.onProgress(`${name}, rehearsal`, share);
   const asked = { profile, recipe, windows, seed, keep, shouldStop, onProgress };
   return (await crossFit(asked)) ?? undefined;
+}
+
+function isRehearsed({ windows, quick = false }: ProfileRequest): boolean {
+  return !quick && subjectsOf(windows).length >= REHEARSING_SUBJECTS;
+}
+
+/** The teacher has learned from every window that is left: beside it nobody can be right enough. */
+function unrehearsed(): EdgeError {
+  return new EdgeError({
+    code: "gate-target",
+    message: "nothing is known of the teacher on subjects that it has not learned from",
+    where: "--target",
+    hint: `Bring recordings of ${REHEARSING_SUBJECTS} subjects or more, without --quick, or state a share.`,
+  });
 }
 
 /** What the student learns from, and what its gate's novelty and bursts are fitted on; all of the

@@ -17,6 +17,8 @@ import { makeWindows } from "../src/signal/make-windows.ts";
 import { profileFor } from "../src/signal/profiles.ts";
 import { LIMITS } from "../src/wire/limits.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
+import { GATE_TARGET_OPTIONS, gateTargetOf } from "./gate-target.ts";
+import { dataRateOption } from "./link-option.ts";
 import { modelCard } from "./model-card.ts";
 import { trainProfile } from "./train-profile.ts";
 
@@ -89,11 +91,14 @@ export const command: CommandSpec = {
       description: "keep all that is trained there; asked again, only the gate is made anew",
       kind: "text",
     },
+    ...GATE_TARGET_OPTIONS,
     { flags: "--quick", description: "seconds instead of minutes, to try it", kind: "flag" },
   ],
   examples: [
     "bellwether train cows",
     "bellwether train herd --data ./recordings-data --seeds 0",
+    "bellwether train cows --out lean --target '0.5 points'",
+    "bellwether train cows --out lean --target '300 mJ' --link wifi",
     "bellwether train cows --out split --encoder 40",
     "bellwether train cows --out split --coarse",
     "bellwether train cows --seeds 0 --keep ./trained",
@@ -143,6 +148,7 @@ async function trainDataset(
     codeBytes: input.number("encoder"),
     coarse: input.flag("coarse"),
     quick: input.flag("quick"),
+    target: gateTargetOf(input, profile),
     seed: input.number("seed") ?? 1,
     keep: input.text("keep"),
     onProgress: progress.update,
@@ -156,7 +162,7 @@ async function trainDataset(
   const out = join(input.text("out") ?? "profiles", profile.name);
   mkdirSync(out, { recursive: true });
   for (const [name, bytes] of files) writeFileSync(join(out, name), bytes);
-  const commandLine = `npm run -s bellwether -- train ${dataset}${planFlags(plan, "")}${encoderFlag(input)}`;
+  const commandLine = `npm run -s bellwether -- train ${dataset}${planFlags(plan, "")}${encoderFlag(input)}${targetFlags(input)}`;
   const facts = { profile, recipe, plan, dataset, windows, files, plainSubjects, figures };
   writeFileSync(join(out, "CARD.md"), modelCard({ ...facts, command: commandLine }));
   io.print(`${out}: ${[...files.keys()].join(", ")}, CARD.md`);
@@ -167,6 +173,14 @@ function encoderFlag(input: CommandInput): string {
   const bytes = input.number("encoder");
   const coarse = input.flag("coarse") ? " --coarse" : "";
   return bytes === undefined ? coarse : `${coarse} --encoder ${bytes}`;
+}
+
+function targetFlags(input: CommandInput): string {
+  const goal = input.text("target");
+  if (goal === undefined) return "";
+  const isOfLink = !/%|point/.test(goal);
+  const link = isOfLink ? ` --link ${input.text("link")} --data-rate ${dataRateOption(input)}` : "";
+  return ` --target '${goal}'${link}`;
 }
 
 function planOf(input: CommandInput): QuantizationPlan {

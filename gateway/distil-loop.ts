@@ -45,7 +45,7 @@ import { isLearnable, type NodeRow } from "./label-rows.ts";
 import type { LabelReader } from "./label-reader.ts";
 import { HELD_NOTE, toBegin } from "./loop-control.ts";
 import { candidateFit, cohortFit } from "./release-fit.ts";
-import { highestSequence, type Served } from "./release-desk.ts";
+import type { Served } from "./release-desk.ts";
 import type { Rollout } from "./rollout.ts";
 import type { RunningGateway } from "./run-gateway.ts";
 import type { TrustVerdict } from "./teacher-trust.ts";
@@ -298,8 +298,7 @@ export class DistilLoop {
       return;
     }
     const expected = expectationOf(candidate, this.#canaryChance, judge);
-    const highest = highestSequence(this.#rows);
-    const served = this.#parts.desk.publish(candidate, expected, Date.now(), highest);
+    const served = this.#parts.desk.publish(candidate, expected, Date.now(), this.#rows);
     this.#finish("distill-finished", finishedText(report, fit.text, judge));
     this.#serve(served);
   }

@@ -10,7 +10,6 @@ import type { Registry } from "./registry.ts";
 import {
   AGREEMENT_OF_ANY,
   budgetShare,
-  highestSequence,
   type Kept,
   type ReleaseDesk,
   type Served,
@@ -90,7 +89,7 @@ export function pushModel(control: LoopControl, pushed: Kept, herd: Herd, nowMs:
     agreement: AGREEMENT_OF_ANY,
     offloadShare: Math.min(1, budgetShare(pushed.container) + canaryAuditChance),
   };
-  const served = desk.publish(pushed, expected, nowMs, highestSequence(herd.rows));
+  const served = desk.publish(pushed, expected, nowMs, herd.rows);
   control.serve(served);
   return served;
 }

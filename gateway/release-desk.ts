@@ -67,9 +67,15 @@ export class ReleaseDesk {
   }
 
   /** Puts the candidate into the registry, signed, and begins its rollout. */
-  publish(candidate: Kept, expected: Expectation, nowMs: number, highestSeen: number): Served {
+  publish(
+    candidate: Kept,
+    expected: Expectation,
+    nowMs: number,
+    rows: readonly Pick<NodeRow, "releaseSequence">[],
+  ): Served {
     const former = this.#latest()?.sequence;
     this.#options.registry.putModel(candidate.container, candidate.student);
+    const highestSeen = highestSequence(rows);
     return this.#release(candidate.container, "release", former, expected, nowMs, highestSeen);
   }
 
@@ -163,7 +169,7 @@ export class ReleaseDesk {
 }
 
 /** The highest release that any node has reported; 0 for none. */
-export function highestSequence(rows: readonly Pick<NodeRow, "releaseSequence">[]): number {
+function highestSequence(rows: readonly Pick<NodeRow, "releaseSequence">[]): number {
   return Math.max(0, ...rows.map(({ releaseSequence }) => releaseSequence));
 }
 

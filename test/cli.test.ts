@@ -9,6 +9,7 @@ import { startBroker } from "../gateway/broker.ts";
 import type { Link } from "../gateway/link.ts";
 import { encodeGate } from "../src/gate/gate-bytes.ts";
 import { uncalibratedGate } from "../src/gate/gate-parameters.ts";
+import { encodePoints } from "../src/gate/operating-points.ts";
 import { encodeContainer } from "../src/model/container.ts";
 import { quantizeStudent } from "../src/model/quantize.ts";
 import { DEFAULT_BASE } from "../src/wire/topics.ts";
@@ -19,6 +20,7 @@ import {
   randomFloatStudent,
   SMALL_CNN_SPEC,
 } from "./student-samples.ts";
+import { OPERATING_POINTS } from "./operating-point-samples.ts";
 
 type Ended = { readonly code: number | null; readonly stdout: string; readonly stderr: string };
 
@@ -118,6 +120,36 @@ describe("bellwether models", () => {
     expect(model.exits).toHaveLength(spec.stages.length);
     expect(lines[0]).toContain(model.model);
     expect(model).not.toHaveProperty("cost");
+  });
+
+  it("tells each operating point with what its offloads cost on a link", async () => {
+    const file = join(folder, "points.bwm");
+    const operatingPoints = OPERATING_POINTS.map((point) => ({
+      ...point,
+      sureMarginsQ8: gate.exits.map(() => 0),
+    }));
+    const points = encodePoints({ ...gate, operatingPoints });
+    const around = { ...containerAround(student), gate: encodeGate(gate) };
+    writeFileSync(file, encodeContainer({ ...around, ...(points && { points }) }));
+    const inspect = async (...more: string[]) => {
+      const { stdout } = await run("models", "inspect", file, "--json", ...more);
+      return {
+        lines: stdout.trimEnd().split("\n"),
+        ...JSON.parse(stdout.split("\n").at(-2) ?? ""),
+      };
+    };
+    const ble = await inspect();
+    expect(ble.points.map((point: { share: number }) => point.share.toFixed(3))).toEqual([
+      ...["0.100", "0.020", "0.300"],
+    ]);
+    const [released, low, high] = ble.points;
+    expect(released).toMatchObject({ point: 0, overTeacher: null });
+    expect(low).toMatchObject({ point: 1, overTeacher: -2.04 });
+    expect(high.bytesPerDay / low.bytesPerDay).toBeCloseTo(19661 / 1311, 9);
+    expect(ble.lines.join("\n")).toMatch(/2 +30\.0 % +45\.0 % +\+0\.12/);
+    const wifi = await inspect("--link", "wifi");
+    expect(wifi.points[1].bytesPerDay).toBe(low.bytesPerDay);
+    expect(wifi.points[1].millijoulesPerDay).toBeGreaterThan(low.millijoulesPerDay);
   });
 
   it("estimates what a student costs on a processor, with the source of each constant", async () => {
