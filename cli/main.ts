@@ -121,6 +121,11 @@ const COMMANDS: readonly {
     load: () => import("./models.ts"),
   },
   {
+    name: "labels",
+    summary: "label the windows that a gateway cannot vouch for",
+    load: () => import("./labels.ts"),
+  },
+  {
     name: "export",
     summary: "a student as C source or ONNX file; history and labels as CSV or Parquet",
     load: () => import("./export.ts"),

@@ -1,44 +1,14 @@
 /**
  * `bellwether models push|rollback|pause|resume|abort`: what a person has a running gateway do with
  * releases, over MQTT as an operator.
- *
- * Without credentials in `--broker` it makes itself an operator for the moment, in the gateway's data
- * directory: who may write there may do everything anyway. That operator is removed again at the end,
- * or, where the command was killed, by a later one.
  */
 
-import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import type { AccessStore } from "../gateway/access-store.ts";
-import { readConfig } from "../gateway/config.ts";
-import { givePassword } from "../gateway/credentials.ts";
-import { urlOf } from "../gateway/listeners.ts";
-import { EdgeError } from "../src/assert.ts";
 import { BridgeInfoSchema, type RolloutInfo } from "../src/wire/public.ts";
 import type { RequestName, RequestResponse } from "../src/wire/requests.ts";
-import { topicBase } from "../src/wire/topics.ts";
-import { DATA_OPTIONS, withAccess } from "./access-data.ts";
-import {
-  type CommandInput,
-  type CommandIo,
-  type CommandSpec,
-  EXIT,
-  type OptionSpec,
-} from "./command.ts";
-import { type MqttAsker, openAsker } from "./mqtt-client.ts";
-import { hostToReach } from "./health.ts";
+import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
 import { readFile } from "./model-file.ts";
-
-const OPTIONS: readonly OptionSpec[] = [
-  {
-    flags: "--broker <url>",
-    description: "the gateway's broker, mqtt://operator:TOKEN@host:1883 (default: by the settings)",
-    kind: "text",
-  },
-  { flags: "--ca <file>", description: "the authority of its certificate, PEM", kind: "text" },
-  { flags: "--base <topic>", description: "what stands before the topics", kind: "text" },
-  ...DATA_OPTIONS,
-];
+import { ASK_OPTIONS, dataOf, withAsker } from "./operator-request.ts";
 
 export const REQUEST_COMMANDS: readonly CommandSpec[] = [
   {
@@ -54,7 +24,7 @@ export const REQUEST_COMMANDS: readonly CommandSpec[] = [
     ],
     options: [
       { flags: "--detach", description: "do not wait for the rollout", kind: "flag" },
-      ...OPTIONS,
+      ...ASK_OPTIONS,
     ],
     examples: [
       "bellwether models push profiles/cattle/student.bwm",
@@ -72,7 +42,7 @@ function order(name: string, request: RequestName, summary: string): CommandSpec
   return {
     name,
     summary,
-    options: OPTIONS,
+    options: ASK_OPTIONS,
     examples: [`bellwether models ${name}`],
     run: async (input, io) =>
       withAsker(
@@ -157,56 +127,6 @@ function requestOf(model: string): Readonly<Record<string, string>> {
   };
 }
 
-/** Throws the gateway's refusal as an `EdgeError` of its code. */
 function rolloutOf(response: RequestResponse): RolloutInfo {
-  if (response.status === "ok") return response.data.rollout as RolloutInfo;
-  const { code, error: message, hint } = response;
-  throw new EdgeError({ code, message, where: "gateway", hint });
-}
-
-async function withAsker(
-  input: CommandInput,
-  onInfo: (json: string) => void,
-  work: (asker: MqttAsker) => Promise<number>,
-): Promise<number> {
-  const config = readConfig(input.text("config"), process.env);
-  const { url: external, host, port } = config.broker;
-  const embedded = urlOf("mqtt", hostToReach(host), port);
-  const url = input.text("broker") ?? external ?? embedded;
-  const base = topicBase(input.text("base") ?? config.base, "--base");
-  const open = async (user?: string, password?: string): Promise<number> => {
-    const asker = await openAsker({ url, base, user, password, caFile: input.text("ca"), onInfo });
-    try {
-      return await work(asker);
-    } finally {
-      await asker.close();
-    }
-  };
-  if (URL.canParse(url) && new URL(url).username !== "") return open();
-  return withAccess(input, (store) => asPassingOperator(store, open));
-}
-
-/** Nobody waits for a rollout that long: an older one is of a command that was killed. */
-const PASSING_MS = 7 * 24 * 3600 * 1000;
-const PASSING_NAME = /^cli-[0-9a-f]{8}$/;
-
-async function asPassingOperator(
-  store: AccessStore,
-  work: (user: string, password: string) => Promise<number>,
-): Promise<number> {
-  removeLeftBehind(store, Date.now() - PASSING_MS);
-  const user = `cli-${randomBytes(4).toString("hex")}`;
-  const password = await givePassword(store, user, "operator");
-  try {
-    return await work(user, password);
-  } finally {
-    store.remove(user, ["operator"]);
-  }
-}
-
-/** Its password ended with the command, but it would stand in every list of users. */
-function removeLeftBehind(store: AccessStore, beforeMs: number): void {
-  for (const { name, createdMs } of store.identities()) {
-    if (PASSING_NAME.test(name) && createdMs < beforeMs) store.remove(name, ["operator"]);
-  }
+  return dataOf<{ readonly rollout: RolloutInfo }>(response).rollout;
 }

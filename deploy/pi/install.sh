@@ -190,6 +190,9 @@ install_all() {
   fi
   run systemctl enable bellwether.service
   run systemctl restart bellwether.service || back_to_old
+  # What a start compiles is kept when it ends. One that finds it kept takes 30 MB less, and that is the
+  # one to run for months.
+  run systemctl restart bellwether.service
   say "Running. The operator's token, shown once at the first start, is in:"
   say "  journalctl --namespace=bellwether -u bellwether | grep 'operator token'"
 }
