@@ -155,10 +155,9 @@ export class Guest {
     const { base, rules } = this.#options;
     if (this.principal === undefined) return "it has not shown who it is";
     const { role } = this.principal;
-    const most =
-      role === "node" || role === "joining" || this.#actsAsNode
-        ? NODE_FILTERS_MAX
-        : READER_FILTERS_MAX;
+    // An operator's requests are under our base as well, and make it no node.
+    const reads = role === "local" ? !this.#actsAsNode : role === "reader" || role === "operator";
+    const most = reads ? READER_FILTERS_MAX : NODE_FILTERS_MAX;
     if (this.#filters.size >= most && !this.#filters.has(filter)) return "too many subscriptions";
     return rules.maySubscribe(base, this.principal, filter, this.#actsAsNode);
   }
