@@ -73,6 +73,8 @@ describe.skipIf(reason !== undefined)("libFuzzer on bw_load", () => {
     writeFileSync(path.join(corpus, "tiny"), encodeContainer(containerOf(TINY_SPEC, "int8")));
     const encoding = containerWithEncoder(TINY_SPEC, MUTATED_ENCODER, 1);
     writeFileSync(path.join(corpus, "tiny-encoder"), encodeContainer(encoding));
+    const pointed = { ...encoding, points: Uint8Array.of(1, 2, 3, 4, 5) };
+    writeFileSync(path.join(corpus, "tiny-points"), encodeContainer(pointed));
     const { status, stderr } = spawnSync(
       program,
       [

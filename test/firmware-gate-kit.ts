@@ -8,23 +8,30 @@ import { assert, EdgeError } from "../src/assert.ts";
 import { type ByteReader, ByteWriter } from "../src/bytes.ts";
 import type { ExitOutput } from "../src/engine/engine.ts";
 import {
+  applyOperatingShare,
   applySetting,
   type GateVerdict,
   gateExit,
   gateVerdict,
   gateWindow,
 } from "../src/gate/decide.ts";
-import { decodeGate } from "../src/gate/gate-bytes.ts";
+import { decodeGate, withPoints } from "../src/gate/gate-bytes.ts";
 import type { GateParameters } from "../src/gate/gate-parameters.ts";
 import { carryGateState, type GateState, initialGateState } from "../src/gate/gate-state.ts";
 import { encodeGateState } from "../src/gate/gate-state-bytes.ts";
+import { decodePoints } from "../src/gate/operating-points.ts";
 import { windowStatistics } from "../src/gate/window-statistics.ts";
 import { prng } from "../src/prng.ts";
 import { OFFLOAD_REASONS } from "../src/wire/messages.ts";
 import { buildHost, letter, runHost } from "./firmware-host.ts";
 
 export type GateOperation =
-  | { readonly kind: "load"; readonly section: Uint8Array }
+  | {
+      readonly kind: "load";
+      readonly section: Uint8Array;
+      /** Operating points; none where left out. */
+      readonly points?: Uint8Array | undefined;
+    }
   | { readonly kind: "start"; readonly seed: number; readonly stream: string }
   | {
       readonly kind: "window";
@@ -36,6 +43,7 @@ export type GateOperation =
     }
   | ({ readonly kind: "verdict" } & GateVerdict)
   | { readonly kind: "setting"; readonly auditChanceQ16: number; readonly burstWindows: number }
+  | { readonly kind: "move"; readonly shareQ16: number }
   | { readonly kind: "carry" }
   | { readonly kind: "restore"; readonly sameRelease: boolean; readonly bytes: Uint8Array };
 
@@ -87,7 +95,7 @@ export function compareGates(
   operations.forEach((operation, at) => {
     const what = `operation ${at}, ${operation.kind}`;
     if (operation.kind === "load") {
-      gate = decodeGate(operation.section);
+      gate = gateWith(operation.section, operation.points);
       assert(GATE_CODES[answers.u8()] === "ok", what);
       return;
     }
@@ -115,6 +123,12 @@ export function compareGates(
   });
   answers.done();
   return seen;
+}
+
+/** Both sections of a container; throws as its reader does. */
+export function gateWith(section: Uint8Array, points: Uint8Array | undefined): GateParameters {
+  const gate = decodeGate(section);
+  return points === undefined ? gate : withPoints(gate, decodePoints(points));
 }
 
 function decideAs(
@@ -148,6 +162,8 @@ function stepState(
       return gateVerdict(gate, state, operation);
     case "setting":
       return applySetting(state, operation);
+    case "move":
+      return applyOperatingShare(gate, state, operation.shareQ16);
     case "carry":
       return carryGateState(gate, state);
     case "restore":
@@ -174,6 +190,7 @@ function writeOperation(to: ByteWriter, operation: GateOperation): void {
   switch (operation.kind) {
     case "load":
       to.u8(letter("L")).u32(operation.section.length).bytes(operation.section);
+      to.u32(operation.points?.length ?? 0).bytes(operation.points ?? new Uint8Array());
       return;
     case "start":
       to.u8(letter("S")).u32(operation.seed).ascii(operation.stream);
@@ -199,6 +216,9 @@ function writeOperation(to: ByteWriter, operation: GateOperation): void {
       return;
     case "setting":
       to.u8(letter("T")).u16(operation.auditChanceQ16).u16(operation.burstWindows);
+      return;
+    case "move":
+      to.u8(letter("P")).u16(operation.shareQ16);
       return;
     case "carry":
       to.u8(letter("C"));

@@ -6,19 +6,15 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { FIRMWARE_FOLDER } from "../deploy/firmware/tools/toolchain.ts";
 import { readShippedEmulator } from "../recordings/shipped-emulator.ts";
-import type { ExitOutput } from "../src/engine/engine.ts";
 import { createWasmEngine } from "../src/engine/wasm.ts";
 import { decodeGate, encodeGate, gateOf } from "../src/gate/gate-bytes.ts";
-import {
-  CONFIDENCE_NODES,
-  type GateParameters,
-  uncalibratedGate,
-} from "../src/gate/gate-parameters.ts";
+import { uncalibratedGate } from "../src/gate/gate-parameters.ts";
 import { initialGateState } from "../src/gate/gate-state.ts";
 import { decodeGateState, encodeGateState } from "../src/gate/gate-state-bytes.ts";
+import { encodePoints } from "../src/gate/operating-points.ts";
 import { exp2Q16, log2Q8 } from "../src/gate/margins.ts";
 import { decodeContainer } from "../src/model/container.ts";
-import { below, chance, type Prng, prng } from "../src/prng.ts";
+import { below, chance, prng } from "../src/prng.ts";
 import { emulateRecordings } from "../src/signal/emulate-recordings.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";
 import { shippedProfile } from "../src/signal/profiles.ts";
@@ -28,10 +24,18 @@ import {
   buildGateHost,
   codeOf,
   compareGates,
+  gateWith,
   GATE_CODES,
   type GateOperation,
   runGateHost,
 } from "./firmware-gate-kit.ts";
+import {
+  many,
+  randomGate,
+  randomLife,
+  randomShare,
+  withRandomPoints,
+} from "./firmware-gate-lives.ts";
 import { withoutCompiler } from "./firmware-host.ts";
 
 const absent = withoutCompiler("the gate in C");
@@ -46,121 +50,6 @@ beforeAll(() => {
 afterAll(() => {
   if (!absent) rmSync(folder, { recursive: true, force: true });
 });
-
-const many = (random: Prng, length: number, low: number, high: number): number[] =>
-  Array.from({ length }, () => low + below(random, high - low + 1));
-const draw = (random: Prng, low: number, high: number): number =>
-  low + below(random, high - low + 1);
-
-/** Anything that a section may say; `wild` goes to the ends of every range. */
-function randomGate(random: Prng, wild: boolean): GateParameters {
-  const classes = wild ? draw(random, 2, 64) : draw(random, 2, 6);
-  const exits = draw(random, 1, wild ? 8 : 3);
-  const features = draw(random, 1, wild ? 128 : 12);
-  const axes = chance(random, 0.7) ? 3 : 0;
-  const inputs = features + axes;
-  const spread = wild ? 32767 : 700;
-  const capacityTokens = draw(random, 1, wild ? 1024 : 24);
-  const tokenMost = wild ? Math.trunc(0x3fffffff / capacityTokens) : 2560;
-  return {
-    classes,
-    exits: Array.from({ length: exits }, () => ({
-      inverseTemperatureQ8: draw(random, 1, wild ? 65535 : 500),
-      fusionWeight: draw(random, 1, 255),
-      sureMarginQ8: draw(random, 0, wild ? 5121 : 1500),
-      confidenceQ8: many(random, CONFIDENCE_NODES, 0, 255),
-    })),
-    filter: { changeQ15: draw(random, 1, 32768), adaptQ8: draw(random, 0, 1024) },
-    offload: {
-      unsureMarginQ8: many(random, classes, 0, wild ? 5120 : 900),
-      targetShareQ16: draw(random, 0, 65535),
-      rateStepQ16: draw(random, 0, 1 << 14),
-      rateLimitQ8: draw(random, 0, 5120),
-    },
-    bucket: {
-      capacityTokens,
-      windowsPerTokenQ8: draw(random, 256, Math.max(256, tokenMost)),
-      reserveTokens: draw(random, 0, Math.min(capacityTokens, wild ? 1024 : 4)),
-    },
-    auditChanceQ16: draw(random, 0, 65535),
-    novelty: chance(random, 0.2)
-      ? null
-      : {
-          exit: draw(random, 0, exits - 1),
-          features,
-          axes,
-          whiteningQ12: Int16Array.from(many(random, (inputs * (inputs + 1)) / 2, -spread, spread)),
-          prototypesQ4: Int16Array.from(many(random, classes * inputs, -spread, spread)),
-          centresQ8: many(random, classes, wild ? -32768 : 1000, wild ? 32767 : 5000),
-          inverseSpreadsQ8: many(random, classes, 1, wild ? 16383 : 600),
-          clipQ8: draw(random, 1, wild ? 32767 : 1536),
-          slackQ8: draw(random, 0, wild ? 32767 : 256),
-          thresholdQ8: draw(random, 1, wild ? 32767 : 4000),
-          recoveryWindows: draw(random, 1, 40),
-          novelQ8: draw(random, 0, wild ? 32767 : 1200),
-        },
-    burst: {
-      windows: draw(random, 0, wild ? 65535 : 30),
-      delayWindows: draw(random, 0, wild ? 65535 : 5),
-      expiryWindows: draw(random, 0, wild ? 65535 : 300),
-      perBout: draw(random, 0, wild ? 255 : 6),
-      gapWindows: draw(random, 0, 3),
-      diversity: draw(random, 0, wild ? 65535 : 40),
-      boutChange: draw(random, 0, wild ? 65535 : 60),
-    },
-    operatingPoints: [],
-  };
-}
-
-/** What exits may say, whether or not any student would. */
-function randomExits(random: Prng, gate: GateParameters, loud: boolean): ExitOutput[] {
-  const features = gate.novelty?.features ?? 4;
-  return gate.exits.map(() => ({
-    logits: Int16Array.from(
-      loud ? many(random, gate.classes, -32768, 32767) : many(random, gate.classes, -900, 900),
-    ),
-    features: Int8Array.from(
-      loud ? many(random, features, -128, 127) : many(random, features, 0, 20),
-    ),
-  }));
-}
-
-/** Windows, verdicts on some of them, settings, carries: a life of a gate. */
-function randomLife(random: Prng, gate: GateParameters, windows: number): GateOperation[] {
-  const operations: GateOperation[] = [
-    { kind: "load", section: encodeGate(gate) },
-    { kind: "start", seed: random.uint32(), stream: `node ${below(random, 99)}` },
-  ];
-  const channels = draw(random, gate.novelty?.axes === 3 ? 3 : 1, 3);
-  let mean = 0;
-  for (let windowIndex = 0; windowIndex < windows; windowIndex++) {
-    if (chance(random, 0.1)) mean = draw(random, -60, 60);
-    const samples = draw(random, 2, 60);
-    const window = Int8Array.from({ length: samples * channels }, () =>
-      Math.max(-128, Math.min(127, mean + draw(random, -70, 70))),
-    );
-    const exits = randomExits(random, gate, chance(random, 0.2));
-    operations.push({ kind: "window", windowIndex, window, channels, exits });
-    if (chance(random, 0.4)) operations.push(randomVerdict(random, gate, windowIndex));
-    if (chance(random, 0.02)) {
-      const burstWindows = below(random, 40);
-      operations.push({ kind: "setting", auditChanceQ16: below(random, 65536), burstWindows });
-    }
-    if (chance(random, 0.005)) operations.push({ kind: "carry" });
-  }
-  return operations;
-}
-
-function randomVerdict(random: Prng, gate: GateParameters, windowIndex: number): GateOperation {
-  const classes = chance(random, 0.95) ? gate.classes : draw(random, 2, 64);
-  return {
-    kind: "verdict",
-    windowIndex: Math.max(0, windowIndex - below(random, 6)),
-    classIndex: below(random, classes),
-    trusted: chance(random, 0.8),
-    probabilitiesQ8: Uint8Array.from(many(random, classes, 0, 255)),
-  };
-}
 
 /** A shipped student over emulated animals that turn half way, with a teacher that always knows. */
 async function shippedLife(profileName: string, file: string): Promise<GateOperation[]> {
@@ -232,7 +121,8 @@ describe.skipIf(absent)("the gate in C", () => {
     for (let i = 0; i < 500; i++) {
       const gate =
         i % 10 === 0 ? uncalibratedGate({ exits: 2, classes: 3 }) : randomGate(random, false);
-      operations.push(...randomLife(random, gate, 60));
+      const pointed = chance(random, 0.5) ? gate : withRandomPoints(random, gate);
+      operations.push(...randomLife(random, pointed, 60));
     }
     const seen = compareGates(program, operations);
     for (const reason of ["unsure", "audit", "novel", "burst", "kept", "alarm", "later exit"]) {
@@ -243,7 +133,7 @@ describe.skipIf(absent)("the gate in C", () => {
   it("stays inside its integers at the ends of every range", () => {
     const random = prng(2, "gates in C");
     const operations = Array.from({ length: 40 }, () =>
-      randomLife(random, randomGate(random, true), 20),
+      randomLife(random, withRandomPoints(random, randomGate(random, true)), 20),
     );
     expect(compareGates(program, operations.flat()).get("window")).toBe(800);
   }, 60_000);
@@ -251,8 +141,8 @@ describe.skipIf(absent)("the gate in C", () => {
   it("goes on from its saved state, and carries its budget into another release", () => {
     const random = prng(3, "gates in C");
     for (let i = 0; i < 4; i++) {
-      const gate = randomGate(random, false);
-      const life = randomLife(random, gate, 40);
+      const gate = withRandomPoints(random, randomGate(random, false));
+      const life = randomLife(random, gate, 40, 3);
       const answers = runGateHost(program, life);
       answers.u8();
       const states = life.slice(1).map((operation) => {
@@ -263,10 +153,22 @@ describe.skipIf(absent)("the gate in C", () => {
       const restored = (sameRelease: boolean): GateOperation[] => [
         ...life,
         { kind: "restore", sameRelease, bytes: saved },
-        ...randomLife(random, gate, 20).filter(({ kind }) => kind === "window"),
+        ...randomLife(random, gate, 20, 3).filter(({ kind }) => kind === "window"),
       ];
       compareGates(program, restored(true));
       compareGates(program, restored(false));
+    }
+  }, 60_000);
+
+  it("is at the next release's own point for the share that is wanted", () => {
+    const random = prng(7, "gates in C");
+    for (let i = 0; i < 60; i++) {
+      const [before, after] = [1, 2].map(() => withRandomPoints(random, randomGate(random, false)));
+      if (before === undefined || after === undefined) throw new Error("two gates");
+      const [load, , ...windows] = randomLife(random, after, 20);
+      const shareQ16 = randomShare(random, after);
+      const life = [...randomLife(random, before, 20), { kind: "move", shareQ16 } as const];
+      if (load !== undefined) compareGates(program, [...life, load, { kind: "carry" }, ...windows]);
     }
   }, 60_000);
 
@@ -290,6 +192,32 @@ describe.skipIf(absent)("the gate in C", () => {
     const expected = sections.map((section) => codeOf(() => decodeGate(section)));
     expect(found).toEqual(expected);
     expect(new Set(expected).size).toBe(5);
+  }, 60_000);
+
+  it("refuses the operating points that the gateway refuses, with the same code", () => {
+    const random = prng(6, "points in C");
+    const loads = Array.from({ length: 3000 }, () => {
+      const gate = withRandomPoints(random, randomGate(random, chance(random, 0.1)));
+      const section = encodeGate(gate);
+      const points = encodePoints(gate) ?? Uint8Array.of(1, gate.exits.length);
+      const kind = below(random, 4);
+      const at = below(random, chance(random, 0.5) ? points.length : Math.min(6, points.length));
+      if (kind === 0) return { section, points: points.slice(0, 1 + at) };
+      if (kind === 1) return { section, points: Uint8Array.from([...points, 0]) };
+      if (kind === 2) return { section: encodeGate(randomGate(random, false)), points };
+      points[at] = below(random, 256);
+      return { section, points };
+    });
+    const answers = runGateHost(
+      program,
+      loads.map((load) => ({ kind: "load", ...load })),
+    );
+    const found = loads.map(() => GATE_CODES[answers.u8()]);
+    const expected = loads.map(({ section, points }) => codeOf(() => gateWith(section, points)));
+    expect(found).toEqual(expected);
+    expect(new Set(expected)).toEqual(
+      new Set(["ok", "truncated", "trailing-bytes", "gate-range", "gate-mismatch"]),
+    );
   }, 60_000);
 
   it("never reads past a damaged state, and takes none that TypeScript would not", () => {

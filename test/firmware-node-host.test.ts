@@ -9,8 +9,11 @@ import path from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { encodeProvision } from "../deploy/firmware/tools/provision.ts";
+import { gateOf } from "../src/gate/gate-bytes.ts";
+import { encodePoints } from "../src/gate/operating-points.ts";
+import { decodeContainer, encodeContainer } from "../src/model/container.ts";
 import { below, chance, type Prng, prng } from "../src/prng.ts";
-import { encodeDown } from "../src/wire/frames.ts";
+import { decodeUp, encodeDown } from "../src/wire/frames.ts";
 import { DEFAULT_BASE, downTopic } from "../src/wire/topics.ts";
 import { packetReader } from "./firmware-broker.ts";
 import { buildNodeHost, letter, runHost, withoutCompiler } from "./firmware-host.ts";
@@ -22,6 +25,7 @@ import {
   SCRIPT_PROVISION,
 } from "./firmware-node-script.ts";
 import { packet, text } from "./mqtt-bytes.ts";
+import { OPERATING_POINTS } from "./operating-point-samples.ts";
 import { offerOf, signRelease } from "./node-world.ts";
 import { anyDown } from "./wire-samples.ts";
 
@@ -120,6 +124,37 @@ describe.skipIf(absent)("the node in C", () => {
     expect(cuts).toBeGreaterThan(10);
     expect(epochs.length).toBe(lives - cuts);
     expect(new Set(epochs).size).toBe(epochs.length);
+  }, 60_000);
+
+  it("stays at its operating point when its power is cut, and says so in each report", () => {
+    const plain = decodeContainer(SCRIPT_FACTORY);
+    const points = encodePoints({ ...gateOf(plain), operatingPoints: OPERATING_POINTS });
+    const factory = encodeContainer({ ...plain, ...(points && { points }) });
+    const random = prng(6, "points");
+    const [low = 0, high = 0] = OPERATING_POINTS.map((point) => point.targetShareQ16);
+    const script = new NodeScript(program);
+    const live = (startMs: number, shares: readonly number[]): void => {
+      script.boot(startMs, undefined, factory).join(startMs);
+      [undefined, ...shares].forEach((shareQ16, i) => {
+        const nowMs = startMs + 10 * i;
+        if (shareQ16 !== undefined) script.tell(nowMs, { kind: "operating-point", shareQ16 });
+        script.sensor(nowMs, noisyRows(50 * i, 50, random));
+      });
+    };
+    live(0, [high, low, high]);
+    live(1_000_000, [0]);
+    live(2_000_000, []);
+    const lives: number[][] = [];
+    const reader = packetReader(({ topic, payload }) => {
+      if (topic.endsWith("/up/hello")) lives.push([]);
+      if (!topic.endsWith("/up/report")) return;
+      const report = decodeUp("report", payload);
+      if (report.kind === "report") lives.at(-1)?.push(report.operatingPoint);
+    });
+    for (const { sent } of script.run()) reader(Buffer.from(sent));
+    const each = (...moved: number[]) => moved.flatMap((point) => [point, point]);
+    // A window has 50 samples, and begins 25 behind the one before: two a block, one in the first.
+    expect(lives).toEqual([each(0, 2, 1, 2).slice(1), each(2, 0).slice(1), each(0).slice(1)]);
   }, 60_000);
 
   it("keeps the last version of a journal that was written whole", () => {

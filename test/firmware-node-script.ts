@@ -56,10 +56,14 @@ export class NodeScript {
   get steps(): number {
     return this.#steps.length;
   }
-  boot(nowMs = 0, block: Uint8Array = encodeProvision(SCRIPT_PROVISION)): this {
+  boot(
+    nowMs = 0,
+    block: Uint8Array = encodeProvision(SCRIPT_PROVISION),
+    factory: Uint8Array = SCRIPT_FACTORY,
+  ): this {
     this.#steps.push("start");
     this.to.u8(letter("B")).u16(block.length).bytes(block);
-    this.to.u32(SCRIPT_FACTORY.length).bytes(SCRIPT_FACTORY).u32(nowMs);
+    this.to.u32(factory.length).bytes(factory).u32(nowMs);
     return this;
   }
   cutAt(operation: number, torn: number): this {

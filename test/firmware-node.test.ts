@@ -192,7 +192,7 @@ describe.skipIf(missing !== undefined)("the firmware on an emulated Cortex-M4", 
     await until("a behaviour", () => behaviours.length > 0);
     const behaviour = BehaviourSchema.parse(behaviours.at(-1));
     expect(behaviour).toMatchObject({ node: ID, release: 0 });
-    expect(hellos()[0]).toMatchObject({ firmware: "bellwether-fw 0.1.0", formatVersion: 2 });
+    expect(hellos()[0]).toMatchObject({ firmware: "bellwether-fw 0.1.0", formatVersion: 3 });
   }, 20_000);
 
   it("offloads, and what the teacher says becomes soft labels and public corrections", async () => {

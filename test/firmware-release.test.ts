@@ -12,7 +12,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { compile, FIRMWARE_FOLDER, findProgram } from "../deploy/firmware/tools/toolchain.ts";
 import { nodeCrypto } from "../device-sim/node-crypto.ts";
 import { decodeContainer } from "../src/model/container.ts";
-import { ENCODER_CONTAINER_VERSION } from "../src/model/container-layout.ts";
+import { POINTS_CONTAINER_VERSION } from "../src/model/container-layout.ts";
 import { below, type Prng, prng } from "../src/prng.ts";
 import { type CborValue, decodeCbor, encodeCbor } from "../src/wire/cbor.ts";
 import { encodeDown } from "../src/wire/frames.ts";
@@ -74,7 +74,7 @@ function decideInTypeScript(offer: Offer): unknown {
     cohort,
     runningSequence: HIGHEST,
     slotBytes: SLOT_BYTES,
-    formatVersion: ENCODER_CONTAINER_VERSION,
+    formatVersion: POINTS_CONTAINER_VERSION,
   });
   if (!opened.ok) return opened.outcome;
   const { sequence, sizeBytes, purpose, selfTest } = opened.manifest;
@@ -124,7 +124,7 @@ describe.skipIf(!there)("the firmware's releases", () => {
     const hashes = Array.from({ length: 9 }, (_, i) => i * 0x1c71_c71c);
     const changes: readonly Partial<ReleaseManifest>[] = [
       {},
-      ...[0, 1, 2, 3, 0xffff, 0x1_0000].map((formatVersion) => ({ formatVersion })),
+      ...[0, 1, 2, 3, 4, 0xffff, 0x1_0000].map((formatVersion) => ({ formatVersion })),
       ...[0, 1, 10, 11, 12, 10_010, 10_011, 10_012, 0xffff_ffff, 2 ** 32].map((sequence) => ({
         sequence,
       })),

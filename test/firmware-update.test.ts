@@ -14,22 +14,24 @@ import { findProgram } from "../deploy/firmware/tools/toolchain.ts";
 import { COLLAR } from "../device-sim/node-settings.ts";
 import { judgeTrial, startTrial, watchTrial } from "../device-sim/trial.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
-import { ENCODER_CONTAINER_VERSION } from "../src/model/container-layout.ts";
-import { decodeContainer, encodeContainer } from "../src/model/container.ts";
-import { hashLogits, selfTestHashes } from "../src/model/self-test.ts";
+import { decodeContainer } from "../src/model/container.ts";
+import { hashLogits } from "../src/model/self-test.ts";
 import { windowStatistics } from "../src/gate/window-statistics.ts";
 import { below, prng } from "../src/prng.ts";
 import { chunksOfWant } from "../src/wire/assembly.ts";
 import { encodeDown } from "../src/wire/frames.ts";
 import type { UpMessage } from "../src/wire/messages.ts";
 import { modelIdOf } from "../src/wire/topics.ts";
-import { ENCODER_SPEC, randomEncoder } from "./encoder-samples.ts";
+import { buildUpdateHost, HOST_SETTINGS } from "./firmware-update-host.ts";
 import {
-  buildUpdateHost,
-  HOST_SETTINGS,
-  type HostStatus,
-  UpdateHost,
-} from "./firmware-update-host.ts";
+  connected,
+  FACTORY,
+  install,
+  outcomes,
+  showWindows,
+  windowOf,
+  withHost,
+} from "./firmware-update-steps.ts";
 import { constantContainer, sampleContainer, signRelease } from "./node-world.ts";
 
 const there = findProgram("gcc") !== undefined;
@@ -40,62 +42,15 @@ const program = join(folder, "update");
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const TRIAL = { ...COLLAR, trialWindows: HOST_SETTINGS.trialWindows };
-const FACTORY = sampleContainer(1);
 const BETTER = sampleContainer(2);
 const FIRST = signRelease(BETTER, 5);
 const SECOND = signRelease(sampleContainer(3), 6);
-
-/** A window of an animal that moves more the higher its number. */
-function windowOf(container: Uint8Array, number: number): Int8Array {
-  const { windowSamples, channels } = decodeContainer(container).student;
-  const random = prng(number, "windows");
-  return Int8Array.from(
-    { length: windowSamples * channels },
-    () => (random.uint32() >> (25 + (number % 3))) - 30 * (number % 4),
-  );
-}
-
-function showWindows(host: UpdateHost, container: Uint8Array, count: number): void {
-  for (let number = 0; number < count; number++) host.window(windowOf(container, number));
-}
-
-const outcomes = (sent: readonly UpMessage[]): string[] =>
-  sent.flatMap((message) =>
-    message.kind === "outcome" ? [`${message.releaseSequence} ${message.outcome}`] : [],
-  );
-
-async function withHost(act: (host: UpdateHost) => Promise<void>): Promise<void> {
-  const host = new UpdateHost(program);
-  try {
-    await act(host);
-  } finally {
-    await host.close();
-  }
-}
-
-/** Offers, delivers and lets the trial succeed; what was told on the way. */
-async function install(host: UpdateHost, release = FIRST): Promise<HostStatus> {
-  host.offer(release);
-  host.chunksOf(release);
-  host.step();
-  showWindows(host, release.container, 8);
-  host.heard(0xffff_ffff);
-  host.step();
-  return host.status();
-}
-
-async function connected(host: UpdateHost, factory = FACTORY): Promise<HostStatus> {
-  host.make(factory);
-  host.boot();
-  host.connect();
-  return host.status();
-}
 
 describe.skipIf(!there)("a release for firmware", () => {
   beforeAll(() => buildUpdateHost(program), 60_000);
 
   it("is the shipped cattle student: pulled, checked, tried, confirmed, and the same bits", () =>
-    withHost(async (host) => {
+    withHost(program, async (host) => {
       const read = (name: string): Uint8Array => {
         const path = join(import.meta.dirname, "../profiles/cattle", name);
         return Uint8Array.from(readFileSync(path));
@@ -141,28 +96,8 @@ describe.skipIf(!there)("a release for firmware", () => {
       expect(status.lastHash).toBe(hash);
     }));
 
-  it("may have an encoder, whose codes are in the last exit's hash", () =>
-    withHost(async (host) => {
-      const plain = decodeContainer(BETTER);
-      const { windowSamples, channels } = plain.student;
-      const encoder = randomEncoder({ ...ENCODER_SPEC, windowSamples, channels }, 4);
-      const container = encodeContainer({ ...plain, encoder });
-      const formatVersion = ENCODER_CONTAINER_VERSION;
-      await connected(host);
-      const status = await install(host, signRelease(container, 7, { formatVersion }));
-      expect(outcomes(status.sent)).toEqual(["7 activated", "7 confirmed"]);
-      const seed = 9;
-      const logitsHashes = selfTestHashes(referenceEngine.load(plain), seed);
-      const selfTest = { seed, logitsHashes };
-      const other = signRelease(container, 8, { formatVersion, selfTest });
-      host.offer(other);
-      host.chunksOf(other);
-      host.step();
-      expect(outcomes((await host.status()).sent)).toEqual(["8 self-test-failed"]);
-    }));
-
   it("asks with patience, at once on a new connection, and only for what is missing", () =>
-    withHost(async (host) => {
+    withHost(program, async (host) => {
       await connected(host);
       host.offer(FIRST);
       const wants = (sent: readonly UpMessage[]): number[][] =>
@@ -193,7 +128,7 @@ describe.skipIf(!there)("a release for firmware", () => {
     }));
 
   it("goes on where it was after a reset at every chunk", () =>
-    withHost(async (host) => {
+    withHost(program, async (host) => {
       const chunks = Math.ceil(BETTER.length / 1024);
       for (let received = 0; received <= chunks; received++) {
         await connected(host);
@@ -214,7 +149,7 @@ describe.skipIf(!there)("a release for firmware", () => {
     }));
 
   it("does not fetch again what the slot holds of another release", () =>
-    withHost(async (host) => {
+    withHost(program, async (host) => {
       await connected(host);
       host.offer(FIRST);
       host.chunksOf(FIRST);
@@ -226,9 +161,9 @@ describe.skipIf(!there)("a release for firmware", () => {
     }));
 
   it("reverts when it answers always the same, and never comes back", () =>
-    withHost(async (host) => {
+    withHost(program, async (host) => {
       await connected(host);
-      await install(host);
+      await install(host, FIRST);
       const dull = signRelease(constantContainer(2), 6);
       const status = await install(host, dull);
       expect(outcomes(status.sent)).toEqual(["6 activated", "6 reverted"]);
@@ -243,9 +178,9 @@ describe.skipIf(!there)("a release for firmware", () => {
     }));
 
   it("is judged window by window as the node in TypeScript judges it", () =>
-    withHost(async (host) => {
+    withHost(program, async (host) => {
       await connected(host);
-      await install(host);
+      await install(host, FIRST);
       const image = await host.image();
       const verdicts = new Set<string>();
       for (let seed = 0; seed < 40; seed++) {
@@ -284,7 +219,7 @@ describe.skipIf(!there)("a release for firmware", () => {
     }));
 
   it("gets three starts of the node, and a day, to prove itself", () =>
-    withHost(async (host) => {
+    withHost(program, async (host) => {
       await connected(host);
       host.offer(FIRST);
       host.chunksOf(FIRST);
@@ -310,9 +245,9 @@ describe.skipIf(!there)("a release for firmware", () => {
     }));
 
   it("gives way to a rollback during its trial, and to nothing else", () =>
-    withHost(async (host) => {
+    withHost(program, async (host) => {
       await connected(host);
-      await install(host);
+      await install(host, FIRST);
       host.offer(SECOND);
       host.chunksOf(SECOND);
       host.step();
@@ -341,9 +276,9 @@ describe.skipIf(!there)("a release for firmware", () => {
     }));
 
   it("is told about again on each connection, and to strangers once a second", () =>
-    withHost(async (host) => {
+    withHost(program, async (host) => {
       await connected(host);
-      await install(host);
+      await install(host, FIRST);
       for (let i = 0; i < 3; i++) {
         host.disconnect();
         host.connect();
@@ -363,7 +298,7 @@ describe.skipIf(!there)("a release for firmware", () => {
     }));
 
   it("in chunks that do not fill units of flash is of a format that this node does not take", () =>
-    withHost(async (host) => {
+    withHost(program, async (host) => {
       await connected(host);
       const { sizeBytes } = FIRST.manifest;
       const chunkHashes = new Uint8Array(8 * Math.ceil(sizeBytes / 1000));
@@ -372,7 +307,7 @@ describe.skipIf(!there)("a release for firmware", () => {
     }));
 
   it("survives frames that are none", () =>
-    withHost(async (host) => {
+    withHost(program, async (host) => {
       await connected(host);
       const { manifestBytes: manifest, signature } = FIRST;
       const frame = encodeDown({ kind: "offer", manifest, signature });
@@ -386,7 +321,7 @@ describe.skipIf(!there)("a release for firmware", () => {
     }));
 
   it("has the model's name that the gateway gives it", () =>
-    withHost(async (host) => {
+    withHost(program, async (host) => {
       const { modelId } = await connected(host);
       const { createHash } = await import("node:crypto");
       expect(modelId).toBe(modelIdOf(createHash("sha256").update(FACTORY).digest()));

@@ -6,9 +6,10 @@
  */
 
 import {
-  ENCODER_CONTAINER_VERSION,
+  CONTAINER_VERSION,
   HEADER_BYTES,
   LAYER_RECORD_BYTES,
+  SECTION,
   SECTION_ENTRY_BYTES,
 } from "../src/model/container-layout.ts";
 import { type Container, encodeContainer } from "../src/model/container.ts";
@@ -56,7 +57,11 @@ export function* mutatedContainers(seed: number): Generator<Uint8Array, never> {
   );
   for (const [i, spec] of [SMALL_CNN_SPEC, SMALL_GRU_SPEC, TINY_SPEC].entries()) {
     const container = containerWithEncoder(spec, MUTATED_ENCODER, i + 1);
-    bases.push({ container, bytes: encodeContainer(container) });
+    const points = Uint8Array.from({ length: 15 + i }, (_, at) => at);
+    const { encoder: _, ...plain } = container;
+    for (const made of [container, { ...container, points }, { ...plain, points }]) {
+      bases.push({ container: made, bytes: encodeContainer(made) });
+    }
   }
   const random = prng(seed, "mutated containers");
   const pick = <T>(items: readonly T[]): T => items[below(random, items.length)] as T;
@@ -73,8 +78,9 @@ function sectionAt(bytes: Uint8Array, section: number): number {
 
 /** Where the encoder's section starts; undefined where there is none. */
 function encoderAt(bytes: Uint8Array): number | undefined {
-  const sections = view(bytes).getUint16(6, true);
-  return bytes[4] === ENCODER_CONTAINER_VERSION ? sectionAt(bytes, sections - 1) : undefined;
+  const behind = 4 + 2 * (bytes[18] as number);
+  const isEncoder = bytes[HEADER_BYTES + behind * SECTION_ENTRY_BYTES] === SECTION.encoder;
+  return isEncoder && bytes[4] !== CONTAINER_VERSION ? sectionAt(bytes, behind) : undefined;
 }
 
 /** Of the student, or of the encoder. */

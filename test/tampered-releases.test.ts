@@ -10,7 +10,7 @@ import { loadRelease, modelLoader } from "../device-sim/models.ts";
 import { nodeCrypto } from "../device-sim/node-crypto.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
 import { decodeContainer } from "../src/model/container.ts";
-import { ENCODER_CONTAINER_VERSION } from "../src/model/container-layout.ts";
+import { POINTS_CONTAINER_VERSION } from "../src/model/container-layout.ts";
 import { prng } from "../src/prng.ts";
 import { acceptChunk, createAssembly, finishAssembly } from "../src/wire/assembly.ts";
 import { LIMITS } from "../src/wire/limits.ts";
@@ -42,7 +42,7 @@ function receive(delivery: Attempt): string {
     cohort: running.container.cohort,
     runningSequence: RUNNING_SEQUENCE,
     slotBytes,
-    formatVersion: ENCODER_CONTAINER_VERSION,
+    formatVersion: POINTS_CONTAINER_VERSION,
   });
   if (!opened.ok) return opened.outcome;
   const { manifest } = opened;

@@ -8,7 +8,7 @@
 
 import { generateKeyPairSync, sign } from "node:crypto";
 import { nodeCrypto } from "../device-sim/node-crypto.ts";
-import { ENCODER_CONTAINER_VERSION } from "../src/model/container-layout.ts";
+import { POINTS_CONTAINER_VERSION } from "../src/model/container-layout.ts";
 import { below, type Prng } from "../src/prng.ts";
 import { chunkOf } from "../src/wire/assembly.ts";
 import { decodeCbor, encodeCbor } from "../src/wire/cbor.ts";
@@ -238,7 +238,7 @@ export const BY_HOLDERS_OF_THE_KEY: readonly Kind[] = [
   [
     "a container format of the future",
     (random) => {
-      const formatVersion = ENCODER_CONTAINER_VERSION + 1 + below(random, 1000);
+      const formatVersion = POINTS_CONTAINER_VERSION + 1 + below(random, 1000);
       return deliver(honest(random, { formatVersion }));
     },
     ["wrong-format"],

@@ -96,25 +96,37 @@ export function decodeGate(bytes: Uint8Array): GateParameters {
 /** The gate of a container with its operating points, which must fit the container's student. */
 export function gateOf(container: Container): GateParameters {
   const operatingPoints = container.points === undefined ? [] : decodePoints(container.points);
-  const gate = { ...decodeGate(container.gate), operatingPoints };
+  const gate = withPoints(decodeGate(container.gate), operatingPoints);
   const { student } = container;
   const novelty = gate.novelty;
   const fits =
     gate.exits.length === student.stages.length &&
     gate.classes === student.classes &&
-    operatingPoints.every((point) => pointFits(gate, point)) &&
     (novelty === null ||
       (student.stages[novelty.exit]?.exit.features === novelty.features &&
         (novelty.axes === 0 || novelty.axes === student.channels)));
-  if (!fits) {
-    throw new EdgeError({
-      code: "gate-mismatch",
-      message: "the gate was made for another student",
-      where: "model container",
-      hint: "Calibrate the gate with this student and pack the container again.",
-    });
-  }
+  if (!fits) mismatch("the gate was made for another student");
   return gate;
+}
+
+/** The gate with points that were made for it. Throws `EdgeError` `gate-mismatch` for others. */
+export function withPoints(
+  gate: GateParameters,
+  operatingPoints: readonly OperatingPoint[],
+): GateParameters {
+  if (!operatingPoints.every((point) => pointFits(gate, point))) {
+    mismatch("the operating points were made for another gate");
+  }
+  return { ...gate, operatingPoints };
+}
+
+function mismatch(message: string): never {
+  throw new EdgeError({
+    code: "gate-mismatch",
+    message,
+    where: "model container",
+    hint: "Calibrate the gate with this student and pack the container again.",
+  });
 }
 
 /** Together with the bucket's capacity a level stays in its 32 bits. */

@@ -5,12 +5,13 @@
  * operations to src/gate and compares every byte. Sanitizers watch meanwhile. Nothing is checked
  * here: the test writes the file.
  *
- *   'L' u32 length, section                     load       -> u8 code
+ *   'L' u32 length, section, u32 length, points of no bytes or more   load  -> u8 code
  *   'S' u32 seed, u8 length, stream             start      -> state
  *   'W' u32 window index, u16 samples, u8 channels, u8 features, window,
  *       then per exit of the gate: logits, features       window     -> decision, state
  *   'V' u32 window index, u8 class, u8 trusted, u8 classes, chances    -> state
  *   'T' u16 audit chance, u16 burst                        setting    -> state
+ *   'P' u16 share                                          move       -> state
  *   'C' carry -> state
  *   'R' u8 same release, u32 length, bytes                 restore    -> u8 code, state
  *
@@ -24,6 +25,7 @@ static bw_gate gate;
 static bw_gate_state state;
 static bw_prng draws;
 static uint8_t *section;
+static uint8_t *points;
 
 static void put_state(void) {
   uint8_t bytes[BW_GATE_STATE_BYTES];
@@ -36,7 +38,12 @@ static void load(void) {
   uint32_t length = get(4);
   free(section);
   section = get_bytes(length);
-  put(bw_gate_load(&gate, section, length), 1);
+  bw_gate_code code = bw_gate_load(&gate, section, length);
+  free(points);
+  length = get(4);
+  points = get_bytes(length);
+  if (code == BW_GATE_OK && length > 0) code = bw_gate_load_points(&gate, points, length);
+  put(code, 1);
 }
 
 static void start(void) {
@@ -125,11 +132,16 @@ int main(int count, char **arguments) {
     if (operation == 'V') verdict();
     if (operation == 'T') setting();
     if (operation == 'R') restore();
+    if (operation == 'P') {
+      bw_gate_move(&gate, &state, (uint16_t)get(2));
+      put_state();
+    }
     if (operation == 'C') {
       bw_gate_carry(&gate, &state);
       put_state();
     }
   }
   free(section);
+  free(points);
   return host_close();
 }

@@ -44,8 +44,8 @@ static void answer_job(uint8_t *answer, const uint8_t *job, uint32_t length) {
   bw_put_u32(&to, manifest.self_test_seed);
   bw_put_u16(&to, manifest.chunks);
   bw_put_u8(&to, manifest.purpose);
-  bw_put_u8(&to, manifest.exits);
-  bw_put_u32(&to, manifest.logits_hashes[manifest.exits - 1]);
+  bw_put_u8(&to, manifest.hashes);
+  bw_put_u32(&to, manifest.self_test_hashes[manifest.hashes - 1]);
 }
 
 int main(void) {

@@ -2,7 +2,8 @@
  * Frames, windows and MQTT as a program of the host, driven by test/firmware-wire.test.ts.
  *
  *   'H' 'P' 'O'  a hello, a report, an offload, field by field  -> u16 length, frame
- *   'A' 'V' 'T'  u16 length, bytes: decode an ack, a verdict, a setting -> u8 code, fields
+ *   'A' 'V' 'T' 'I'  u16 length, bytes: decode an ack, a verdict, a setting, an operating
+ *        point                                                  -> u8 code, fields
  *   'G'  u8 reason, u8 alarm, u8 doubts per window, u32 each: owed, most, spares, doubts, bytes of
  *        codes, of the window                                   -> u8 form, u8 doubts stood for
  *   'S'  u16 samples, u16 hop, u8 channels, u32 step            a windowing begins
@@ -96,6 +97,7 @@ static void report(void) {
   message.model_id = model;
   message.drift_q8 = get(4);
   message.alarm = (uint8_t)get(1);
+  message.operating_point = (uint8_t)get(1);
   message.battery_percent = (uint8_t)get(1);
   message.dropped = get(4);
   message.entry_count = (uint8_t)get(1);
@@ -168,9 +170,11 @@ static void decode(int kind) {
   bw_ack ack;
   bw_verdict verdict;
   bw_setting setting;
+  uint16_t share_q16;
   bw_frame_code code = kind == 'A'   ? bw_decode_ack(&ack, bytes, length)
                        : kind == 'V' ? bw_decode_verdict(&verdict, bytes, length)
-                                     : bw_decode_setting(&setting, bytes, length);
+                       : kind == 'T' ? bw_decode_setting(&setting, bytes, length)
+                                     : bw_decode_operating_point(&share_q16, bytes, length);
   put(code, 1);
   if (code == BW_FRAME_OK && kind == 'A') {
     put(ack.epoch, 4);
@@ -184,6 +188,8 @@ static void decode(int kind) {
     put(verdict.trusted, 1);
     put(verdict.classes, 1);
     put_bytes(verdict.probabilities_q8, verdict.classes);
+  } else if (code == BW_FRAME_OK && kind == 'I') {
+    put(share_q16, 2);
   } else if (code == BW_FRAME_OK) {
     put(setting.audit_chance_q16, 2);
     put(setting.burst_windows, 2);
@@ -295,7 +301,9 @@ int main(int count, char **arguments) {
     if (operation == 'H') hello();
     if (operation == 'P') report();
     if (operation == 'O') offload();
-    if (operation == 'A' || operation == 'V' || operation == 'T') decode(operation);
+    if (operation == 'A' || operation == 'V' || operation == 'T' || operation == 'I') {
+      decode(operation);
+    }
     if (operation == 'G') choose_form();
     if (operation == 'S') start_windowing();
     if (operation == 'R') take_row();

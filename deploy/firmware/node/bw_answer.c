@@ -163,6 +163,7 @@ uint8_t bw_report_is_due(const bw_node *node, bw_time now) {
   return bw_is_connected(node) && now.uptime_ms - reporter->last_ms >= settings->wake_ms / 2;
 }
 
+/* Of one model and one operating point: whoever changes either has this done first. */
 void bw_flush_report(bw_node *node, bw_time now) {
   bw_reporter *reporter = &node->reporter;
   uint32_t length = BW_REPORT_HEAD_BYTES + (uint32_t)BW_REPORT_ENTRY_BYTES * reporter->count;
@@ -173,6 +174,7 @@ void bw_flush_report(bw_node *node, bw_time now) {
       .model_id = reporter->model_id,
       .drift_q8 = reporter->drift_q8,
       .alarm = reporter->alarm,
+      .operating_point = node->gate_state.operating_point,
       .battery_percent = BATTERY_PERCENT,
       .dropped = node->outbox.dropped,
       .entry_count = reporter->count,

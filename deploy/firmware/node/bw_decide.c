@@ -19,31 +19,37 @@ bw_gate_step bw_gate_exit(const bw_gate *gate, const bw_gate_state *state, const
                           uint8_t exit_count, bw_answer *answer) {
   uint16_t sure = 0; /* whatever the last exit says is the answer */
   if (exit_count < gate->exit_count) {
-    sure = bw_get_u16(bw_exit_record(gate, exit_count - 1u) + 3);
+    const uint8_t *point = bw_point_of(gate, state);
+    sure = point == 0 ? bw_get_u16(bw_exit_record(gate, exit_count - 1u) + 3)
+                      : bw_get_u16(point + 8u + 2u * exit_count);
     if (sure >= BW_NEVER_Q8 || state->drift.alarm || state->burst.left > 0) return BW_GATE_NEXT;
   }
   think(gate, state, exits, exit_count, answer);
   return answer->belief.margin_q8 >= sure ? BW_GATE_ANSWER : BW_GATE_NEXT;
 }
 
-static uint8_t is_unsure(const bw_gate *gate, const bw_gate_state *state, bw_belief answer) {
-  int32_t base = bw_get_u16(gate->unsure_margins + 2 * answer.class_index);
+static uint8_t is_unsure(const bw_gate *gate, const bw_gate_state *state, const uint8_t *point,
+                         bw_belief answer) {
+  int32_t base = point == 0 ? bw_get_u16(gate->unsure_margins + 2 * answer.class_index)
+                            : bw_get_u16(point + 4);
   if (base == 0) return 0;
   int32_t threshold = base + (state->rate_offset_q23 >> 8);
   return answer.margin_q8 < bw_at_least(bw_at_most(threshold, BW_MARGIN_TOP_Q8), 0);
 }
 
 /* One more window in the bucket, which never holds more than its capacity. */
-static uint32_t refill(const bw_gate *gate, uint32_t level_q8) {
-  uint32_t full = gate->capacity_tokens * gate->windows_per_token_q8;
+static uint32_t refill(const bw_gate *gate, uint32_t level_q8, uint32_t token) {
+  uint32_t full = gate->capacity_tokens * token;
   return level_q8 >= full - 256 ? full : level_q8 + 256;
 }
 
 /* Follows the share of windows that were unsure or offloaded for whatever reason (a stochastic
  * quantile, Robbins and Monro, 1951). */
-static int32_t steer(const bw_gate *gate, int32_t offset_q23, uint8_t asked) {
+static int32_t steer(const bw_gate *gate, int32_t offset_q23, const uint8_t *point,
+                     uint8_t asked) {
   if (gate->rate_step_q16 == 0) return 0;
-  int32_t pull = asked ? gate->target_share_q16 - 65536 : gate->target_share_q16;
+  int32_t target = point == 0 ? gate->target_share_q16 : bw_get_u16(point);
+  int32_t pull = asked ? target - 65536 : target;
   int32_t limit = gate->rate_limit_q8 * 256;
   /* |step| <= 2^14, |pull| <= 2^16: below 2^30; rounded so that small steps have no drift. */
   int32_t moved = offset_q23 + ((gate->rate_step_q16 * pull + 32768) >> 16);
@@ -57,8 +63,7 @@ typedef struct wants {
   uint8_t audited;
 } wants;
 
-static bw_offload choose(const bw_gate *gate, uint32_t level_q8, wants want) {
-  uint32_t token = gate->windows_per_token_q8;
+static bw_offload choose(const bw_gate *gate, uint32_t level_q8, uint32_t token, wants want) {
   uint8_t one_token = level_q8 >= token;
   /* Capacity and reserve are at most 1024 and their product with a token is below 2^30. */
   uint8_t over_reserve = level_q8 >= (gate->reserve_tokens + 1u) * token;
@@ -107,17 +112,19 @@ void bw_gate_window(const bw_gate *gate, bw_gate_state *state, const bw_gate_inp
   uint8_t alarm = state->drift.alarm;
   if (alarm && !alarm_before) bw_call_burst(&state->burst, gate->burst_windows);
 
+  const uint8_t *point = bw_point_of(gate, state);
+  uint32_t token = bw_windows_per_token(gate, point);
   wants want = {0, 0, 0, 0};
   want.burst = bw_seek_for_burst(gate, &state->burst, input->statistics, count);
-  want.unsure = is_unsure(gate, state, answer);
+  want.unsure = is_unsure(gate, state, point, answer);
   want.novel = standardised >= (gate->has_novelty ? gate->novel_q8 : 0x7fff) && !alarm;
   want.audited = draw < state->audit_chance_q16;
-  uint32_t level = refill(gate, state->level_q8);
-  bw_offload offload = choose(gate, level, want);
+  uint32_t level = refill(gate, state->level_q8, token);
+  bw_offload offload = choose(gate, level, token, want);
 
   if (state->windows < COUNT_LIMIT) state->windows += 1;
-  state->level_q8 = offload == BW_KEPT ? level : level - gate->windows_per_token_q8;
-  state->rate_offset_q23 = steer(gate, state->rate_offset_q23,
+  state->level_q8 = offload == BW_KEPT ? level : level - token;
+  state->rate_offset_q23 = steer(gate, state->rate_offset_q23, point,
                                  want.unsure || offload != BW_KEPT);
   keep_belief(state, input->answer->joint, gate->classes);
   state->last_window_index = input->window_index;
@@ -161,4 +168,13 @@ void bw_gate_take_verdict(const bw_gate *gate, bw_gate_state *state,
 void bw_gate_set(bw_gate_state *state, uint16_t audit_chance_q16, uint16_t burst_windows) {
   state->audit_chance_q16 = audit_chance_q16;
   if (burst_windows > 0) bw_call_burst(&state->burst, burst_windows);
+}
+
+void bw_gate_move(const bw_gate *gate, bw_gate_state *state, uint16_t share_q16) {
+  const uint8_t before = state->operating_point;
+  state->operating_share_q16 = share_q16;
+  bw_find_point(gate, state);
+  if (state->operating_point == before) return;
+  state->rate_offset_q23 = 0;
+  bw_keep_within_bucket(gate, state);
 }

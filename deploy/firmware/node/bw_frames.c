@@ -39,7 +39,7 @@ uint32_t bw_encode_report(const bw_report *report, uint8_t *bytes, uint32_t room
   bw_put_u32(&to, report->seq);
   bw_put_bytes(&to, report->model_id, BW_MODEL_ID_BYTES);
   bw_put_u32(&to, report->drift_q8);
-  bw_put_u8(&to, report->alarm ? 1 : 0);
+  bw_put_u8(&to, (report->alarm ? 1u : 0u) | (uint32_t)report->operating_point << 1);
   bw_put_u8(&to, report->battery_percent);
   bw_put_u32(&to, report->dropped);
   bw_put_u8(&to, report->entry_count);
@@ -171,4 +171,13 @@ bw_frame_code bw_decode_setting(bw_setting *setting, const uint8_t *bytes, uint3
   setting->burst_windows = bw_take_u16(&from);
   code = within(&from, setting->burst_windows, 0, BW_BURST_WINDOWS_MAX);
   return code == BW_FRAME_OK ? bw_close_frame(&from) : code;
+}
+
+bw_frame_code bw_decode_operating_point(uint16_t *share_q16, const uint8_t *bytes,
+                                        uint32_t length) {
+  bw_reader from;
+  bw_frame_code code = bw_open_frame(&from, bytes, length, BW_FRAME_OPERATING_POINT);
+  if (code != BW_FRAME_OK) return code;
+  *share_q16 = bw_take_u16(&from);
+  return bw_close_frame(&from);
 }

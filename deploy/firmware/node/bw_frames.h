@@ -1,7 +1,7 @@
 /*
  * The bytes of what a node and its gateway say to each other, as docs/FORMATS.md draws them:
- * hello, report and offload up; ack, verdict and setting down. What an update says (want, outcome,
- * offer, chunk) is beside the update.
+ * hello, report and offload up; ack, verdict, setting and operating point down. What an update says
+ * (want, outcome, offer, chunk) is beside the update.
  *
  * A decoder never reads past `length`, copies nothing, and refuses in the words of
  * src/wire/frames.ts. What it returns points into the frame.
@@ -19,6 +19,7 @@
 #define BW_FRAME_ACK 0x81
 #define BW_FRAME_VERDICT 0x82
 #define BW_FRAME_SETTING 0x85
+#define BW_FRAME_OPERATING_POINT 0x86
 
 /* src/wire/limits.ts has the reasons. */
 #define BW_FRAME_BYTES_MAX (24 * 1024)
@@ -76,6 +77,7 @@ typedef struct bw_report {
   const uint8_t *model_id;
   uint32_t drift_q8;
   uint8_t alarm;
+  uint8_t operating_point; /* 0 to 16 */
   uint8_t battery_percent;
   uint32_t dropped;
   uint8_t entry_count;
@@ -155,6 +157,9 @@ bw_frame_code bw_close_frame(const bw_reader *from);
 
 bw_frame_code bw_decode_ack(bw_ack *ack, const uint8_t *bytes, uint32_t length);
 bw_frame_code bw_decode_verdict(bw_verdict *verdict, const uint8_t *bytes, uint32_t length);
+/* Of windows, Q16; 0 for the gate as it was released. */
+bw_frame_code bw_decode_operating_point(uint16_t *share_q16, const uint8_t *bytes,
+                                        uint32_t length);
 bw_frame_code bw_decode_setting(bw_setting *setting, const uint8_t *bytes, uint32_t length);
 
 #endif

@@ -22,6 +22,7 @@
 
 /* src/gate/gate-parameters.ts has the reasons. */
 #define BW_GATE_EXITS 8
+#define BW_GATE_POINTS 16
 #define BW_GATE_CLASSES 64
 #define BW_GATE_FEATURES 128
 #define BW_GATE_AXES 8
@@ -35,7 +36,7 @@
 #define BW_REMEMBERED_WINDOWS 12
 #define BW_PENDING_LIMIT 16
 /* Of a state as bytes: room for the largest. */
-#define BW_GATE_STATE_BYTES 700
+#define BW_GATE_STATE_BYTES 702
 
 /* Why a gate section or a saved state was refused; the codes of src/gate/gate-bytes.ts. */
 typedef enum bw_gate_code {
@@ -75,7 +76,9 @@ typedef struct bw_gate {
   uint8_t axes;
   const uint8_t *whitening;       /* i16, lower triangle, Q12 */
   const uint8_t *prototypes;      /* i16, [class][feature or axis], Q4 */
+  uint8_t point_count;            /* operating points; 0: none */
   uint8_t near_prototypes;        /* all are within BW_NEAR_Q4 of zero */
+  const uint8_t *points;          /* records of 10 bytes and a u16 per exit */
   const uint8_t *centres;         /* i16 per class, Q8 */
   const uint8_t *inverse_spreads; /* u16 per class, Q8 */
   uint16_t clip_q8;
@@ -114,6 +117,8 @@ typedef struct bw_gate_state {
   int32_t rate_offset_q23;
   uint16_t audit_chance_q16;
   uint16_t agreement_q16;
+  uint16_t operating_share_q16; /* wanted by the gateway; 0 for the gate as it was released */
+  uint8_t operating_point;      /* of this gate, for that share: from 1; 0 for the gate as released */
   bw_drift drift;
   uint32_t verdicts;
   uint32_t last_window_index;
@@ -183,11 +188,14 @@ typedef struct bw_gate_verdict {
 } bw_gate_verdict;
 
 bw_gate_code bw_gate_load(bw_gate *gate, const uint8_t *section, uint32_t length);
-/* Whether the gate was made for the student of this container. */
-bw_gate_code bw_gate_fits(const bw_gate *gate, const bw_model *model);
+/* Of a container: its gate with its operating points, where they were made for its student. */
+bw_gate_code bw_gate_of(bw_gate *gate, const bw_model *model);
+/* Points of a gate that was loaded. */
+bw_gate_code bw_gate_load_points(bw_gate *gate, const uint8_t *section, uint32_t length);
 
 void bw_gate_start(const bw_gate *gate, bw_gate_state *state);
-/* The state under a new release: novelty and thresholds begin afresh, the budget does not. */
+/* The state under a new release: novelty and thresholds begin afresh, the budget does not, and what
+ * share is wanted stays so. */
 void bw_gate_carry(const bw_gate *gate, bw_gate_state *state);
 /* Bytes written; at most BW_GATE_STATE_BYTES. */
 uint32_t bw_gate_save(const bw_gate_state *state, uint8_t *bytes);
@@ -205,6 +213,9 @@ void bw_gate_window(const bw_gate *gate, bw_gate_state *state, const bw_gate_inp
                     bw_prng *random, bw_decision *decision);
 void bw_gate_take_verdict(const bw_gate *gate, bw_gate_state *state,
                           const bw_gate_verdict *verdict);
+/* Takes in what share of windows is wanted of this node, 0 for the gate as it was released. At another
+ * operating point the thresholds' rate control begins afresh, the budget does not. */
+void bw_gate_move(const bw_gate *gate, bw_gate_state *state, uint16_t share_q16);
 void bw_gate_set(bw_gate_state *state, uint16_t audit_chance_q16, uint16_t burst_windows);
 
 /* Means, then standard deviations per axis, in int8 steps, of an int8 window [time][channel]. */

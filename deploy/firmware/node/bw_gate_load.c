@@ -126,7 +126,33 @@ bw_gate_code bw_gate_load(bw_gate *gate, const uint8_t *section, uint32_t length
   return at.code;
 }
 
-bw_gate_code bw_gate_fits(const bw_gate *gate, const bw_model *model) {
+bw_gate_code bw_gate_load_points(bw_gate *gate, const uint8_t *section, uint32_t length) {
+  checker at = {bw_read_from(section, length), BW_GATE_OK};
+  const uint32_t token_most = LEVEL_LIMIT_Q8 / gate->capacity_tokens;
+  uint32_t least_share = 1;
+  uint32_t longest_token = 0;
+  gate->point_count = u8(&at, 1, BW_GATE_POINTS);
+  const uint8_t exits = u8(&at, 1, BW_GATE_EXITS);
+  gate->points = at.from.at;
+  for (uint32_t p = 0; p < gate->point_count && at.code == BW_GATE_OK; p++) {
+    least_share = u16(&at, least_share, 65535) + 1u;
+    (void)u16(&at, 0, 65535);
+    (void)u16(&at, 0, BW_MARGIN_TOP_Q8);
+    const uint32_t token = u32(&at, 256, LEVEL_LIMIT_Q8);
+    if (token > longest_token) longest_token = token;
+    for (uint32_t k = 0; k < exits; k++) (void)u16(&at, 0, BW_NEVER_Q8);
+  }
+  if (at.code == BW_GATE_OK && at.from.left > 0) at.code = BW_GATE_TRAILING_BYTES;
+  /* Together with the bucket's capacity a level stays in its 32 bits. */
+  if (at.code == BW_GATE_OK && (exits != gate->exit_count || longest_token > token_most)) {
+    at.code = BW_GATE_MISMATCH;
+  }
+  if (at.code != BW_GATE_OK) gate->point_count = 0;
+  return at.code;
+}
+
+/* Whether the gate was made for the student of this container. */
+static bw_gate_code fits(const bw_gate *gate, const bw_model *model) {
   if (gate->exit_count != model->exits || gate->classes != model->classes) return BW_GATE_MISMATCH;
   if (!gate->has_novelty) return BW_GATE_OK;
   /* A stage's record ends with the number of its features. */
@@ -134,4 +160,12 @@ bw_gate_code bw_gate_fits(const bw_gate *gate, const bw_model *model) {
   if (features != gate->features) return BW_GATE_MISMATCH;
   if (gate->axes != 0 && gate->axes != model->channels) return BW_GATE_MISMATCH;
   return BW_GATE_OK;
+}
+
+bw_gate_code bw_gate_of(bw_gate *gate, const bw_model *model) {
+  bw_gate_code code = bw_gate_load(gate, model->gate, model->gate_length);
+  if (code == BW_GATE_OK && model->points != 0) {
+    code = bw_gate_load_points(gate, model->points, model->points_length);
+  }
+  return code == BW_GATE_OK ? fits(gate, model) : code;
 }

@@ -24,6 +24,17 @@ static inline const uint8_t *bw_exit_record(const bw_gate *gate, uint32_t exit) 
   return gate->exits + exit * BW_EXIT_BYTES;
 }
 
+/* The operating point that a node is at, or null for the gate as it was released: target share u16,
+ * accuracy beside the teacher's i16, unsure margin u16, windows per token u32, sure margins u16. */
+static inline const uint8_t *bw_point_of(const bw_gate *gate, const bw_gate_state *state) {
+  if (state->operating_point == 0) return 0;
+  return gate->points + (state->operating_point - 1u) * (10u + 2u * gate->exit_count);
+}
+
+static inline uint32_t bw_windows_per_token(const bw_gate *gate, const uint8_t *point) {
+  return point == 0 ? gate->windows_per_token_q8 : bw_get_u32(point + 6);
+}
+
 static inline int32_t bw_at_least(int32_t value, int32_t low) { return value < low ? low : value; }
 static inline int32_t bw_at_most(int32_t value, int32_t high) {
   return value > high ? high : value;
@@ -57,6 +68,11 @@ void bw_adapt(const bw_gate *gate, bw_gate_state *state, const bw_pending *offlo
 /* bw_novelty.c */
 int32_t bw_novelty_of(const bw_gate *gate, const int8_t *features, const int8_t *statistics);
 bw_drift bw_accumulate(const bw_gate *gate, bw_drift before, int32_t standardised_q8);
+
+/* bw_gate_state.c: the point for the share that is wanted, and no more in the bucket than it holds
+ * there. */
+void bw_find_point(const bw_gate *gate, bw_gate_state *state);
+void bw_keep_within_bucket(const bw_gate *gate, bw_gate_state *state);
 
 /* bw_burst.c */
 void bw_call_burst(bw_burst *burst, uint16_t windows);

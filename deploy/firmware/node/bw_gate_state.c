@@ -4,7 +4,9 @@
  */
 #include "bw_gate_parts.h"
 
-#define STATE_VERSION 1
+/* As released, which firmware from before reads too, and with a share that is wanted. */
+#define RELEASED_VERSION 1
+#define SHARE_VERSION 2
 
 static void clear(bw_gate_state *state) {
   uint8_t *bytes = (uint8_t *)state;
@@ -19,15 +21,33 @@ void bw_gate_start(const bw_gate *gate, bw_gate_state *state) {
   state->agreement_q16 = 65535;
 }
 
-static uint32_t within_bucket(const bw_gate *gate, uint32_t level_q8) {
-  uint32_t full = gate->capacity_tokens * gate->windows_per_token_q8;
-  return level_q8 < full ? level_q8 : full;
+void bw_keep_within_bucket(const bw_gate *gate, bw_gate_state *state) {
+  const uint8_t *point = bw_point_of(gate, state);
+  uint32_t full = gate->capacity_tokens * bw_windows_per_token(gate, point);
+  if (state->level_q8 > full) state->level_q8 = full;
+}
+
+/* The point with the largest share that is not above the wanted one, or the first where all are. */
+void bw_find_point(const bw_gate *gate, bw_gate_state *state) {
+  const uint8_t *point = gate->points;
+  uint8_t found = 0;
+  state->operating_point = 0;
+  if (state->operating_share_q16 == 0 || gate->point_count == 0) return;
+  while (found < gate->point_count && bw_get_u16(point) <= state->operating_share_q16) {
+    found++;
+    point += 10u + 2u * gate->exit_count;
+  }
+  state->operating_point = found == 0 ? 1 : found;
 }
 
 void bw_gate_carry(const bw_gate *gate, bw_gate_state *state) {
-  uint32_t level_q8 = state->level_q8;
+  const uint32_t level_q8 = state->level_q8;
+  const uint16_t share_q16 = state->operating_share_q16;
   bw_gate_start(gate, state);
-  state->level_q8 = within_bucket(gate, level_q8);
+  state->level_q8 = level_q8;
+  state->operating_share_q16 = share_q16;
+  bw_find_point(gate, state);
+  bw_keep_within_bucket(gate, state);
 }
 
 static void save_burst(const bw_gate_state *state, bw_writer *to) {
@@ -44,11 +64,12 @@ static void save_burst(const bw_gate_state *state, bw_writer *to) {
 
 uint32_t bw_gate_save(const bw_gate_state *state, uint8_t *bytes) {
   bw_writer to = bw_write_to(bytes, BW_GATE_STATE_BYTES);
-  bw_put_u8(&to, STATE_VERSION);
+  bw_put_u8(&to, state->operating_share_q16 == 0 ? RELEASED_VERSION : SHARE_VERSION);
   bw_put_u32(&to, state->windows);
   bw_put_u32(&to, state->level_q8);
   bw_put_u32(&to, (uint32_t)state->rate_offset_q23);
   bw_put_u16(&to, state->audit_chance_q16);
+  if (state->operating_share_q16 > 0) bw_put_u16(&to, state->operating_share_q16);
   bw_put_u16(&to, state->drift.cusum_q8);
   bw_put_u8(&to, state->drift.alarm);
   bw_put_u8(&to, state->drift.doublings);
@@ -124,11 +145,17 @@ static void read_burst(bw_gate_state *state, bw_reader *from) {
 
 static bw_gate_code read_state(bw_gate_state *state, bw_reader *from) {
   uint8_t version = bw_take_u8(from);
-  if (!from->failed && version != STATE_VERSION) return BW_GATE_VERSION;
+  if (!from->failed && version != RELEASED_VERSION && version != SHARE_VERSION) {
+    return BW_GATE_VERSION;
+  }
   state->windows = bw_take_u32(from);
   state->level_q8 = bw_take_u32(from);
   state->rate_offset_q23 = (int32_t)bw_take_u32(from);
   state->audit_chance_q16 = bw_take_u16(from);
+  if (version == SHARE_VERSION) {
+    state->operating_share_q16 = bw_take_u16(from);
+    if (state->operating_share_q16 == 0) from->failed = 1;
+  }
   state->drift.cusum_q8 = bw_take_u16(from);
   state->drift.alarm = bw_take_u8(from) != 0;
   state->drift.doublings = count_up_to(from, BW_ALARM_DOUBLINGS);
@@ -169,6 +196,7 @@ bw_gate_code bw_gate_restore(const bw_gate *gate, bw_gate_state *state, const ui
     bw_gate_start(gate, state);
     return code;
   }
-  state->level_q8 = within_bucket(gate, state->level_q8);
+  bw_find_point(gate, state);
+  bw_keep_within_bucket(gate, state);
   return BW_GATE_OK;
 }

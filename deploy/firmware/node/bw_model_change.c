@@ -49,7 +49,7 @@ static uint8_t open_model(bw_node *node) {
   const bw_model *model = bw_model_of(node);
   const bw_node_memory *memory = &node->memory;
   if (bw_open(&node->run, model, memory->student, memory->student_bytes) != BW_OK) return 0;
-  if (bw_gate_load(&node->gate, model->gate, model->gate_length) != BW_GATE_OK) return 0;
+  if (bw_gate_of(&node->gate, model) != BW_GATE_OK) return 0;
   name_encoder(node);
   node->windowing.window_samples = model->window_samples;
   node->windowing.hop_samples = model->hop_samples;
@@ -87,9 +87,7 @@ bw_boot_code bw_boot_model(bw_node *node, const uint8_t *factory, uint32_t lengt
   if (!bw_slots_open(&slots, settings->flash_address, settings->flash_length)) return BW_NO_FLASH;
   bw_now at = bw_update_now(node, now);
   if (!bw_update_boot(&node->update, settings, factory, length, at)) return BW_BAD_FACTORY;
-  if (!open_model(node) || bw_gate_fits(&node->gate, bw_model_of(node)) != BW_GATE_OK) {
-    return BW_BAD_FACTORY;
-  }
+  if (!open_model(node)) return BW_BAD_FACTORY;
   bw_windowing_start(&node->windowing, node->memory.ring, node->memory.window);
   restore_gate(node);
   return BW_BOOTED;

@@ -183,6 +183,18 @@ static bw_frame_code take_setting(bw_node *node, const uint8_t *frame, uint32_t 
   return code;
 }
 
+/* Kept at once: a node that loses its power is where it was sent. */
+static bw_frame_code take_share(bw_node *node, const uint8_t *frame, uint32_t length,
+                                bw_time now) {
+  uint16_t share_q16 = 0;
+  bw_frame_code code = bw_decode_operating_point(&share_q16, frame, length);
+  if (code != BW_FRAME_OK || share_q16 == node->gate_state.operating_share_q16) return code;
+  if (node->reporter.count > 0) bw_flush_report(node, now);
+  bw_gate_move(&node->gate, &node->gate_state, share_q16);
+  bw_save_gate(node);
+  return code;
+}
+
 static uint8_t is_kind(bw_text kind, const char *name) {
   for (uint32_t i = 0; i < kind.length; i++) {
     if (name[i] == 0 || kind.text[i] != name[i]) return 0;
@@ -198,6 +210,7 @@ static void take_message(bw_node *node, bw_time now) {
   if (is_kind(kind, "ack")) code = take_ack(node, frame, length, now);
   if (is_kind(kind, "verdict")) code = take_verdict(node, frame, length);
   if (is_kind(kind, "setting")) code = take_setting(node, frame, length);
+  if (is_kind(kind, "operating-point")) code = take_share(node, frame, length, now);
   if (is_kind(kind, "chunk")) {
     bw_update_take_chunk(&node->update, frame, length, bw_update_now(node, now));
   }

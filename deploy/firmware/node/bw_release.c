@@ -58,11 +58,11 @@ static void take_self_test(bw_reader *from, bw_manifest *manifest) {
   take_key(from, 1);
   manifest->self_test_seed = (uint32_t)take_number(from, 0, 0xffffffffu);
   take_key(from, 2);
-  uint64_t exits = take_head(from, ARRAY);
-  if (exits < 1 || exits > BW_SELF_TEST_HASHES_MAX) from->failed = 1;
-  manifest->exits = (uint8_t)exits;
-  for (uint32_t i = 0; !from->failed && i < exits; i++) {
-    manifest->logits_hashes[i] = (uint32_t)take_number(from, 0, 0xffffffffu);
+  uint64_t count = take_head(from, ARRAY);
+  if (count < 1 || count > BW_SELF_TEST_HASHES_MAX) from->failed = 1;
+  manifest->hashes = (uint8_t)count;
+  for (uint32_t i = 0; !from->failed && i < count; i++) {
+    manifest->self_test_hashes[i] = (uint32_t)take_number(from, 0, 0xffffffffu);
   }
 }
 

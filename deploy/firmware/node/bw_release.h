@@ -14,7 +14,7 @@
 
 #define BW_CHUNK_HASH_BYTES 8u
 /* Containers up to this format are read. */
-#define BW_CONTAINER_VERSION 2u
+#define BW_CONTAINER_VERSION 3u
 /* Bounds of src/wire/limits.ts, which has the reasons. */
 #define BW_RELEASE_BYTES_MAX (1024u * 1024u)
 #define BW_CHUNK_BYTES_MIN 512u
@@ -55,13 +55,13 @@ typedef struct bw_manifest {
   uint32_t sequence;
   uint32_t size_bytes; /* of the container, 1 to BW_RELEASE_BYTES_MAX */
   uint32_t self_test_seed;
-  uint32_t logits_hashes[BW_SELF_TEST_HASHES_MAX];
+  uint32_t self_test_hashes[BW_SELF_TEST_HASHES_MAX];
   uint16_t format_version;
   uint16_t chunk_bytes;
   uint16_t chunks;
   uint8_t purpose; /* bw_purpose */
   uint8_t cohort_bytes;
-  uint8_t exits;
+  uint8_t hashes;
 } bw_manifest;
 
 /* What a node knows of itself when an offer comes. */

@@ -76,8 +76,7 @@ static uint8_t whole_hash_is_right(const uint8_t *image, const bw_manifest *mani
 /* A gate that was made for another student is no better than a container that cannot be read. */
 static uint8_t gate_is_sound(const bw_model *model) {
   bw_gate gate;
-  return bw_gate_load(&gate, model->gate, model->gate_length) == BW_GATE_OK &&
-         bw_gate_fits(&gate, model) == BW_GATE_OK;
+  return bw_gate_of(&gate, model) == BW_GATE_OK;
 }
 
 /* A node has one sensor: rate, axes and window are not a release's to change. */
@@ -94,13 +93,14 @@ static uint8_t is_for_this_node(const bw_model *model, const bw_manifest *manife
 static uint8_t passes_self_test(bw_update *update, const bw_model *model,
                                 const bw_manifest *manifest) {
   const bw_update_settings *settings = update->settings;
-  uint32_t hashes[BW_EXITS_MAX];
+  uint32_t hashes[BW_SELF_TEST_HASHES_MAX];
+  const uint32_t count = bw_self_test_hashes(model);
   bw_run run;
-  if (model->exits != manifest->exits) return 0;
+  if (count != manifest->hashes) return 0;
   update->changes |= BW_UPDATE_REOPEN;
   if (bw_open(&run, model, settings->ram, settings->ram_bytes) != BW_OK) return 0;
   bw_self_test(&run, manifest->self_test_seed, settings->window, hashes);
-  return bw_same(hashes, manifest->logits_hashes, model->exits * (uint32_t)sizeof hashes[0]);
+  return bw_same(hashes, manifest->self_test_hashes, count * (uint32_t)sizeof hashes[0]);
 }
 
 bw_outcome bw_load_release(bw_update *update, bw_model *model, uint8_t slot,

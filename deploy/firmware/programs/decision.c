@@ -90,7 +90,7 @@ static int measure_case(const student_case *it) {
   bw_prng random;
   costs sum = {0, 0, 0, 0, 0, 0, 0x811c9dc5u};
   if (open_case(it) != BW_OK) return 1;
-  if (bw_gate_load(&gate, case_model.gate, case_model.gate_length) != BW_GATE_OK) return 2;
+  if (bw_gate_of(&gate, &case_model) != BW_GATE_OK) return 2;
   bw_gate_start(&gate, &state);
   bw_prng_seed(&random, 1, "gate", 4);
   for (uint32_t w = 0; w < it->window_count; w++) {

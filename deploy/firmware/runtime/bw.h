@@ -60,6 +60,8 @@ typedef struct bw_model {
   uint32_t dense_bytes;   /* hidden layers of a head */
   uint32_t exits_at;      /* where what exits say begins, behind all that is worked with */
   uint16_t hidden;        /* of the GRU; 0 where there is none */
+  const uint8_t *points; /* operating points of the gate, unread here; null where there are none */
+  uint32_t points_length;
   const uint8_t *encoder; /* its section, by whose SHA-256 it is known; null where there is none */
   uint32_t encoder_length;
   uint32_t encoder_input_bytes; /* as input_bytes and scratch_bytes, of a run of the encoder */

@@ -11,9 +11,11 @@
 #include <stdint.h>
 
 #define BW_MAGIC 0x4d535742u /* "BWSM" */
-/* Of a container without an encoder, and of one with it. */
+/* Of a container without an encoder, of one with it, and of one with operating points, whether or
+ * not it has an encoder. */
 #define BW_VERSION 1u
 #define BW_ENCODER_VERSION 2u
+#define BW_POINTS_VERSION 3u
 #define BW_HEADER_BYTES 32u
 #define BW_SECTION_ENTRY_BYTES 12u
 #define BW_STAGE_RECORD_BYTES 8u
@@ -26,7 +28,8 @@ enum {
   BW_LAYERS = 4,
   BW_BODY = 5,
   BW_HEAD = 6,
-  BW_ENCODER = 7
+  BW_ENCODER = 7,
+  BW_POINTS = 8
 };
 enum { BW_CONV = 1, BW_DEPTHWISE = 2, BW_GRU = 3, BW_DENSE_RELU = 4, BW_DENSE_LOGITS = 5 };
 enum { BW_POOL_MEAN = 0, BW_POOL_STATE = 1 };

@@ -15,16 +15,30 @@ static int in_range(uint32_t value, uint32_t most) {
   return value - 1u < most;
 }
 
-/* Names, gate, stages, layers, two of each stage, and an encoder where the version says so. */
+/* Sections without encoder and points: names, gate, stages, layers, and two of each stage. */
+static uint32_t of_student(const bw_model *model) {
+  return 4u + 2u * model->exits;
+}
+
+static int has_points(const bw_model *model) {
+  return bw_u16(model->bytes + 4) == BW_POINTS_VERSION;
+}
+
+/* Of points the version tells, of an encoder beside them only the number of sections. */
+static int has_encoder(const bw_model *model) {
+  if (!has_points(model)) return bw_u16(model->bytes + 4) == BW_ENCODER_VERSION;
+  return bw_u16(model->bytes + 6) > of_student(model) + 1u;
+}
+
 static uint32_t section_count(const bw_model *model) {
-  return 4u + 2u * model->exits + (bw_u16(model->bytes + 4) == BW_ENCODER_VERSION ? 1u : 0u);
+  return of_student(model) + (has_encoder(model) ? 1u : 0u) + (has_points(model) ? 1u : 0u);
 }
 
 static bw_code read_header(bw_model *model, const uint8_t *bytes, uint32_t length) {
   if (((uintptr_t)bytes & 3u) != 0) return BW_BAD_ALIGNMENT;
   if (length < BW_HEADER_BYTES || length > BW_MAX_CONTAINER_BYTES) return BW_BAD_HEADER;
   if (bw_u32(bytes) != BW_MAGIC) return BW_BAD_HEADER;
-  if (!in_range(bw_u16(bytes + 4), BW_ENCODER_VERSION)) return BW_BAD_HEADER;
+  if (!in_range(bw_u16(bytes + 4), BW_POINTS_VERSION)) return BW_BAD_HEADER;
   if (bw_u32(bytes + 8) != length || bw_u32(bytes + 28) != 0) return BW_BAD_HEADER;
   model->bytes = bytes;
   model->length = length;
@@ -51,14 +65,13 @@ static bw_code read_header(bw_model *model, const uint8_t *bytes, uint32_t lengt
 static bw_code check_sections(const bw_model *model) {
   const uint8_t *entry = model->bytes + BW_HEADER_BYTES;
   const uint32_t count = section_count(model);
-  const uint32_t of_student = 4u + 2u * model->exits;
   uint32_t at = BW_HEADER_BYTES + count * BW_SECTION_ENTRY_BYTES;
   if (at > model->length) return BW_BAD_SECTIONS;
   for (uint32_t i = 0; i < count; i++, entry += BW_SECTION_ENTRY_BYTES) {
     uint32_t type = i < 4 ? i + 1 : BW_BODY + (i & 1);
     uint32_t index = i < 4 ? 0 : (i - 4) >> 1;
-    if (i == of_student) {
-      type = BW_ENCODER;
+    if (i >= of_student(model)) {
+      type = i == of_student(model) && has_encoder(model) ? BW_ENCODER : BW_POINTS;
       index = 0;
     }
     uint32_t length = bw_u32(entry + 8);
@@ -101,6 +114,23 @@ static bw_code check_names(const bw_model *model) {
   return name == end ? BW_OK : BW_BAD_SETTING;
 }
 
+/* Encoder and points, which come behind the student where there are any. */
+static bw_code find_the_rest(bw_model *model, const uint8_t *entry) {
+  model->encoder = 0;
+  model->points = 0;
+  if (has_encoder(model)) {
+    model->encoder = model->bytes + bw_u32(entry + 4);
+    model->encoder_length = bw_u32(entry + 8);
+    entry += BW_SECTION_ENTRY_BYTES;
+    bw_code code = bw_check_encoder(model);
+    if (code != BW_OK) return code;
+  }
+  if (!has_points(model)) return BW_OK;
+  model->points = model->bytes + bw_u32(entry + 4);
+  model->points_length = bw_u32(entry + 8);
+  return model->points_length <= BW_MAX_POINTS_BYTES ? BW_OK : BW_BAD_SETTING;
+}
+
 bw_code bw_load(bw_model *model, const void *container, uint32_t length) {
   const uint8_t *bytes = (const uint8_t *)container;
   bw_code code = read_header(model, bytes, length);
@@ -122,12 +152,8 @@ bw_code bw_load(bw_model *model, const void *container, uint32_t length) {
   code = check_names(model);
   entry += BW_SECTION_ENTRY_BYTES;
   if (code == BW_OK) code = bw_check_student(model, entry);
-  model->encoder = 0;
   entry += 2u * model->exits * BW_SECTION_ENTRY_BYTES;
-  if (code != BW_OK || bw_u16(bytes + 4) != BW_ENCODER_VERSION) return code;
-  model->encoder = bytes + bw_u32(entry + 4);
-  model->encoder_length = bw_u32(entry + 8);
-  return bw_check_encoder(model);
+  return code == BW_OK ? find_the_rest(model, entry) : code;
 }
 
 uint32_t bw_ram_bytes(const bw_model *model) {
