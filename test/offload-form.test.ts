@@ -10,13 +10,22 @@ import {
   type FormQuestion,
   offloadForm,
 } from "../src/gate/offload-form.ts";
+import { untrainedEncoder, untrainedSplit } from "../bench/untrained-encoder.ts";
+import { splitRecipeFor } from "../src/learn/split-recipes.ts";
+import { codeShape, encoderMacs } from "../src/model/encoder.ts";
+import { shippedProfile } from "../src/signal/profiles.ts";
 import { LINK_NAMES } from "../src/link/link-cost.ts";
 import { linkProfile } from "../src/link/link-profile.ts";
-import { featuresSendingCost, formCosts, sendingCost } from "../src/link/offload-costs.ts";
+import {
+  featuresSendingCost,
+  formCosts,
+  macsPerByte,
+  sendingCost,
+} from "../src/link/offload-costs.ts";
 import { encodeUp } from "../src/wire/frames.ts";
 import { toLoraPayloads } from "../src/wire/lora.ts";
-import { OFFLOAD_REASONS } from "../src/wire/messages.ts";
-import { offloadBytes } from "../src/wire/offload-frame.ts";
+import { OFFLOAD_REASONS, WINDOW_ENCODINGS } from "../src/wire/messages.ts";
+import { featuresBytes, offloadBytes } from "../src/wire/offload-frame.ts";
 import { containerWithEncoder, ENCODER_SPEC, randomEncoder } from "./encoder-samples.ts";
 import { offloadOf } from "./gateway-kit.ts";
 import { COLLAR_SPEC } from "./student-samples.ts";
@@ -167,5 +176,32 @@ describe("what forms cost", () => {
     const slowest = formCosts(linkProfile("lorawan", 0), { rawBytes: 900, codeBytes: 25, encoder });
     expect(slowest.raw).toBeUndefined();
     expect(slowest.features).toBeDefined();
+  });
+
+  it("is cheaper in bytes, as firmware counts, where it is in energy", () => {
+    const cheaper = [
+      ["cattle", 24] as const,
+      ["cattle", 44] as const,
+      ["people", 48] as const,
+    ].flatMap(([task, bytes]) => {
+      const profile = shippedProfile(task);
+      const { design } = splitRecipeFor(profile, bytes);
+      const encoder = untrainedEncoder(untrainedSplit(design, 1), profile.inputMilligPerStep);
+      return LINK_NAMES.flatMap((name) =>
+        WINDOW_ENCODINGS.map((encoding) => {
+          const link = linkProfile(name, 5);
+          const rawBytes = offloadBytes(encoding, profile);
+          const { bytes: codeBytes } = codeShape(encoder);
+          const { raw, features } = formCosts(link, { rawBytes, codeBytes, encoder });
+          const sums = Math.floor(encoderMacs(encoder) / macsPerByte(link, encoder));
+          return {
+            byEnergy: (raw?.microjoules ?? Infinity) <= (features?.microjoules ?? Infinity),
+            byBytes: rawBytes <= featuresBytes(codeBytes) + sums,
+          };
+        }),
+      );
+    });
+    expect(cheaper.map(({ byBytes }) => byBytes)).toEqual(cheaper.map(({ byEnergy }) => byEnergy));
+    expect(new Set(cheaper.map(({ byBytes }) => byBytes)).size).toBe(2);
   });
 });
