@@ -181,7 +181,8 @@ function instructionRows(byShape: Readonly<Record<string, ShapeFigures>>): (stri
 
 const ENCODES = /^bw_encode\.c$/;
 
-/** The interpreter: what runs windows, what makes codes of them, what loads a container and checks it, and its tables. */
+/** The interpreter: what runs windows, what makes codes of them, what loads a container and checks it,
+ * and its tables. */
 function codeRows(code: Readonly<Record<string, readonly CodeSize[]>>): (string | number)[][] {
   const rows: (string | number)[][] = [
     ["interpreter, bytes", "runs windows", "makes codes", "loads and checks", "constants", "data"],
