@@ -1,6 +1,7 @@
 /**
  * Lets mqtt's writer of packets make the two bytes of a number when it writes one. By itself it makes all
- * 65,536 of them beforehand, each a Buffer of its own: 10 MB and 20 ms of every process that speaks MQTT.
+ * 65,536 of them beforehand, each a Buffer of its own: 10 MB of every process that speaks MQTT, to save a
+ * tenth of a microsecond with each packet.
  *
  * To be imported by commands whose processes stay; the only file that knows mqtt-packet.
  */

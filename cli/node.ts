@@ -77,7 +77,7 @@ export const command: CommandSpec = {
     },
     {
       flags: "--units <unit>",
-      description: "of x, y and z, with gravity",
+      description: "of x, y and z, with gravity: mg, g or m/s2",
       kind: "text",
       choices: UNITS,
       default: "mg",
@@ -172,7 +172,7 @@ async function runDevice(running: Running, input: CommandInput, io: CommandIo): 
       source === undefined
         ? await replay(running, input, end)
         : await readLines(running, source, input, end);
-    if (!io.signal.aborted) await nothingOwed(device);
+    await nothingOwed(device, io.signal);
     await device.stop();
     if (io.json) io.printJson({ ...status(), ...played });
     else io.print(`in all: ${statusLine(status())}`);
@@ -232,10 +232,11 @@ async function replay(
   return { unreadLines: 0, gaps: 0 };
 }
 
-/** Waits a little for the gateway to have stored what it was sent; the store keeps the rest. */
-async function nothingOwed(device: Device): Promise<void> {
+/** Waits a little for the gateway to have stored what it was sent, unless somebody wants the end now;
+ * the store keeps the rest. */
+async function nothingOwed(device: Device, signal: AbortSignal): Promise<void> {
   const untilMs = performance.now() + OWED_MS;
-  while (performance.now() < untilMs) {
+  while (performance.now() < untilMs && !signal.aborted) {
     const { connected, outbox } = device.runtime.status();
     if (connected && outbox === 0) return;
     await new Promise((resolve) => setTimeout(resolve, OWED_LOOK_MS));
