@@ -25,6 +25,7 @@ import { EdgeError } from "../src/assert.ts";
 import { JOIN_USER } from "../src/wire/join.ts";
 import { linkForPhone } from "./phone-link.ts";
 import { exportNodes } from "./nodes-export.ts";
+import { POINT } from "./nodes-point.ts";
 import { accessName, DATA_OPTIONS, withAccess } from "./access-data.ts";
 import {
   type CommandInput,
@@ -114,6 +115,7 @@ export const command: CommandSpec = {
       examples: ["bellwether nodes rotate collar-7", "bellwether nodes rotate collar-7 --code"],
       run: rotate,
     },
+    POINT,
     {
       name: "export",
       summary: "the same nodes, users and rights for a Mosquitto",

@@ -179,7 +179,7 @@ function takeMessage(
     case "setting":
       node.gate = applySetting(node.gate, message);
       return;
-    case "operating-point":
+    case "point":
       takeShare(node, message.shareQ16, now, effects);
       return;
     default:

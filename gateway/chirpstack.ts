@@ -78,7 +78,7 @@ const SEEN_MAX = 256;
 const ACK_BYTES = 8;
 const ACK_SEQ_BYTES = 4;
 /** What a node on LoRaWAN is told; the rest is too large for it. */
-const TOLD: readonly DownKind[] = ["ack", "verdict", "setting", "operating-point"];
+const TOLD: readonly DownKind[] = ["ack", "verdict", "setting", "point"];
 
 export function createChirpstackState(settings: ChirpstackSettings): ChirpstackState {
   const devices = [...settings.devices].map(([devEui, node]): Device => {

@@ -14,6 +14,8 @@ const HOUR_MS = 60 * MINUTE_MS;
 
 const wholeNumber = (low: number, high: number): z.ZodInt => z.int().min(low).max(high);
 
+const percent = z.number().min(0).max(100);
+
 const minutes = (low: number): z.ZodNumber => z.number().min(low).max(100_000);
 
 export const FileSchema = z.strictObject({
@@ -116,6 +118,11 @@ export const FileSchema = z.strictObject({
       silences: z.number().min(1).max(100).default(2.5),
       /** Frames of further nodes are refused. */
       most: wholeNumber(1, 1_000_000).default(10_000),
+      /** Windows that nodes are to offload, in percent: their model's nearest operating point below.
+       * 0 for the gate as it was released. */
+      offload_percent: percent.default(0),
+      /** The same by the name of a node or of a group. */
+      offload_percent_of: z.record(z.string().min(1).max(64), percent).default({}),
     })
     .prefault({}),
   behaviours: BehavioursSchema,

@@ -66,6 +66,8 @@ teacher:
 nodes:
   silences: 2.5               # offline after so many of the longest silences that a node announced
   most: 10000                 # frames of further nodes are refused
+  offload_percent: 0          # of their windows, by the nearest operating point below; 0 as released
+  offload_percent_of: {}      # collar-1: 2, heifers: 20, and so on, by node or group
 
 behaviours:                   # bouts and time budgets
   utc_offset_hours: 0         # when days begin: 1 for central Europe in winter

@@ -81,6 +81,11 @@ export type GatewayConfig = {
   };
   readonly silences: number;
   readonly nodesMax: number;
+  /** Percent of windows that are wanted of all nodes, and by name of a node or group; 0 for none. */
+  readonly offload: {
+    readonly percent: number;
+    readonly percentOf: Readonly<Record<string, number>>;
+  };
   readonly behaviours: BehaviourConfig;
   /** Whether the loop learns, and when: see `distil-trigger.ts`. */
   readonly loop: {
@@ -238,6 +243,10 @@ function toConfig(settings: FileConfig, file: string): GatewayConfig {
     },
     silences: settings.nodes.silences,
     nodesMax: settings.nodes.most,
+    offload: {
+      percent: settings.nodes.offload_percent,
+      percentOf: settings.nodes.offload_percent_of,
+    },
     behaviours: toBehaviourConfig(settings.behaviours, settings.alerts),
     loop: {
       enabled: loop.enabled,

@@ -11,6 +11,7 @@ import type { Answerers } from "./answerable.ts";
 import type { BehaviourDesk } from "./behaviour-state.ts";
 import type { NodeRow, StoredRow, StoreRow, WaitingOffload } from "./label-rows.ts";
 import type { LogLevel } from "./link.ts";
+import { type ModelShares, newPointDesk, type PointDesk } from "./point-state.ts";
 import type { ReleaseNeeds } from "./release-fit.ts";
 import type { Rollout, RolloutPolicy } from "./rollout.ts";
 import type { RolloutOrder } from "./rollout-steering.ts";
@@ -49,6 +50,10 @@ export type NodeState = {
   /** By `<epoch>:<window index>`; oldest first. */
   readonly verdicts: Map<string, Verdict>;
   readonly sensor: SensorState;
+  /** The point that its last report of its present model was of; null before one. */
+  operatingPoint: number | null;
+  /** When it was last told what share is wanted of it, by the uptime. */
+  movedUptimeMs: number;
   /** What `<base>/<node>/state` said last; empty for nothing. */
   toldState: string;
   /** Chunks of a release that it lacks, and the most that it has lacked. */
@@ -85,6 +90,7 @@ export type GatewayState = {
   readonly serving: Map<string, Serving>;
   readonly behaviours: BehaviourDesk;
   readonly discovery: Discovery;
+  readonly points: PointDesk;
   /** Why nothing is acknowledged now; null while all is well. */
   degraded: string | null;
   linkOpen: boolean;
@@ -118,7 +124,9 @@ export type GatewayEvent =
   | { readonly kind: "link"; readonly open: boolean }
   | { readonly kind: "tick" }
   /** A release was published, or was found unfinished at the start. */
-  | ({ readonly kind: "serve" } & Serving)
+  | ({ readonly kind: "serve"; readonly shares?: ModelShares } & Serving)
+  /** What share of windows an operator wants of a node. */
+  | { readonly kind: "point"; readonly node: NodeId; readonly shareQ16: number }
   /** What an operator wants of the rollout of a cohort. */
   | { readonly kind: "steer"; readonly cohort: string; readonly order: RolloutOrder }
   | { readonly kind: "loop"; readonly loop: BridgeInfo["loop"]; readonly trusted: boolean }
@@ -193,6 +201,7 @@ export function createState(
   softLabels: number,
   behaviours: BehaviourDesk,
   discovery: Discovery,
+  points: PointDesk = newPointDesk(),
 ): GatewayState {
   const state: GatewayState = {
     settings,
@@ -200,6 +209,7 @@ export function createState(
     serving: new Map(),
     behaviours,
     discovery,
+    points,
     degraded: null,
     linkOpen: false,
     devicesChanged: true,
@@ -234,6 +244,8 @@ function newNode(row: NodeRow): NodeState {
     told: null,
     verdicts: new Map(),
     sensor: newSensorState(),
+    operatingPoint: null,
+    movedUptimeMs: Number.NEGATIVE_INFINITY,
     toldState: "",
     fetching: null,
     refused: 0,

@@ -29,11 +29,13 @@ import { answererOf, saidOf, whyUnanswerable } from "./answerable.ts";
 import { chosenOf, type Hello, type Report } from "./label-rows.ts";
 import type { StoredRow, StoreRow } from "./label-rows.ts";
 import { isSound, mayTrust, onMeasured, onTimed } from "./sensor-desk.ts";
+import { followPoint, moveOnHello } from "./operating-points.ts";
 import { heard, onAvailability, onPresenceTick } from "./presence.ts";
 import {
   onAudit,
   onHello,
   onOutcome,
+  onPoint,
   onServe,
   onServingTick,
   onSteer,
@@ -80,6 +82,8 @@ export function stepGateway(
       return onServe(state, event, nowMs);
     case "steer":
       return onSteer(state, event, nowMs);
+    case "point":
+      return onPoint(state, event);
     case "loop":
       return onLoop(state, event, nowMs);
     case "diary":
@@ -182,6 +186,7 @@ function joined(
     const message = `${id} joined with ${hello.firmware}, ${hello.cohort}`;
     effects.push(tellDiary(state, { type: "node-joined", node: id, message }, nowMs));
   }
+  effects.push(...moveOnHello(state.points, node, state.uptimeMs));
   return [...effects, ...onHello(state, node, nowMs)];
 }
 
@@ -286,6 +291,7 @@ function afterReport(
   const windows = result.freshEntries;
   countNode(state, id, { windows }, report.modelId, { ...NO_COUNTS, windows });
   const effects = onTimed(state, node, report, nowMs);
+  effects.push(...followPoint(state.points, node, report, state.uptimeMs));
   const sound = isSound(node);
   effects.push(...tellReport(state, node, report), ...onReportedWindows(state, node, report));
   if (alarm !== wasAlarm) {

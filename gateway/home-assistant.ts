@@ -137,6 +137,7 @@ function nodeConfig(state: GatewayState, { row }: NodeState): Component {
         entity_category: "diagnostic",
         ...percent,
       }),
+      component("offload_wanted", "Offload share wanted", wantedShare(base, row.node)),
       component("sensor", "Sensor", {
         platform: "binary_sensor",
         state_topic: told,
@@ -147,6 +148,19 @@ function nodeConfig(state: GatewayState, { row }: NodeState): Component {
       }),
       component("model", "Model", modelUpdate(base, row.node)),
     ]),
+  };
+}
+
+/** 0 is the gate as it was released. */
+function wantedShare(base: TopicBase, node: NodeId): Component {
+  return {
+    platform: "number",
+    state_topic: nodeTopic(base, node, "state"),
+    value_template: "{{ (100 * value_json.wanted_share) | round(1) }}",
+    command_topic: requestTopic(base, "nodes/point"),
+    command_template: `{"node": "${node}", "percent": {{ value }}}`,
+    ...{ min: 0, max: 100, step: 0.5, mode: "box", unit_of_measurement: "%" },
+    entity_category: "config",
   };
 }
 

@@ -38,6 +38,9 @@ import { needsOf } from "./release-fit.ts";
 import { gatewayRequests } from "./gateway-requests.ts";
 import { InboxDesk } from "./inbox-desk.ts";
 import { inboxRequests } from "./inbox-requests.ts";
+import { sharesOf } from "./operating-points.ts";
+import { openPoints, writePointChoices } from "./point-choices.ts";
+import { pointRequests } from "./point-requests.ts";
 import { nodeRequests } from "./node-requests.ts";
 import { answerOverMqtt } from "./mqtt-requests.ts";
 import { RequestDesk } from "./request-desk.ts";
@@ -165,7 +168,8 @@ async function run(
   const desk = newBehaviourDesk(config.behaviours, teacher, windowTimes(dependencies));
   const discovery = newDiscovery(config.homeAssistant);
   const softLabels = reader.softLabelCount().total;
-  const state = createState(settings, reader.nodes(), softLabels, desk, discovery);
+  const points = openPoints(config, dependencies);
+  const state = createState(settings, reader.nodes(), softLabels, desk, discovery, points);
   // Before anything new can come in.
   const missed = restored(state, reader);
   const performer = new Performer(config, dependencies, store, state);
@@ -196,8 +200,8 @@ async function run(
     serve: (rollout, modelId) => {
       const container = dependencies.registry?.container(modelId);
       assert(container !== undefined, "a release is in the registry before it is served");
-      const needs = needsOf(container);
-      performer.happen({ kind: "serve", rollout, modelId, needs });
+      const [needs, shares] = [needsOf(container), sharesOf(container)];
+      performer.happen({ kind: "serve", rollout, modelId, needs, shares });
     },
     tellLoop: (loop, trusted) => performer.happen({ kind: "loop", loop, trusted }),
     tellDiary: (entry) => performer.happen({ kind: "diary", entry }),
@@ -268,12 +272,17 @@ function openRequests(parts: {
   const { dataDirectory } = config;
   const { control, log } = dependencies;
   const labels = () => store.reader;
+  const choose = (node: NodeId, shareQ16: number): void => {
+    writePointChoices(dataDirectory, new Map([...state.points.chosen, [node, shareQ16]]));
+    performer.happen({ kind: "point", node, shareQ16 });
+  };
   const steer = (cohort: string, order: RolloutOrder): void =>
     performer.happen({ kind: "steer", cohort, order });
   return new RequestDesk({
     table: {
       ...gatewayRequests({ config, state, queued: () => performer.queue.size }),
       ...inboxRequests(inbox),
+      ...pointRequests({ state, choose }),
       ...(isOurs && nodeRequests({ state, dataDirectory })),
       ...(control !== undefined && releaseRequests({ state, control, labels, steer })),
     },

@@ -14,6 +14,8 @@ import type { BridgeEvent } from "../src/wire/public.ts";
 import type { GatewayEffect, GatewayState, NodeState, Serving } from "./gateway-state.ts";
 import type { NodeRow, Offload, Report } from "./label-rows.ts";
 import { countsWith } from "./count-node.ts";
+import { move, offloadsAsReleased } from "./operating-points.ts";
+import type { ModelShares } from "./point-state.ts";
 import { unfitReason } from "./release-fit.ts";
 import {
   mayHave,
@@ -32,8 +34,13 @@ const CHUNKS_PER_WANT = 64;
 type Want = Extract<UpMessage, { kind: "want" }>;
 type Outcome = Extract<UpMessage, { kind: "outcome" }>;
 
-export function onServe(state: GatewayState, serve: Serving, nowMs: number): GatewayEffect[] {
-  const { rollout, modelId, needs } = serve;
+export function onServe(
+  state: GatewayState,
+  serve: Serving & { readonly shares?: ModelShares },
+  nowMs: number,
+): GatewayEffect[] {
+  const { rollout, modelId, needs, shares } = serve;
+  if (shares !== undefined) state.points.models.set(modelId, shares);
   state.serving.set(rollout.cohort, { rollout, modelId, needs });
   state.lastRelease = { sequence: rollout.sequence, model: modelId };
   const message = `release ${rollout.sequence} for ${rollout.cohort}`;
@@ -113,7 +120,7 @@ export function onWindows(
 ): GatewayEffect[] {
   const serving = state.serving.get(node.row.cohort);
   if (serving === undefined || report.modelId !== serving.modelId) return [];
-  const offloads = report.entries.filter((entry) => entry.offloaded).length;
+  const offloads = offloadsAsReleased(state.points, report);
   const windows = report.entries.length;
   const event = { kind: "windows", node: node.row.node, windows, offloads } as const;
   return advance(state, serving, event, nowMs);
@@ -125,6 +132,18 @@ export function onServingTick(state: GatewayState, nowMs: number): GatewayEffect
     effects.push(...advance(state, serving, tickOf(state, serving), nowMs));
   }
   return effects;
+}
+
+/** An operator's choice of a node's share, which is kept already. */
+export function onPoint(
+  state: GatewayState,
+  { node: id, shareQ16 }: { readonly node: NodeId; readonly shareQ16: number },
+): GatewayEffect[] {
+  const node = state.nodes.get(id);
+  assert(node !== undefined, "a choice is for a node that is known");
+  state.points.chosen.set(id, shareQ16);
+  state.devicesChanged = true;
+  return move(state.points, node, state.uptimeMs);
 }
 
 /** An operator's order. Throws `EdgeError` where it makes no sense, and has changed nothing then. */

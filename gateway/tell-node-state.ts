@@ -3,6 +3,7 @@
 import { type NodeStateMessage, PUBLIC_VERSION } from "../src/wire/public.ts";
 import { nodeTopic } from "../src/wire/topics.ts";
 import type { GatewayEffect, GatewayState, NodeState } from "./gateway-state.ts";
+import { tellPoint } from "./operating-points.ts";
 import { rounded } from "./tell-behaviours.ts";
 
 export function tellNodeState(state: GatewayState, node: NodeState): GatewayEffect[] {
@@ -26,6 +27,7 @@ export function tellNodeState(state: GatewayState, node: NodeState): GatewayEffe
     update_percentage: updating ? percentOf(node, rollout?.sequence) : null,
     alarm: row.alarm,
     fault: node.sensor.fault,
+    ...tellPoint(state.points, node),
     withheld,
   };
   const json = JSON.stringify(told);

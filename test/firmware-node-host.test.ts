@@ -137,7 +137,7 @@ describe.skipIf(absent)("the node in C", () => {
       script.boot(startMs, undefined, factory).join(startMs);
       [undefined, ...shares].forEach((shareQ16, i) => {
         const nowMs = startMs + 10 * i;
-        if (shareQ16 !== undefined) script.tell(nowMs, { kind: "operating-point", shareQ16 });
+        if (shareQ16 !== undefined) script.tell(nowMs, { kind: "point", shareQ16 });
         script.sensor(nowMs, noisyRows(50 * i, 50, random));
       });
     };

@@ -175,7 +175,7 @@ function answers(block: number, offloaded: readonly number[], epoch: number): Do
   });
   if (block % 7 === 5) {
     const shareQ16 = SHARES[Math.floor(block / 7) % SHARES.length] ?? 0;
-    verdicts.push({ kind: "operating-point", shareQ16 });
+    verdicts.push({ kind: "point", shareQ16 });
   }
   if (block % 5 !== 3) return verdicts;
   return [...verdicts, { kind: "setting", auditChanceQ16: 9000 + 500 * block, burstWindows: 4 }];

@@ -49,7 +49,7 @@ const FRAME_CODES = [
   "frame-type",
   "out-of-range",
 ];
-const DOWN_LETTERS = { ack: "A", verdict: "V", setting: "T", "operating-point": "I" } as const;
+const DOWN_LETTERS = { ack: "A", verdict: "V", setting: "T", point: "I" } as const;
 type NodeDown = keyof typeof DOWN_LETTERS;
 const NODE_DOWNS = Object.keys(DOWN_LETTERS) as NodeDown[];
 
@@ -93,7 +93,7 @@ function readDown(kind: NodeDown, answers: ByteReader): unknown {
     const epoch = answers.u32();
     return { kind, epoch, seqs: Array.from({ length: answers.u16() }, () => answers.u32()) };
   }
-  if (kind === "operating-point") return { kind, shareQ16: answers.u16() };
+  if (kind === "point") return { kind, shareQ16: answers.u16() };
   if (kind === "setting") {
     return { kind, auditChanceQ16: answers.u16(), burstWindows: answers.u16() };
   }

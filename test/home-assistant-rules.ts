@@ -1,8 +1,8 @@
 /**
  * What Home Assistant takes as a device's discovery configuration, written down a second time from its
- * documentation (integrations/mqtt "Device discovery payload", integrations/sensor.mqtt, binary_sensor.mqtt
- * and update.mqtt) and from the schemas of its MQTT integration (discovery.py, schemas.py, sensor.py).
- * Stricter in one point: keys that it would drop without a word are refused.
+ * documentation (integrations/mqtt "Device discovery payload", integrations/sensor.mqtt, binary_sensor.mqtt,
+ * number.mqtt and update.mqtt) and from the schemas of its MQTT integration (discovery.py, schemas.py,
+ * sensor.py). Stricter in one point: keys that it would drop without a word are refused.
  */
 
 import { z } from "zod";
@@ -35,7 +35,7 @@ const entity = {
   value_template: template.optional(),
   json_attributes_topic: topic.optional(),
   // `config` is refused for entities that only read.
-  entity_category: z.literal("diagnostic").optional(),
+  entity_category: z.enum(["config", "diagnostic"]).optional(),
 };
 
 const sensor = z
@@ -67,6 +67,21 @@ const binarySensor = z.strictObject({
   // Its payloads are ON and OFF unless it is told otherwise.
   device_class: z.literal("problem"),
 });
+
+/** number.py: of a value it publishes what the command template makes. */
+const number = z
+  .strictObject({
+    ...entity,
+    platform: z.literal("number"),
+    command_topic: topic,
+    command_template: z.string().regex(/\{\{ value \}\}/),
+    min: z.number(),
+    max: z.number(),
+    step: z.number().min(0.001),
+    mode: z.enum(["auto", "box", "slider"]),
+    unit_of_measurement: text.optional(),
+  })
+  .refine(({ min, max }) => min < max, { message: "a range" });
 
 const update = z
   .strictObject({
@@ -108,6 +123,6 @@ export const DiscoverySchema = z.strictObject({
   availability_mode: z.enum(["all", "any", "latest"]).optional(),
   components: z.record(
     z.string().regex(/^[a-zA-Z0-9_-]+$/),
-    z.discriminatedUnion("platform", [sensor, binarySensor, update]),
+    z.discriminatedUnion("platform", [sensor, binarySensor, number, update]),
   ),
 });

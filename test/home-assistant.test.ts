@@ -107,9 +107,17 @@ describe.skipIf(!mosquitto)("discovery", () => {
       (model as { payload_install?: string }).payload_install ?? "",
     );
     expect(REQUESTS["models/install"].request.parse(pressed)).toEqual({ node: "collar-1" });
+    const { offload_wanted: wanted } = config.components;
+    const typed = (wanted as { command_template?: string }).command_template ?? "";
+    expect(
+      REQUESTS["nodes/point"].request.parse(JSON.parse(typed.replace("{{ value }}", "2.5"))),
+    ).toEqual({ node: "collar-1", percent: 2.5 });
+    expect(wanted).toMatchObject({ command_topic: requestTopic(base, "nodes/point") });
     expect(config.device.via_device).toBe("bellwether_bridge");
     expect(configsOf(first.lines).has("homeassistant/device/bellwether_bridge/config")).toBe(true);
-    await until("a state", () => first.lines.some((line) => line.includes("/collar-1/state ")));
+    const isState = (line: string) =>
+      line.includes("/collar-1/state ") && line.includes('"battery":87');
+    await until("a state", () => first.lines.some(isState));
     const state = first.lines.findLast((line) => line.includes("/collar-1/state ")) ?? "";
     const told = NodeStateSchema.parse(JSON.parse(state.slice(state.indexOf(" "))));
     expect(told).toMatchObject({ battery: 87, release: 0, latest_release: 0, updating: false });

@@ -30,10 +30,10 @@ describe("a node at an operating point", () => {
   it("was moved by four bytes, says so in its reports, each of one point, and offloads so", async () => {
     const world = await started();
     expect(world.received[0]).toMatchObject({ kind: "hello", formatVersion: 3 });
-    expect(encodeDown({ kind: "operating-point", shareQ16: HIGH })).toHaveLength(4);
+    expect(encodeDown({ kind: "point", shareQ16: HIGH })).toHaveLength(4);
     const offloads = () => world.decided.filter(({ offload }) => offload !== null).length;
     const shareOf = async (shareQ16: number) => {
-      world.send({ kind: "operating-point", shareQ16 });
+      world.send({ kind: "point", shareQ16 });
       await world.run(2000);
       const before = { offloads: offloads(), windows: world.decided.length };
       await world.run(5000);
@@ -51,14 +51,14 @@ describe("a node at an operating point", () => {
     );
     await world.run(20, false);
     expect(world.reportedWindows()).toHaveLength(world.decided.length);
-    world.send({ kind: "operating-point", shareQ16: 0 });
+    world.send({ kind: "point", shareQ16: 0 });
     await world.run(60);
     expect(pointNow(world)).toBe(0);
   });
 
   it("stays there when its power is cut, and at the new model's own point after a release", async () => {
     const world = await started();
-    world.send({ kind: "operating-point", shareQ16: HIGH });
+    world.send({ kind: "point", shareQ16: HIGH });
     await world.run(1);
     world.cut();
     await world.boot();

@@ -13,6 +13,9 @@ import { AccessStore } from "../gateway/access-store.ts";
 import { givePassword } from "../gateway/credentials.ts";
 import { type OpenTeacher, openOnnxTeacher } from "../gateway/onnx-teacher.ts";
 import type { LoopGateway } from "../gateway/start-loop.ts";
+import { gateOf } from "../src/gate/gate-bytes.ts";
+import { encodePoints } from "../src/gate/operating-points.ts";
+import { decodeContainer, encodeContainer } from "../src/model/container.ts";
 import { cohortOf } from "../src/signal/profile.ts";
 import {
   type RequestName,
@@ -23,6 +26,7 @@ import {
 import { run } from "./access-kit.ts";
 import { base, removeFolder, temporaryFolder, until } from "./gateway-kit.ts";
 import { sampleContainer } from "./node-world.ts";
+import { OPERATING_POINTS } from "./operating-point-samples.ts";
 import { better, factory, idOf, releaseGateway, releaseHerd } from "./release-kit.ts";
 import { cattle } from "./turning-herd.ts";
 
@@ -267,6 +271,49 @@ describe("bellwether models", () => {
     const reader = await models("pause", "--broker", wrong.href);
     expect([reader.code, reader.err]).toEqual([2, expect.stringContaining("request-unanswered")]);
   }, 60_000);
+});
+
+describe("a node that is moved", () => {
+  it("is at the point of a model that was pushed by one message, and stays there over restarts", async () => {
+    const decoded = decodeContainer(better.container);
+    const points = encodePoints({ ...gateOf(decoded), operatingPoints: OPERATING_POINTS });
+    const container = encodeContainer({ ...decoded, ...(points && { points }) });
+    await start(0);
+    await herd(2);
+    const [first] = known();
+    const node = first?.node ?? "";
+    expect(await ask("nodes/point", { node, point: 2 })).toMatchObject({ code: "point-unknown" });
+    await ask("models/push", { container: base64(container) });
+    await until("all run it", () => running(container) === 2, 30_000);
+    const at = ["--broker", open.gateway.url, "--data-dir", path.join(folder, "data"), "--json"];
+    const words = ["nodes", "point", node, "30%", ...at];
+    const moved = await run(process.execPath, [path.resolve("cli/main.ts"), ...words]);
+    expect([moved.code, JSON.parse(moved.out)]).toMatchObject([0, { node, point: 2 }]);
+    const states = new Map<string, Record<string, unknown>>();
+    const listen = async () => {
+      operator.on("message", (topic, payload) => {
+        if (topic.endsWith("/state")) states.set(topic, JSON.parse(payload.toString()));
+      });
+      await operator.subscribeAsync(`${base}/+/state`, { qos: 1 });
+    };
+    await listen();
+    const pointOf = () => states.get(`${base}/${node}/state`)?.operating_point;
+    await until("it says so", () => pointOf() === 2, 30_000);
+    const others = [...states].filter(([topic]) => topic !== `${base}/${node}/state`);
+    expect(others.map(([, told]) => told.operating_point).filter((point) => point === 2)).toEqual(
+      [],
+    );
+    await fleet?.stop();
+    fleet = undefined;
+    await operator.endAsync(true);
+    await open.stop();
+    await start(0);
+    // Nodes that have lost everything run the model that they were made with, until they are updated.
+    states.clear();
+    await listen();
+    await herd(2);
+    await until("it is there again", () => pointOf() === 2, 60_000);
+  }, 120_000);
 });
 
 describe("distilling", () => {

@@ -196,7 +196,7 @@ export const anyDown: fc.Arbitrary<DownMessage> = fc.oneof(
     auditChanceQ16: u16,
     burstWindows: fc.integer({ min: 0, max: LIMITS.burstWindows }),
   }),
-  fc.record({ kind: fc.constant("operating-point" as const), shareQ16: u16 }),
+  fc.record({ kind: fc.constant("point" as const), shareQ16: u16 }),
 );
 
 const MODEL = "0123456789abcdef" as ModelId;
@@ -291,5 +291,5 @@ export const GOLDEN_DOWN: readonly DownMessage[] = [
   },
   { kind: "chunk", releaseSequence: 8, index: 5, bytes: Uint8Array.of(1, 2, 3, 4, 5) },
   { kind: "setting", auditChanceQ16: 1311, burstWindows: 60 },
-  { kind: "operating-point", shareQ16: 1311 },
+  { kind: "point", shareQ16: 1311 },
 ];

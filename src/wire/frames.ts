@@ -25,7 +25,7 @@
  *      83 offer      2 signature 64B  66 length u16  68 manifest
  *      84 chunk      2 release u32  6 index u16  8 length u16  10 bytes
  *      85 setting    2 audit chance Q16 u16  4 burst windows u16
- *      86 operating-point  2 share Q16 u16
+ *      86 point      2 share Q16 u16
  *
  * A text is one length byte and printable ASCII. Whatever a decoder returns is within `LIMITS`;
  * everything else is an `EdgeError` that names the byte. An encoder is given such values by our own
@@ -62,7 +62,7 @@ export const FRAME_TYPES = {
   offer: 0x83,
   chunk: 0x84,
   setting: 0x85,
-  "operating-point": 0x86,
+  point: 0x86,
 } as const;
 
 /** Before a report's entries, and of each. */
@@ -135,7 +135,7 @@ export function encodeDown(message: DownMessage): Uint8Array {
     case "setting":
       to.u16(message.auditChanceQ16).u16(message.burstWindows);
       break;
-    case "operating-point":
+    case "point":
       to.u16(message.shareQ16);
       break;
     default:
@@ -174,7 +174,7 @@ const READ_DOWN: { readonly [Kind in DownKind]: (from: ByteReader) => Down<Kind>
   offer: readOffer,
   chunk: readChunk,
   setting: readSetting,
-  "operating-point": (from) => ({ kind: "operating-point", shareQ16: from.u16() }),
+  point: (from) => ({ kind: "point", shareQ16: from.u16() }),
 };
 
 function writeReport(to: ByteWriter, report: Up<"report">): void {

@@ -189,7 +189,7 @@ export type DownMessage =
   /** What share of windows is wanted of a node, which finds the operating point for it in the model
    * that it runs, now and in later ones. For nodes that read `POINTS_CONTAINER_VERSION`. */
   | {
-      readonly kind: "operating-point";
+      readonly kind: "point";
       /** 1..65535 for 0..1; 0 for the gate as it was released. */
       readonly shareQ16: number;
     };

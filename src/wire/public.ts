@@ -9,6 +9,7 @@
 
 import { z } from "zod";
 import { SENSOR_FAULTS } from "../signal/sensor-watch.ts";
+import { LIMITS } from "./limits.ts";
 import { UNFIT_REASONS } from "./messages.ts";
 
 /** Rises when a field changes its meaning, not when one is added. */
@@ -104,6 +105,13 @@ export const NodeStateSchema = z.object({
   alarm: z.boolean(),
   /** What is wrong with its sensor; null where nothing is, and from a gateway that does not tell. */
   fault: z.enum(SENSOR_FAULTS).nullable().default(null),
+  /** The operating point of its model that its last report was of, 0 for the gate as it was released,
+   * and what share of windows that aims at; null where unknown, and from a gateway that does not
+   * tell. */
+  operating_point: z.int().min(0).max(LIMITS.operatingPoints).nullable().default(null),
+  operating_share: share.nullable().default(null),
+  /** What is wanted of it; 0 for the gate as it was released. */
+  wanted_share: share.default(0),
   withheld: z.enum(UNFIT_REASONS).nullable(),
 });
 export type NodeStateMessage = z.infer<typeof NodeStateSchema>;

@@ -268,6 +268,27 @@ export const REQUESTS = {
     request: asks({ name: z.string().min(1).max(LIMITS.nodeIdBytes) }),
     data: z.object({ name: z.string(), codes: count, node: z.boolean() }),
   },
+  "nodes/point": {
+    summary: "Has a node offload another share of its windows, by an operating point of its model.",
+    changes: true,
+    request: asks({
+      node: nodeName,
+      /** One of the two: a point of the model that it runs, 0 for the gate as it was released; or
+       * the share, for which it takes the nearest point below, in this model and in later ones. */
+      point: z.int().min(0).max(LIMITS.operatingPoints).optional(),
+      percent: z.number().min(0).max(100).optional(),
+    }).refine(({ point, percent }) => (point === undefined) !== (percent === undefined), {
+      message: "needs either a point or a percentage",
+    }),
+    data: z.object({
+      node: z.string(),
+      /** Of all windows, 0 to 1; 0 for as released. */
+      wanted_share: z.number().min(0).max(1),
+      /** What the model that it runs has for it, and what that aims at; null where that is unknown. */
+      point: count.nullable(),
+      share: z.number().min(0).max(1).nullable(),
+    }),
+  },
   "nodes/rotate": {
     summary: "Gives a node a new password, or a join code by which it fetches one.",
     changes: true,

@@ -5,7 +5,7 @@
  * it. The public plane is retained JSON for people. `docs/TOPICS.md` is the reference.
  *
  *     <base>/node/<id>/up/<kind>      node to gateway     hello report offload want outcome
- *     <base>/node/<id>/down/<kind>    gateway to node     ack verdict offer chunk setting operating-point
+ *     <base>/node/<id>/down/<kind>    gateway to node     ack verdict offer chunk setting point
  *     <base>/<id>/behaviour | event | availability | state | bout | budget | alert
  *     <base>/group/<name>/budget
  *     <base>/bridge/state | devices | info | event
@@ -26,14 +26,7 @@ import type { DownKind, ModelId, NodeId, UpKind } from "./messages.ts";
 export type TopicBase = string & { readonly __brand: "TopicBase" };
 
 export const UP_KINDS = ["hello", "report", "offload", "want", "outcome"] as const;
-export const DOWN_KINDS = [
-  "ack",
-  "verdict",
-  "offer",
-  "chunk",
-  "setting",
-  "operating-point",
-] as const;
+export const DOWN_KINDS = ["ack", "verdict", "offer", "chunk", "setting", "point"] as const;
 export const NODE_TOPICS = [
   "behaviour",
   "event",

@@ -210,7 +210,7 @@ static void take_message(bw_node *node, bw_time now) {
   if (is_kind(kind, "ack")) code = take_ack(node, frame, length, now);
   if (is_kind(kind, "verdict")) code = take_verdict(node, frame, length);
   if (is_kind(kind, "setting")) code = take_setting(node, frame, length);
-  if (is_kind(kind, "operating-point")) code = take_share(node, frame, length, now);
+  if (is_kind(kind, "point")) code = take_share(node, frame, length, now);
   if (is_kind(kind, "chunk")) {
     bw_update_take_chunk(&node->update, frame, length, bw_update_now(node, now));
   }
