@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { needsOf, unfitReason } from "../gateway/release-fit.ts";
 import { EdgeError } from "../src/assert.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
-import { applyOperatingShare, gateExit, gateWindow } from "../src/gate/decide.ts";
+import { applyOperatingShare, applySetting, gateExit, gateWindow } from "../src/gate/decide.ts";
 import { encodeGate, gateOf } from "../src/gate/gate-bytes.ts";
 import {
   type GateParameters,
@@ -19,7 +19,7 @@ import { decodeGateState, encodeGateState } from "../src/gate/gate-state-bytes.t
 import { decodePoints, encodePoints, pointAt } from "../src/gate/operating-points.ts";
 import { type Container, decodeContainer, encodeContainer } from "../src/model/container.ts";
 import { selfTestHashes } from "../src/model/self-test.ts";
-import { prng } from "../src/prng.ts";
+import { below, prng } from "../src/prng.ts";
 import { containerWithEncoder, ENCODER_SPEC } from "./encoder-samples.ts";
 import { gateWithPoints, OPERATING_POINTS, pointsArbitrary } from "./operating-point-samples.ts";
 import { COLLAR_SPEC, randomContainer } from "./student-samples.ts";
@@ -205,6 +205,49 @@ describe("a move", () => {
     // What a program of before wrote is read, and a node that nobody moved writes no more than it.
     const before = encodeGateState(spent);
     expect([before[0], decodeGateState(before).operatingShareQ16]).toEqual([1, 0]);
+  });
+
+  it("lets no stretch of windows at one point exceed its budget, through moves, restarts and releases", () => {
+    const anyMove = fc.record({
+      at: fc.nat(599),
+      what: fc.constantFrom("restart", "release", "burst", 0, 1311, 19661),
+    });
+    fc.assert(
+      fc.property(fc.nat(), fc.array(anyMove, { maxLength: 12 }), (seed, moves) => {
+        const random = prng(seed, "moves");
+        let state = initialGateState(gate);
+        let stretch: { offloads: number[]; from: number; point: number } | undefined;
+        let worst = 0;
+        for (let i = 0; i < 600; i++) {
+          for (const { what } of moves.filter(({ at }) => at === i)) {
+            if (what === "restart") state = decodeGateState(encodeGateState(state));
+            else if (what === "release") state = carryGateState(gate, state);
+            else if (what === "burst") {
+              state = applySetting(state, { auditChanceQ16: 65535, burstWindows: 60 });
+            } else if (typeof what === "number") state = applyOperatingShare(gate, state, what);
+          }
+          const point = pointAt(gate.operatingPoints, state.operatingShareQ16);
+          if (stretch?.point !== point) stretch = { offloads: [], from: i, point };
+          const logits = Int16Array.from({ length: 3 }, () => below(random, 300));
+          const exit = { logits, features: new Int8Array(4) };
+          const statistics = Array.from({ length: 6 }, () => below(random, 60));
+          const input = { exits: [exit, exit], statistics, windowIndex: i };
+          const decision = gateWindow(gate, state, input, random);
+          state = decision.nextState;
+          if (state.levelQ8 < 0) expect(state.levelQ8).toBe("in credit");
+          if (decision.offload === null) continue;
+          stretch.offloads.push(i);
+          const { windowsPerTokenQ8 } = gate.operatingPoints[point - 1] ?? gate.bucket;
+          stretch.offloads.forEach((first, nth, all) => {
+            const allowed =
+              gate.bucket.capacityTokens + ((i - first + 1) * 256) / windowsPerTokenQ8;
+            worst = Math.max(worst, all.length - nth - allowed);
+          });
+        }
+        expect(worst).toBe(0);
+      }),
+      { numRuns: 40 },
+    );
   });
 
   it("takes effect in exits, doubts and tokens at the next window", () => {
