@@ -133,7 +133,7 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
       ...mixes.flatMap((mix) => [...table(energyTable(mix.profile.name, rows)), ""]),
       `Share carried in brackets where the duty cycle lets less than all through; "does not fit":`,
       "a window takes more than four payloads. Codes are those of the encoders that `train --encoder`",
-      "makes, which cost what their shapes say; the shipped students have none.",
+      "makes, which cost what their shapes say; the shipped students have those of 40.",
       `All energies are estimates, ±${100 * LINK_UNCERTAINTY} % at best; nothing ran on a board.`,
       `Wi-Fi: joining anew is cheaper than staying from ${Math.round(wifiBreakEvenSeconds())} s ` +
         "between messages on.",

@@ -4,8 +4,12 @@
  */
 import { createHash } from "node:crypto";
 import { studentParameterCount } from "../src/learn/student-network.ts";
+import { onnxMetadata } from "../src/learn/onnx-model.ts";
 import { planName, type QuantizationPlan } from "../src/learn/quantization-plan.ts";
 import type { Recipe } from "../src/learn/recipes.ts";
+import { gateOf } from "../src/gate/gate-bytes.ts";
+import { decodeContainer } from "../src/model/container.ts";
+import { codeShape } from "../src/model/encoder.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import type { WindowSet } from "../src/signal/window-set.ts";
 import { subjectsOf } from "../src/signal/splits.ts";
@@ -77,11 +81,14 @@ export function modelCard(facts: CardFacts): string {
             "no turned copies: it is for showing what the loop repairs, not for use.",
         ]),
     "",
+    "## The gate, codes and bouts",
+    "",
+    ...decisionLines(facts),
+    "",
     "## What they are worth",
     "",
-    "The files here learned from all subjects (the gate's thresholds from some that were set aside),",
-    "so no honest figure can be taken from them. These are of models trained alike on other subjects",
-    "than they are tested on.",
+    "The files here learned from all subjects, so no honest figure can be taken from them. These are",
+    "of models trained alike on other subjects than they are tested on.",
     ...facts.figures.flatMap(({ title, command, lines }) => [
       "",
       `### ${title}`,
@@ -105,11 +112,42 @@ export function modelCard(facts: CardFacts): string {
   ].join("\n");
 }
 
+/** What the files say of themselves beyond their weights. */
+function decisionLines({ files }: CardFacts): string[] {
+  const container = decodeContainer(files.get("student.bwm") as Uint8Array);
+  const { operatingPoints, bucket } = gateOf(container);
+  const typical = onnxMetadata(files.get("teacher.onnx") as Uint8Array).get("typicalSeconds");
+  const percent = (share: number): string => `${Math.round(100 * share)} %`;
+  const shares = operatingPoints.map(({ targetShareQ16 }) => percent(targetShareQ16 / 65_535));
+  const lines =
+    typical === undefined
+      ? ["The gate's thresholds come from windows of the same recordings that were set aside."]
+      : [
+          "The gate's temperatures and thresholds come from all subjects, each answered by a student " +
+            "and a teacher that were trained alike but never saw him (what is novel, from windows " +
+            "that were set aside). So does how long bouts are taken to last where windows are put " +
+            `together: ${typical} s.`,
+        ];
+  lines.push(
+    `It offloads ${percent(256 / bucket.windowsPerTokenQ8)} of the windows at most; operating ` +
+      `points for ${shares.join(", ")} travel along.`,
+  );
+  if (container.encoder !== undefined) {
+    const { time, channels, bits, bytes } = codeShape(container.encoder);
+    lines.push(
+      `The students' encoder makes codes of ${bytes} bytes (${time} x ${channels}, ${bits} bits), ` +
+        "which `tail.onnx` answers and no other.",
+    );
+  }
+  return lines.flatMap((line, i) => (i === 0 ? [line] : ["", line]));
+}
+
 function describeFile(name: string, plan: QuantizationPlan): string {
   const student = name.startsWith("student-plain") ? "plain student" : "student";
   if (name.endsWith(".bwm"))
     return `${student}: ${planName(plan)} container with its gate, for nodes`;
   if (name.startsWith("student")) return `${student} in floats, to distil further from`;
   if (name === "tail.onnx") return "tail, which answers the codes of these students' encoder";
+  if (name === "coarse.onnx") return "teacher of windows in 2 bits a value";
   return "teacher, for the gateway";
 }

@@ -11,6 +11,7 @@ import { EdgeError } from "../src/assert.ts";
 import { chooseEngine } from "../src/engine/choose-engine.ts";
 import type { GateTarget } from "../src/gate/offload-target.ts";
 import { packStudent } from "../src/gate/pack-student.ts";
+import { halfWeights } from "../src/learn/onnx-half.ts";
 import { withOnnxMetadata } from "../src/learn/onnx-model.ts";
 import { plannedStudent, type QuantizationPlan } from "../src/learn/quantization-plan.ts";
 import { plainRecipe, type Recipe } from "../src/learn/recipes.ts";
@@ -78,8 +79,10 @@ export async function trainProfile(request: ProfileRequest): Promise<ProfileFile
     hash: sha256(teacherFile),
   };
   const split = await splitFor(runtime, teacher, request);
-  if (split !== undefined) files.set("tail.onnx", split.tail);
-  if (request.coarse === true) files.set("coarse.onnx", await coarseFor(runtime, teacher, request));
+  if (split !== undefined) files.set("tail.onnx", halfWeights(split.tail));
+  if (request.coarse === true) {
+    files.set("coarse.onnx", halfWeights(await coarseFor(runtime, teacher, request)));
+  }
   const student = async (name: string, of: WindowSet, with_: Recipe): Promise<Trained> => {
     const asked = { ...request, windows: of, recipe: with_, encoder: split?.encoder };
     const made = await trainOne(runtime, teacher, asked, name);

@@ -11,7 +11,7 @@ import { decodeGate, encodeGate, gateOf } from "../src/gate/gate-bytes.ts";
 import { uncalibratedGate } from "../src/gate/gate-parameters.ts";
 import { initialGateState } from "../src/gate/gate-state.ts";
 import { decodeGateState, encodeGateState } from "../src/gate/gate-state-bytes.ts";
-import { encodePoints } from "../src/gate/operating-points.ts";
+import { encodePoints, fullBucketQ8, pointOf } from "../src/gate/operating-points.ts";
 import { exp2Q16, log2Q8 } from "../src/gate/margins.ts";
 import { decodeContainer } from "../src/model/container.ts";
 import { below, chance, prng } from "../src/prng.ts";
@@ -263,9 +263,8 @@ describe.skipIf(absent)("the gate in C", () => {
         continue;
       }
       taken += 1;
-      const { capacityTokens, windowsPerTokenQ8 } = gate.bucket;
       const read = decodeGateState(bytes);
-      const levelQ8 = Math.min(read.levelQ8, capacityTokens * windowsPerTokenQ8);
+      const levelQ8 = Math.min(read.levelQ8, fullBucketQ8(gate, pointOf(gate, read)));
       expect(state).toEqual(encodeGateState({ ...read, levelQ8 }));
     }
     expect(taken).toBeGreaterThan(100);

@@ -282,7 +282,7 @@ describe("a node that is moved", () => {
     await herd(2);
     const [first] = known();
     const node = first?.node ?? "";
-    expect(await ask("nodes/point", { node, point: 2 })).toMatchObject({ code: "point-unknown" });
+    expect(await ask("nodes/point", { node, point: 9 })).toMatchObject({ code: "point-unknown" });
     await ask("models/push", { container: base64(container) });
     await until("all run it", () => running(container) === 2, 30_000);
     const at = ["--broker", open.gateway.url, "--data-dir", path.join(folder, "data"), "--json"];

@@ -84,7 +84,8 @@ describe("the cuts of a window", () => {
   });
 
   it("of a student without an encoder have none, and of a GRU send its state", () => {
-    expect(cutsOn("ble", 0, SHIPPED).some(({ name }) => /codes/.test(name))).toBe(false);
+    const { encoder: _encoder, ...bare } = SHIPPED;
+    expect(cutsOn("ble", 0, bare).some(({ name }) => /codes/.test(name))).toBe(false);
     const gru = cutsOn("ble", 0, randomContainer(SMALL_GRU_SPEC, 1));
     expect(named(gru, "after stage 1, its map").bytes).toBe(42 + 2 * 11);
   });
