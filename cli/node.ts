@@ -162,7 +162,8 @@ type Running = {
 
 async function runDevice(running: Running, input: CommandInput, io: CommandIo): Promise<number> {
   const { device, source, link, tally } = running;
-  const status = () => ({ ...device.runtime.status(), offloads: tally.offloads });
+  // Of this run: the node's own number of windows goes on where the store left it.
+  const status = () => ({ ...device.runtime.status(), ...tally });
   const ending = new AbortController();
   const timer = setInterval(() => io.note(statusLine(status())), STATUS_MS);
   try {

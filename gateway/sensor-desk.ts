@@ -64,7 +64,8 @@ function onJudged(
   const { windows, rate, fault: before } = sensor;
   const fault = windows.fault ?? (rate.factor === null ? null : "rate");
   if (fault === before) return [];
-  if (fault !== null) sensor.sinceMs = timeMs;
+  // Another cause is news of the same trouble: it keeps its id, or the first would never be over.
+  if (before === null) sensor.sinceMs = timeMs;
   sensor.fault = fault;
   state.devicesChanged = true;
   const over = before !== null && fault === null;

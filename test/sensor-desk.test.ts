@@ -122,4 +122,16 @@ describe("a wrong rate", () => {
     const soundness = (one: Extract<GatewayNews, { kind: "drift" }>): boolean => one.sound;
     expect(drifts.map(soundness)).toEqual([true, true, true, true, true, false, false, false]);
   });
+
+  it("keeps the id of its fault while other causes come and go", () => {
+    const state = made();
+    run(state, [up(helloOf({}))]);
+    const effects = run(state, [
+      ...Array.from({ length: 8 }, (_, seq) => hurried(seq)),
+      ...[8, 9, 10].map((seq) => up(offloaded(seq, true))),
+      ...[11, 12, 13, 14].map((seq) => up(offloaded(seq, false))),
+    ]);
+    expect(faults(effects).map(({ cause }) => cause)).toEqual(["rate", "axis-stuck", "rate"]);
+    expect(new Set(faults(effects).map(({ id }) => id)).size).toBe(1);
+  });
 });
