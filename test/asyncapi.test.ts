@@ -5,7 +5,8 @@
  */
 
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import path from "node:path";
 import { connectAsync, type MqttClient } from "mqtt";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -14,17 +15,15 @@ import { type Fleet, startFleet } from "../device-sim/fleet.ts";
 import { createHerd } from "../device-sim/herd.ts";
 import { mqttLinks } from "../device-sim/mqtt-link.ts";
 import { COLLAR } from "../device-sim/node-settings.ts";
-import { LabelLog } from "../gateway/label-log.ts";
 import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
 import type { RunningGateway } from "../gateway/run-gateway.ts";
 import { readShippedEmulator } from "../recordings/shipped-emulator.ts";
-import { DAY_MS, dayStart, HOUR_MS } from "../src/behaviour/budget.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
 import { prng } from "../src/prng.ts";
 import { cohortOf } from "../src/signal/profile.ts";
 import { PUBLIC_TOPICS, REQUEST_TOPICS } from "../src/wire/public-topics.ts";
 import { REQUEST_NAMES } from "../src/wire/requests.ts";
-import { nodeId } from "../src/wire/topics.ts";
+import { ALERTING_YAML, storeOneDay, YESTERDAY } from "./alert-kit.ts";
 import { AsyncApiSchema, referencesOf, resolve } from "./asyncapi-rules.ts";
 import {
   base,
@@ -126,6 +125,36 @@ describe("the AsyncAPI document", () => {
   });
 });
 
+/** The folder of the npm package `@asyncapi/parser`, which brings 54 MB. */
+const PARSER = process.env.BELLWETHER_ASYNCAPI_PARSER;
+if (PARSER === undefined) {
+  console.log("AsyncAPI's parser is skipped: BELLWETHER_ASYNCAPI_PARSER names no folder of it");
+}
+
+describe.skipIf(PARSER === undefined)("AsyncAPI's own parser", () => {
+  type Parsed = {
+    readonly document?: { channels(): { all(): readonly unknown[] } };
+    readonly diagnostics: readonly { readonly severity: number; readonly code: string }[];
+  };
+  type Parser = new () => { parse(text: string): Promise<Parsed> };
+  const parse = async (document: unknown): Promise<Parsed> => {
+    const { Parser } = createRequire(import.meta.url)(PARSER ?? "") as { Parser: Parser };
+    return new Parser().parse(JSON.stringify(document));
+  };
+
+  it("finds every channel, no error and nothing to warn of", async () => {
+    const { document, diagnostics } = await parse(DOCUMENT);
+    expect(document?.channels().all()).toHaveLength(channels().length);
+    // It would have another version of AsyncAPI, which is a hint.
+    const others = diagnostics.filter(({ code }) => code !== "asyncapi-latest-version");
+    expect(others).toEqual([]);
+    const wrong = structuredClone(DOCUMENT) as { operations: Record<string, { action: string }> };
+    for (const operation of Object.values(wrong.operations)) operation.action = "publish";
+    const { diagnostics: found } = await parse(wrong);
+    expect(found.some(({ severity }) => severity === 0)).toBe(true);
+  }, 30_000);
+});
+
 type Channel = {
   readonly name: string;
   readonly address: string;
@@ -180,46 +209,9 @@ function validatorOf(channel: Channel): z.ZodType {
   return z.fromJSONSchema(JSON.parse(read(`schemas/${payload}.json`)));
 }
 
-/** An offset by which it is noon now, so that no day ends while this runs. */
-const NOW_MS = Date.now();
-const OFFSET_HOURS = 12 - new Date(NOW_MS).getUTCHours();
-const TODAY_MS = dayStart(NOW_MS, OFFSET_HOURS * HOUR_MS);
-
-/** Yesterday, a window every 30 minutes: nothing but lying still. */
-const YESTERDAY = Array.from({ length: 48 }, (_, windowIndex) => ({
-  windowIndex,
-  timeMs: TODAY_MS - DAY_MS + 1_800_000 * (windowIndex + 0.5),
-  classIndex: 1,
-  confidenceQ8: 250,
-  exit: 0,
-  offloaded: false,
-}));
-
 const YAML = `broker: { port: 0 }
 data_directory: data
-behaviours:
-  budget_seconds: 1
-  gap_seconds: 3600
-  open_minutes: 1
-  utc_offset_hours: ${OFFSET_HOURS}
-  groups: { heifers: [cow-7] }
-alerts:
-  days_least: 1
-  known_least: 0.01
-  deviations_least: 0
-  rules: [{ name: less, behaviours: [grazing], change_percent: -20 }]
-`;
-
-/** The store of a gateway that has seen this animal graze all of the day before yesterday. */
-function storeOneDay(): void {
-  const directory = path.join(folder, "data");
-  mkdirSync(directory);
-  const log = new LabelLog({ directory, nowMs: NOW_MS });
-  const classMs = cattle.classes.map((_, index) => (index === 0 ? DAY_MS : 0));
-  const budget = { elapsedMs: DAY_MS, unknownMs: 0, classMs };
-  log.commit([{ kind: "day", node: nodeId("cow-7"), startMs: TODAY_MS - 2 * DAY_MS, budget }]);
-  log.close();
-}
+${ALERTING_YAML}`;
 
 describe("what a gateway with simulated nodes sends", () => {
   let teacher: OpenTeacher;
@@ -230,7 +222,7 @@ describe("what a gateway with simulated nodes sends", () => {
 
   beforeAll(async () => {
     teacher = await untrainedTeacher(folder);
-    storeOneDay();
+    storeOneDay(path.join(folder, "data"));
     gateway = await gatewayOn(folder, teacher, { yaml: YAML });
     people = await listen(gateway.url);
     fleet = await startHerd(gateway.url);

@@ -1,7 +1,7 @@
 /**
  * The examples that read topics: every topic and field that the Node-RED flow and Telegraf's
- * configuration name is one that the public schemas know, of the type that is asked for. Neither
- * program runs here.
+ * configuration name is one that the public schemas know, of the type that is asked for. A Node-RED
+ * that runs the flow is in `node-red.test.ts`.
  */
 
 import { readFileSync } from "node:fs";
