@@ -25,6 +25,8 @@ export const SLIPS: readonly string[] = AXES.map((axis) => `slip-${axis}`);
 export const FAULTS: readonly string[] = [
   ...NOISES.map((deviation) => `noise-${deviation}`),
   ...AXES.map((axis) => `stuck-${axis}`),
+  // Every axis holds what it read first.
+  "stuck-xyz",
   ...RATE_FACTORS.map((factor) => `rate-${factor}`),
 ];
 
@@ -44,32 +46,39 @@ export function shiftStages(
     case "noise":
     case "stuck":
     case "rate":
-      return [faultyRecordings(recordings, [faultOf(kind, value)], seed)];
+      return [faultyRecordings(recordings, faultsOf(kind, value), seed)];
     default:
       return [turnRecordings(recordings, parseTurn(name))];
   }
 }
 
-function faultOf(kind: "noise" | "stuck" | "rate", value: string): Fault {
+/** How many times as fast as it says the sensor runs. */
+export function rateFactorOf(name: string): number {
+  const [kind, value] = name.split("-");
+  return kind === "rate" ? Number(value) : 1;
+}
+
+function faultsOf(kind: "noise" | "stuck" | "rate", value: string): Fault[] {
   const number = Number(value);
   switch (kind) {
     case "noise":
-      return { kind, milligDeviation: number, fromSample: 0 };
+      return [{ kind, milligDeviation: number, fromSample: 0 }];
     case "rate":
-      return { kind: "wrong-rate", factor: number };
-    case "stuck": {
-      const axis = AXES.map(String).indexOf(value);
-      if (axis !== 0 && axis !== 1 && axis !== 2) {
-        throw new EdgeError({
-          code: "usage",
-          message: `stuck-${value}`,
-          where: "bench drift",
-          hint: "Name an axis: stuck-x, stuck-y or stuck-z.",
-        });
-      }
-      // Sticks at what it read first, which is as likely as anything.
-      return { kind: "stuck-axis", axis, fromSample: 1, toSample: Number.POSITIVE_INFINITY };
-    }
+      return [{ kind: "wrong-rate", factor: number }];
+    case "stuck":
+      return value.split("").map((name) => {
+        const axis = AXES.map(String).indexOf(name);
+        if (axis !== 0 && axis !== 1 && axis !== 2) {
+          throw new EdgeError({
+            code: "usage",
+            message: `stuck-${value}`,
+            where: "bench drift",
+            hint: "Name an axis: stuck-x, stuck-y or stuck-z.",
+          });
+        }
+        // Sticks at what it read first, which is as likely as anything.
+        return { kind: "stuck-axis", axis, fromSample: 1, toSample: Number.POSITIVE_INFINITY };
+      });
   }
 }
 

@@ -9,7 +9,12 @@
  * shift, and the windows that it had wrong beyond its usual share before the alarm came. A shift is
  * harmful from five points of accuracy on. False alarms per node-day come from a bootstrap over
  * bouts that nothing was fitted on, with its 95th percentile. Thresholds never see a tested window.
- * `--threads N`, `--keep DIR`.
+ *
+ * Of faults also: how soon the gateway says that the sensor is broken, by what the whole gate offloads
+ * and when windows end. And of a herd of twelve, of which half or all change at once: how soon the
+ * gateway says that the cohort has, how many nodes' own alarms had been up by then, and how often it
+ * says so of calm herds (`drift-cohort.ts`). `--false-alarms N` a node-day for calibration to aim at
+ * instead of its default; `--threads N`, `--keep DIR`.
  */
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
@@ -19,6 +24,7 @@ import { type BenchmarkOptions, type BenchmarkResult, quantile, table } from "./
 import type { DriftAnswers, DriftJob, ShiftAnswer } from "./drift-job.ts";
 import { FAULTS, SLIPS, TURNS } from "./drift-shifts.ts";
 import { type Delay, NO_ALARM } from "./drift-streams.ts";
+import { cohortFigures, cohortLines, sensorFigures, sensorLines } from "./drift-tables.ts";
 import { runJobs } from "./worker-pool.ts";
 
 const DEFAULT_SEEDS = 5;
@@ -56,12 +62,22 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
   const broken = options.rotate === undefined ? all : [options.rotate];
   const keep = options.extra.keep === undefined ? undefined : resolve(options.extra.keep);
   const student = options.student ?? "plain";
+  const asked = options.extra["false-alarms"];
+  const falseAlarms = asked === undefined ? undefined : Number(asked);
+  if (falseAlarms !== undefined && !(falseAlarms > 0)) {
+    throw new EdgeError({
+      code: "usage",
+      message: `--false-alarms ${asked}`,
+      where: "bench drift",
+      hint: "Give a number of alarms per node-day above 0.",
+    });
+  }
   const seeds = options.seeds ?? (options.quick ? 1 : DEFAULT_SEEDS);
   const { quick } = options;
-  const jobs = Array.from(
-    { length: seeds },
-    (_, s): DriftJob => ({ folder, train, shift, broken, seed: s + 1, quick, student, keep }),
-  );
+  const jobs = Array.from({ length: seeds }, (_, s): DriftJob => {
+    const what = { folder, train, shift, broken, falseAlarms };
+    return { ...what, seed: s + 1, quick, student, keep };
+  });
   const threads = Number(options.extra.threads ?? Math.min(2, availableParallelism()));
   const answers = await runJobs<DriftJob, DriftAnswers>(
     new URL("./drift-worker.ts", import.meta.url),
@@ -114,6 +130,8 @@ function report(
     natural: shifts.natural ?? null,
     shifts,
     harmfulTurnsWithin60: seen((name) => /^[xyz](90|180)$/.test(name)),
+    sensors: sensorFigures(answers),
+    cohort: cohortFigures(answers),
     harmfulFaultsWithin60: seen((name) => FAULTS.includes(name)),
     harmfulSlipsWithin60: seen((name) => SLIPS.includes(name)),
     falseAlarmsPerNodeDay: {
@@ -139,13 +157,31 @@ function report(
     percent(shift.accuracyMeanwhile),
     shift.lostWindows.toFixed(1),
   ]);
-  const falseAlarms = figures.falseAlarmsPerNodeDay;
   const lines = [
     `${about.dataset}: ${about.student} student trained on ${about.train.join(", ")} ` +
       `(${percent(before)} % there), ${about.seeds} seeds`,
     "",
     ...table([TITLES, ...rows]),
     "",
+    ...seenLines(figures),
+    ...sensorLines(figures.sensors),
+    ...cohortLines(figures.cohort),
+  ];
+  return { ok: true, lines, figures };
+}
+
+function seenLines(figures: {
+  readonly harmfulTurnsWithin60: number | null;
+  readonly harmfulFaultsWithin60: number | null;
+  readonly harmfulSlipsWithin60: number | null;
+  readonly falseAlarmsPerNodeDay: {
+    readonly mean: number;
+    readonly upperBySeed: readonly number[];
+    readonly bouts: readonly number[];
+  };
+}): string[] {
+  const falseAlarms = figures.falseAlarmsPerNodeDay;
+  return [
     `Harmful (${100 * HARM} points or more), seen within ${IN_TIME_WINDOWS} windows: turns of 90 ` +
       `degrees and more ${shareText(figures.harmfulTurnsWithin60)}, faults ` +
       `${shareText(figures.harmfulFaultsWithin60)}, slips ${shareText(figures.harmfulSlipsWithin60)}`,
@@ -153,7 +189,6 @@ function report(
       `95th percentiles by seed ${falseAlarms.upperBySeed.join(", ")} ` +
       `(${falseAlarms.bouts.join(", ")} bouts)`,
   ];
-  return { ok: true, lines, figures };
 }
 
 function figuresOf(answers: readonly DriftAnswers[], index: number): ShiftFigures {

@@ -42,6 +42,7 @@ import { Distiller } from "./distiller.ts";
 import type { GatewayDependencies } from "./gateway-dependencies.ts";
 import type { GatewayNews } from "./gateway-state.ts";
 import { isLearnable, type NodeRow } from "./label-rows.ts";
+import { LoopAlarms } from "./loop-alarms.ts";
 import type { LabelReader } from "./label-reader.ts";
 import { HELD_NOTE, toBegin } from "./loop-control.ts";
 import { candidateFit, cohortFit } from "./release-fit.ts";
@@ -63,7 +64,7 @@ export class DistilLoop {
   readonly #parts: OpenLoop;
   readonly #distiller = new Distiller();
   readonly #audits: AuditDesk;
-  readonly #alarms = new Map<NodeId, number>();
+  readonly #alarms = new LoopAlarms();
   #fresh: FreshAnswer[] = [];
   #progress: LoopProgress;
   #gateway: RunningGateway | undefined;
@@ -114,7 +115,7 @@ export class DistilLoop {
     this.#fresh = freshAnswers(gateway.labels(), this.#progress.usedOffloadId);
     for (const row of gateway.nodes()) {
       // Its burst may be in the log already: what came since the last distillation counts.
-      if (row.alarm) this.#alarms.set(row.node, this.#progress.lastDistilMs);
+      if (row.alarm) this.#alarms.raise(row.node, this.#progress.lastDistilMs);
     }
     this.#countPeople();
     const unfinished = this.#parts.desk.resume(Date.now(), this.#rows);
@@ -159,19 +160,14 @@ export class DistilLoop {
   #hear(news: GatewayNews): void {
     const asked = this.#audits.hear(news, this.#ofRelease());
     if (asked !== undefined && !this.#isSpreading) this.#set(asked, this.#auditChance(asked), 0);
+    const alarm = this.#alarms.hear(news, Date.now());
+    if (alarm !== undefined) this.#gateway?.tellDiary(alarm);
     if (news.kind === "label") {
       const { item, trusted } = news;
       if (!news.sound || !isLearnable(item.offload.encoding)) return;
       const { offloadId, node } = item;
       this.#fresh.push({ offloadId, node, trusted, answeredMs: Date.now() });
-    } else if (news.kind === "drift" && !news.sound) {
-      this.#alarms.delete(news.node);
-    } else if (news.kind === "drift" && news.alarm && !this.#alarms.has(news.node)) {
-      this.#alarms.set(news.node, Date.now());
-      const message = `${news.node}: its windows look unlike anything it was trained on`;
-      this.#gateway?.tellDiary({ type: "drift-alarm", node: news.node, message });
     } else if (news.kind === "outcome" && news.outcome === "activated") {
-      this.#alarms.delete(news.node);
       if (this.#isSpreading) this.#set(news.node, this.#canaryChance, 0);
     } else if (news.kind === "person") {
       if (news.fresh) this.#countPeople();
@@ -200,7 +196,7 @@ export class DistilLoop {
 
   #decide(nowMs: number, asked: boolean): TriggerDecision {
     const { lastDistilMs } = this.#progress;
-    const state = { alarms: this.#alarms, fresh: this.#fresh, people: this.#freshPeople };
+    const state = { alarms: this.#alarms.since, fresh: this.#fresh, people: this.#freshPeople };
     return decideDistillation({ ...state, lastDistilMs, asked }, this.#settings.trigger, nowMs);
   }
 
@@ -223,7 +219,7 @@ export class DistilLoop {
     const wanted = this.#settings.trigger.labelsWanted;
     const note = `${nodes.length} nodes in alarm, ${missing} more answers wanted`;
     this.#tell("collecting", 1 - missing / wanted, note);
-    const since = Math.max(this.#askedMs, ...this.#alarms.values());
+    const since = Math.max(this.#askedMs, ...this.#alarms.since.values());
     if (nowMs - since < this.#settings.trigger.patienceMs / 2) return;
     this.#askedMs = nowMs;
     const each = Math.ceil(missing / nodes.length);
@@ -344,11 +340,7 @@ export class DistilLoop {
     const used = { usedOffloadId, usedPersonId, lastDistilMs: Date.now() };
     this.#saveProgress({ ...this.#progress, ...used });
     this.#countPeople();
-    // An alarm that the node itself has taken back needs no further collection.
-    const alarmed = this.#rows.filter((row) => row.alarm);
-    for (const node of this.#alarms.keys()) {
-      if (!alarmed.some((row) => row.node === node)) this.#alarms.delete(node);
-    }
+    this.#alarms.keep(this.#rows.filter((row) => row.alarm).map(({ node }) => node));
   }
 
   #countPeople(): void {

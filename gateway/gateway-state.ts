@@ -9,6 +9,7 @@ import type { Behaviour, BridgeEvent, BridgeInfo } from "../src/wire/public.ts";
 import type { TopicBase } from "../src/wire/topics.ts";
 import type { Answerers } from "./answerable.ts";
 import type { BehaviourDesk } from "./behaviour-state.ts";
+import { type BeatCounts, type CohortDesk, newBeatCounts, newCohortDesk } from "./cohort-state.ts";
 import type { NodeRow, StoredRow, StoreRow, WaitingOffload } from "./label-rows.ts";
 import type { LogLevel } from "./link.ts";
 import { type ModelShares, newPointDesk, type PointDesk } from "./point-state.ts";
@@ -54,6 +55,7 @@ export type NodeState = {
   operatingPoint: number | null;
   /** When it was last told what share is wanted of it, by the uptime. */
   movedUptimeMs: number;
+  readonly beat: BeatCounts;
   /** What `<base>/<node>/state` said last; empty for nothing. */
   toldState: string;
   /** Chunks of a release that it lacks, and the most that it has lacked. */
@@ -91,6 +93,7 @@ export type GatewayState = {
   readonly behaviours: BehaviourDesk;
   readonly discovery: Discovery;
   readonly points: PointDesk;
+  readonly cohorts: CohortDesk;
   /** Why nothing is acknowledged now; null while all is well. */
   degraded: string | null;
   linkOpen: boolean;
@@ -193,6 +196,8 @@ export type GatewayNews =
       readonly releaseSequence: number;
       readonly outcome: ReleaseOutcome;
     }
+  /** Nodes of a cohort that have changed together. */
+  | { readonly kind: "cohort-shift"; readonly nodes: readonly NodeId[] }
   | { readonly kind: "rollout"; readonly rollout: Rollout };
 
 export function createState(
@@ -210,6 +215,7 @@ export function createState(
     behaviours,
     discovery,
     points,
+    cohorts: newCohortDesk(),
     degraded: null,
     linkOpen: false,
     devicesChanged: true,
@@ -246,6 +252,7 @@ function newNode(row: NodeRow): NodeState {
     sensor: newSensorState(),
     operatingPoint: null,
     movedUptimeMs: Number.NEGATIVE_INFINITY,
+    beat: newBeatCounts(),
     toldState: "",
     fetching: null,
     refused: 0,

@@ -16,6 +16,7 @@ import { type NodeId, NO_MODEL, type UpMessage } from "../src/wire/messages.ts";
 import { parseUpTopic } from "../src/wire/topics.ts";
 import { onBehavioursTick, onReportedWindows, onVerdict, tellBudgets } from "./behaviour-desk.ts";
 import { HOME_ASSISTANT_STATUS } from "./access.ts";
+import { countAudit, countBeat, onCohortTick } from "./cohort-desk.ts";
 import { countNode, countsWith } from "./count-node.ts";
 import {
   type GatewayEffect,
@@ -77,6 +78,7 @@ export function stepGateway(
         ...onServingTick(state, nowMs),
         ...onBehavioursTick(state, nowMs),
         ...onDiscoveryTick(state),
+        ...onCohortTick(state, nowMs),
       ];
     case "serve":
       return onServe(state, event, nowMs);
@@ -293,6 +295,7 @@ function afterReport(
   const effects = onTimed(state, node, report, nowMs);
   effects.push(...followPoint(state.points, node, report, state.uptimeMs));
   const sound = isSound(node);
+  countBeat(node, report);
   effects.push(...tellReport(state, node, report), ...onReportedWindows(state, node, report));
   if (alarm !== wasAlarm) {
     effects.push(log("info", alarm ? "drift alarm" : "drift alarm over", { node: id }));
@@ -329,6 +332,8 @@ function onAnswered(
   const classIndex = largestIndex(probabilities);
   const node = nodeOf(state, item.node);
   const trusted = event.trusted && mayTrust(node, offload);
+  const sound = isSound(node);
+  countAudit(node, offload, { trusted, agrees });
   const verdict = { classIndex, confidence: probabilities[classIndex] as number, trusted };
   return [
     {
@@ -358,10 +363,7 @@ function onAnswered(
     }),
     ...tellVerdict(state, node, offload, verdict),
     ...onVerdict(state, node, offload, verdict),
-    {
-      kind: "news",
-      news: { kind: "label", item, probabilities, trusted, agrees, sound: isSound(node) },
-    },
+    { kind: "news", news: { kind: "label", item, probabilities, trusted, agrees, sound } },
     ...onAudit(state, node, offload, { trusted, agrees }, nowMs),
   ];
 }

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { run as runCalibration } from "../bench/calibration.ts";
 import { CLAIMS } from "../bench/calibration-job.ts";
 import { run as runDrift } from "../bench/drift.ts";
+import type { CohortFigures, SensorFigures } from "../bench/drift-tables.ts";
 import { run as runGate } from "../bench/gate.ts";
 import { FILTERS, SHARES } from "../bench/gate-curves.ts";
 import { quickOptions } from "./benchmark-options.ts";
@@ -128,6 +129,24 @@ describe("bench drift", () => {
       expect(lostWindows).toBeLessThanOrEqual(1000);
       expect(p90).toBeLessThanOrEqual(1000);
     }
+  });
+
+  it("tells broken sensors and herds that change, and how often sound ones are called so", async () => {
+    const chosen = { train: ["1", "2"], shift: ["3"], rotate: "rate-2" };
+    const { figures, lines } = await runDrift({ ...OPTIONS, ...chosen });
+    const { sensors, cohort } = figures as { sensors: SensorFigures; cohort: CohortFigures };
+    expect(sensors.faults).toMatchObject([{ name: "rate-2", within60: 1, eitherWithin60: 1 }]);
+    expect(sensors.falseFaults).toBe(0);
+    expect(sensors.nodeDays).toBeGreaterThan(0);
+    expect(cohort.changes.map(({ name, nodes }) => [name, nodes])).toEqual([
+      ["natural", 6],
+      ["natural", 12],
+    ]);
+    for (const { medianHours } of cohort.changes) {
+      expect(medianHours).toBeGreaterThan(0);
+      expect(medianHours).toBeLessThanOrEqual(24);
+    }
+    expect(lines.join("\n")).toContain("Sound sensors called broken: 0");
   });
 
   it("refuses recordings without subjects to train on", async () => {

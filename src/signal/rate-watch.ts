@@ -4,9 +4,9 @@
  * than it says. No signal processing sees that where behaviours survive it; a clock does.
  *
  * Eight windows by eight: the time that they took, over the time that they should have. Gaps make
- * windows late and never early, and some stretch among several is without; so a rate is wrong when
- * every one of the last stretches says so, of a slow one the middle of its steps too. Windows
- * that are timed by counting samples instead of by a clock tell nothing. Pure.
+ * windows late and never early, and few steps of a stretch are gaps; so a rate is wrong when every
+ * one of the last stretches says so, in its middle step where that is faster. Windows that are timed
+ * by counting samples instead of by a clock tell nothing. Pure.
  */
 
 /** Windows in a stretch, and stretches that must agree: 40 windows, a minute or two. */
@@ -22,15 +22,12 @@ export type WindowEnd = {
   readonly timeMs: number;
 };
 
-/** Of one stretch: time taken over time due, in the mean, and of the middle one of its steps. */
-type Pace = { readonly mean: number; readonly median: number };
-
 export type RateWatch = {
   readonly epoch: number;
   /** Of the running stretch, the first window's end first. */
   readonly ends: readonly WindowEnd[];
-  /** The last stretches, oldest first. */
-  readonly paces: readonly Pace[];
+  /** Of the last stretches, oldest first: time taken over time due. */
+  readonly paces: readonly number[];
   /** How many times as fast as it should; null while nothing is wrong. */
   readonly factor: number | null;
 };
@@ -62,25 +59,25 @@ function afterWindow(
   return { ...watch, ends: ends.slice(-1), paces, factor: factorOf(paces, watch.factor) };
 }
 
-function paceOf(ends: readonly WindowEnd[], hopMs: number): Pace {
+/** In the mean, or of the middle one of its steps where that is less: one gap is in the mean only, and
+ * of windows that are handed over in blocks only the mean is right. */
+function paceOf(ends: readonly WindowEnd[], hopMs: number): number {
   const step = (from: WindowEnd, to: WindowEnd): number =>
     (to.timeMs - from.timeMs) / ((to.windowIndex - from.windowIndex) * hopMs);
   const steps = ends.slice(1).map((end, i) => step(ends[i] as WindowEnd, end));
   steps.sort((a, b) => a - b);
   const mean = step(ends[0] as WindowEnd, ends.at(-1) as WindowEnd);
-  return { mean, median: steps[Math.floor(steps.length / 2)] as number };
+  return Math.min(mean, steps[Math.floor(steps.length / 2)] as number);
 }
 
 /** Once it was wrong, it is until every stretch is within bounds again. */
-function factorOf(paces: readonly Pace[], before: number | null): number | null {
+function factorOf(paces: readonly number[], before: number | null): number | null {
   if (paces.length < STRETCHES) return before;
-  const slow = paces.map(({ mean, median }) => Math.min(mean, median));
-  const typical = [...slow].sort((a, b) => a - b)[Math.floor(slow.length / 2)] as number;
+  const typical = [...paces].sort((a, b) => a - b)[Math.floor(paces.length / 2)] as number;
   // A clock that stands still or runs back says nothing of the sensor.
   if (typical <= 0) return before;
-  const isFast = paces.every(({ mean }) => mean > 0 && mean * WRONG_FACTOR < 1);
-  const isSlow = slow.every((pace) => pace > WRONG_FACTOR);
-  if (isFast || isSlow) return 1 / typical;
-  const isRight = slow.every((pace) => pace * WRONG_FACTOR >= 1 && pace <= WRONG_FACTOR);
-  return isRight ? null : before;
+  const isFast = (pace: number): boolean => pace > 0 && pace * WRONG_FACTOR < 1;
+  const isSlow = (pace: number): boolean => pace > WRONG_FACTOR;
+  if (paces.every(isFast) || paces.every(isSlow)) return 1 / typical;
+  return paces.some((pace) => isFast(pace) || isSlow(pace)) ? before : null;
 }

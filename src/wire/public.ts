@@ -327,6 +327,7 @@ export const BRIDGE_EVENTS = [
   "node-joined",
   "drift-alarm",
   "sensor-fault",
+  "cohort-shift",
   "not-trusted",
   "distill-started",
   "distill-progress",

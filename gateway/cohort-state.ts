@@ -1,0 +1,26 @@
+/** What the gateway counts of a node within one beat, and keeps of cohorts: see `cohort-desk.ts`. */
+
+import type { CohortWatch } from "../src/gate/cohort-watch.ts";
+
+/** Sums of one node since the last beat. */
+export type BeatCounts = {
+  windows: number;
+  offloaded: number;
+  /** Of each report's drift statistic, as an octave above one deviation, times its windows. */
+  novelty: number;
+  audits: number;
+  disagreed: number;
+};
+
+export type CohortDesk = {
+  readonly watches: Map<string, CohortWatch>;
+  beatUptimeMs: number;
+};
+
+export function newBeatCounts(): BeatCounts {
+  return { windows: 0, offloaded: 0, novelty: 0, audits: 0, disagreed: 0 };
+}
+
+export function newCohortDesk(): CohortDesk {
+  return { watches: new Map(), beatUptimeMs: 0 };
+}
