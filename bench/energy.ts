@@ -8,7 +8,7 @@
  * windows.
  */
 
-import { EdgeError } from "../src/assert.ts";
+import { assert, EdgeError } from "../src/assert.ts";
 import { encoderOn } from "../src/cost/encoder-on-target.ts";
 import { splitRecipeFor } from "../src/learn/split-recipes.ts";
 import { featuresSendingCost } from "../src/link/offload-costs.ts";
@@ -40,11 +40,13 @@ import { ACK_BYTES, VERDICT_HEADER_BYTES } from "../src/link/offload-day.ts";
 const DAY_SECONDS = 86_400;
 
 /** Windows in an encoding, or codes of an encoder of at most so many bytes. */
+export type Sends = WindowEncoding | { readonly codeBytes: number };
+
 type Strategy = {
   readonly name: string;
   readonly runsStudent: boolean;
   readonly share: (asked: number) => number;
-  readonly sends: WindowEncoding | { readonly codeBytes: number };
+  readonly sends: Sends;
 };
 
 const STRATEGIES: readonly Strategy[] = [
@@ -149,6 +151,15 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
       rows,
     },
   };
+}
+
+/** A day of a gated node that offloads this share of its windows over the link of this name in
+ * `CARRIERS`; null where that does not fit the link. */
+export function dayOf(mix: ExitMix, link: string, sends: Sends, share: number): DayEnergy | null {
+  const carrier = CARRIERS.find(({ name }) => name === link);
+  assert(carrier !== undefined, `a link ${link}`);
+  return rowOf(mix, carrier, { name: "gated", runsStudent: true, share: () => share, sends }, share)
+    .energy;
 }
 
 function rowOf(mix: ExitMix, carrier: Carrier, strategy: Strategy, asked: number): Row {

@@ -12,7 +12,7 @@ import { type FrameBytes, frameBytes } from "./frame-bytes.ts";
 import { curvesOf, type FoldCurves, type SubjectCurves } from "./gate-curves.ts";
 import type { GateAnswers, GateJob } from "./gate-job.ts";
 import type { NodeDay } from "./node-day.ts";
-import { dealtFolds, knownSubjects } from "./subject-splits.ts";
+import { dealtFolds, knownSubjects, wholeOption } from "./subject-splits.ts";
 import { runJobs } from "./worker-pool.ts";
 
 const DEFAULT_SEEDS = 3;
@@ -150,6 +150,24 @@ export async function gateSplits(
     calibration: validation,
     test,
   }));
+}
+
+/** All folds, or the one that `--fold` names. */
+export async function foldsAsked(
+  folder: string,
+  options: BenchmarkOptions,
+): Promise<readonly Split[]> {
+  const splits = await gateSplits(folder, options);
+  const fold = wholeOption(options, "fold");
+  if (fold === undefined) return splits;
+  const one = splits[fold - 1];
+  if (one !== undefined) return [one];
+  throw new EdgeError({
+    code: "usage",
+    message: `--fold ${fold}`,
+    where: "bench",
+    hint: `There are ${splits.length} folds.`,
+  });
 }
 
 function numberOption(options: BenchmarkOptions, name: string, otherwise: number): number {

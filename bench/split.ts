@@ -23,7 +23,9 @@ import { prng } from "../src/prng.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import { profileFor } from "../src/signal/profiles.ts";
 import { type BenchmarkOptions, type BenchmarkResult, table } from "./benchmark.ts";
-import { gateSplits } from "./gate-measure.ts";
+import { foldsAsked } from "./gate-measure.ts";
+import type { WindowEncoding } from "../src/wire/messages.ts";
+import { REACH_SHARES, type Reached, reachedBy, reachLines } from "./split-reach.ts";
 import { doubtFigures, doubtLines } from "./split-doubts.ts";
 import {
   type SplitAnswers,
@@ -38,6 +40,8 @@ import { wholeOption } from "./subject-splits.ts";
 import { runJobs } from "./worker-pool.ts";
 
 const DEFAULT_SEEDS = 3;
+/** Profiles that a student ships for. */
+const SHIPPED = ["cattle", "people"];
 
 /** A row of the table. */
 type Form = {
@@ -82,6 +86,7 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
   const profile = profileFor(await readRecordings(folder));
   const forms = figuresOf(formsOf(profile, answers, learned, budgets), bySubject);
   const doubts = doubtFigures(forms.length, answers);
+  const reached = await reachOf(profile, forms, answers, options);
   const random = prng(1, "bench-split-student");
   const studentAccuracy = bootstrapInterval(
     bySubject,
@@ -97,14 +102,44 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
       ...table(rowsOf(forms, studentAccuracy, profile.classes.length)),
       ...tableLines(forms),
       ...(learned.length > 0 ? doubtLines(forms, doubts) : []),
+      ...(learned.length > 0 ? reachLines(reached.forms, reached.teacher) : []),
     ],
     figures: {
       ...{ dataset, subjects: bySubject.length, folds, seeds, studentKind: student },
       student: studentAccuracy,
       doubts,
+      reached,
       forms,
     },
   };
+}
+
+/** Of the forms that frames carry, where a student ships for the profile. */
+async function reachOf(
+  profile: Profile,
+  forms: readonly FormFigures[],
+  answers: readonly SplitAnswers[],
+  { data, quick }: BenchmarkOptions,
+): Promise<{ readonly teacher: number; readonly forms: readonly Reached[] }> {
+  const windows = answers.flatMap(({ tested }) => tested).reduce((n, one) => n + one.windows, 0);
+  const asked = forms.map((form, f) => {
+    const whole = form.samples === profile.windowSamples && form.encoding !== "logits";
+    return {
+      ...form,
+      sends: form.encoding.startsWith("code ")
+        ? { codeBytes: form.bytes }
+        : whole
+          ? (form.encoding as WindowEncoding)
+          : undefined,
+      accuracies: REACH_SHARES.map(
+        (_share, s) => answers.reduce((sum, { gated }) => sum + (gated[f]?.[s] ?? 0), 0) / windows,
+      ),
+    };
+  });
+  const teacher = forms.find(({ encoding }) => encoding === "int8")?.accuracy.mean ?? 0;
+  const most = { data, windowsMax: quick ? 256 : 100_000 };
+  const ships = SHIPPED.includes(profile.name);
+  return { teacher, forms: ships ? await reachedBy(profile.name, asked, teacher, most) : [] };
 }
 
 async function jobsAsked(
@@ -134,24 +169,6 @@ async function jobsAsked(
     ),
   );
   return { jobs, folds: splits.length, seeds, student };
-}
-
-/** All folds, or the one that `--fold` names. */
-async function foldsAsked(
-  folder: string,
-  options: BenchmarkOptions,
-): Promise<Awaited<ReturnType<typeof gateSplits>>> {
-  const splits = await gateSplits(folder, options);
-  const fold = wholeOption(options, "fold");
-  if (fold === undefined) return splits;
-  const one = splits[fold - 1];
-  if (one !== undefined) return [one];
-  throw new EdgeError({
-    code: "usage",
-    message: `--fold ${fold}`,
-    where: "bench",
-    hint: `There are ${splits.length} folds.`,
-  });
 }
 
 /** What `--forms` and `--budgets` ask for. */

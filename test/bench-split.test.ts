@@ -97,7 +97,7 @@ describe("doubts", () => {
         of(6, 4, [{ alone: 0, together: [0, 1, 2] }]),
       ],
       calibrating: [of(2, 1, [{ alone: 2, together: [1, 1, 0] }])],
-      ...{ studentMacs: 1, encoderMacs: [], tableBytes: [] },
+      ...{ gated: [], studentMacs: 1, encoderMacs: [], tableBytes: [] },
     };
     const { tested, calibrating } = doubtFigures(1, [answers, answers]);
     const means = ({ forms }: typeof tested): unknown =>

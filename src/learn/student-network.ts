@@ -119,28 +119,30 @@ function specOf(json: string): StudentSpec | undefined {
   }
 }
 
-/** Logits of every exit. */
+/** Logits of every exit, and the map that each convolutional stage leaves, in the layout of `layers`. */
 export function studentForward(
   graph: Graph,
   spec: StudentSpec,
   window: Value,
   layers: Layers,
-): Outputs {
+): Outputs & { readonly maps: readonly Value[] } {
   let x = layers.enter(window);
   let gru: Gru | undefined;
   let features: Value = x;
+  const maps: Value[] = [];
   const logits = spec.stages.map((stage, s) => {
     stage.layers.forEach((layer, l) => {
       const name = `stage${s}.layer${l}`;
       if (layer.kind === "gru") gru = gruOver(graph, window, layer, gru, name, layers);
       else x = convolutionLayer(x, layer, name, layers);
     });
+    maps.push(x);
     const exit = `stage${s}.exit`;
     const pooled = gru === undefined ? layers.meanOverTime(x) : gru.state;
     features = layers.features(pooled, `${exit}.pool`);
     return exitLogits(graph, features, stage.exit.hidden, exit, layers);
   });
-  return { logits, features };
+  return { logits, features, maps };
 }
 
 /** One layer of a student that is not a GRU, its normalisations and ReLUs included. */

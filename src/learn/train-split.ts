@@ -114,6 +114,8 @@ export type SplitTraining = {
   readonly seed: number;
   readonly objective: Objective;
   readonly options: Pick<StudentOptions, "learningRate" | "weightDecay">;
+  /** Weight of each exit in the loss; one exit that weighs 1 where undefined. */
+  readonly exitWeights?: readonly number[];
   /** One window to what the network reads, both int8 `[time][channel]`; as it is where undefined. */
   readonly reduce?: (window: Int8Array) => Int8Array;
   readonly onProgress?: (progress: TrainingProgress) => void;
@@ -144,7 +146,7 @@ export function trainSplit(
     learningRate: options.learningRate,
     weightDecay: options.weightDecay,
     temperature: objective.temperature,
-    exitWeights: [1],
+    exitWeights: training.exitWeights ?? [1],
     ...(training.onProgress && { onProgress: training.onProgress }),
     ...(training.shouldStop && { shouldStop: training.shouldStop }),
   });
