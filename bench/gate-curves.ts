@@ -15,15 +15,16 @@ import { type GateParameters, NEVER_Q8, ONE_Q15 } from "../src/gate/gate-paramet
 import { largestIndex } from "../src/learn/metrics.ts";
 import type { GateAnswers } from "./gate-job.ts";
 import { replayGate } from "./gate-replay.ts";
+import { kindOf, type WorthByKind, worthByKind } from "./value-table.ts";
 
 /** Percent of the windows that the teacher answers. */
 export const SHARES = [0, 2, 5, 10, 20, 30, 50, 100] as const;
 /** `ours` answers by the mean of its exits, the windows before and the verdicts it has paid for;
- * the others by the last exit, as a student has it that knows of none of these. `oursAudited` pays
- * for one audit in a hundred of its sure windows out of the same share, as `groundlight` does with a
- * fixed threshold. `sedna` is its cross-entropy filter, which is maximum entropy. `sednaOnOurs` is
- * the same score on the probabilities that ours has without verdicts, and the oracle knows the truth
- * about those answers. */
+ * the others by the last exit and, of what they offload, the teacher alone, as a student has it that
+ * knows of none of these. `oursAudited` pays for one audit in a hundred of its sure windows out of
+ * the same share, as `groundlight` does with a fixed threshold. `sedna` is its cross-entropy filter,
+ * which is maximum entropy. `sednaOnOurs` is the same score on the probabilities that ours has
+ * without verdicts, and the oracle knows the truth about those answers and of the teacher's. */
 export const FILTERS = [
   "ours",
   "oursAudited",
@@ -40,9 +41,9 @@ export type Filter = (typeof FILTERS)[number];
 const AUDIT_SHARE = 0.01;
 
 /** What our gate consists of, each row with all before it: the mean of the exits in place of the
- * last one, the filter over windows, verdicts as evidence of the present behaviour, and what they
- * teach about the animal. */
-export const PARTS = ["lastExit", "exits", "filter", "evidence", "ours"] as const;
+ * last one, the filter over windows, verdicts as evidence of the present behaviour, what they teach
+ * about the animal, and in `ours` that a doubt's answer is the teacher's and the node's together. */
+export const PARTS = ["lastExit", "exits", "filter", "evidence", "bias", "ours"] as const;
 type Part = (typeof PARTS)[number];
 
 /** Of one subject: sums over its windows. */
@@ -52,6 +53,8 @@ export type SubjectCurves = {
   readonly teacher: number;
   /** Right answers per entry of `SHARES`. */
   readonly at: Readonly<Record<Filter, readonly number[]>>;
+  /** What asking was worth, by what a small table could tell apart. */
+  readonly worthByKind: WorthByKind;
   /** Right answers of our gate at 10 %, part by part. */
   readonly worth: Readonly<Record<Part, number>>;
   readonly deployed: {
@@ -75,11 +78,12 @@ export function curvesOf(answers: Answered, seed: number): FoldCurves {
   const teacherRight = teacherRightOf(answers);
   const curves = filterCurves(answers, teacherRight, seed);
   const at = byName(FILTERS, (filter) => SHARES.map((share) => curves[filter](share / 100)));
+  const { kinds, gains } = kindsOf(answers, teacherRight);
   const worth = byName(PARTS, (part) => oursAt(answers, teacherRight, 0.1, part));
   const { parameters } = answers.calibration;
   const replay = replayGate(parameters, answers.records, test, answers.teacher, seed);
   const own = Array.from(replay.answers, (answer, i) => Number(answer === test.labels[i]));
-  const right = own.map((value, i) => (replay.offloaded[i] === 1 ? teacherRight[i] : value) ?? 0);
+  const right = Array.from(replay.told, (told, i) => Number(told === test.labels[i]));
   const subjects = [...new Set(test.subjects)].map((subject) => {
     const windows = test.subjects.flatMap((name, i) => (name === subject ? [i] : []));
     const sum = (values: ArrayLike<number>): number =>
@@ -89,6 +93,10 @@ export function curvesOf(answers: Answered, seed: number): FoldCurves {
       windows: windows.length,
       teacher: sum(teacherRight),
       at: byName(FILTERS, (filter) => at[filter].map(sum)),
+      worthByKind: worthByKind(
+        windows.map((i) => kinds[i] as number),
+        windows.map((i) => gains[i] as number),
+      ),
       worth: byName(PARTS, (part) => sum(worth[part])),
       deployed: {
         offloads: sum(replay.offloaded),
@@ -112,6 +120,21 @@ function teacherRightOf(answers: Answered): readonly number[] {
   return Array.from(answers.test.labels, (label, i) =>
     Number(largestIndex(answers.teacher.subarray(i * classes, (i + 1) * classes)) === label),
   );
+}
+
+/** Per window its kind and what asking would gain, where no verdicts come back. */
+function kindsOf(
+  { records, test, calibration }: Answered,
+  teacherRight: readonly number[],
+): { readonly kinds: readonly number[]; readonly gains: readonly number[] } {
+  const { exits, filter } = calibration.parameters;
+  const unasked = answersOf(records, exits, filter, test.subjects).at(-1) ?? [];
+  return {
+    kinds: unasked.map((answer, i) => kindOf(answer, largestIndex(logitsAt(records, 0, i)))),
+    gains: unasked.map(
+      ({ classIndex }, i) => (teacherRight[i] as number) - Number(classIndex === test.labels[i]),
+    ),
+  };
 }
 
 /** Per filter: per window the chance of a right answer at a share of 0 to 1. */
@@ -182,7 +205,7 @@ function oursAt(
         .map((exit) => ({ ...exit, sureMarginQ8: NEVER_Q8 })),
       filter: {
         changeQ15: depth < PARTS.indexOf("filter") ? ONE_Q15 : parameters.filter.changeQ15,
-        adaptQ8: part === "ours" ? parameters.filter.adaptQ8 : 0,
+        adaptQ8: depth < PARTS.indexOf("bias") ? 0 : parameters.filter.adaptQ8,
       },
       offload: {
         ...parameters.offload,
@@ -195,12 +218,14 @@ function oursAt(
     };
     const taught = depth < PARTS.indexOf("evidence") ? null : teacher;
     const replay = replayGate(bare, records, answers.test, taught, audited?.seed ?? 1);
-    const right = Array.from(replay.answers, (answer, i) =>
-      replay.offloaded[i] === 1 ? (teacherRight[i] as number) : Number(answer === labels[i]),
+    const right = Array.from(replay.told, (told, i) =>
+      replay.offloaded[i] === 1 && part !== "ours"
+        ? (teacherRight[i] as number)
+        : Number(told === labels[i]),
     );
     return { offloads: replay.offloaded.reduce((a, b) => a + b, 0), right };
   };
-  if (share === 1) return teacherRight;
+  if (share === 1) return run(NEVER_Q8).right;
   let low = { marginQ8: 0, ...run(0) };
   let highMarginQ8 = NEVER_Q8;
   for (let step = 0; step < HALVINGS && share > 0; step++) {

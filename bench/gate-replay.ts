@@ -9,6 +9,7 @@ import type { ExitOutput } from "../src/engine/engine.ts";
 import { gateExit, gateVerdict, gateWindow } from "../src/gate/decide.ts";
 import { type ExitRecords, featuresAt, logitsAt } from "../src/gate/exit-records.ts";
 import type { GateParameters } from "../src/gate/gate-parameters.ts";
+import { toldAnswer } from "../src/gate/joint-answer.ts";
 import { initialGateState } from "../src/gate/gate-state.ts";
 import { windowStatistics } from "../src/gate/window-statistics.ts";
 import { largestIndex } from "../src/learn/metrics.ts";
@@ -18,6 +19,8 @@ import { type WindowSet, windowAt } from "../src/signal/window-set.ts";
 export type Replay = {
   /** The node's own answer per window. */
   readonly answers: Uint8Array;
+  /** What is told of each: of an offload what the gateway makes of both answers. */
+  readonly told: Uint8Array;
   /** 1 where the window was offloaded, for whatever reason. */
   readonly offloaded: Uint8Array;
   /** 1 where that was for a doubt. */
@@ -39,6 +42,7 @@ export function replayGate(
   const count = windows.count;
   const replay = {
     answers: new Uint8Array(count),
+    told: new Uint8Array(count),
     offloaded: new Uint8Array(count),
     doubted: new Uint8Array(count),
     exits: new Uint8Array(count),
@@ -65,8 +69,10 @@ export function replayGate(
     const input = { exits: outputs, statistics, windowIndex: i };
     const decision = gateWindow(parameters, node.state, input, node.random);
     node.state = decision.nextState;
+    let told = decision.classIndex;
     if (decision.offload !== null && teacher !== null) {
       const row = teacher.subarray(i * records.classes, (i + 1) * records.classes);
+      told = largestIndex(toldAnswer({ ...decision, reason: decision.offload }, row));
       node.state = gateVerdict(parameters, node.state, {
         windowIndex: i,
         classIndex: largestIndex(row),
@@ -75,6 +81,7 @@ export function replayGate(
       });
     }
     replay.answers[i] = decision.classIndex;
+    replay.told[i] = told;
     replay.offloaded[i] = decision.offload === null ? 0 : 1;
     replay.doubted[i] = decision.offload === "unsure" ? 1 : 0;
     replay.exits[i] = decision.exit;

@@ -4,7 +4,8 @@
  * Our gate beside other filters at equal offload, on subjects that neither teacher nor student nor
  * calibration has seen. Folds by subject, or `--train` and `--test`. Each filter ranks the windows
  * of a fold; the share with the lowest scores is answered by the teacher. Below that, the real gate
- * run over each subject as a node: what it offloaded for a target of `--target` (10) percent.
+ * run over each subject as a node: what it offloaded for a target of `--target` (10) percent. How far
+ * any choice of windows could go is bounded by tables of what asking was worth.
  *
  * Each figure is over all windows and seeds, with its 95 % interval by a bootstrap over subjects and
  * seeds; differences between filters are paired, and have intervals of their own, which are far
@@ -16,6 +17,7 @@ import { type BenchmarkOptions, type BenchmarkResult, quantile, table } from "./
 import { type Filter, FILTERS, PARTS, SHARES, type SubjectCurves } from "./gate-curves.ts";
 import { type GateMeasurement, measureGate } from "./gate-measure.ts";
 import { bootstrapInterval, type Interval } from "./subject-bootstrap.ts";
+import { gainAt, sumOf } from "./value-table.ts";
 
 /** What ours is compared with: all that could be built without it. */
 const OTHERS = ["random", "threshold", "margin", "groundlight", "sedna"] as const;
@@ -82,10 +84,31 @@ export function gateFigures(measured: GateMeasurement) {
       difference(right("ours", 10), right("random", 0)),
       difference(right("oracle", 10), right("random", 0)),
     ),
+    recoveredByChoice: choiceFigures(measured),
     worth: Object.fromEntries(
       PARTS.map((part) => [part, over((curves) => curves.worth[part])]),
     ) as Record<(typeof PARTS)[number], Interval>,
     deployed: deployedFigures(measured, over),
+  };
+}
+
+/** Of the way from the last exit to the oracle at 10 %, what choosing alone goes: the teacher for every
+ * window, and tables that know what asking is worth. */
+function choiceFigures({ bySubject }: GateMeasurement) {
+  const all = bySubject.flat();
+  const sumOver = (take: (curves: SubjectCurves) => number): number =>
+    all.reduce((total, curves) => total + take(curves), 0);
+  const at = (filter: Filter, share: (typeof SHARES)[number]) => (curves: SubjectCurves) =>
+    curves.at[filter][SHARES.indexOf(share)] as number;
+  const from = sumOver(at("random", 0));
+  const way = sumOver(at("oracle", 10)) - from;
+  const tables = bySubject.map((seeds) => sumOf(seeds.map((curves) => curves.worthByKind)));
+  const chosen = (knows: "all" | "others"): number =>
+    (sumOver(at("ours", 0)) + gainAt(tables, 0.1, knows) - from) / way;
+  return {
+    teacherAlone: (sumOver((curves) => curves.teacher) - from) / way,
+    tableOfTested: chosen("all"),
+    tableOfOthers: chosen("others"),
   };
 }
 
@@ -121,7 +144,7 @@ function meanOf(values: readonly number[]): number {
 }
 
 function linesOf(figures: GateFigures): string[] {
-  const { deployed } = figures;
+  const { deployed, recoveredByChoice: choice } = figures;
   const rows = Object.entries(figures.at).map(([share, filters]) => [
     `${share} %`,
     ...FILTERS.map((filter) => (100 * filters[filter].mean).toFixed(2)),
@@ -151,6 +174,9 @@ function linesOf(figures: GateFigures): string[] {
       `${figures.teacherBySeed.map((value) => (100 * value).toFixed(3)).join(", ")}. Of the way ` +
       `from student to oracle at 10 %: ${percent(figures.recovered)} %, from its last exit alone ` +
       `${percent(figures.recoveredFromPlain)} %`,
+    `Of that by choice alone: the teacher for every window ${whole(choice.teacherAlone)} %, a table ` +
+      `of what asking is worth, filled from the tested windows ${whole(choice.tableOfTested)} %, ` +
+      `from the other tested subjects ${whole(choice.tableOfOthers)} %`,
     `What makes ours, at 10 %: ${PARTS.map(
       (part) => `${part} ${(100 * figures.worth[part].mean).toFixed(2)}`,
     ).join(", ")}`,
@@ -161,6 +187,10 @@ function linesOf(figures: GateFigures): string[] {
       `${percent(deployed.accuracy)}, ${percent(deployed.firstExitShare)} % answered by the first ` +
       `exit, confidence off by ${(100 * deployed.calibrationError).toFixed(2)} points`,
   ];
+}
+
+function whole(share: number): string {
+  return (100 * share).toFixed(0);
 }
 
 function percent(interval: Interval): string {

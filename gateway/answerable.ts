@@ -7,7 +7,7 @@
  */
 
 import { EdgeError } from "../src/assert.ts";
-import { jointAnswer } from "../src/gate/joint-answer.ts";
+import { jointAnswer, toldAnswer } from "../src/gate/joint-answer.ts";
 import { unpackCodes } from "../src/wire/codes.ts";
 import type { EncoderId, FeaturesOffload, WindowOffload } from "../src/wire/messages.ts";
 import type { Offload } from "./label-rows.ts";
@@ -51,12 +51,19 @@ export function answererOf({ teacher, coarse, tail }: Answerers, offload: Offloa
   return offload.encoding === "companded2" ? (coarse?.id ?? "") : teacher.id;
 }
 
-/** What is told of an answer: a teacher's as it is, a tail's with what the node said of its doubt. */
+/** What is stored, and what bouts go by, which weigh it with the windows before and after: a teacher's
+ * answer as it is, a tail's with what the node said of its doubt. */
 export function saidOf({ tail }: Answerers, offload: Offload, answer: Float32Array): Float32Array {
   // An audit asks about a window of which the student was sure: its own word would drown the answer.
   if (offload.encoding !== "features" || offload.reason !== "unsure") return answer;
   if (tail === undefined || tail.studentWeight === 0) return answer;
   return jointAnswer(answer, offload.classIndex, offload.confidenceQ8 / 255, tail.studentWeight);
+}
+
+/** What people are told of the one window. */
+export function toldOf(answerers: Answerers, offload: Offload, answer: Float32Array): Float32Array {
+  if (offload.encoding === "features") return saidOf(answerers, offload, answer);
+  return toldAnswer(offload, answer);
 }
 
 /** The codes of a window, one a byte. Throws the `EdgeError` of `unpackCodes`. */

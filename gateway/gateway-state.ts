@@ -3,6 +3,7 @@
  * it can do. `gateway.ts` turns the one into the other; `run-gateway.ts` performs the effects.
  */
 
+import { largestIndex } from "../src/learn/metrics.ts";
 import { NO_COUNTS } from "../src/gate/audit-counts.ts";
 import type { DownMessage, ModelId, NodeId, ReleaseOutcome } from "../src/wire/messages.ts";
 import type { Behaviour, BridgeEvent, BridgeInfo } from "../src/wire/public.ts";
@@ -40,6 +41,11 @@ export type Verdict = {
   readonly confidence: number;
   readonly trusted: boolean;
 };
+
+export function verdictOf(probabilities: Float32Array, trusted: boolean): Verdict {
+  const classIndex = largestIndex(probabilities);
+  return { classIndex, confidence: probabilities[classIndex] as number, trusted };
+}
 
 export type NodeState = {
   row: NodeRow;

@@ -24,9 +24,10 @@ import {
   type GatewayState,
   type NodeState,
   nodeOf,
+  verdictOf,
 } from "./gateway-state.ts";
 import { discover, discoverAll, onDiscoveryTick, onHomeAssistant } from "./home-assistant.ts";
-import { answererOf, saidOf, whyUnanswerable } from "./answerable.ts";
+import { answererOf, saidOf, toldOf, whyUnanswerable } from "./answerable.ts";
 import { chosenOf, type Hello, type Report } from "./label-rows.ts";
 import type { StoredRow, StoreRow } from "./label-rows.ts";
 import { isSound, mayTrust, onMeasured, onTimed } from "./sensor-desk.ts";
@@ -326,15 +327,15 @@ function onAnswered(
 ): GatewayEffect[] {
   const { item } = event;
   const { offload } = item;
-  // Whether they agree is between the two; what is said of a tail's answer is both together.
-  const agrees = largestIndex(event.probabilities) === offload.classIndex;
+  // Whether they agree is between the two, and a node weighs the answer with its own belief.
+  const answered = largestIndex(event.probabilities);
+  const agrees = answered === offload.classIndex;
   const probabilities = saidOf(state.settings, offload, event.probabilities);
-  const classIndex = largestIndex(probabilities);
   const node = nodeOf(state, item.node);
   const trusted = event.trusted && mayTrust(node, offload);
   const sound = isSound(node);
   countAudit(node, offload, { trusted, agrees });
-  const verdict = { classIndex, confidence: probabilities[classIndex] as number, trusted };
+  const told = toldOf(state.settings, offload, event.probabilities);
   return [
     {
       kind: "send",
@@ -344,9 +345,9 @@ function onAnswered(
         epoch: offload.epoch,
         seq: offload.seq,
         windowIndex: offload.windowIndex,
-        classIndex,
+        classIndex: answered,
         trusted,
-        probabilitiesQ8: Uint8Array.from(probabilities, (p) => Math.round(255 * p)),
+        probabilitiesQ8: Uint8Array.from(event.probabilities, (p) => Math.round(255 * p)),
       },
     },
     store({
@@ -361,8 +362,8 @@ function onAnswered(
       agrees,
       probabilities,
     }),
-    ...tellVerdict(state, node, offload, verdict),
-    ...onVerdict(state, node, offload, verdict),
+    ...tellVerdict(state, node, offload, verdictOf(told, trusted)),
+    ...onVerdict(state, node, offload, verdictOf(probabilities, trusted)),
     { kind: "news", news: { kind: "label", item, probabilities, trusted, agrees, sound } },
     ...onAudit(state, node, offload, { trusted, agrees }, nowMs),
   ];

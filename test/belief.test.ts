@@ -83,10 +83,27 @@ describe("believe", () => {
 });
 
 describe("verdicts", () => {
-  it("replace the belief at once, half of it a window later, nothing after that", () => {
+  it("are multiplied with the belief, and neither rules a class out", () => {
+    const share = (belief: readonly number[], verdict: Uint8Array): number =>
+      (instruct(belief, verdict, 0)[0] as number) / ONE_Q15;
+    // Odds of three to two against odds of two to one, with the floors that both have.
+    const odds = (((19661 + 1024) / (13107 + 1024)) * (2 * 85 + 1)) / (2 * 170 + 1);
+    expect(share([19661, 13107], Uint8Array.of(85, 170))).toBeCloseTo(odds / (1 + odds), 3);
+    expect(share([ONE_Q15, 0], Uint8Array.of(0, 255))).toBeLessThan(0.1);
+    expect(share([0, ONE_Q15], Uint8Array.of(255, 0))).toBeLessThan(0.95);
+    expect(share([32768, 0], Uint8Array.of(128, 127))).toBeGreaterThan(0.95);
+  });
+
+  it("stay below 2^31 for whatever a state may hold", () => {
+    const most = Array.from({ length: 64 }, () => 65535);
+    const after = instruct(most, new Uint8Array(64).fill(255), 0);
+    expect(Math.min(...after)).toBeGreaterThan(ONE_Q15 / 64 - 2);
+    expect(Math.max(...after)).toBeLessThanOrEqual(ONE_Q15 / 64);
+  });
+
+  it("count half a window later, and nothing after that", () => {
     const belief = [30000, 2768];
     const verdict = Uint8Array.of(0, 255);
-    expect(instruct(belief, verdict, 0)[1]).toBe(ONE_Q15);
     const half = instruct(belief, verdict, 1);
     expect(half[0]).toBeGreaterThan(14000);
     expect(half[1]).toBeGreaterThan(16000);

@@ -16,6 +16,7 @@ import { DEFAULT_ROLLOUT_POLICY } from "../gateway/rollout.ts";
 import { TeacherQueue } from "../gateway/teacher-queue.ts";
 import type { Tail, Teacher } from "../gateway/teacher.ts";
 import { jointAnswer } from "../src/gate/joint-answer.ts";
+import { largestIndex } from "../src/learn/metrics.ts";
 import { packCodes } from "../src/wire/codes.ts";
 import { encodeUp } from "../src/wire/frames.ts";
 import { type EncoderId, type FeaturesOffload, NO_MODEL } from "../src/wire/messages.ts";
@@ -145,10 +146,10 @@ describe("a tail's answer", () => {
     const row = effects.flatMap((effect) =>
       effect.kind === "store" && effect.row.kind === "label" ? [effect.row] : [],
     );
-    return { classIndex: verdict[0]?.classIndex, ...row[0] };
+    return { classIndex: largestIndex(row[0]?.probabilities ?? []), sent: verdict[0], ...row[0] };
   };
 
-  it("is weighed with the student's own, a teacher's is not", () => {
+  it("is stored weighed with the student's own, a teacher's is not", () => {
     const sure = { ...GOLDEN_FEATURES, classIndex: 2, confidenceQ8: 230 };
     const doubtful = { ...sure, confidenceQ8: 100 };
     expect(verdictOn(sure, [0.05, 0.5, 0.45])).toMatchObject({ classIndex: 2, agrees: false });
@@ -157,6 +158,15 @@ describe("a tail's answer", () => {
     expect(verdictOn(audit, [0.05, 0.5, 0.45])).toMatchObject({ classIndex: 1, agrees: false });
     const window = offloadOf(1, { classIndex: 2, confidenceQ8: 230 });
     expect(verdictOn(window, [0.05, 0.5, 0.45])).toMatchObject({ classIndex: 1, agrees: false });
+  });
+
+  it("goes to the node as it is, which weighs it with all that it believes itself", () => {
+    const sure = { ...GOLDEN_FEATURES, classIndex: 2, confidenceQ8: 230 };
+    const probabilitiesQ8 = Uint8Array.of(13, 128, 115);
+    expect(verdictOn(sure, [0.05, 0.5, 0.45]).sent).toMatchObject({
+      classIndex: 1,
+      probabilitiesQ8,
+    });
   });
 
   it("is weighed by what its file says, down to standing alone", () => {

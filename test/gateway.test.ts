@@ -11,7 +11,7 @@ import {
   EventSchema,
 } from "../src/wire/public.ts";
 import { nodeId, upTopic } from "../src/wire/topics.ts";
-import { base, helloOf, offloadOf, reportOf } from "./gateway-kit.ts";
+import { base, cattle, helloOf, offloadOf, reportOf } from "./gateway-kit.ts";
 import { made, node, run, told, up } from "./gateway-steps.ts";
 
 /** A report whose windows were taken for these classes, from window `first` on. */
@@ -152,7 +152,7 @@ describe("verdicts", () => {
     expect(behaviours(run(state, [answered(0, 0, 2)]))).toEqual([]);
     const effects = run(state, [seen(1, 0, [0])]);
     expect(behaviours(effects)).toMatchObject([
-      { behaviour: "walking", source: "teacher", confidence: 0.9, sequence: 0 },
+      { behaviour: "walking", source: "teacher", confidence: 0.857, sequence: 0 },
     ]);
     expect(events(effects)).toMatchObject([{ type: "new", after: { behaviour: "walking" } }]);
   });
@@ -178,6 +178,24 @@ describe("verdicts", () => {
     const effects = run(state, [answered(1, 0, 2)]);
     expect(events(effects)).toMatchObject([{ type: "update", id: "collar-1:1:1" }]);
     expect(behaviours(effects)).toEqual([]);
+  });
+
+  it("on a doubt are told together with what the node said, on any other window alone", () => {
+    const doubt = { ...offloadOf(500), classIndex: 1, confidenceQ8: 180 };
+    const probabilities = Float32Array.of(0.5, 0.4, 0.1);
+    const toldOf = (offload: typeof doubt) => {
+      const state = made();
+      run(state, [seen(1, 500, [1])]);
+      const item = { offloadId: 9, node, offload };
+      return behaviours(run(state, [{ kind: "answered", item, probabilities, trusted: true }]))[0]
+        ?.behaviour;
+    };
+    const [first, second] = cattle.classes;
+    expect(toldOf(doubt)).toBe(second);
+    expect(toldOf({ ...doubt, confidenceQ8: 60 })).toBe(first);
+    for (const reason of ["audit", "burst", "novel"] as const) {
+      expect(toldOf({ ...doubt, reason })).toBe(first);
+    }
   });
 
   it("that agree make no event", () => {

@@ -201,7 +201,7 @@ describe("the public topics", () => {
     const [entry] = reportOf(9, [0]).entries;
     await node.send(reportOf(9, [], { entries: [{ ...entry!, classIndex: studentClass }] }));
     await until("told", () => people.last("collar-1/event") !== undefined);
-    await node.send(offloadOf(0, { classIndex: studentClass }));
+    await node.send(offloadOf(0, { classIndex: studentClass, confidenceQ8: 10 }));
     await until("update", () => EventSchema.parse(people.last("collar-1/event")).type === "update");
     const event = BehaviourEventSchema.parse(people.last("collar-1/event"));
     expect(event.id).toBe("collar-1:1:0");

@@ -18,7 +18,6 @@ import { referenceEngine } from "../src/engine/reference.ts";
 import { encodeGate } from "../src/gate/gate-bytes.ts";
 import { uncalibratedGate } from "../src/gate/gate-parameters.ts";
 import { DEFAULT_FORM_RULE } from "../src/gate/offload-form.ts";
-import { jointAnswer } from "../src/gate/joint-answer.ts";
 import { decodeContainer } from "../src/model/container.ts";
 import { prng } from "../src/prng.ts";
 import { NO_AUGMENTATION } from "../src/signal/augment.ts";
@@ -114,15 +113,8 @@ describe("a herd with an encoder", () => {
       if (verdict === undefined) continue;
       const codes = unpackCodes(offload.codes, CODES, ENCODER_SPEC.codeBits);
       const answer = await direct.predict(codes, 1);
-      const { classIndex, confidenceQ8 } = offload;
-      const probabilities = jointAnswer(
-        answer.probabilities,
-        classIndex,
-        confidenceQ8 / 255,
-        direct.studentWeight,
-      );
       expect([...verdict.probabilitiesQ8]).toEqual(
-        [...probabilities].map((chance) => Math.round(255 * chance)),
+        [...answer.probabilities].map((chance) => Math.round(255 * chance)),
       );
       compared += 1;
     }

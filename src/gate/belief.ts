@@ -19,6 +19,9 @@ const BIAS_LIMIT_Q8 = 1108;
 const FORGET = 50;
 /** Added to every probability, so that no behaviour is ever ruled out. */
 const FLOOR_Q15 = 8;
+/** Added to every belief that a verdict is multiplied with: a student that is surely wrong must let
+ * itself be told so. */
+const BELIEF_FLOOR_Q15 = 1024;
 
 /** What is believed after a window. */
 export type Belief = {
@@ -60,8 +63,12 @@ export function believe(
   return { beliefQ15: normalised(joint), classIndex, marginQ8 };
 }
 
-/** The belief after a trusted verdict on the window so many windows ago: what the teacher says of
- * the last one, half of it a window later, nothing of it after that. */
+/**
+ * The belief after a trusted verdict on the window so many windows ago. Of the last one the teacher is
+ * one more witness: what it says is multiplied with what the student and the windows before have
+ * said, since it saw this window better than the student and nothing else. Neither can rule a class
+ * out. A window later half of what the teacher says is believed, after that nothing.
+ */
 export function instruct(
   beliefQ15: readonly number[],
   probabilitiesQ8: Uint8Array,
@@ -70,9 +77,12 @@ export function instruct(
   if (windowsAgo < 0 || windowsAgo > 1 || beliefQ15.length !== probabilitiesQ8.length) {
     return beliefQ15;
   }
-  const taught = Int32Array.from(probabilitiesQ8, (p, c) =>
-    windowsAgo === 0 ? p << 7 : (p << 7) + (beliefQ15[c] as number),
-  );
+  const taught = Int32Array.from(probabilitiesQ8, (p, c) => {
+    const believed = beliefQ15[c] as number;
+    if (windowsAgo === 1) return (p << 7) + believed;
+    // Halved, so that 64 classes of whatever a state may hold add up to less than 2^31.
+    return ((believed + BELIEF_FLOOR_Q15) * (2 * p + 1)) >> 1;
+  });
   return [...normalised(taught)];
 }
 

@@ -20,7 +20,7 @@ const FUSION_WEIGHTS = [2, 1, 4, 16] as const;
  * 1 forgets. */
 const CHANGES = [0.3, 0.15, 0.5, 1, 0.08, 0.04] as const;
 /** Candidates for what a verdict moves the odds of the classes by, Q8 nats, the most usual first. */
-const ADAPTATIONS_Q8 = [64, 0, 128, 192] as const;
+const ADAPTATIONS_Q8 = [128, 0, 64, 192] as const;
 /** Shares of windows offloaded at which candidates are judged. */
 const JUDGED_SHARES = [0, 0.05, 0.1, 0.2] as const;
 /** A later candidate must leave at most so much of what the best before it leaves: a twentieth
@@ -29,7 +29,10 @@ const CLEARLY = 0.975;
 
 export type Memory = { readonly fusionWeights: readonly number[]; readonly filter: FilterGate };
 
-const USUAL: FilterGate = { changeQ15: Math.round(CHANGES[0] * ONE_Q15), adaptQ8: 64 };
+const USUAL: FilterGate = {
+  changeQ15: Math.round(CHANGES[0] * ONE_Q15),
+  adaptQ8: ADAPTATIONS_Q8[0],
+};
 const NONE: FilterGate = { changeQ15: ONE_Q15, adaptQ8: 0 };
 
 /**

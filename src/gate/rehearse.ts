@@ -23,7 +23,7 @@ export type AnsweredWindows = {
 
 export type Rehearsed = {
   readonly offloads: number;
-  /** Per window 1 where its answer, the teacher's for an offload, is right. */
+  /** Per window 1 where its answer, what is believed after the verdict for an offload, is right. */
   readonly right: Uint8Array;
   /** Per window 1 where it was not offloaded. */
   readonly kept: Uint8Array;
@@ -79,7 +79,7 @@ export class Rehearsal {
           const offload = { windowIndex: i, classIndex: said, probabilityQ8 };
           node.belief = instruct(node.belief, taught, 0);
           node.bias = adapt(filter, node.bias, offload, taught);
-          said = largestIndex(taught);
+          said = largestIndex(node.belief);
         }
       }
       right[i] = Number(said === labels[i]);

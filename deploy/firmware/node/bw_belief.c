@@ -8,6 +8,8 @@
 #define FORGET 50
 /* Added to every probability, so that no behaviour is ever ruled out. */
 #define FLOOR_Q15 8
+/* Added to every belief that a verdict is multiplied with. */
+#define BELIEF_FLOOR_Q15 1024
 
 void bw_normalise(int32_t *values, uint32_t count) {
   uint32_t sum = 0;
@@ -61,15 +63,19 @@ bw_belief bw_believe(const bw_gate *gate, const bw_gate_state *state,
   return belief;
 }
 
-/* What the teacher says of the last window, half of it a window later, nothing of it after that. */
+/* The teacher is one more witness of the last window; half of what it says counts a window later,
+ * nothing of it after that. */
 void bw_instruct(bw_gate_state *state, const bw_gate_verdict *verdict) {
   int32_t taught[BW_GATE_CLASSES];
   uint32_t ago = state->last_window_index - verdict->window_index;
   if (state->last_window_index < verdict->window_index || ago > 1) return;
   if (state->belief_count != verdict->classes) return;
   for (uint32_t c = 0; c < verdict->classes; c++) {
-    taught[c] = verdict->probabilities_q8[c] << 7;
-    if (ago == 1) taught[c] += state->belief_q15[c];
+    int32_t said = verdict->probabilities_q8[c];
+    int32_t believed = state->belief_q15[c];
+    /* Halved, so that 64 classes of whatever a state may hold add up to less than 2^31. */
+    taught[c] = ago == 1 ? (said << 7) + believed
+                         : ((believed + BELIEF_FLOOR_Q15) * (2 * said + 1)) >> 1;
   }
   bw_normalise(taught, verdict->classes);
   for (uint32_t c = 0; c < verdict->classes; c++) state->belief_q15[c] = (uint16_t)taught[c];
