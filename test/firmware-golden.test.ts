@@ -84,7 +84,11 @@ function testPlace(name: string, place: Place, flags: readonly string[]): void {
     });
     const finished = await runProgram(place, output, 60_000);
     expect(finished, engine).toMatchObject({ exitCode: 0, timedOut: false });
-    expect(finished.output.trim().split("\n")).toEqual(run.flatMap(expectedOf));
+    // Of an encoder `export c` makes nothing.
+    const lines = run
+      .flatMap(expectedOf)
+      .filter((line) => engine === "the interpreter" || !/ codes \d+$/.test(line));
+    expect(finished.output.trim().split("\n")).toEqual(lines);
   });
 }
 
