@@ -49,7 +49,10 @@ export function nodeDays(
       const { decision } = lived;
       const { offload: reason, driftQ8, classIndex, alarm } = decision;
       alarmed ||= alarm;
-      countBeat({ beat: counts }, { entries: [{ offloaded: reason !== null }], driftQ8 });
+      countBeat(
+        { beat: counts },
+        { entries: [{ offloaded: reason !== null }], driftQ8, operatingPoint: 0 },
+      );
       const agrees = classIndex === worn.taught[lived.index];
       if (reason !== null) countAudit({ beat: counts }, { reason }, { trusted: true, agrees });
     }

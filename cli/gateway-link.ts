@@ -5,13 +5,8 @@ import { EdgeError } from "../src/assert.ts";
 import { type TopicBase, topicBase } from "../src/wire/topics.ts";
 import type { CommandInput, OptionSpec } from "./command.ts";
 
-export const GATEWAY_OPTIONS: readonly OptionSpec[] = [
-  {
-    flags: "--gateway <url>",
-    description: "the broker to join",
-    kind: "text",
-    default: "mqtt://127.0.0.1:1883",
-  },
+/** Of every command that speaks to a broker by itself. */
+export const BASE_OPTIONS: readonly OptionSpec[] = [
   {
     flags: "--base <topic>",
     description: "what stands before the topics",
@@ -19,6 +14,16 @@ export const GATEWAY_OPTIONS: readonly OptionSpec[] = [
     default: "bellwether",
   },
   { flags: "--ca <file>", description: "certificate authority of the broker, PEM", kind: "text" },
+];
+
+export const GATEWAY_OPTIONS: readonly OptionSpec[] = [
+  {
+    flags: "--gateway <url>",
+    description: "the broker to join",
+    kind: "text",
+    default: "mqtt://127.0.0.1:1883",
+  },
+  ...BASE_OPTIONS,
 ];
 
 export type GatewayLink = {

@@ -176,7 +176,10 @@ async function runDevice(running: Running, input: CommandInput, io: CommandIo): 
     await nothingOwed(device, io.signal);
     await device.stop();
     if (io.json) io.printJson({ ...status(), ...played });
-    else io.print(`in all: ${statusLine(status())}`);
+    else
+      io.print(
+        `in all: ${statusLine(status())}, ${played.unreadLines} lines unread, ${played.gaps} gaps`,
+      );
     return EXIT.ok;
   } finally {
     ending.abort();

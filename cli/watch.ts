@@ -15,6 +15,7 @@ import {
   topicBase,
 } from "../src/wire/topics.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
+import { BASE_OPTIONS } from "./gateway-link.ts";
 import { readMqtt } from "./mqtt-client.ts";
 import { drawView } from "./watch-table.ts";
 import { applyMessage, createView, type View } from "./watch-view.ts";
@@ -35,13 +36,7 @@ export const command: CommandSpec = {
       kind: "text",
       default: "mqtt://127.0.0.1:1883",
     },
-    {
-      flags: "--base <topic>",
-      description: "what stands before the topics",
-      kind: "text",
-      default: "bellwether",
-    },
-    { flags: "--ca <file>", description: "certificate authority of the broker, PEM", kind: "text" },
+    ...BASE_OPTIONS,
     {
       flags: "--count <messages>",
       description: "end after this many lines; failed when --for ends before",

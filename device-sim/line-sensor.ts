@@ -27,20 +27,26 @@ export type LineSensorOptions = {
 };
 
 export type LineSensor = {
-  /** Throws `EdgeError` `recording-rate` where the times tell another rate. */
+  /** Throws `EdgeError` `recording-rate` where the times tell another rate, `recording-unit` where
+   * the values tell other units. */
   take(samples: readonly LineSample[]): SampleRun[];
   /** How often samples were missing so far. */
   readonly gaps: number;
 };
 
-/** After so many steps the rate is looked at, once. */
+/** After so many steps rate and units are looked at, once. */
 const RATE_STEPS = 200;
 const RATE_TOLERANCE = 0.05;
+/** Gravity is in every sample and units are a factor of 9.8 and more apart: this far about 1 g somebody
+ * who runs stays, and other units do not. */
+const LEAST_MEDIAN_MILLIG = 320;
+const MOST_MEDIAN_MILLIG = 3_200;
 
 export function createLineSensor(options: LineSensorOptions): LineSensor {
   const { fromHz, rateHz, milligPerUnit, where } = options;
   const missing = new MissingSamples(fromHz);
   const steps: number[] = [];
+  const magnitudes: number[] = [];
   let stream: ResampleStream | undefined;
   let lastMs = Number.NaN;
   let startSample = 0;
@@ -72,8 +78,12 @@ export function createLineSensor(options: LineSensorOptions): LineSensor {
         lastMs = timeMs;
         if (stream === undefined || stepMs < 0) begin(timeMs, 0);
         else {
-          if (steps.length < RATE_STEPS && steps.push(stepMs / 1000) === RATE_STEPS) {
-            checkRate(steps, fromHz, where);
+          if (steps.length < RATE_STEPS) {
+            magnitudes.push(milligPerUnit * Math.hypot(...acceleration));
+            if (steps.push(stepMs / 1000) === RATE_STEPS) {
+              checkRate(steps, fromHz, where);
+              checkUnits(magnitudes, where);
+            }
           }
           if (missing.before(timeMs / 1000)) begin(timeMs, stepMs);
         }
@@ -97,5 +107,18 @@ function checkRate(steps: readonly number[], fromHz: number, where: string): voi
     message: `its times tell ${told}, not ${fromHz} Hz`,
     where,
     hint: "Give its samples a second with --rate, and t in milliseconds.",
+  });
+}
+
+/** A sensor that says nothing but zeros is broken and no matter of units: the gateway tells of it. */
+function checkUnits(magnitudesMillig: readonly number[], where: string): void {
+  const sorted = [...magnitudesMillig].sort((a, b) => a - b);
+  const median = sorted[Math.floor(sorted.length / 2)] as number;
+  if (median === 0 || (median >= LEAST_MEDIAN_MILLIG && median <= MOST_MEDIAN_MILLIG)) return;
+  throw new EdgeError({
+    code: "recording-unit",
+    message: `its median acceleration is ${(median / 1000).toPrecision(3)} g, where gravity alone makes about 1 g`,
+    where,
+    hint: "Say what x, y and z are in with --units: mg, g or m/s2, with gravity.",
   });
 }

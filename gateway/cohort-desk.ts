@@ -26,13 +26,17 @@ export function countBeat(
   {
     entries,
     driftQ8,
-  }: Pick<Report, "driftQ8"> & {
+    operatingPoint,
+  }: Pick<Report, "driftQ8" | "operatingPoint"> & {
     readonly entries: readonly { readonly offloaded: boolean }[];
   },
 ): void {
   beat.windows += entries.length;
-  beat.offloaded += entries.filter(({ offloaded }) => offloaded).length;
   beat.novelty += entries.length * Math.log2(1 + driftQ8 / 256);
+  // A node that an operator has moved offloads more, or less, by his word.
+  if (operatingPoint !== 0) return;
+  beat.released += entries.length;
+  beat.offloaded += entries.filter(({ offloaded }) => offloaded).length;
 }
 
 /** The teacher's answer to an audit; others were chosen because they were doubted. */
@@ -64,12 +68,13 @@ export function onCohortTick(state: GatewayState, nowMs: number): GatewayEffect[
   });
 }
 
-export function nodeBeat({ windows, offloaded, novelty, audits, disagreed }: BeatCounts): NodeBeat {
+export function nodeBeat(counts: BeatCounts): NodeBeat {
+  const { windows, released, offloaded, novelty, audits, disagreed } = counts;
   const share = (sum: number, weight: number) => ({ mean: sum / Math.max(1, weight), weight });
   return {
     agreement: share(disagreed, audits),
     novelty: share(novelty, windows),
-    "offload-share": share(offloaded, windows),
+    "offload-share": share(offloaded, released),
   };
 }
 

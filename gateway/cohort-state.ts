@@ -5,6 +5,8 @@ import type { CohortWatch } from "../src/gate/cohort-watch.ts";
 /** Sums of one node since the last beat. */
 export type BeatCounts = {
   windows: number;
+  /** Of these, answered by the gate as it was released; and how many of them were offloaded. */
+  released: number;
   offloaded: number;
   /** Of each report's drift statistic, as an octave above one deviation, times its windows. */
   novelty: number;
@@ -18,7 +20,7 @@ export type CohortDesk = {
 };
 
 export function newBeatCounts(): BeatCounts {
-  return { windows: 0, offloaded: 0, novelty: 0, audits: 0, disagreed: 0 };
+  return { windows: 0, released: 0, offloaded: 0, novelty: 0, audits: 0, disagreed: 0 };
 }
 
 export function newCohortDesk(): CohortDesk {

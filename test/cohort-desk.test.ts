@@ -107,5 +107,9 @@ describe("a beat", () => {
     });
     stepGateway(state, { kind: "tick" }, BEAT_MS, BEAT_MS);
     expect(nodeBeat(state.nodes.get(node)!.beat).novelty.weight).toBe(0);
+    run(state, [up({ ...report, seq: 1, entries, operatingPoint: 2 })]);
+    const moved = nodeBeat(state.nodes.get(node)!.beat);
+    expect(moved["offload-share"].weight).toBe(0);
+    expect(moved.novelty.weight).toBe(4);
   });
 });

@@ -135,4 +135,18 @@ describe("a sensor of lines", () => {
     const sensor = createLineSensor({ fromHz: 10, rateHz: 10, ...G });
     expect(() => sensor.take(noise(300, 25))).toThrow(/25\.00 Hz.*recording-rate.*--rate/s);
   });
+
+  it.each([1, 1000 / 9.80665, 9806.65])(
+    "refuses g taken for another unit (%d)",
+    (milligPerUnit) => {
+      const sensor = createLineSensor({ fromHz: 10, rateHz: 10, milligPerUnit, where: "port" });
+      expect(() => sensor.take(noise(300, 10))).toThrow(/about 1 g.*recording-unit.*--units/s);
+    },
+  );
+
+  it("leaves a sensor that says nothing but zeros to the gateway", () => {
+    const sensor = createLineSensor({ fromHz: 10, rateHz: 10, ...G });
+    const dead = noise(300, 10).map(({ timeMs }) => ({ timeMs, acceleration: [0, 0, 0] }));
+    expect(valuesOf(sensor.take(dead)).every((value) => value === 0)).toBe(true);
+  });
 });
