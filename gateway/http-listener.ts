@@ -168,19 +168,24 @@ function limitSockets(server: Server): ReadonlySet<Socket> {
 function askedOf(request: IncomingMessage, secure: boolean) {
   const { headers, socket } = request;
   const length = headers["content-length"];
-  const site = headers["sec-fetch-site"];
   return {
     method: request.method ?? "",
     url: request.url ?? "",
     host: headers.host,
     origin: headers.origin,
-    site: typeof site === "string" ? site : undefined,
+    site: wordOf(headers["sec-fetch-site"]),
+    mode: wordOf(headers["sec-fetch-mode"]),
+    destination: wordOf(headers["sec-fetch-dest"]),
     bodyBytes: length === undefined ? undefined : Number(length),
     contentType: headers["content-type"],
     hasBody: headers["transfer-encoding"] !== undefined || (length !== undefined && length !== "0"),
     localAddress: socket.localAddress ?? "",
     secure,
   };
+}
+
+function wordOf(header: string | readonly string[] | undefined): string | undefined {
+  return typeof header === "string" ? header : undefined;
 }
 
 /** A stream lasts for days: it ends when what it rests on is taken away, as sessions of MQTT do. */

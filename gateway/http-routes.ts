@@ -16,9 +16,10 @@ export function boardRoutes(
 ): readonly HttpRoute[] {
   return [
     ...page.map(
-      ({ path, type, gzipped }): HttpRoute => ({
+      ({ path, type, isPage, gzipped }): HttpRoute => ({
         path,
         for: "readers",
+        isPage,
         answer: (response) => {
           response.writeHead(200, { "content-type": type, "content-encoding": "gzip" });
           response.end(gzipped());

@@ -3,7 +3,9 @@
  *
  * Four things keep a page of somebody else from reading: no header of ours lets another origin read,
  * the name in `Host` must be one that nobody can point here (DNS rebinding), a foreign `Origin` is
- * refused, and beyond this machine nothing is shown without credentials.
+ * refused, and beyond this machine nothing is shown without credentials. A link may lead to a page from
+ * anywhere, an e-mail or another program's dashboard, as a page of its own in the browser: what a
+ * script fetches, and what is put in a frame, stays refused.
  *
  * Only `POST` changes anything, and only where an operator has shown its credentials. Browsers add
  * those to what any page makes them ask (cross-site request forgery), so a request that changes
@@ -12,7 +14,6 @@
  */
 
 import { isIP } from "node:net";
-import { PHONE_PATH } from "../src/wire/phone.ts";
 import { REQUEST_BYTES_MAX } from "../src/wire/requests.ts";
 
 /** Every limit of the listener. */
@@ -52,6 +53,9 @@ export type Asked = {
   readonly origin: string | undefined;
   /** `Sec-Fetch-Site`: how the page that asks is related to us, where the browser says it. */
   readonly site: string | undefined;
+  /** `Sec-Fetch-Mode` and `Sec-Fetch-Dest`: how it is asked, and what becomes of the answer. */
+  readonly mode: string | undefined;
+  readonly destination: string | undefined;
   readonly hasBody: boolean;
   /** `Content-Length`; undefined where it is not said, and the body is counted as it comes. */
   readonly bodyBytes: number | undefined;
@@ -68,6 +72,8 @@ export type Route = {
   /** `anyone`: without credentials, from anywhere. `insiders`: readers no, but operators, and who is
    * on this machine where that needs no credentials. What is posted is for operators, always. */
   readonly for: "anyone" | "readers" | "insiders" | "operators";
+  /** A page that a link from elsewhere may lead to; reading it changes nothing, whatever its query. */
+  readonly isPage?: boolean;
 };
 
 export type Ruling<R extends Route> =
@@ -81,9 +87,6 @@ export type Ruling<R extends Route> =
     };
 
 type RefusalStatus = 400 | 403 | 404 | 405 | 413 | 414 | 415 | 421;
-
-/** Pages that a link may lead to. */
-const LINKED_PATHS: readonly string[] = ["/", PHONE_PATH];
 
 /** @param names besides addresses and this machine's own: what people call the gateway */
 export function ruleOn<R extends Route>(
@@ -109,18 +112,18 @@ export function ruleOn<R extends Route>(
   if (here.length === 0) return refuse(404, "there is nothing here");
   const route = here.find((one) => (one.method === "POST") === isPost);
   if (route === undefined) return notAllowed(routes, path);
-  const refused = isPost ? whyNotPost(asked) : whyNotRead(asked, path);
+  const refused = isPost ? whyNotPost(asked) : whyNotRead(asked, route);
   return refused ?? { ok: true, route };
 }
 
 type Refused = Extract<Ruling<Route>, { ok: false }>;
 
-/** Somebody may come by a link from elsewhere, but to a page alone. */
-function whyNotRead({ site }: Asked, path: string): Refused | undefined {
+/** A browser that says where a request comes from says what it is for, too (Fetch Metadata): only one
+ * that fills a tab of its own may come from elsewhere, neither a script's nor a frame's. */
+function whyNotRead({ site, mode, destination }: Asked, { isPage }: Route): Refused | undefined {
   const isForeign = site === "cross-site" || site === "same-site";
-  return isForeign && !LINKED_PATHS.includes(path)
-    ? refuse(403, "another page may not use this")
-    : undefined;
+  const isLink = isPage === true && mode === "navigate" && destination === "document";
+  return isForeign && !isLink ? refuse(403, "another page may not use this") : undefined;
 }
 
 /** A foreign `Origin` has been refused by now; a browser that says none says the site. */

@@ -24,6 +24,8 @@ const TYPES = {
 export type PageFile = {
   readonly path: string;
   readonly type: string;
+  /** A page, not a part of one. */
+  readonly isPage: boolean;
   /** Both are made at the first call, then kept. */
   readonly text: () => string;
   readonly gzipped: () => Buffer;
@@ -51,7 +53,7 @@ export function readPage(): readonly PageFile[] {
 
 function fileOf(path: string, type: string, make: () => string): PageFile {
   const text = once(make);
-  return { path, type, text, gzipped: once(() => gzipSync(text())) };
+  return { path, type, isPage: type === TYPES.html, text, gzipped: once(() => gzipSync(text())) };
 }
 
 /** Made at the first call, then kept. */

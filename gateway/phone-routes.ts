@@ -63,6 +63,7 @@ export function phoneRoutes(files: PhoneFiles, about: () => PhoneAbout): readonl
       (part): HttpRoute => ({
         path: part.path,
         for: "anyone",
+        isPage: part.path === PHONE_PATH,
         answer: (response) => {
           setHeaders(response, about());
           response.writeHead(200, { "content-type": part.type, "content-encoding": "gzip" });

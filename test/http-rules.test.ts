@@ -16,7 +16,8 @@ import { REQUEST_NAMES } from "../src/wire/requests.ts";
 import { topicBase } from "../src/wire/topics.ts";
 
 const ROUTES = [
-  { path: "/", for: "readers" },
+  { path: "/", for: "readers", isPage: true },
+  { path: "/page.css", for: "readers" },
   { path: "/api/state", for: "readers" },
   { path: "/healthz", for: "anyone" },
 ] as const;
@@ -27,6 +28,8 @@ const GOOD: Asked = {
   host: "127.0.0.1:8811",
   origin: undefined,
   site: undefined,
+  mode: undefined,
+  destination: undefined,
   hasBody: false,
   bodyBytes: undefined,
   contentType: undefined,
@@ -39,12 +42,23 @@ const statusOf = (more: Partial<Asked>, names: readonly string[] = []): number =
   return ruling.ok ? 200 : ruling.status;
 };
 
+/** What a browser says of one who follows a link on a page of somebody else. */
+const LINK = { site: "cross-site", mode: "navigate", destination: "document", url: "/?node=a" };
+
 describe("a request", () => {
   it.each<[string, Partial<Asked>, number]>([
     ["from the page itself", { origin: "http://127.0.0.1:8811", site: "same-origin" }, 200],
     ["typed by somebody", { site: "none", url: "/" }, 200],
     ["with a query", { url: "/api/state?x=1" }, 200],
-    ["by a link from elsewhere, to the page", { site: "cross-site", url: "/" }, 200],
+    ["by a link from elsewhere, to a page", LINK, 200],
+    ["by a link of a neighbour, to a page", { ...LINK, site: "same-site" }, 200],
+    ["by a link from elsewhere, to the board", { ...LINK, url: "/api/state" }, 403],
+    ["by a link from elsewhere, to a part of a page", { ...LINK, url: "/page.css" }, 403],
+    ["in a frame of somebody else", { ...LINK, destination: "iframe" }, 403],
+    ["as an object of somebody else", { ...LINK, destination: "object" }, 403],
+    ["as a page, by a script elsewhere", { ...LINK, mode: "no-cors", destination: "empty" }, 403],
+    ["from elsewhere without a word what for", { site: "cross-site", url: "/" }, 403],
+    ["by a form elsewhere", { ...LINK, origin: "http://evil.example", method: "POST" }, 403],
     ["by another page, to the board", { site: "cross-site" }, 403],
     ["by a neighbour's page, to the board", { site: "same-site" }, 403],
     ["with another origin", { origin: "http://evil.example" }, 403],

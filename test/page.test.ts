@@ -137,6 +137,29 @@ describe("on the loopback", () => {
     expect(await statusOf("/api/state", { headers: long })).toBe(431);
   });
 
+  it("is reached by a link from elsewhere, every page of it, and by nothing else from there", async () => {
+    const link = {
+      "sec-fetch-site": "cross-site",
+      "sec-fetch-mode": "navigate",
+      "sec-fetch-dest": "document",
+    };
+    const frame = { ...link, "sec-fetch-dest": "iframe" };
+    const fetched = { ...link, "sec-fetch-mode": "no-cors", "sec-fetch-dest": "empty" };
+    const statusOf = async (path: string, headers: Record<string, string>) => [
+      path,
+      (await get(path, { headers })).status,
+    ];
+    const pages = [...PAGES.map(({ path }) => path), "/animal?node=collar-1"];
+    for (const path of pages) {
+      expect(await statusOf(path, link)).toEqual([path, 200]);
+      for (const other of [frame, fetched])
+        expect(await statusOf(path, other)).toEqual([path, 403]);
+    }
+    for (const path of ["/page.css", "/herd-page.ts", "/api/state", "/api/events", "/api/animal"]) {
+      expect(await statusOf(path, link)).toEqual([path, 403]);
+    }
+  });
+
   it("closes on who does not finish a request", { timeout: 20_000 }, async () => {
     const socket = connect(Number(new URL(gateway.pageUrl ?? "").port), "127.0.0.1");
     socket.on("error", () => undefined);

@@ -103,7 +103,11 @@ describe("the phone's page", () => {
   });
 
   it("may be linked to from elsewhere, its parts may not be used from there", async () => {
-    const foreign = { "sec-fetch-site": "cross-site" };
+    const foreign = {
+      "sec-fetch-site": "cross-site",
+      "sec-fetch-mode": "navigate",
+      "sec-fetch-dest": "document",
+    };
     expect((await get("/node", foreign)).status).toBe(200);
     for (const at of [MODULE, "/node/about.json", "/node-worker.js"]) {
       expect([at, (await get(at, foreign)).status]).toEqual([at, 403]);
