@@ -37,7 +37,9 @@ describe.skipIf(program === undefined)("a phone", { timeout: 120_000 }, () => {
       .sort((a, b) => a - b);
   const address = (): string => `${world.gateway.pageUrl}/node`;
 
-  it("joins by a link, and takes the code out of the address", async () => {
+  it("joins by a link that is opened over the page, and takes the code out of the address", async () => {
+    await world.openPage(address());
+    await world.untilText("link", /^has not joined$/);
     const { code } = await bellwether("nodes", "add", PHONE, "--data-dir", world.folder);
     await world.openPage(phoneLink(world.gateway.pageUrl ?? "", String(code), PHONE));
     await world.untilText("link", /^connected$/);
@@ -236,6 +238,25 @@ describe.skipIf(program === undefined)("a phone", { timeout: 120_000 }, () => {
     expect(await world.chromium.value<boolean>(isShown)).toBe(true);
     expect(await findings()).toEqual([]);
     await until("the gateway to know that it is gone", () => known()?.online === false);
+  });
+
+  it("is told by a link that it is a node already, and joins by it once it has left", async () => {
+    const linkFor = async (name: string): Promise<string> => {
+      const { code } = await bellwether("nodes", "add", name, "--data-dir", world.folder);
+      return phoneLink(world.gateway.pageUrl ?? "", String(code), nodeId(name));
+    };
+    await world.openPage(await linkFor("phone-2"));
+    await world.untilText("link", /^connected$/);
+    await world.untilText("fact-name", /^phone-2$/);
+    await world.openPage(await linkFor("phone-3"));
+    await world.untilText("problem", /^This phone is phone-2 already/);
+    expect(await world.chromium.value<string>("location.href")).toBe(address());
+    expect(await world.textOf("fact-name")).toBe("phone-2");
+    await world.chromium.value("window.confirm = () => true");
+    await world.chromium.value("document.getElementById('leave').click()");
+    await world.untilText("fact-name", /^phone-3$/);
+    await world.untilText("link", /^connected$/);
+    expect(await world.textOf("problem")).toBe("");
   });
 
   /** What axe finds serious on the page as it is now. */

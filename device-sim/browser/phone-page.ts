@@ -13,6 +13,7 @@ import {
   PhoneAboutSchema,
   type PhoneAbout,
   type PhoneCredentials,
+  phoneLink,
   readPhoneLink,
 } from "../../src/wire/phone.ts";
 import { nodeId, topicBase } from "../../src/wire/topics.ts";
@@ -38,12 +39,24 @@ async function begin(): Promise<void> {
   const storage = await openIndexedStorage(DATABASE, PHONE.slotBytes);
   // Asked and not demanded: a browser that is short of room may still take it away.
   void navigator.storage?.persist?.();
+  const known = await readCredentials(storage);
+  if (known !== undefined) await run({ about, factory, storage, credentials: known });
+  else askToJoin(about, (credentials) => run({ about, factory, storage, credentials }));
+  takeLink();
+  // A link that is opened where this page is already changes nothing but what is behind the `#`.
+  window.addEventListener("hashchange", takeLink);
+}
+
+type Link = ReturnType<typeof readPhoneLink>;
+
+/** What becomes of a link, as the page stands: a form that is filled in, or a word why not. */
+let followLink = (_link: Link): void => undefined;
+
+function takeLink(): void {
   const link = readPhoneLink(location.hash);
   // A code is used once, and is nobody's business in a history or a bookmark.
   if (location.hash !== "") history.replaceState(null, "", location.pathname);
-  const known = await readCredentials(storage);
-  if (known !== undefined) return run({ about, factory, storage, credentials: known });
-  askToJoin(about, link, (credentials) => run({ about, factory, storage, credentials }));
+  if (link.code !== undefined || link.node !== undefined) followLink(link);
 }
 
 type Start = {
@@ -105,12 +118,23 @@ async function run({ about, factory, storage, credentials }: Start): Promise<voi
   document.addEventListener("visibilitychange", () => {
     if (document.visibilityState === "hidden") writeAll();
   });
+  let next: Link | undefined;
+  followLink = (link) => {
+    if (link.code === undefined) return;
+    next = link;
+    showProblem(
+      `This phone is ${name} already. Leave this gateway, below, to join with the new code.`,
+    );
+  };
   element("leave").addEventListener("click", () => {
     if (!confirm("Forget this node's credentials, its model and what it still owes?")) return;
     void phone
       .stop()
       .then(() => storage.forget())
-      .then(() => location.reload());
+      .then(() => {
+        if (next !== undefined) history.replaceState(null, "", phoneLink("", next.code, next.node));
+        location.reload();
+      });
   });
 }
 
@@ -126,14 +150,12 @@ function tellRefusal(reason: string): void {
 /** Shows the form, and calls back once somebody is let in. */
 function askToJoin(
   about: PhoneAbout,
-  link: ReturnType<typeof readPhoneLink>,
   joined: (credentials: PhoneCredentials) => Promise<void>,
 ): void {
   const code = element<HTMLInputElement>("code");
   const name = element<HTMLInputElement>("name");
   const button = element<HTMLButtonElement>("join-button");
-  code.value = link.code ?? "";
-  name.value = link.node ?? `phone-${randomLetters()}`;
+  name.value = `phone-${randomLetters()}`;
   const isHere = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
   code.required = !isHere;
   write(
@@ -145,6 +167,7 @@ function askToJoin(
   show("join", true);
   showLink("waiting", "has not joined");
   const attempt = async (): Promise<void> => {
+    if (button.disabled) return;
     button.disabled = true;
     showProblem("");
     try {
@@ -158,7 +181,13 @@ function askToJoin(
     event.preventDefault();
     void attempt();
   });
-  if (link.code !== undefined && link.node !== undefined) void attempt();
+  followLink = (link) => {
+    // Of two links at once the first is followed.
+    if (button.disabled) return;
+    code.value = link.code ?? "";
+    name.value = link.node ?? name.value;
+    if (link.code !== undefined && link.node !== undefined) void attempt();
+  };
 }
 
 async function join(about: PhoneAbout, code: string, name: string): Promise<PhoneCredentials> {
