@@ -118,6 +118,11 @@ async function run({ about, factory, storage, credentials }: Start): Promise<voi
   document.addEventListener("visibilitychange", () => {
     if (document.visibilityState === "hidden") writeAll();
   });
+  letLeave(name, phone, storage);
+}
+
+/** A node leaves by a button, and joins anew with the link that was opened over it meanwhile. */
+function letLeave(name: string, phone: Phone, storage: IndexedStorage): void {
   let next: Link | undefined;
   followLink = (link) => {
     if (link.code === undefined) return;
