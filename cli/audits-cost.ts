@@ -3,19 +3,20 @@
  * that `report offload` draws.
  *
  * The store knows neither a node's radio nor how long its windows are; the first is named, the
- * second comes from the shipped profile of its cohort, with the shape of the student that ships.
- * Whoever has a profile of his own is told the share alone.
+ * second comes from the profile of its cohort, where its models are found, with the shape of its
+ * student. Without them the share alone is told.
  */
 
 import { existsSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import path from "node:path";
 import { frameBytes } from "../bench/frame-bytes.ts";
 import { packetsOf } from "../bench/link-packets.ts";
 import { energyAtShare, type NodeDay, nodeDayOf } from "../bench/node-day.ts";
 import type { AuditCounts } from "../src/gate/audit-counts.ts";
 import type { LinkProfile } from "../src/link/link-profile.ts";
 import { decodeContainer } from "../src/model/container.ts";
-import { SHIPPED_PROFILES } from "../src/signal/profiles.ts";
+import type { Profile } from "../src/signal/profile.ts";
+import { findProfile } from "./profile-folder.ts";
 
 /** Behaviours last so many windows when reports are sized: half a minute of a cow. */
 const BOUT_WINDOWS = 12;
@@ -25,9 +26,9 @@ const SIZED_WINDOWS = 1536;
 export type OffloadingCost = {
   /** Of the windows that were reported, 0..1; null before the first. */
   readonly share: number | null;
-  /** In our own frames, int8. Null without a shipped profile. */
+  /** In our own frames, int8. Null where its profile is not found. */
   readonly bytesPerDay: number | null;
-  /** An estimate. Null without a shipped profile, or where the link carries no window. */
+  /** An estimate. Null where its profile is not found, or where the link carries no window. */
   readonly millijoulesPerDay: number | null;
   /** Share of the messages that the link's duty cycle lets through, 0..1. */
   readonly carried: number | null;
@@ -57,13 +58,10 @@ export function offloadingCost(
 function dayOfCohort(
   cohort: string,
 ): { readonly day: NodeDay; readonly bytes: ReturnType<typeof frameBytes> } | undefined {
-  const profile = SHIPPED_PROFILES.find(
-    ({ name, rateHz, windowSamples, channels }) =>
-      cohort.startsWith(`${name}/`) &&
-      cohort.endsWith(`/${rateHz.toFixed(2)}Hz/${windowSamples}x${channels}`),
-  );
-  if (profile === undefined) return undefined;
-  const file = fileURLToPath(new URL(`../profiles/${profile.name}/student.bwm`, import.meta.url));
+  const found = findProfile(cohort.split("/")[0] as string);
+  if (found === undefined || !isOfProfile(cohort, found.profile)) return undefined;
+  const { profile, folder } = found;
+  const file = path.join(folder, "student.bwm");
   if (!existsSync(file)) return undefined;
   const bytes = readFileSync(file);
   const behaviours = Array.from(
@@ -72,6 +70,11 @@ function dayOfCohort(
   );
   const day = nodeDayOf(decodeContainer(bytes), bytes.length, behaviours);
   return { day, bytes: frameBytes(profile) };
+}
+
+function isOfProfile(cohort: string, { name, rateHz, windowSamples, channels }: Profile): boolean {
+  const shape = `/${rateHz.toFixed(2)}Hz/${windowSamples}x${channels}`;
+  return cohort.startsWith(`${name}/`) && cohort.endsWith(shape);
 }
 
 /** In words, for people. */

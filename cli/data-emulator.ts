@@ -8,8 +8,9 @@ import { emulatorPath, readShippedEmulator } from "../recordings/shipped-emulato
 import { EdgeError } from "../src/assert.ts";
 import { emulateRecordings } from "../src/signal/emulate-recordings.ts";
 import { fitEmulator } from "../src/signal/fit-emulator.ts";
-import { profileFor, shippedProfile } from "../src/signal/profiles.ts";
+import { profileFor } from "../src/signal/profiles.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
+import { openProfile } from "./profile-folder.ts";
 
 export const fitEmulatorCommand: CommandSpec = {
   name: "fit-emulator",
@@ -30,7 +31,9 @@ export const fitEmulatorCommand: CommandSpec = {
 export const emulateCommand: CommandSpec = {
   name: "emulate",
   summary: "write emulated recordings",
-  arguments: [{ name: "<profile>", description: "a shipped profile: cattle or people" }],
+  arguments: [
+    { name: "<profile>", description: "cattle, people, or one whose emulator was fitted" },
+  ],
   options: [
     {
       flags: "--data <dir>",
@@ -81,8 +84,8 @@ async function runFit(input: CommandInput, io: CommandIo): Promise<number> {
 }
 
 async function runEmulate(input: CommandInput, io: CommandIo): Promise<number> {
-  const profile = shippedProfile(input.arguments[0] ?? "");
-  const recordings = emulateRecordings(await readShippedEmulator(profile.name), profile, {
+  const { profile, folder: models } = openProfile(input.arguments[0] ?? "");
+  const recordings = emulateRecordings(await readShippedEmulator(profile.name, models), profile, {
     seed: input.number("seed") ?? 1,
     secondsPerClass: (input.number("minutes") ?? 5) * 60,
   });

@@ -28,6 +28,7 @@ import { FIRMWARE_OPTION, shareWithFirmware } from "./firmware-share.ts";
 import { type DemoSignal, demoSignal } from "./demo-signal.ts";
 import { DemoScore, showDemo } from "./demo-view.ts";
 import { factoryStudent, type OpenGateway, openGateway } from "./open-gateway.ts";
+import { shippedFolder } from "./profile-folder.ts";
 
 export const command: CommandSpec = {
   name: "demo",
@@ -90,7 +91,7 @@ async function run(input: CommandInput, io: CommandIo): Promise<number> {
   const profile = shippedProfile(PROFILE);
   const seed = input.number("seed") ?? 1;
   const engine = engineOf(input);
-  const factory = factoryStudent(profile, "plain").container;
+  const factory = factoryStudent(shippedFolder(profile), "plain").container;
   const signal = await demoSignal(input.text("data"), profile, factory, seed);
   io.note(`demo: ${signal.about}`);
   const open = await openOnFreePort(configOf(input), { profile, signal, engine }, io);
@@ -182,7 +183,7 @@ async function openOnFreePort(
   const open = (port: number): Promise<OpenGateway> =>
     openGateway({
       config: { ...config, broker: { ...config.broker, port } },
-      profile,
+      home: shippedFolder(profile),
       student: "plain",
       engine: engine.name,
       anchorRecordings: () => Promise.resolve(signal.anchor),

@@ -28,11 +28,12 @@ import { judgeTrust } from "../gateway/teacher-trust.ts";
 import { EdgeError } from "../src/assert.ts";
 import { plainRecipe, recipeFor } from "../src/learn/recipes.ts";
 import type { Profile } from "../src/signal/profile.ts";
-import { shippedProfile } from "../src/signal/profiles.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
 import { ENGINE_OPTION, engineOf } from "./engine-option.ts";
 import { readStore } from "./label-store.ts";
+import { PROFILE_OPTION } from "./node-inputs.ts";
 import { factoryStudent } from "./open-gateway.ts";
+import { openProfile, type ProfileFolder } from "./profile-folder.ts";
 
 export const command: CommandSpec = {
   name: "distil",
@@ -49,7 +50,7 @@ export const command: CommandSpec = {
       kind: "text",
       default: "bellwether-data",
     },
-    { flags: "--profile <name>", description: "its profile", kind: "text", default: "cattle" },
+    PROFILE_OPTION,
     {
       flags: "--student <which>",
       description: "what its nodes were made with",
@@ -83,7 +84,7 @@ const ROWS_MOST = 2_000;
 
 async function run(input: CommandInput, io: CommandIo): Promise<number> {
   const directory = path.resolve(input.text("data-dir") ?? "");
-  const profile = shippedProfile(input.text("profile") ?? "");
+  const home = openProfile(input.text("profile") ?? "");
   if (!existsSync(path.join(directory, LABEL_LOG_FILE))) {
     throw new EdgeError({
       code: "label-log-missing",
@@ -94,7 +95,7 @@ async function run(input: CommandInput, io: CommandIo): Promise<number> {
   }
   const unlock = lockDataDirectory(directory);
   try {
-    return await distilIn(directory, profile, input, io);
+    return await distilIn(directory, home, input, io);
   } finally {
     unlock();
   }
@@ -102,10 +103,11 @@ async function run(input: CommandInput, io: CommandIo): Promise<number> {
 
 async function distilIn(
   directory: string,
-  profile: Profile,
+  home: ProfileFolder,
   input: CommandInput,
   io: CommandIo,
 ): Promise<number> {
+  const { profile } = home;
   const seed = input.number("seed") ?? 1;
   const lessons = readLessons(directory, profile, seed, input.number("labels") ?? 0);
   const which = input.text("student") === "plain" ? "plain" : "default";
@@ -115,7 +117,7 @@ async function distilIn(
     publicKey: keys.publicKey,
     crypto: gatewayCrypto,
   });
-  const factory = factoryStudent(profile, which);
+  const factory = factoryStudent(home, which);
   const engine = engineOf(input);
   const desk = new ReleaseDesk({ registry, keys, engine, factory });
   const recipe = which === "plain" ? plainRecipe(recipeFor(profile)) : recipeFor(profile);

@@ -4,7 +4,6 @@
  */
 
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { type GatewayConfig, parseConfig, readConfig } from "../gateway/config.ts";
 import { nodeDisk } from "../gateway/durable-file.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
@@ -25,8 +24,7 @@ import {
   problemOf,
 } from "./doctor-machine.ts";
 import { type Finding, ok } from "./finding.ts";
-
-const PROFILES = fileURLToPath(new URL("../profiles", import.meta.url));
+import { openProfile } from "./profile-folder.ts";
 
 export const command: CommandSpec = {
   name: "doctor",
@@ -65,7 +63,8 @@ async function examine(
   dataDirectory: string | undefined,
 ): Promise<Finding[]> {
   const { config, finding } = settingsOf(configFile, dataDirectory);
-  const teacher = config.teacherFile ?? path.join(PROFILES, config.profile, "teacher.onnx");
+  const { folder } = openProfile(config.profile);
+  const teacher = config.teacherFile ?? path.join(folder, "teacher.onnx");
   const runs = gatewayRuns(config.dataDirectory);
   return [
     checkNode(),
@@ -93,6 +92,7 @@ function settingsOf(
       : { ...config, dataDirectory: path.resolve(dataDirectory) };
   try {
     const config = readConfig(file, process.env);
+    openProfile(config.profile);
     return { config: moved(config), finding: ok("settings", file ?? "defaults and environment") };
   } catch (error) {
     const config = moved(parseConfig("", "bellwether.yaml", {}));

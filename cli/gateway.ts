@@ -14,11 +14,11 @@ import { type RunningGateway, startGateway } from "../gateway/run-gateway.ts";
 import { supervisor } from "../gateway/supervisor-notice.ts";
 import { trustAlways } from "../gateway/teacher.ts";
 import { hopMs } from "../src/signal/profile.ts";
-import { shippedProfile } from "../src/signal/profiles.ts";
 import { anchorRecordings } from "./anchor-recordings.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
 import { ENGINE_OPTION, engineOf } from "./engine-option.ts";
 import { openGateway, openProfileTeacher } from "./open-gateway.ts";
+import { openProfile } from "./profile-folder.ts";
 
 export const command: CommandSpec = {
   name: "gateway",
@@ -42,7 +42,11 @@ export const command: CommandSpec = {
       high: 65_535,
     },
     { flags: "--broker <url>", description: "use this broker instead of our own", kind: "text" },
-    { flags: "--profile <name>", description: "cattle, people, …", kind: "text" },
+    {
+      flags: "--profile <name>",
+      description: "cattle, people, …, or the folder that `train` wrote",
+      kind: "text",
+    },
     {
       flags: "--teacher <path>",
       description: "an ONNX file, or a TensorFlow.js model (model.json or a folder)",
@@ -131,21 +135,21 @@ function tellWhereAndHow(
 }
 
 function openLoop(input: CommandInput, config: GatewayConfig, log: Log): Promise<Opened> {
-  const profile = shippedProfile(config.profile);
+  const home = openProfile(config.profile);
   return openGateway({
     config,
     log,
-    profile,
+    home,
     student: input.text("student") === "plain" ? "plain" : "default",
     trigger: config.loop.trigger,
     engine: engineOf(input).name,
-    anchorRecordings: () => anchorRecordings(input.text("data"), profile, log),
+    anchorRecordings: () => anchorRecordings(input.text("data"), home, log),
   });
 }
 
 async function openServing(config: GatewayConfig, log: Log): Promise<Opened> {
-  const profile = shippedProfile(config.profile);
-  const teacher = await openProfileTeacher(config, profile);
+  const home = openProfile(config.profile);
+  const teacher = await openProfileTeacher(config, home);
   for (const assumption of teacher.assumptions) log("warning", "assumed", { assumption });
   try {
     const gateway = await startGateway(config, {
@@ -153,7 +157,7 @@ async function openServing(config: GatewayConfig, log: Log): Promise<Opened> {
       trust: trustAlways,
       coarse: teacher.coarse,
       tail: teacher.tail,
-      hopMs: hopMs(profile),
+      hopMs: hopMs(home.profile),
       log,
     });
     return {

@@ -2,17 +2,14 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { EdgeError } from "../src/assert.ts";
-import type { Profile } from "../src/signal/profile.ts";
 import { WINDOW_ENCODINGS, type WindowEncoding } from "../src/wire/messages.ts";
 import type { CommandInput, CommandIo, OptionSpec } from "./command.ts";
-
-const PROFILES = fileURLToPath(new URL("../profiles", import.meta.url));
+import type { ProfileFolder } from "./profile-folder.ts";
 
 export const PROFILE_OPTION: OptionSpec = {
   flags: "--profile <name>",
-  description: "cattle, people, …",
+  description: "cattle, people, …, or the folder that `train` wrote",
   kind: "text",
   default: "cattle",
 };
@@ -42,13 +39,13 @@ export const KEY_OPTION: OptionSpec = {
 };
 
 /** A container by its short name or its file. Throws `EdgeError` `student-missing`. */
-export function readStudent(which: string, profile: Profile): Uint8Array {
+export function readStudent(which: string, home: ProfileFolder): Uint8Array {
   const shipped: Readonly<Record<string, string>> = {
     default: "student.bwm",
     plain: "student-plain.bwm",
   };
   const name = shipped[which];
-  const file = name === undefined ? path.resolve(which) : path.join(PROFILES, profile.name, name);
+  const file = name === undefined ? path.resolve(which) : path.join(home.folder, name);
   if (existsSync(file)) return readFileSync(file);
   throw new EdgeError({
     code: "student-missing",

@@ -20,7 +20,6 @@ import { lockStore } from "../device-sim/store-lock.ts";
 import { MILLIG_PER_UNIT } from "../recordings/recording-builder.ts";
 import { EdgeError } from "../src/assert.ts";
 import type { Profile } from "../src/signal/profile.ts";
-import { shippedProfile } from "../src/signal/profiles.ts";
 import type { NodeId } from "../src/wire/messages.ts";
 import { nodeId } from "../src/wire/topics.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
@@ -37,6 +36,7 @@ import {
 } from "./node-inputs.ts";
 import { joinNodes } from "./node-join.ts";
 import { ended, narrator } from "./node-news.ts";
+import { openProfile } from "./profile-folder.ts";
 import { openSampleInput, type SampleInput } from "./sample-input.ts";
 
 const STATUS_MS = 60_000;
@@ -115,8 +115,9 @@ export const command: CommandSpec = {
 async function run(input: CommandInput, io: CommandIo): Promise<number> {
   const name = nameOf(input);
   const source = sourceOf(input);
-  const profile = shippedProfile(input.text("profile") ?? "cattle");
-  const factory = readStudent(input.text("student") ?? "default", profile);
+  const home = openProfile(input.text("profile") ?? "cattle");
+  const { profile } = home;
+  const factory = readStudent(input.text("student") ?? "default", home);
   const engine = engineOf(input);
   const link = gatewayLinkOf(input);
   const store = input.text("store") ?? "bellwether-node";

@@ -5,7 +5,6 @@
 
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { type AnchorSet, loadAnchor, makeAnchor, saveAnchor } from "../gateway/anchor.ts";
 import type { Teacher } from "../gateway/teacher.ts";
 import type { GatewayConfig } from "../gateway/config.ts";
@@ -19,15 +18,15 @@ import { plainRecipe, recipeFor } from "../src/learn/recipes.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import type { Recordings } from "../src/signal/recordings.ts";
+import type { ProfileFolder } from "./profile-folder.ts";
 
-const PROFILES = fileURLToPath(new URL("../profiles", import.meta.url));
 const ANCHOR_SEED = 1;
 
-/** Which shipped student nodes are made with. */
+/** Which of a profile's students nodes are made with. */
 export type FactoryStudent = "default" | "plain";
 
 export type OpenRequest = Pick<LoopRequest, "config" | "log" | "trigger" | "lookMs" | "engine"> & {
-  readonly profile: Profile;
+  readonly home: ProfileFolder;
   readonly student: FactoryStudent;
   /** Labelled recordings for the anchor set; asked for only where none is in the data directory. */
   readonly anchorRecordings: () => Promise<Recordings>;
@@ -38,8 +37,9 @@ export type OpenGateway = LoopGateway & { readonly teacher: ProfileTeachers };
 
 /** @throws EdgeError for whatever is missing or does not fit, with what to do about it */
 export async function openGateway(request: OpenRequest): Promise<OpenGateway> {
-  const { config, profile, student, log, seed = 1 } = request;
-  const teacher = await openProfileTeacher(config, profile);
+  const { config, home, student, log, seed = 1 } = request;
+  const { profile } = home;
+  const teacher = await openProfileTeacher(config, home);
   for (const assumption of teacher.assumptions) log("warning", "assumed", { assumption });
   try {
     const recipe = student === "plain" ? plainRecipe(recipeFor(profile)) : recipeFor(profile);
@@ -50,7 +50,7 @@ export async function openGateway(request: OpenRequest): Promise<OpenGateway> {
       coarse: teacher.coarse,
       tail: teacher.tail,
       anchor: await openAnchor(config, profile, request.anchorRecordings),
-      factory: factoryStudent(profile, student),
+      factory: factoryStudent(home, student),
       augmentation: {
         teacher: recipe.teacher.augmentation,
         student: recipe.student.options.augmentation,
@@ -75,24 +75,24 @@ export async function openGateway(request: OpenRequest): Promise<OpenGateway> {
   }
 }
 
-/** The shipped container and the floats that it was made from. Throws `EdgeError`
+/** The container and the floats that it was made from. Throws `EdgeError`
  * `student-missing`. */
-export function factoryStudent(profile: Profile, which: FactoryStudent): KeptStudent {
+export function factoryStudent(home: ProfileFolder, which: FactoryStudent): KeptStudent {
   const name = which === "plain" ? "student-plain" : "student";
   return {
-    container: readShipped(profile, `${name}.bwm`),
-    student: readShipped(profile, `${name}.onnx`),
+    container: readModel(home, `${name}.bwm`),
+    student: readModel(home, `${name}.onnx`),
   };
 }
 
-function readShipped(profile: Profile, name: string): Uint8Array {
-  const file = path.join(PROFILES, profile.name, name);
+function readModel({ profile, folder }: ProfileFolder, name: string): Uint8Array {
+  const file = path.join(folder, name);
   if (existsSync(file)) return readFileSync(file);
   throw new EdgeError({
     code: "student-missing",
     message: `profile ${profile.name} has no ${name}`,
     where: file,
-    hint: "Train the profile's models with `bellwether train`.",
+    hint: "`bellwether train` makes a profile's models; --student plain is of cattle alone.",
   });
 }
 
@@ -102,9 +102,10 @@ export type ProfileTeachers = TeacherWithTail & { readonly coarse: Teacher | und
 /** The configured teachers, or the profile's own. */
 export async function openProfileTeacher(
   config: GatewayConfig,
-  profile: Profile,
+  home: ProfileFolder,
 ): Promise<ProfileTeachers> {
-  const file = config.teacherFile ?? path.join(PROFILES, profile.name, "teacher.onnx");
+  const { profile, folder } = home;
+  const file = config.teacherFile ?? path.join(folder, "teacher.onnx");
   if (!existsSync(file)) {
     throw new EdgeError({
       code: "teacher-missing",
@@ -115,11 +116,11 @@ export async function openProfileTeacher(
   }
   // A runtime built for a newer processor kills its process: better a child's than ours.
   if (file.endsWith(".onnx")) await probeOnnxRuntime(file);
-  const tailFile = config.tailFile ?? shippedBeside(config, profile, "tail.onnx");
+  const tailFile = config.tailFile ?? ownBeside(config, home, "tail.onnx");
   const teacher = await openTeacherThread(file, profile, {
     ...(tailFile !== undefined && { tailFile }),
   });
-  const coarseFile = config.coarseFile ?? shippedBeside(config, profile, "coarse.onnx");
+  const coarseFile = config.coarseFile ?? ownBeside(config, home, "coarse.onnx");
   if (coarseFile === undefined) return { ...teacher, coarse: undefined };
   try {
     const coarse = await openTeacherThread(coarseFile, profile);
@@ -135,8 +136,12 @@ export async function openProfileTeacher(
 }
 
 /** It was trained to say what the profile's own teacher says, and no other. */
-function shippedBeside(config: GatewayConfig, profile: Profile, name: string): string | undefined {
-  const file = path.join(PROFILES, profile.name, name);
+function ownBeside(
+  config: GatewayConfig,
+  { folder }: ProfileFolder,
+  name: string,
+): string | undefined {
+  const file = path.join(folder, name);
   return config.teacherFile === undefined && existsSync(file) ? file : undefined;
 }
 

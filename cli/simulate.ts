@@ -16,7 +16,6 @@ import { LINK_UNCERTAINTY } from "../src/link/radio-constants.ts";
 import { prng } from "../src/prng.ts";
 import type { Fault } from "../src/signal/faults.ts";
 import type { Profile } from "../src/signal/profile.ts";
-import { shippedProfile } from "../src/signal/profiles.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
 import { ENGINE_OPTION, engineOf } from "./engine-option.ts";
 import { FIRMWARE_OPTION, shareWithFirmware } from "./firmware-share.ts";
@@ -34,6 +33,7 @@ import {
 } from "./node-inputs.ts";
 import { joinNodes } from "./node-join.ts";
 import { ended, narrator } from "./node-news.ts";
+import { openProfile } from "./profile-folder.ts";
 
 const STATUS_MS = 5_000;
 
@@ -102,10 +102,11 @@ export const command: CommandSpec = {
 };
 
 async function run(input: CommandInput, io: CommandIo): Promise<number> {
-  const profile = shippedProfile(input.text("profile") ?? "cattle");
+  const home = openProfile(input.text("profile") ?? "cattle");
+  const { profile } = home;
   const engine = engineOf(input);
-  const factory = readStudent(input.text("student") ?? "default", profile);
-  const signal = await chooseSignal(input, profile, io);
+  const factory = readStudent(input.text("student") ?? "default", home);
+  const signal = await chooseSignal(input, home, io);
   const seed = input.number("seed") ?? 1;
   const herd = createHerd({
     profile,

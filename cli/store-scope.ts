@@ -4,8 +4,8 @@ import { readConfig } from "../gateway/config.ts";
 import type { LabelReader } from "../gateway/label-reader.ts";
 import { EdgeError } from "../src/assert.ts";
 import { HOUR_MS, type Span } from "../src/behaviour/budget.ts";
-import { shippedProfile } from "../src/signal/profiles.ts";
 import type { CommandInput, OptionSpec } from "./command.ts";
+import { openProfile } from "./profile-folder.ts";
 
 export const OFFSET_OPTION: OptionSpec = {
   flags: "--utc-offset <hours>",
@@ -40,7 +40,7 @@ export const SPAN_OPTIONS: readonly OptionSpec[] = [
 export function classesOf(reader: LabelReader, input: CommandInput): readonly string[] {
   const profile = input.text("profile");
   const own = profile === undefined ? reader.classes() : undefined;
-  return own ?? shippedProfile(profile ?? "cattle").classes;
+  return own ?? openProfile(profile ?? "cattle").profile.classes;
 }
 
 /** How far midnight is ahead of UTC's. */

@@ -56,6 +56,14 @@ export type ProfileRequest = {
 /** A recipe's objective and passes, which are the same for every size of a code. */
 const COARSE_BYTES = 64;
 
+/** All that a training may make, besides what says what it made. */
+export const MODEL_FILES = [
+  "teacher.onnx",
+  "tail.onnx",
+  "coarse.onnx",
+  ...["student", "student-plain"].flatMap((name) => [`${name}.bwm`, `${name}.onnx`]),
+];
+
 /** File names and bytes. */
 export type ProfileFiles = ReadonlyMap<string, Uint8Array>;
 

@@ -4,7 +4,7 @@
  * Without a name it makes the models again that ship with this repository. Figures in the card come
  * from held-out subjects, never from the files themselves.
  */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { BenchmarkOptions } from "../bench/benchmark.ts";
 import { run as benchLearn } from "../bench/learn.ts";
@@ -14,13 +14,14 @@ import { EdgeError } from "../src/assert.ts";
 import { DEFAULT_PLAN, type QuantizationPlan } from "../src/learn/quantization-plan.ts";
 import { quickRecipe, recipeFor } from "../src/learn/recipes.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";
+import { formatProfile, PROFILE_FILE, type ProfileFile } from "../src/signal/profile-file.ts";
 import { profileFor } from "../src/signal/profiles.ts";
 import { LIMITS } from "../src/wire/limits.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
 import { GATE_TARGET_OPTIONS, gateTargetOf } from "./gate-target.ts";
 import { dataRateOption } from "./link-option.ts";
-import { modelCard } from "./model-card.ts";
-import { trainProfile } from "./train-profile.ts";
+import { type CardFacts, modelCard } from "./model-card.ts";
+import { MODEL_FILES, type ProfileFiles, trainProfile } from "./train-profile.ts";
 
 /** What ships, and from which recordings. */
 const SHIPPED = ["cows", "people"];
@@ -156,18 +157,27 @@ async function trainDataset(
     shouldStop: () => io.signal.aborted,
   });
   if (io.signal.aborted) return;
-  const figures = await heldOutFigures(dataset, plan, input, io, progress.update);
-  progress.done();
-  if (io.signal.aborted) return;
-
   const out = join(input.text("out") ?? "profiles", profile.name);
-  mkdirSync(out, { recursive: true });
-  for (const [name, bytes] of files) writeFileSync(join(out, name), bytes);
+  writeModels(out, files, { profile, dataset });
   const commandLine = `npm run -s bellwether -- train ${dataset}${planFlags(plan, "")}${encoderFlag(input)}${targetFlags(input)}`;
-  const facts = { profile, recipe, plan, dataset, windows, files, plainSubjects, figures };
-  writeFileSync(join(out, "CARD.md"), modelCard({ ...facts, command: commandLine }));
+  const facts = { profile, recipe, plan, dataset, windows, files, plainSubjects };
+  const writeCard = (figures: CardFacts["figures"]): void => {
+    writeFileSync(join(out, "CARD.md"), modelCard({ ...facts, figures, command: commandLine }));
+  };
+  // The models stand before their figures are taken, which may take longer and may be stopped.
+  writeCard([]);
+  writeCard(await heldOutFigures(dataset, plan, input, io, progress.update));
+  progress.done();
   io.print(`${out}: ${[...files.keys()].join(", ")}, CARD.md`);
   if (io.json) io.printJson({ profile: profile.name, out, files: [...files.keys()] });
+}
+
+/** Models of a training before this one that this one did not make would not fit beside it. */
+function writeModels(out: string, files: ProfileFiles, profile: ProfileFile): void {
+  mkdirSync(out, { recursive: true });
+  for (const name of MODEL_FILES) if (!files.has(name)) rmSync(join(out, name), { force: true });
+  for (const [name, bytes] of files) writeFileSync(join(out, name), bytes);
+  writeFileSync(join(out, PROFILE_FILE), formatProfile(profile));
 }
 
 function encoderFlag(input: CommandInput): string {

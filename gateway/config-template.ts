@@ -52,7 +52,7 @@ http:                         # a page that shows the herd and the loop, for a b
   port: 8811                  # where it is in use, the gateway runs without the page
   names: []                   # what people call this machine, such as farm.local
 
-profile: cattle               # cattle, cattle-four, people, watch
+profile: cattle               # cattle, people, or a folder that train wrote, such as ./profiles/sheep
 
 teacher:
   # file: my-teacher.onnx     # ONNX, or TensorFlow.js (model.json); else the profile's own

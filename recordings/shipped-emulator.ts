@@ -1,4 +1,4 @@
-/** The emulator parameters that ship beside the models of a profile. */
+/** The emulator parameters beside the models of a profile. */
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -16,18 +16,24 @@ export function emulatorPath(profileName: string): string {
   return join(PROFILES, profileName, "emulator.json");
 }
 
-/** @throws EdgeError `no-emulator`, `emulator-parameters` */
-export async function readShippedEmulator(profileName: string): Promise<EmulatorParameters> {
-  const path = emulatorPath(profileName);
+/**
+ * @param folder of the models, where the profile is not one that ships
+ * @throws EdgeError `no-emulator`, `emulator-parameters`
+ */
+export async function readShippedEmulator(
+  profileName: string,
+  folder = join(PROFILES, profileName),
+): Promise<EmulatorParameters> {
+  const path = join(folder, "emulator.json");
   let text: string;
   try {
     text = await readFile(path, "utf8");
   } catch {
     throw new EdgeError({
       code: "no-emulator",
-      message: `the profile ${profileName} ships no emulator`,
+      message: `the profile ${profileName} has no emulator`,
       where: path,
-      hint: "Fit one to recordings with `bellwether data fit-emulator`.",
+      hint: "Say where its recordings are with --data, or fit an emulator to them with `bellwether data fit-emulator`.",
     });
   }
   return parseEmulatorParameters(text, path);

@@ -1,10 +1,12 @@
 /** The learning benchmark and the training command, run as a whole on a herd that swings. */
 import { createHash } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { run } from "../bench/learn.ts";
+import { factoryStudent } from "../cli/open-gateway.ts";
+import { openProfile } from "../cli/profile-folder.ts";
 import { command } from "../cli/train.ts";
 import { commandInput } from "../cli/command.ts";
 import { studentFromOnnx } from "../src/learn/student-network.ts";
@@ -75,6 +77,7 @@ describe("bellwether train", () => {
     const folder = join(out, "cattle");
     expect(readdirSync(folder).sort()).toEqual([
       "CARD.md",
+      "profile.json",
       "student.bwm",
       "student.onnx",
       "teacher.onnx",
@@ -88,6 +91,26 @@ describe("bellwether train", () => {
     expect(card).toContain("Subjects: 1, 2, 3.");
     expect(card).toContain("npm run -s bellwether -- train cows-own");
     expect(printed.join()).toContain("student.bwm");
+    const home = openProfile(folder);
+    expect(home).toMatchObject({ folder, dataset: "cows-own", profile: { name: "cattle" } });
+    const { container: bytes } = factoryStudent(home, "default");
+    expect(decodeContainer(bytes).classes).toEqual(home.profile.classes);
+  });
+
+  it("leaves no model of another training beside its own", async () => {
+    const out = join(data, "again");
+    const folder = join(out, "cattle");
+    mkdirSync(folder, { recursive: true });
+    for (const name of ["tail.onnx", "student-plain.bwm", "notes.txt"]) {
+      writeFileSync(join(folder, name), "old");
+    }
+    const values = { data, out, quick: true, seeds: 0, seed: 1 };
+    if (!("run" in command)) throw new Error("train is one command");
+    await writeSwingingHerd(join(data, "cows-again"), "cows-again", ["1", "2", "3"]);
+    expect(await command.run(commandInput(values, ["cows-again"]), IO)).toBe(0);
+    expect(readdirSync(folder)).toContain("notes.txt");
+    expect(readdirSync(folder)).not.toContain("tail.onnx");
+    expect(readdirSync(folder)).not.toContain("student-plain.bwm");
   });
 
   it("adds an encoder to the student and its tail, which know each other by a hash", async () => {

@@ -5,6 +5,7 @@
 
 import path from "node:path";
 import { factoryStudent } from "../cli/open-gateway.ts";
+import { shippedFolder } from "../cli/profile-folder.ts";
 import { type Fleet, startFleet } from "../device-sim/fleet.ts";
 import { createHerd } from "../device-sim/herd.ts";
 import { mqttLinks } from "../device-sim/mqtt-link.ts";
@@ -22,8 +23,8 @@ import { modelIdOf } from "../src/wire/topics.ts";
 import { base, until } from "./gateway-kit.ts";
 import { cattle, turningAnchor } from "./turning-herd.ts";
 
-export const factory = factoryStudent(cattle, "plain");
-export const better = factoryStudent(cattle, "default");
+export const factory = factoryStudent(shippedFolder(cattle), "plain");
+export const better = factoryStudent(shippedFolder(cattle), "default");
 
 export function idOf(container: Uint8Array): ModelId {
   return modelIdOf(gatewayCrypto.sha256(container));
