@@ -6,13 +6,12 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { type AnchorSet, loadAnchor, makeAnchor, saveAnchor } from "../gateway/anchor.ts";
-import type { Teacher } from "../gateway/teacher.ts";
 import type { GatewayConfig } from "../gateway/config.ts";
 import { probeOnnxRuntime } from "../gateway/onnx-probe.ts";
 import { gatewayCrypto } from "../gateway/release-keys.ts";
 import type { KeptStudent } from "../gateway/release-desk.ts";
 import { type LoopGateway, type LoopRequest, startLoopGateway } from "../gateway/start-loop.ts";
-import { openTeacherThread, type TeacherWithTail } from "../gateway/teacher-thread.ts";
+import { openTeacherThread, type ProfileTeachers } from "../gateway/teacher-thread.ts";
 import { EdgeError } from "../src/assert.ts";
 import { plainRecipe, recipeFor } from "../src/learn/recipes.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";
@@ -96,9 +95,6 @@ function readModel({ profile, folder }: ProfileFolder, name: string): Uint8Array
   });
 }
 
-/** The teacher, and those that answer what is not a whole window, where they are. */
-export type ProfileTeachers = TeacherWithTail & { readonly coarse: Teacher | undefined };
-
 /** The configured teachers, or the profile's own. */
 export async function openProfileTeacher(
   config: GatewayConfig,
@@ -116,23 +112,10 @@ export async function openProfileTeacher(
   }
   // A runtime built for a newer processor kills its process: better a child's than ours.
   if (file.endsWith(".onnx")) await probeOnnxRuntime(file);
-  const tailFile = config.tailFile ?? ownBeside(config, home, "tail.onnx");
-  const teacher = await openTeacherThread(file, profile, {
-    ...(tailFile !== undefined && { tailFile }),
+  return openTeacherThread(file, profile, {
+    tailFile: config.tailFile ?? ownBeside(config, home, "tail.onnx"),
+    coarseFile: config.coarseFile ?? ownBeside(config, home, "coarse.onnx"),
   });
-  const coarseFile = config.coarseFile ?? ownBeside(config, home, "coarse.onnx");
-  if (coarseFile === undefined) return { ...teacher, coarse: undefined };
-  try {
-    const coarse = await openTeacherThread(coarseFile, profile);
-    const close = async () => {
-      await coarse.close();
-      await teacher.close();
-    };
-    return { ...teacher, coarse, close };
-  } catch (error) {
-    await teacher.close();
-    throw error;
-  }
 }
 
 /** It was trained to say what the profile's own teacher says, and no other. */

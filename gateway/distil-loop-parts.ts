@@ -22,8 +22,8 @@ import { Registry } from "./registry.ts";
 import { type KeptStudent, ReleaseDesk } from "./release-desk.ts";
 import { gatewayCrypto, openReleaseKeys, type ReleaseKeys } from "./release-keys.ts";
 import type { Rollout } from "./rollout.ts";
-import { fitCoarseTrust, fitTailTrust } from "./tail-trust.ts";
-import type { Tail, Teacher, TeacherTrust } from "./teacher.ts";
+import { fitCoarseTrust, fitTailTrust, fitWhenAsked } from "./tail-trust.ts";
+import type { Tail, Teacher, TeacherTrust, TrustWhenAsked } from "./teacher.ts";
 import { fitTeacherTrust, type TrustVerdict, trustOf, withStatistics } from "./teacher-trust.ts";
 
 export type LoopSettings = {
@@ -86,9 +86,9 @@ export type OpenLoop = {
   /** The teacher as the gateway is to run it: with what trust reads. */
   readonly teacher: Teacher;
   readonly trust: TeacherTrust;
-  readonly coarseTrust: TeacherTrust | undefined;
+  readonly coarseTrust: TrustWhenAsked | undefined;
   readonly tail: Tail | undefined;
-  readonly tailTrust: TeacherTrust | undefined;
+  readonly tailTrust: TrustWhenAsked | undefined;
   readonly progress: LoopProgress;
   saveProgress(progress: LoopProgress): void;
 };
@@ -117,18 +117,16 @@ export async function openLoopParts(settings: LoopSettings): Promise<OpenLoop> {
   const engine = chooseEngine(settings.engine);
   const desk = new ReleaseDesk({ registry, keys, engine, factory });
   const trust = trustOf(await fitTeacherTrust(teacher, anchor, teacherAugmentation, seed));
-  const { coarse, tail } = settings;
+  const { coarse, tail, log } = settings;
   const fit = { teacher, anchor, augmentation: teacherAugmentation, engine, seed };
-  const coarseTrust = coarse && (await fitCoarseTrust(coarse, fit));
-  const tailTrust = tail && (await fitTailTrust(tail, decodeContainer(factory.container), fit));
-  if (tail !== undefined) {
-    const { encoder } = tail;
-    settings.log("info", "codes are answered", { encoder, novelty: tailTrust !== undefined });
-  }
-  if (coarse !== undefined) {
-    const novelty = coarseTrust !== undefined;
-    settings.log("info", "windows in 2 bits are answered", { teacher: coarse.id, novelty });
-  }
+  const told = (id: string) => (novelty: TeacherTrust | undefined) =>
+    log("info", "novelty test fitted", { teacher: id, found: novelty !== undefined });
+  const coarseTrust = coarse && fitWhenAsked(() => fitCoarseTrust(coarse, fit), told(coarse.id));
+  const { container } = factory;
+  const tailTrust =
+    tail && fitWhenAsked(() => fitTailTrust(tail, decodeContainer(container), fit), told(tail.id));
+  if (tail !== undefined) log("info", "codes are answered", { encoder: tail.encoder });
+  if (coarse !== undefined) log("info", "windows in 2 bits are answered", { teacher: coarse.id });
   const file = path.join(directory, "loop.json");
   const saveProgress = (progress: LoopProgress): void =>
     writeDurably(nodeDisk, file, Buffer.from(JSON.stringify(progress)));

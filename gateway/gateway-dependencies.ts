@@ -5,17 +5,17 @@ import type { Log } from "./link.ts";
 import type { LoopControl } from "./loop-control.ts";
 import type { Registry } from "./registry.ts";
 import type { Rollout } from "./rollout.ts";
-import type { Tail, Teacher, TeacherTrust } from "./teacher.ts";
+import type { Tail, Teacher, TeacherTrust, TrustWhenAsked } from "./teacher.ts";
 
 export type GatewayDependencies = {
   readonly teacher: Teacher;
   readonly trust: TeacherTrust;
   /** Without one, windows in 2 bits are kept and not answered. */
   readonly coarse?: Teacher | undefined;
-  readonly coarseTrust?: TeacherTrust | undefined;
+  readonly coarseTrust?: TrustWhenAsked | undefined;
   /** Without one, codes are kept and not answered. */
   readonly tail?: Tail | undefined;
-  readonly tailTrust?: TeacherTrust | undefined;
+  readonly tailTrust?: TrustWhenAsked | undefined;
   /** From one window of a node to the next, where the profile says it. */
   readonly hopMs?: number;
   /** The container that nodes are made with; without it no phone can become one by its browser. */

@@ -12,7 +12,7 @@ import { decodeCompanded, encodeCompanded } from "../src/wire/companded.ts";
 import { encoderIdOf } from "../src/wire/offload-frame.ts";
 import type { AnchorSet } from "./anchor.ts";
 import { gatewayCrypto } from "./release-keys.ts";
-import type { Tail, Teacher, TeacherAnswer, TeacherTrust } from "./teacher.ts";
+import type { Tail, Teacher, TeacherAnswer, TeacherTrust, TrustWhenAsked } from "./teacher.ts";
 import { fitTeacherTrust, trustOf } from "./teacher-trust.ts";
 
 export type TrustFit = {
@@ -60,6 +60,29 @@ export function fitCoarseTrust(coarse: Teacher, fit: TrustFit): Promise<TeacherT
     });
     return coarse.predict(left, windows.length, step);
   });
+}
+
+/** Fits when it is first asked, once: a fit takes the seconds and the megabytes of a start, and most
+ * gateways are sent whole windows alone. One that fails is tried again. */
+export function fitWhenAsked(
+  makeTest: () => Promise<TeacherTrust | undefined>,
+  onFitted: (trust: TeacherTrust | undefined) => void,
+): TrustWhenAsked {
+  let fitting: Promise<TeacherTrust | undefined> | undefined;
+  const begin = async (): Promise<TeacherTrust | undefined> => {
+    try {
+      const trust = await makeTest();
+      onFitted(trust);
+      return trust;
+    } catch (error) {
+      fitting = undefined;
+      throw error;
+    }
+  };
+  return () => {
+    fitting ??= begin();
+    return fitting;
+  };
 }
 
 async function featuresTrust(

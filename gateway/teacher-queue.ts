@@ -15,6 +15,7 @@ import {
   type Teacher,
   type TeacherAnswer,
   type TeacherTrust,
+  type TrustWhenAsked,
   trustAlways,
 } from "./teacher.ts";
 
@@ -25,9 +26,9 @@ export type TeacherQueueOptions = {
   readonly tail?: Tail | undefined;
   /** Answers windows in 2 bits; without one those stay in the store too. */
   readonly coarse?: Teacher | undefined;
-  readonly coarseTrust?: TeacherTrust | undefined;
+  readonly coarseTrust?: TrustWhenAsked | undefined;
   /** By the tail's own features. */
-  readonly tailTrust?: TeacherTrust | undefined;
+  readonly tailTrust?: TrustWhenAsked | undefined;
   /** Windows in one call of the teacher, at most. */
   readonly batchSize: number;
   /** How long the first window of a batch waits for more. */
@@ -199,7 +200,7 @@ export class TeacherQueue {
     const answer = await (encoding === "features"
       ? this.#askTail(batch)
       : this.#askTeacher(model, batch));
-    const trusts = this.#trustOf(encoding);
+    const trusts = await this.#trustOf(encoding);
     const classes = teacher.classes.length;
     const features = (answer.features?.length ?? 0) / batch.length;
     batch.forEach((item, index) => {
@@ -209,10 +210,13 @@ export class TeacherQueue {
     });
   }
 
-  #trustOf(encoding: WaitingOffload["offload"]["encoding"] | undefined): TeacherTrust {
+  async #trustOf(
+    encoding: WaitingOffload["offload"]["encoding"] | undefined,
+  ): Promise<TeacherTrust> {
     const { trust, coarseTrust, tailTrust } = this.#options;
-    if (encoding === "features") return tailTrust ?? trustAlways;
-    return encoding === "companded2" ? (coarseTrust ?? trustAlways) : trust;
+    if (encoding !== "features" && encoding !== "companded2") return trust;
+    const asked = encoding === "features" ? tailTrust : coarseTrust;
+    return (await asked?.()) ?? trustAlways;
   }
 
   #askTeacher(teacher: Teacher, batch: readonly WaitingOffload[]): Promise<TeacherAnswer> {

@@ -1,6 +1,8 @@
 /**
- * A teacher in a thread of its own: ONNX Runtime computes on the thread that asks, and a batch on a
- * Raspberry Pi may take half a second in which no message could be read.
+ * A profile's teachers in a thread of their own: ONNX Runtime computes on the thread that asks, and a
+ * batch on a Raspberry Pi may take half a second in which no message could be read.
+ *
+ * One thread for all of them, since the queue asks one at a time and a thread takes 16 MB.
  */
 
 import { once } from "node:events";
@@ -9,7 +11,7 @@ import { assert, EdgeError } from "../src/assert.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import type { OpenTeacher } from "./onnx-teacher.ts";
 import type { TailShape } from "./answerable.ts";
-import type { Tail, TeacherAnswer } from "./teacher.ts";
+import type { Tail, Teacher, TeacherAnswer } from "./teacher.ts";
 import type { TeacherDeclaration } from "./teacher-fit.ts";
 import type { Problem } from "./thread-problems.ts";
 import "./onnx-silence.ts";
@@ -19,10 +21,15 @@ export type TeacherFile = {
   readonly profile: Profile;
   readonly declaration: TeacherDeclaration;
   readonly tailFile: string | undefined;
+  readonly coarseFile: string | undefined;
 };
 
 export type ToTeacher = { readonly ticket: number; readonly count: number } & (
-  | { readonly kind: "windows"; readonly windows: Int8Array; readonly inputMilligPerStep: number }
+  | {
+      readonly kind: "windows" | "coarse";
+      readonly windows: Int8Array;
+      readonly inputMilligPerStep: number;
+    }
   | { readonly kind: "codes"; readonly codes: Uint8Array }
 );
 
@@ -30,13 +37,17 @@ type Unnumbered<T> = T extends unknown ? Omit<T, "ticket"> : never;
 type AskTeacher = Unnumbered<ToTeacher>;
 
 export type FromTeacher =
-  | ({ readonly kind: "opened"; readonly tail: TailShape | undefined } & Pick<
-      OpenTeacher,
-      "id" | "assumptions" | "featureCount" | "typicalMs"
-    >)
+  | ({
+      readonly kind: "opened";
+      readonly tail: TailShape | undefined;
+      readonly coarse: OpenedTeacher | undefined;
+    } & OpenedTeacher)
   | { readonly kind: "refused"; readonly problem: Problem }
   | ({ readonly kind: "answer"; readonly ticket: number } & TeacherAnswer)
   | { readonly kind: "failed"; readonly ticket: number; readonly message: string };
+
+/** What a thread tells of a teacher that it has opened. */
+export type OpenedTeacher = Pick<OpenTeacher, "id" | "assumptions" | "featureCount" | "typicalMs">;
 
 type Waiting = {
   readonly resolve: (answer: TeacherAnswer) => void;
@@ -45,17 +56,25 @@ type Waiting = {
 
 const WORKER = new URL("./teacher-worker.ts", import.meta.url);
 
-/** A teacher, and beside it in its thread the tail that answers codes, where there is one. */
-export type TeacherWithTail = OpenTeacher & { readonly tail: Tail | undefined };
+/** A teacher, and beside it in its thread those that answer what is not a whole window, where they
+ * are: the tail codes, the coarse teacher windows in 2 bits. */
+export type ProfileTeachers = OpenTeacher & {
+  readonly tail: Tail | undefined;
+  readonly coarse: Teacher | undefined;
+};
 
 /** @throws EdgeError those of `openTeacher`, and of `openOnnxTail` where a tail is named */
 export async function openTeacherThread(
   file: string,
   profile: Profile,
-  options: { readonly declaration?: TeacherDeclaration; readonly tailFile?: string } = {},
-): Promise<TeacherWithTail> {
-  const { declaration = {}, tailFile } = options;
-  const workerData: TeacherFile = { file, profile, declaration, tailFile };
+  options: {
+    readonly declaration?: TeacherDeclaration;
+    readonly tailFile?: string | undefined;
+    readonly coarseFile?: string | undefined;
+  } = {},
+): Promise<ProfileTeachers> {
+  const { declaration = {}, tailFile, coarseFile } = options;
+  const workerData: TeacherFile = { file, profile, declaration, tailFile, coarseFile };
   const worker = new Worker(WORKER, { workerData });
   const opened = await firstMessage(worker);
   if (opened.kind === "refused") {
@@ -74,19 +93,19 @@ export async function openTeacherThread(
       worker.postMessage({ ...message, ticket } satisfies ToTeacher);
     });
   };
-  const { tail } = opened;
+  const { tail, coarse } = opened;
+  const { windowSamples, channels, rateHz, classes } = profile;
+  const teacherOf = (kind: "windows" | "coarse", told: OpenedTeacher): Teacher => ({
+    ...{ id: told.id, classes, windowSamples, channels, rateHz, typicalMs: told.typicalMs },
+    predict: (windows, count, inputMilligPerStep) =>
+      ask({ kind, windows, count, inputMilligPerStep }),
+  });
   return {
-    id: opened.id,
-    classes: profile.classes,
-    windowSamples: profile.windowSamples,
-    channels: profile.channels,
-    rateHz: profile.rateHz,
-    typicalMs: opened.typicalMs,
+    ...teacherOf("windows", opened),
     assumptions: opened.assumptions,
     featureCount: opened.featureCount,
-    predict: (windows, count, inputMilligPerStep) =>
-      ask({ kind: "windows", windows, count, inputMilligPerStep }),
     tail: tail && { ...tail, predict: (codes, count) => ask({ kind: "codes", codes, count }) },
+    coarse: coarse && teacherOf("coarse", coarse),
     close: async () => {
       // Terminating a thread inside the native runtime would end the process.
       while (waiting.size > 0) await once(worker, "message");

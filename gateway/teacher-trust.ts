@@ -177,27 +177,27 @@ async function viewFeatures(
   const step = anchor.inputMilligPerStep;
   const random = prng(seed, "teacher-trust");
   const shape = { channels: set.channels, milliGPerStep: step };
-  const samples = new Int8Array(set.count * views * length);
-  for (let row = 0; row < set.count * views; row++) {
-    const window = windowAt(set, Math.floor(row / views));
-    if (row % views === 0) samples.set(window, row * length);
-    else samples.set(augmentedSteps(window, shape, augmentation, random), row * length);
+  const rows = set.count * views;
+  let features = new Float32Array();
+  for (let from = 0; from < rows; from += BATCH_WINDOWS) {
+    const count = Math.min(BATCH_WINDOWS, rows - from);
+    // A buffer of its own for each batch: what goes to a thread goes with all of its buffer.
+    const batch = new Int8Array(count * length);
+    for (let i = 0; i < count; i++) {
+      const window = windowAt(set, Math.floor((from + i) / views));
+      const isAsItIs = (from + i) % views === 0;
+      batch.set(
+        isAsItIs ? window : augmentedSteps(window, shape, augmentation, random),
+        i * length,
+      );
+    }
+    const { features: row } = await teacher.predict(batch, count, step);
+    assert(row !== null, "withStatistics gives features");
+    const width = row.length / count;
+    if (from === 0) features = new Float32Array(rows * width);
+    features.set(row, from * width);
   }
-  const rows: Float32Array[] = [];
-  for (let at = 0; at < set.count * views; at += BATCH_WINDOWS) {
-    const count = Math.min(BATCH_WINDOWS, set.count * views - at);
-    const batch = samples.subarray(at * length, (at + count) * length);
-    const { features } = await teacher.predict(batch, count, step);
-    assert(features !== null, "withStatistics gives features");
-    rows.push(features);
-  }
-  const features = new Float32Array(rows.reduce((sum, row) => sum + row.length, 0));
-  let at = 0;
-  for (const row of rows) {
-    features.set(row, at);
-    at += row.length;
-  }
-  const labels = Uint8Array.from({ length: set.count * views }, (_, row) =>
+  const labels = Uint8Array.from({ length: rows }, (_, row) =>
     Number(set.labels[Math.floor(row / views)]),
   );
   return { features, labels };

@@ -44,5 +44,9 @@ export type Tail = TailShape & {
  */
 export type TeacherTrust = (probabilities: Float32Array, features: Float32Array | null) => boolean;
 
+/** The test of a teacher that may never be asked: it is fitted when its first answer comes. Undefined
+ * where it has none. */
+export type TrustWhenAsked = () => Promise<TeacherTrust | undefined>;
+
 /** For teachers without a fitted novelty test: every answer counts. */
 export const trustAlways: TeacherTrust = () => true;

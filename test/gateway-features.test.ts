@@ -13,6 +13,7 @@ import { newBehaviourDesk } from "../gateway/behaviour-state.ts";
 import { parseConfig } from "../gateway/config.ts";
 import type { WaitingOffload } from "../gateway/label-rows.ts";
 import { DEFAULT_ROLLOUT_POLICY } from "../gateway/rollout.ts";
+import { fitWhenAsked } from "../gateway/tail-trust.ts";
 import { TeacherQueue } from "../gateway/teacher-queue.ts";
 import type { Tail, Teacher } from "../gateway/teacher.ts";
 import { jointAnswer } from "../src/gate/joint-answer.ts";
@@ -240,8 +241,16 @@ describe("the teacher's queue", () => {
       ...{ offloadId: i + 1, node, offload },
     }));
     const answers: number[] = [];
+    let fits = 0;
+    const tailTrust = fitWhenAsked(
+      async () => {
+        fits += 1;
+        return () => false;
+      },
+      () => undefined,
+    );
     const queue = new TeacherQueue({
-      ...{ teacher, trust: () => true, tail, tailTrust: () => false, coarse },
+      ...{ teacher, trust: () => true, tail, tailTrust, coarse },
       ...{ batchSize: 8, waitMs: 1, nodeQueueMax: 16, queueMax: 64 },
       fetch: (_node, afterId, limit) =>
         inStore.filter(({ offloadId }) => offloadId > afterId).slice(0, limit),
@@ -252,11 +261,13 @@ describe("the teacher's queue", () => {
         throw error;
       },
     });
+    expect(fits).toBe(0);
     queue.resume(node);
     await until("four answers", () => answers.length === 4);
     await queue.stop();
     expect(answers).toEqual([-1, 2, -4, 5]);
     expect(asked).toEqual(["1 codes", "1 windows", "1 codes", "1 coarse"]);
     expect(seen).toEqual([[...codes], [...codes]]);
+    expect(fits).toBe(1);
   });
 });

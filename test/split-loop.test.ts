@@ -10,7 +10,7 @@ import { COLLAR } from "../device-sim/node-settings.ts";
 import type { Decided } from "../device-sim/node-types.ts";
 import { openOnnxTail } from "../gateway/onnx-tail.ts";
 import { fitTailTrust } from "../gateway/tail-trust.ts";
-import { openTeacherThread, type TeacherWithTail } from "../gateway/teacher-thread.ts";
+import { openTeacherThread, type ProfileTeachers } from "../gateway/teacher-thread.ts";
 import { makeAnchor } from "../gateway/anchor.ts";
 import { EdgeError } from "../src/assert.ts";
 import { createWasmEngine } from "../src/engine/wasm.ts";
@@ -38,7 +38,7 @@ const CODES = 50;
 let folder: string;
 let tailFile: string;
 let factory: Uint8Array;
-let teacher: TeacherWithTail;
+let teacher: ProfileTeachers;
 
 beforeAll(async () => {
   folder = temporaryFolder();
