@@ -35,6 +35,8 @@ export const ANIMAL_LIMITS = {
   bouts: 4_000,
   /** Offloaded windows that are listed at once. */
   windows: 1_000,
+  /** Windows of the same bout before one that is shown, and as many after. */
+  near: 3,
   /** Days before a day. */
   days: 14,
 } as const;

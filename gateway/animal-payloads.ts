@@ -110,3 +110,15 @@ export type AnimalWindow = {
       })
     | null;
 };
+
+/** Windows beside one that were offloaded in the same bout, so far as there are any. */
+export type AnimalNear = {
+  readonly v: 1;
+  readonly node: string;
+  readonly id: number;
+  /** As it is stored; null where no bout is known, and what is close in time is told. */
+  readonly bout: { readonly start: number; readonly end: number } | null;
+  /** The nearest, oldest first. */
+  readonly before: readonly AnimalWindow[];
+  readonly after: readonly AnimalWindow[];
+};

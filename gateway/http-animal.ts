@@ -1,6 +1,7 @@
 /**
  * What there is to read over HTTP about one animal: a day, the windows that it offloaded, one of them
- * whole. Every parameter is bounded here; what is in the store is asked of `page-reader.ts`.
+ * whole, and those beside it. Every parameter is bounded here; what is in the store is asked of
+ * `page-reader.ts`.
  */
 
 import type { ServerResponse } from "node:http";
@@ -55,6 +56,17 @@ const QUESTIONS: readonly {
       const offloadId = numberOf(given, "id", ID_MAX);
       if (node === undefined || offloadId === null || offloadId === undefined) return WORDS;
       return { kind: "window", node, offloadId };
+    },
+  },
+  {
+    path: "/api/near",
+    for: "insiders",
+    names: ["node", "id"],
+    asking: (given) => {
+      const node = nodeOf(given);
+      const offloadId = numberOf(given, "id", ID_MAX);
+      if (node === undefined || offloadId === null || offloadId === undefined) return WORDS;
+      return { kind: "near", node, offloadId };
     },
   },
 ];

@@ -23,6 +23,7 @@ import type { Span } from "../src/behaviour/budget.ts";
 import type { Bout } from "../src/behaviour/track.ts";
 import type { HourCount } from "./animal-payloads.ts";
 import { countHours, offloadsOf, probabilitiesOf, type WholeWindow } from "./label-animal.ts";
+import { type NearWindows, nearOf } from "./label-near.ts";
 import { readBehaviours, readBouts, readBoutSpan, readDays } from "./label-bouts.ts";
 import {
   type Deed,
@@ -206,6 +207,11 @@ export class LabelReader {
     if (row === undefined) return undefined;
     const answer = row.probabilities === null ? null : answerOf(row);
     return { offloadId, offload: offloadOf(row), answer };
+  }
+
+  /** Offloaded windows of the same bout; undefined where the node has no such window. */
+  near(node: string, offloadId: number, most: number): NearWindows | undefined {
+    return nearOf(this.#database, node, offloadId, most);
   }
 
   #nodeOf(row: Row): NodeRow {

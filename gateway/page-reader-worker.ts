@@ -4,7 +4,8 @@ import { parentPort, workerData } from "node:worker_threads";
 import { assert, unreachable } from "../src/assert.ts";
 import type { Span } from "../src/behaviour/budget.ts";
 import { ANIMAL_LIMITS, animalDay, animalWindow, daySpan, listedWindow } from "./animal-day.ts";
-import type { AnimalWindows } from "./animal-payloads.ts";
+import type { AnimalNear, AnimalWindows } from "./animal-payloads.ts";
+import type { NearWindows } from "./label-near.ts";
 import { openLabelReader } from "./label-reader.ts";
 import type {
   FromPageReader,
@@ -46,6 +47,11 @@ function answerTo(question: PageQuestion): PageAnswer {
       if (window === undefined) return missing("the store has no such window of that node");
       return said(animalWindow(node, window, classes));
     }
+    case "near": {
+      const near = reader.near(node, question.offloadId, ANIMAL_LIMITS.near);
+      if (near === undefined) return missing("the store has no such window of that node");
+      return said(nearTo(node, question.offloadId, near));
+    }
     default:
       return unreachable(question);
   }
@@ -58,6 +64,16 @@ function startOf(span: Span, afterMs: number | undefined): number {
 function windowsOf(node: string, span: Span): AnimalWindows {
   const { windows, more } = reader.offloads(node, span, ANIMAL_LIMITS.windows);
   return { v: 1, node, windows: windows.map((window) => listedWindow(window, classes)), more };
+}
+
+function nearTo(node: string, id: number, { bout, before, after }: NearWindows): AnimalNear {
+  const whole = (ids: readonly number[]) =>
+    ids.flatMap((one) => {
+      const window = reader.window(node, one);
+      return window === undefined ? [] : [animalWindow(node, window, classes)];
+    });
+  const span = bout === null ? null : { start: bout.startMs, end: bout.endMs };
+  return { v: 1, node, id, bout: span, before: whole(before), after: whole(after) };
 }
 
 function said(value: object): PageAnswer {

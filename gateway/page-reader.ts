@@ -19,7 +19,9 @@ export type PageQuestion =
       /** Only those that end later, by the node's clock. */
       readonly afterMs: number | undefined;
     }
-  | { readonly kind: "window"; readonly node: string; readonly offloadId: number };
+  | { readonly kind: "window"; readonly node: string; readonly offloadId: number }
+  /** Those of the same bout, before and after it. */
+  | { readonly kind: "near"; readonly node: string; readonly offloadId: number };
 
 /** As it is sent: written in the thread, so that nobody else has to. */
 export type PageAnswer = { readonly status: 200 | 404; readonly json: string };

@@ -193,7 +193,13 @@ describe.skipIf(program === undefined)("in a browser", { timeout: 90_000 }, () =
     const token = (await gateway.beginOperator()) ?? "";
     const collar = await HandNode.connect(gateway.url, "collar-1");
     await collar.hello();
-    for (const seq of ids(0, 6)) await collar.send(offloadOf(seq, { windowIndex: 100 * seq }));
+    // Two by two they are close to each other.
+    for (const seq of ids(0, 6)) {
+      const windowIndex = 100 * Math.floor(seq / 2) + (seq % 2);
+      await collar.send(
+        offloadOf(seq, { windowIndex, timeMs: 1_700_000_000_000 + 5_000 * windowIndex }),
+      );
+    }
     await until("answers", () => gateway.counters().softLabels === 6);
     const chromium = await Chromium.start(program ?? "");
     const authorization = `Basic ${Buffer.from(`operator:${token}`).toString("base64")}`;
@@ -217,6 +223,17 @@ describe.skipIf(program === undefined)("in a browser", { timeout: 90_000 }, () =
     await until("the signal", () =>
       chromium.value("document.querySelectorAll('#signal path.axis').length === 3"),
     );
+    await until("the windows beside it", () =>
+      chromium.value("document.querySelectorAll('#near-list li svg').length === 2"),
+    );
+    expect(await chromium.value<string>("document.getElementById('near').innerText")).toMatch(
+      /close to it.*(5 s before.*this window|this window.*5 s after)/s,
+    );
+    // Keys that are switched off say nothing.
+    await chromium.value("document.getElementById('keys').click()");
+    await press("1");
+    await chromium.value("document.getElementById('keys').click()");
+    await waits(6);
     const pictures = process.env.BELLWETHER_PICTURES;
     if (pictures !== undefined)
       writeFileSync(path.join(pictures, "labels.png"), await chromium.picture());

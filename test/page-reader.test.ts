@@ -1,7 +1,12 @@
 /** What pages read of the store over HTTP: a day of one animal, its offloaded windows, one of them. */
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { AnimalDay, AnimalWindow, AnimalWindows } from "../gateway/animal-payloads.ts";
+import type {
+  AnimalDay,
+  AnimalNear,
+  AnimalWindow,
+  AnimalWindows,
+} from "../gateway/animal-payloads.ts";
 import { Board } from "../gateway/board.ts";
 import { EventStreams } from "../gateway/http-events.ts";
 import { animalRoutes } from "../gateway/http-animal.ts";
@@ -198,6 +203,29 @@ describe("offloaded windows", () => {
     expect(Object.keys(one.teacher?.probabilities ?? {})).toEqual(cattle.classes);
   });
 
+  it("have beside them the nearest of the same life and bout, as they are stored", async () => {
+    const { told } = await ask<AnimalWindows>(`/api/windows?node=${NODE}&day=${WHOLE}`);
+    const { told: today } = await ask<AnimalWindows>(`/api/windows?node=${NODE}`);
+    // A bout may go on after midnight.
+    const all = [...told.windows, ...today.windows];
+    const boutOf = (timeMs: number) =>
+      filled.bouts.find(({ startMs, endMs }) => startMs < timeMs && timeMs <= endMs);
+    let most = 0;
+    for (const [i, { id, time }] of told.windows.entries()) {
+      const mates = (listed: typeof all): number[] =>
+        listed.filter((other) => boutOf(other.time) === boutOf(time)).map((other) => other.id);
+      const { told: near } = await ask<AnimalNear>(`/api/near?node=${NODE}&id=${id}`);
+      expect(near).toMatchObject({ bout: { start: boutOf(time)?.startMs } });
+      const ids = (windows: readonly AnimalWindow[]): number[] => windows.map((one) => one.id);
+      expect(ids(near.before)).toEqual(mates(told.windows.slice(0, i)).slice(-3));
+      expect(ids(near.after)).toEqual(mates(all.slice(i + 1)).slice(0, 3));
+      most = Math.max(most, near.before.length + near.after.length);
+      for (const one of [...near.before, ...near.after]) expect(one.signal?.axes).toHaveLength(3);
+    }
+    expect(most).toBe(6);
+    expect((await ask(`/api/near?node=collar-8&id=${told.windows[0]?.id}`)).status).toBe(404);
+  });
+
   it("have no samples where codes came instead", async () => {
     const node = nodeId("tag-1");
     const { window: _window, ...head } = offloadOf(0, { timeMs: NOW });
@@ -238,6 +266,8 @@ it.each([
   `/api/windows?node=${NODE}&after=99999999999999999`,
   `/api/window?node=${NODE}`,
   `/api/window?node=${NODE}&id=1.5`,
+  `/api/near?node=${NODE}&id=`,
+  `/api/near?node=${NODE}`,
   `/api/window?node=${NODE}&id=0x10`,
 ])("%s is refused", async (path) => {
   const { status, told } = await ask<{ error: string }>(path);

@@ -250,7 +250,9 @@ it("a reader sees no windows, and loses the stream with the credentials; others 
     const asAnna = { headers: basic("anna", String(password)) };
     // Samples of a window are on no topic that she may hear.
     expect((await get("/api/animal?node=collar-1", asAnna)).status).toBe(404);
-    for (const path of ["/api/windows?node=collar-1", "/api/window?node=collar-1&id=1"]) {
+    for (const path of ["windows?", "window?id=1&", "near?id=1&"].map(
+      (question) => `/api/${question}node=collar-1`,
+    )) {
       expect([path, (await get(path, asAnna)).status]).toEqual([path, 403]);
       expect([path, (await get(path)).status]).toEqual([path, 404]);
     }

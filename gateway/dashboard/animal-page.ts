@@ -24,6 +24,7 @@ import { drawInto } from "./drawing.ts";
 import { attribute, element, letScroll, make, tableRow, write } from "./elements.ts";
 import { applyChange, createHerd, percentText, rowOf } from "./herd-view.ts";
 import { openLine } from "./line.ts";
+import { showNear } from "./near-windows.ts";
 import { showWindow } from "./window-card.ts";
 
 const DAY_MS = 86_400_000;
@@ -244,6 +245,7 @@ async function choose(id: number): Promise<void> {
   if (shown !== id) return;
   if (typeof told === "string") return void write(element("windows-text"), `Not shown: ${told}.`);
   showWindow(told, day?.classes ?? [], day?.utc_offset_ms ?? 0);
+  void showNear(told, day?.utc_offset_ms ?? 0);
   keepAddress();
   ribbon();
   list.value = [...list.options].some(({ value }) => value === String(id)) ? String(id) : "";

@@ -178,3 +178,14 @@ export function axisFigures(g: readonly number[]): {
   const mean = g.reduce((sum, value) => sum + value, 0) / g.length;
   return { low: Math.min(...g), mean, high: Math.max(...g) };
 }
+
+/** How far each axis goes, in words: `x -0.10 to 0.32 g, ...`. */
+export function reachText({ signal }: AnimalWindow): string {
+  if (signal === null) return "no samples";
+  return signal.axes
+    .map(({ axis, g }) => {
+      const { low, high } = axisFigures(g);
+      return `${axis} ${low.toFixed(2)} to ${high.toFixed(2)} g`;
+    })
+    .join(", ");
+}

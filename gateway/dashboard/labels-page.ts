@@ -2,13 +2,15 @@
  * The label inbox: one window after another that nobody can vouch for, and buttons for what it is.
  *
  * An answer is said to the gateway and counts when it says so; until then nothing moves on. Keys 1 to
- * 9 answer, s passes over, u takes the last back.
+ * 9 answer, s passes over, u takes the last back, unless a person has switched keys off, who may speak
+ * to the machine or lean on it.
  */
 
 import type { AnimalWindow } from "../animal-payloads.ts";
 import { askAloud, onPress, read, say } from "./ask.ts";
 import { attribute, element, make, write } from "./elements.ts";
 import { openLine } from "./line.ts";
+import { showNear } from "./near-windows.ts";
 import { showWindow } from "./window-card.ts";
 
 type Inbox = NonNullable<Awaited<ReturnType<typeof readInbox>>>;
@@ -20,6 +22,7 @@ const WHY: Readonly<Record<Asked["reason"], string>> = {
   unsure: "the teacher is not sure",
 };
 
+const keys = element<HTMLInputElement>("keys");
 let inbox: Inbox | undefined;
 let asked: Asked | undefined;
 let last: Asked | undefined;
@@ -89,6 +92,7 @@ async function showAsked(): Promise<void> {
   if (typeof told === "string") return say(`The window cannot be shown: ${told}.`, true);
   const offsetMs = -60_000 * new Date(asked.time).getTimezoneOffset();
   showWindow(told, inbox?.classes ?? [], offsetMs);
+  void showNear(told, offsetMs);
 }
 
 async function answer(deed: "label" | "skip", behaviour = ""): Promise<void> {
@@ -128,7 +132,7 @@ function setBusy(busy: boolean): void {
 }
 
 function onKey(event: KeyboardEvent): void {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || !keys.checked) return;
   const name = inbox?.classes[Number(event.key) - 1];
   if (/^[1-9]$/.test(event.key) && name !== undefined) void answer("label", name);
   else if (event.key === "s") void answer("skip");

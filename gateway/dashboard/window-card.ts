@@ -38,6 +38,16 @@ export function showWindow(
   drawAgain();
 }
 
+/** The line of an axis by its number, through points `x y`. */
+export function axisLine(c: number, points: readonly string[]): SVGElement {
+  return draw("path", {
+    class: "axis",
+    "data-kind": KINDS[c % KINDS.length] ?? "1",
+    "stroke-dasharray": DASHES[c % DASHES.length] ?? "none",
+    d: `M${points.join("L")}`,
+  });
+}
+
 function axisRow({ axis, g }: AnimalSignal["axes"][number]): HTMLElement {
   const { low, mean, high } = axisFigures(g);
   return tableRow(
@@ -73,15 +83,7 @@ function signalPicture(widthPx: number): Picture {
   const y = (g: number): number => floor - ((g - low) / (high - low)) * (floor - TOP_PX);
   const lines = axes.flatMap(({ axis, g }, c) => {
     const points = g.map((value, t) => `${x(t).toFixed(1)} ${y(value).toFixed(1)}`);
-    return [
-      draw("path", {
-        class: "axis",
-        "data-kind": KINDS[c % KINDS.length] ?? "1",
-        "stroke-dasharray": DASHES[c % DASHES.length] ?? "none",
-        d: `M${points.join("L")}`,
-      }),
-      letters([widthPx - RIGHT_PX + 6, y(g.at(-1) ?? 0) + 4], axis),
-    ];
+    return [axisLine(c, points), letters([widthPx - RIGHT_PX + 6, y(g.at(-1) ?? 0) + 4], axis)];
   });
   const seconds = count / rateHz;
   const parts = [
