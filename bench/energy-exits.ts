@@ -1,6 +1,7 @@
 /**
- * What the shipped students and their gates do with windows: the exits that answer and the reports
- * that come of it, from recordings where there are some, else from the emulator.
+ * What the shipped students and their gates do with windows, with verdicts of the shipped teachers:
+ * the exits that answer and the reports that come of it, from recordings where there are some, else
+ * from the emulator.
  *
  * The shipped students have seen these recordings in training. For accuracy that would forbid them;
  * the mix of exits differs from that on new animals and people too, and `docs/RESULTS.md` says what
@@ -10,6 +11,9 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { datasetFolder, findRecordings } from "../recordings/find.ts";
+import { onnxRuntime } from "../gateway/onnx-runtime.ts";
+import { softmaxRows } from "../src/learn/metrics.ts";
+import { predictRows } from "../src/learn/predict.ts";
 import { readRecordings } from "../recordings/read.ts";
 import { readShippedEmulator } from "../recordings/shipped-emulator.ts";
 import { createWasmEngine } from "../src/engine/wasm.ts";
@@ -20,7 +24,7 @@ import { emulateRecordings } from "../src/signal/emulate-recordings.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import { shippedProfile } from "../src/signal/profiles.ts";
-import { pickWindows } from "../src/signal/window-set.ts";
+import { pickWindows, type WindowSet } from "../src/signal/window-set.ts";
 import { encodeUp } from "../src/wire/frames.ts";
 import type { ModelId, ReportEntry } from "../src/wire/messages.ts";
 import { replayGate } from "./gate-replay.ts";
@@ -67,7 +71,7 @@ export async function measureExits(
     Array.from({ length: count }, (_, i) => i),
   );
   const records = recordExits(createWasmEngine().load(container), windows);
-  const replay = replayGate(gateOf(container), records, windows, null, 1);
+  const replay = replayGate(gateOf(container), records, windows, await taught(name, windows), 1);
   const exits = container.student.stages.map(
     (_, exit) => replay.exits.filter((answered) => answered === exit).length / count,
   );
@@ -92,6 +96,16 @@ export async function measureExits(
     offloadShare: replay.offloaded.filter((one) => one === 1).length / count,
     reports: (each) => reportsOf(entries, each),
   };
+}
+
+/** Class probabilities `[window][class]` by the teacher that ships. */
+async function taught(name: string, windows: WindowSet): Promise<Float32Array> {
+  const profile = shippedProfile(name);
+  const file = fileURLToPath(new URL(`../profiles/${name}/teacher.onnx`, import.meta.url));
+  const program = await onnxRuntime().compile(new Uint8Array(readFileSync(file)));
+  const rows = await predictRows(program, windows, profile.inputMilligPerStep, ["logits"]);
+  await program.release();
+  return softmaxRows(rows.get("logits")?.data ?? new Float32Array(0), profile.classes.length);
 }
 
 function reportsOf(entries: readonly ReportEntry[], each: number): readonly Uint8Array[] {

@@ -199,22 +199,15 @@ function oursAt(
   const { labels, count } = answers.test;
   const run = (marginQ8: number): { offloads: number; right: readonly number[] } => {
     const bare: GateParameters = {
-      ...parameters,
-      exits: parameters.exits
-        .slice(-records.exits.length)
-        .map((exit) => ({ ...exit, sureMarginQ8: NEVER_Q8 })),
+      ...bareGate(
+        { ...parameters, exits: parameters.exits.slice(-records.exits.length) },
+        marginQ8,
+      ),
       filter: {
         changeQ15: depth < PARTS.indexOf("filter") ? ONE_Q15 : parameters.filter.changeQ15,
         adaptQ8: depth < PARTS.indexOf("bias") ? 0 : parameters.filter.adaptQ8,
       },
-      offload: {
-        ...parameters.offload,
-        unsureMarginQ8: parameters.offload.unsureMarginQ8.map(() => marginQ8),
-        rateStepQ16: 0,
-      },
-      bucket: { capacityTokens: 1024, windowsPerTokenQ8: 256, reserveTokens: 0 },
       auditChanceQ16: audited === undefined ? 0 : Math.round(65535 * Math.min(AUDIT_SHARE, share)),
-      novelty: null,
     };
     const taught = depth < PARTS.indexOf("evidence") ? null : teacher;
     const replay = replayGate(bare, records, answers.test, taught, audited?.seed ?? 1);
@@ -225,16 +218,43 @@ function oursAt(
     );
     return { offloads: replay.offloaded.reduce((a, b) => a + b, 0), right };
   };
-  if (share === 1) return run(NEVER_Q8).right;
-  let low = { marginQ8: 0, ...run(0) };
-  let highMarginQ8 = NEVER_Q8;
+  return atShare(share, count, run).right;
+}
+
+/** The gate's score alone: doubts below one threshold, every stage run, and no budget, rate control,
+ * novelty or audits. */
+export function bareGate(parameters: GateParameters, marginQ8: number): GateParameters {
+  return {
+    ...parameters,
+    exits: parameters.exits.map((exit) => ({ ...exit, sureMarginQ8: NEVER_Q8 })),
+    offload: {
+      ...parameters.offload,
+      unsureMarginQ8: parameters.offload.unsureMarginQ8.map(() => marginQ8),
+      rateStepQ16: 0,
+    },
+    bucket: { capacityTokens: 1024, windowsPerTokenQ8: 256, reserveTokens: 0 },
+    auditChanceQ16: 0,
+    novelty: null,
+  };
+}
+
+/** What comes of the highest threshold that offloads at most this share, 0..1, of so many windows. */
+export function atShare<Ran extends { readonly offloads: number }>(
+  share: number,
+  count: number,
+  run: (marginQ8: number) => Ran,
+): Ran {
+  if (share === 1) return run(NEVER_Q8);
+  let best = run(0);
+  let low = 0;
+  let high = NEVER_Q8;
   for (let step = 0; step < HALVINGS && share > 0; step++) {
-    const marginQ8 = (low.marginQ8 + highMarginQ8) >> 1;
+    const marginQ8 = (low + high) >> 1;
     const tried = run(marginQ8);
-    if (tried.offloads <= share * count) low = { marginQ8, ...tried };
-    else highMarginQ8 = marginQ8;
+    if (tried.offloads <= share * count) [low, best] = [marginQ8, tried];
+    else high = marginQ8;
   }
-  return low.right;
+  return best;
 }
 
 /** Mean distance of confidence and accuracy over 15 bins. */

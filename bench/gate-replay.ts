@@ -8,6 +8,7 @@
 import type { ExitOutput } from "../src/engine/engine.ts";
 import { gateExit, gateVerdict, gateWindow } from "../src/gate/decide.ts";
 import { type ExitRecords, featuresAt, logitsAt } from "../src/gate/exit-records.ts";
+import type { OffloadReason } from "../src/wire/messages.ts";
 import type { GateParameters } from "../src/gate/gate-parameters.ts";
 import { toldAnswer } from "../src/gate/joint-answer.ts";
 import { initialGateState } from "../src/gate/gate-state.ts";
@@ -31,6 +32,23 @@ export type Replay = {
   readonly confidencesQ8: Uint8Array;
 };
 
+/** Who answers doubts in the teacher's place, whose windows came in another form. */
+export type DoubtAnswers = {
+  /** Class probabilities `[window][class]`. */
+  readonly rows: Float32Array;
+  /** What people are told of one. */
+  readonly tell: (
+    offload: {
+      readonly reason: OffloadReason;
+      readonly classIndex: number;
+      readonly confidenceQ8: number;
+    },
+    row: Float32Array,
+  ) => Float32Array;
+  /** False where the node is to make nothing of the answers. */
+  readonly teaches: boolean;
+};
+
 /** @param teacher class probabilities `[window][class]`, or null where verdicts teach nothing */
 export function replayGate(
   parameters: GateParameters,
@@ -38,6 +56,7 @@ export function replayGate(
   windows: WindowSet,
   teacher: Float32Array | null,
   seed: number,
+  doubts?: DoubtAnswers,
 ): Replay {
   const count = windows.count;
   const replay = {
@@ -71,14 +90,18 @@ export function replayGate(
     node.state = decision.nextState;
     let told = decision.classIndex;
     if (decision.offload !== null && teacher !== null) {
-      const row = teacher.subarray(i * records.classes, (i + 1) * records.classes);
-      told = largestIndex(toldAnswer({ ...decision, reason: decision.offload }, row));
-      node.state = gateVerdict(parameters, node.state, {
-        windowIndex: i,
-        classIndex: largestIndex(row),
-        trusted: true,
-        probabilitiesQ8: Uint8Array.from(row, (p) => Math.round(255 * p)),
-      });
+      const by = decision.offload === "unsure" ? doubts : undefined;
+      const rows = by?.rows ?? teacher;
+      const row = rows.subarray(i * records.classes, (i + 1) * records.classes);
+      const offload = { ...decision, reason: decision.offload };
+      told = largestIndex((by?.tell ?? toldAnswer)(offload, row));
+      if (by?.teaches !== false)
+        node.state = gateVerdict(parameters, node.state, {
+          windowIndex: i,
+          classIndex: largestIndex(row),
+          trusted: true,
+          probabilitiesQ8: Uint8Array.from(row, (p) => Math.round(255 * p)),
+        });
     }
     replay.answers[i] = decision.classIndex;
     replay.told[i] = told;

@@ -1,12 +1,8 @@
 /** One fold and one seed of `bench -- split`: a teacher, a student and its gate, and what is said of
  * windows that came in few bytes. */
 import { calibrateGate } from "../src/gate/calibrate.ts";
-import type { Belief } from "../src/gate/belief.ts";
 import { recordExits } from "../src/gate/exit-records.ts";
-import { answersOf } from "../src/gate/fit-confidence.ts";
-import type { ExitGate, GateParameters } from "../src/gate/gate-parameters.ts";
 import { jointAnswer } from "../src/gate/joint-answer.ts";
-import { confidenceAt } from "../src/gate/margins.ts";
 import { largestIndex, softmaxRows } from "../src/learn/metrics.ts";
 import { studentCost } from "../src/model/student-cost.ts";
 import type { Profile } from "../src/signal/profile.ts";
@@ -14,25 +10,27 @@ import { type WindowSet, windowAt } from "../src/signal/window-set.ts";
 import { type GateJob, prepareGateJob, type Uncalibrated } from "./gate-job.ts";
 import { type Replay, replayGate } from "./gate-replay.ts";
 import { onnxRuntime } from "../gateway/onnx-runtime.ts";
-import { splitRecipeFor, studentWeightFor } from "../src/learn/split-recipes.ts";
+import { studentWeightFor } from "../src/learn/split-recipes.ts";
 import { drawViews, type Views } from "../src/learn/train-split.ts";
-import { answersThrough, learnedForms } from "./split-learned.ts";
+import { answersThrough, learnedForms, trainingFor } from "./split-learned.ts";
 import { type PayloadForm, payloadForms, throughPayload } from "./split-payloads.ts";
-import { rightsAtShares } from "./split-reach.ts";
+import { type AnsweringForm, type SubjectWork, workOf } from "./split-work.ts";
 
 /** The target share is that of the doubts. */
 export type SplitJob = Omit<GateJob, "rotate"> & {
   /** Which forms have networks trained for them, and for which bytes. */
   readonly learned: readonly string[];
   readonly budgets: readonly number[];
+  /** Of those trainings; undefined for as many as the recipe has. */
+  readonly passes: number | undefined;
 };
 
 export type SplitAnswers = {
   readonly tested: readonly SubjectAnswers[];
   /** Of those that the gate was calibrated on, and no model learned from. */
   readonly calibrating: readonly SubjectAnswers[];
-  /** `[form][share]`: right answers about the tested windows, see `split-reach.ts`. */
-  readonly gated: readonly (readonly number[])[];
+  /** Of the tested subjects, in the order of the forms. */
+  readonly atWork: readonly SubjectWork[];
   /** Multiply-accumulates of the student, and of each learned form's encoder. */
   readonly studentMacs: number;
   readonly encoderMacs: readonly number[];
@@ -95,6 +93,7 @@ export async function runSplitJob(
   const { parameters } = calibrateGate({ ...ready.request, augmentation });
   const verdicts = answers.rows[0] as Float32Array;
   const replay = replayGate(parameters, records, windows, verdicts, job.seed);
+  const atWork = workOf(ready, parameters, answeringForms(job, profile, answers.rows), test);
   await trained.release();
   const rights: Rights = {
     student: rightOf(windows, last, classes),
@@ -106,14 +105,12 @@ export async function runSplitJob(
       ),
     ),
   };
-  const unasked = answersOf(records, parameters.exits, parameters.filter, windows.subjects).at(-1);
-  const gated = gatedRights(job, ready, unasked ?? [], parameters, answers.rows);
   const of = (subjects: readonly string[]): SubjectAnswers[] =>
     subjects.map((subject) => sumsOf(subject, windows, rights, replay));
   return {
     tested: of(test),
     calibrating: of(calibration),
-    gated,
+    atWork,
     studentMacs: studentCost(trained.loaded.container.student).at(-1)?.macs ?? 0,
     encoderMacs: answers.encoderMacs,
     tableBytes: answers.tableBytes,
@@ -159,16 +156,15 @@ function viewsOnce(
   profile: Profile,
   windows: WindowSet,
   teacherFile: Uint8Array,
-  { seed, quick }: SplitJob,
+  job: SplitJob,
 ): () => Promise<Views> {
   let drawn: Promise<Views> | undefined;
   const draw = async (): Promise<Views> => {
     const teacher = await onnxRuntime().compile(teacherFile);
-    const { objective, options } = splitRecipeFor(profile, 1, { quick });
     const { classes, inputMilligPerStep } = profile;
     const views = await drawViews({
-      ...{ windows, classes: classes.length, inputMilligPerStep, seed },
-      ...{ objective, options, teacher },
+      ...{ windows, classes: classes.length, inputMilligPerStep, seed: job.seed },
+      ...{ ...trainingFor(profile, job), teacher },
     });
     await teacher.release();
     return views;
@@ -179,32 +175,22 @@ function viewsOnce(
   };
 }
 
-/** What comes of each form where the least sure windows of those tested go in it, codes' answers
- * weighed with the node's as a gateway does. */
-function gatedRights(
-  { test, learned, budgets }: SplitJob,
-  { profile, test: windows }: Uncalibrated,
-  unasked: readonly Belief[],
-  { exits }: GateParameters,
+/** Tails of codes are told with the weight that their file would have, all others as teachers. */
+function answeringForms(
+  { learned, budgets }: SplitJob,
+  profile: Profile,
   rows: readonly Float32Array[],
-): readonly (readonly number[])[] {
-  const own = windows.subjects.flatMap((subject, i) => (test.includes(subject) ? [i] : []));
-  const among = <Value>(values: ArrayLike<Value>): Value[] => own.map((i) => values[i] as Value);
-  const node = {
-    answers: Uint8Array.from(unasked, ({ classIndex }) => classIndex),
-    confidencesQ8: Uint8Array.from(unasked, ({ marginQ8 }) =>
-      confidenceAt(exits.at(-1) as ExitGate, marginQ8),
-    ),
-  };
-  const margins = among(unasked).map(({ marginQ8 }) => marginQ8);
-  const right = among(windows.labels.map((label, i) => Number(node.answers[i] === label)));
+): readonly AnsweringForm[] {
   const forms = learnedForms(profile, learned, budgets);
-  const classes = profile.classes.length;
+  // Without any it is the forms alone that are asked about, many of which no frame carries.
+  if (forms.length === 0) return [];
   return rows.map((answers, f) => {
     const form = forms[f - (rows.length - forms.length)];
-    const weight = form?.kind === "features" ? studentWeightFor(profile, form.bytes) : 0;
-    const said = weight === 0 ? answers : jointRows(answers, node, weight, classes);
-    return rightsAtShares(margins, right, among(rightOf(windows, said, classes)));
+    const isTail = form?.kind === "features";
+    return {
+      rows: answers,
+      tailWeight: isTail ? studentWeightFor(profile, form.bytes) : undefined,
+    };
   });
 }
 

@@ -4,7 +4,9 @@
  *
  * Each has a tail of the same size, that learned from the same views and the same answers of the
  * teacher for as long: between two of them lies only what they carry. Codes are those of the encoder's
- * integers, as a node would send them.
+ * integers, as a node would send them. `coarse` is the teacher of whole windows in 2 bits that `train
+ * --coarse` makes, of the teacher's own size. It and the tails of codes have their weights in half
+ * precision, as profiles ship them.
  */
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
@@ -13,11 +15,13 @@ import { onnxRuntime } from "../gateway/onnx-runtime.ts";
 import { loadEncoder } from "../src/engine/encode.ts";
 import { Graph, type Value } from "../src/learn/graph.ts";
 import { inferenceLayers, type Network } from "../src/learn/network.ts";
+import { halfWeights } from "../src/learn/onnx-half.ts";
 import { BATCH, onnxTensors } from "../src/learn/onnx-model.ts";
+import { recipeAsked } from "../src/learn/recipes.ts";
 import { codeShapeOf, splitNetwork } from "../src/learn/split-network.ts";
-import { splitRecipeFor, tailSize } from "../src/learn/split-recipes.ts";
+import { type SplitRecipe, splitRecipeFor, tailSize } from "../src/learn/split-recipes.ts";
 import { tailOnnx } from "../src/learn/tail-network.ts";
-import { teacherNetwork } from "../src/learn/teacher-network.ts";
+import { type TeacherDesign, teacherNetwork } from "../src/learn/teacher-network.ts";
 import { trainSplit, type Views } from "../src/learn/train-split.ts";
 import { encoderMacs } from "../src/model/encoder.ts";
 import { quantizeEncoder } from "../src/model/quantize-encoder.ts";
@@ -25,18 +29,21 @@ import type { Tensor } from "../src/model/student-spec.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import { type WindowSet, windowAt } from "../src/signal/window-set.ts";
 import { packedCodeBytes } from "../src/wire/codes.ts";
-import type { CompandedBits } from "../src/wire/companded.ts";
+import { type CompandedBits, compandedBytes } from "../src/wire/companded.ts";
 import { keepFile } from "./kept-files.ts";
 import { reducedWindow, spansWithin } from "./split-payloads.ts";
 
 /** What networks can be trained for, by name. */
-export const LEARNED_KINDS = ["features", "companded4", "companded2"];
+export const LEARNED_KINDS = ["features", "companded4", "companded2", "coarse"];
 /** Bits a value of windows with fewer samples. */
 const REDUCED_BITS = [4, 2] as const;
 
 type CodeForm = Shape & { readonly kind: "features"; readonly bits: number };
 /** Means over equal spans, as `companded.ts` has them. */
-type ReducedForm = Shape & { readonly kind: "reduced"; readonly bits: CompandedBits };
+type ReducedForm = Shape & {
+  readonly kind: "reduced" | "coarse";
+  readonly bits: CompandedBits;
+};
 export type LearnedForm = CodeForm | ReducedForm;
 
 type Shape = {
@@ -46,23 +53,29 @@ type Shape = {
   readonly channels: number;
 };
 
-/** For each budget the code, and the windows that have as many samples as it holds. */
+/** For each budget the code, and the windows that have as many samples as it holds; then whole windows
+ * in 2 bits, which are of one size, for their own teacher. */
 export function learnedForms(
   profile: Profile,
   kinds: readonly string[],
   budgets: readonly number[],
 ): readonly LearnedForm[] {
-  return budgets.flatMap((budget) => {
+  const { windowSamples: time, channels } = profile;
+  const coarse: ReducedForm = {
+    ...{ kind: "coarse", bits: 2, time, channels },
+    bytes: compandedBytes(time, channels, 2),
+  };
+  const within = budgets.flatMap((budget) => {
     const forms: LearnedForm[] = [];
     if (kinds.includes("features")) forms.push(featuresForm(profile, budget));
     for (const bits of REDUCED_BITS) {
       if (!kinds.includes(`companded${bits}`)) continue;
       const { samples, bytes } = spansWithin(profile, bits, budget);
-      const { channels } = profile;
       if (samples > 0) forms.push({ kind: "reduced", bytes, bits, time: samples, channels });
     }
     return forms;
   });
+  return kinds.includes("coarse") ? [...within, coarse] : within;
 }
 
 function featuresForm(profile: Profile, budget: number): CodeForm {
@@ -80,6 +93,8 @@ export type LearnedAsked = {
   readonly views: () => Promise<Views>;
   readonly seed: number;
   readonly quick: boolean;
+  /** Of the training; undefined for as many as the recipe has. */
+  readonly passes: number | undefined;
   /** Trained networks are kept there, under a name that says all they depend on. */
   readonly keep?: string | undefined;
 };
@@ -121,7 +136,7 @@ async function throughCode(form: CodeForm, asked: LearnedAsked): Promise<Learned
   const codes = codesOf(asked.asked);
   const tableBytes = byTable(codesOf(train), codes, form);
   const { classes, rateHz } = profile;
-  const tail = tailOnnx({ design, tensors }, { classes, rateHz, encoder: "" });
+  const tail = halfWeights(tailOnnx({ design, tensors }, { classes, rateHz, encoder: "" }));
   const logits = await logitsOf(tail, "code", codes, form, classes.length);
   return { logits, macs: encoderMacs(encoder), tableBytes };
 }
@@ -132,7 +147,7 @@ async function throughReduced(form: ReducedForm, asked: LearnedAsked): Promise<L
   const reduce = (window: Int8Array): Int8Array =>
     reducedWindow(window, form.time, form.bits, channels);
   const network = teacherNetwork({
-    ...tailSize(profile, asked.quick),
+    ...sizeFor(form, asked),
     windowSamples: form.time,
     channels,
     classes: classes.length,
@@ -144,9 +159,20 @@ async function throughReduced(form: ReducedForm, asked: LearnedAsked): Promise<L
     const read = Float32Array.from(reduce(windowAt(windows, i)), (step) => step * gPerStep);
     samples.set(read, i * form.time * channels);
   }
-  const file = networkOnnx(network, tensors);
+  const whole = networkOnnx(network, tensors);
+  const file = form.kind === "coarse" ? halfWeights(whole) : whole;
   const logits = await logitsOf(file, "window", samples, form, classes.length);
   return { logits, macs: 0, tableBytes: form.bytes };
+}
+
+/** Of what answers a form. */
+function sizeFor(
+  { kind }: LearnedForm,
+  { profile, quick }: LearnedAsked,
+): Pick<TeacherDesign, "widths" | "strides" | "kernels"> {
+  if (kind !== "coarse") return tailSize(profile, quick);
+  const { widths, strides, kernels } = recipeAsked(profile, { quick }).teacher;
+  return { widths, strides, kernels };
 }
 
 /** Ideal lengths of codes, `-log2` of how often each comes in its channel in training. */
@@ -169,6 +195,15 @@ function byTable(
   return ((sum / sent.length) * time * channels) / 8;
 }
 
+/** Of every form alike. */
+export function trainingFor(
+  profile: Profile,
+  { quick, passes }: Pick<LearnedAsked, "quick" | "passes">,
+): Pick<SplitRecipe, "objective" | "options"> {
+  const { objective, options } = splitRecipeFor(profile, 1, { quick });
+  return { objective, options: { ...options, epochs: passes ?? options.epochs } };
+}
+
 /** As kept by an earlier run, else trained. */
 async function keptTensors(
   asked: LearnedAsked,
@@ -177,11 +212,12 @@ async function keptTensors(
   reduce?: (window: Int8Array) => Int8Array,
 ): Promise<ReadonlyMap<string, Tensor>> {
   const { profile, train, seed, quick, keep } = asked;
-  const { objective, options, design } = splitRecipeFor(profile, Math.max(1, form.bytes), asked);
-  const { tail, encoder } = design;
+  const { design } = splitRecipeFor(profile, Math.max(1, form.bytes), asked);
+  const { objective, options } = trainingFor(profile, asked);
+  const tail = sizeFor(form, asked);
   const what = {
     ...{ profile, form, objective, options, tail, seed, quick, windows: train.count },
-    encoder: form.kind === "features" ? encoder : null,
+    encoder: form.kind === "features" ? design.encoder : null,
     subjects: [...new Set(train.subjects)],
   };
   const name = createHash("sha256").update(JSON.stringify(what)).digest("hex").slice(0, 24);

@@ -2,37 +2,22 @@
  * What it costs a node to be as right as the teacher less .6 points over all windows, by the form in
  * which it sends its doubts.
  *
- * Windows are ranked by the calibrated gate's margin, without verdicts that teach it, which would be
- * worth the same to every form. From the share of them that must be offloaded, the day's energy is
- * estimated as in `bench -- energy`; forms with fewer samples than a window has no frame carries.
+ * The share of windows that must be offloaded is the gate's at work, with verdicts that teach it
+ * (`split-work.ts`). From it the day's energy is estimated as in `bench -- energy`; forms with fewer
+ * samples than a window has no frame carries.
  */
-import { takenAtShare, rightWhenTaken } from "../src/gate/baselines.ts";
 import { table } from "./benchmark.ts";
 import { dayOf, type Sends } from "./energy.ts";
 import { measureExits } from "./energy-exits.ts";
+import { WORK_SHARES } from "./split-work.ts";
 
-/** Percent of the windows that are offloaded. */
-export const REACH_SHARES = [
-  0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 70, 100,
-] as const;
 const BELOW_TEACHER = 0.006;
 const LINKS = ["BLE", "LoRaWAN DR5", "LoRaWAN DR0"] as const;
-
-/** Right answers by share where the windows with the least margins are answered by a form. */
-export function rightsAtShares(
-  marginsQ8: readonly number[],
-  node: readonly number[],
-  form: readonly number[],
-): readonly number[] {
-  return REACH_SHARES.map((share) =>
-    rightWhenTaken(takenAtShare(marginsQ8, share / 100), node, form).reduce((a, b) => a + b, 0),
-  );
-}
 
 export type Reached = {
   readonly bytes: number;
   readonly encoding: string;
-  /** Least share of windows, 0..1; null where no share of `REACH_SHARES` does. */
+  /** Least share of windows, 0..1; null where no share of `WORK_SHARES` does. */
   readonly share: number | null;
   /** Millijoules a day by link, and the share that its duty cycle carries; null where it does not
    * fit. */
@@ -43,7 +28,7 @@ type ReachingForm = {
   readonly bytes: number;
   readonly encoding: string;
   readonly sends: Sends | undefined;
-  /** Accuracy by entry of `REACH_SHARES`, 0..1. */
+  /** Accuracy by entry of `WORK_SHARES`, 0..1. */
   readonly accuracies: readonly number[];
 };
 
@@ -70,14 +55,15 @@ export async function reachedBy(
 export function leastShare(accuracies: readonly number[], wanted: number): number | null {
   const at = accuracies.findIndex((accuracy) => accuracy >= wanted);
   if (at < 0) return null;
-  const share = (REACH_SHARES[at] as number) / 100;
+  const share = (WORK_SHARES[at] as number) / 100;
   if (at === 0) return share;
   const [below, above] = [accuracies[at - 1] as number, accuracies[at] as number];
-  const before = (REACH_SHARES[at - 1] as number) / 100;
+  const before = (WORK_SHARES[at - 1] as number) / 100;
   return before + ((wanted - below) / (above - below)) * (share - before);
 }
 
 export function reachLines(reached: readonly Reached[], teacher: number): string[] {
+  if (reached.length === 0) return [];
   const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
   const rows = reached
     .toSorted((a, b) => b.bytes - a.bytes)

@@ -13,8 +13,11 @@
  * `--forms features,companded2` sets forms that have a tail of their own, trained for them
  * (`split-learned.ts`), in the place of windows with fewer samples for the teacher: `features` a
  * trained bottleneck, `companded4` and `companded2` means in so many bits a value; for the bytes of
- * `--budgets 12,24,…`. Their bytes, too, are those of the payload alone. For codes it also says what
- * they would take by a static table of ideal lengths a channel, made on the training subjects.
+ * `--budgets 12,24,…`. `coarse` is whole windows in 2 bits for the teacher that `train --coarse` makes
+ * of them. Their bytes, too, are those of the payload alone. For codes it also says what they would
+ * take by a static table of ideal lengths a channel, made on the training subjects. `--passes N`
+ * trains for another number of passes than the recipe's, which is to be chosen by the subjects that
+ * calibrate: they have a line of their own.
  */
 import { requireDataset } from "../recordings/open.ts";
 import { readRecordings } from "../recordings/read.ts";
@@ -25,7 +28,8 @@ import { profileFor } from "../src/signal/profiles.ts";
 import { type BenchmarkOptions, type BenchmarkResult, table } from "./benchmark.ts";
 import { foldsAsked } from "./gate-measure.ts";
 import type { WindowEncoding } from "../src/wire/messages.ts";
-import { REACH_SHARES, type Reached, reachedBy, reachLines } from "./split-reach.ts";
+import { type Reached, reachedBy, reachLines } from "./split-reach.ts";
+import { type WorkFigures, workFigures, workLines } from "./split-work.ts";
 import { doubtFigures, doubtLines } from "./split-doubts.ts";
 import {
   type SplitAnswers,
@@ -85,8 +89,13 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
   ];
   const profile = profileFor(await readRecordings(folder));
   const forms = figuresOf(formsOf(profile, answers, learned, budgets), bySubject);
+  const named = forms.map((form) => ({ bytes: form.bytes, encoding: nameOf(form) }));
   const doubts = doubtFigures(forms.length, answers);
-  const reached = await reachOf(profile, forms, answers, options);
+  const atWork = workFigures(
+    answers.flatMap((answer) => answer.atWork),
+    wholeOf(forms),
+  );
+  const reached = await reachOf(profile, forms, atWork, options);
   const random = prng(1, "bench-split-student");
   const studentAccuracy = bootstrapInterval(
     bySubject,
@@ -101,39 +110,45 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
       "",
       ...table(rowsOf(forms, studentAccuracy, profile.classes.length)),
       ...tableLines(forms),
-      ...(learned.length > 0 ? doubtLines(forms, doubts) : []),
+      ...(learned.length > 0 ? calibratingLines(named, answers) : []),
+      ...(learned.length > 0 ? doubtLines(named, doubts) : []),
+      ...(learned.length > 0 ? workLines(named, atWork) : []),
       ...(learned.length > 0 ? reachLines(reached.forms, reached.teacher) : []),
     ],
     figures: {
       ...{ dataset, subjects: bySubject.length, folds, seeds, studentKind: student },
       student: studentAccuracy,
       doubts,
+      atWork,
       reached,
       forms,
     },
   };
 }
 
+/** Windows in 2 bits may be read by a tail and by the coarse teacher. */
+function nameOf({ encoding, reduction }: Form): string {
+  return reduction === "coarse teacher" ? `${encoding}, coarse` : encoding;
+}
+
 /** Of the forms that frames carry, where a student ships for the profile. */
 async function reachOf(
   profile: Profile,
   forms: readonly FormFigures[],
-  answers: readonly SplitAnswers[],
+  atWork: WorkFigures,
   { data, quick }: BenchmarkOptions,
 ): Promise<{ readonly teacher: number; readonly forms: readonly Reached[] }> {
-  const windows = answers.flatMap(({ tested }) => tested).reduce((n, one) => n + one.windows, 0);
   const asked = forms.map((form, f) => {
     const whole = form.samples === profile.windowSamples && form.encoding !== "logits";
     return {
       ...form,
+      encoding: nameOf(form),
       sends: form.encoding.startsWith("code ")
         ? { codeBytes: form.bytes }
         : whole
           ? (form.encoding as WindowEncoding)
           : undefined,
-      accuracies: REACH_SHARES.map(
-        (_share, s) => answers.reduce((sum, { gated }) => sum + (gated[f]?.[s] ?? 0), 0) / windows,
-      ),
+      accuracies: atWork[f]?.told ?? [],
     };
   });
   const teacher = forms.find(({ encoding }) => encoding === "int8")?.accuracy.mean ?? 0;
@@ -157,6 +172,7 @@ async function jobsAsked(
   const { learned, budgets } = learnedAsked(options);
   const targetShare = (wholeOption(options, "target") ?? 10) / 100;
   const { quick } = options;
+  const passes = quick ? undefined : wholeOption(options, "passes");
   const { keep } = options.extra;
   const rehearse = options.extra.rehearse !== "no";
   const every = Array.from({ length: seeds }, (_, s) => s + 1);
@@ -164,7 +180,7 @@ async function jobsAsked(
     splits.map(
       (split): SplitJob => ({
         ...{ folder, ...split, seed, quick, student, keep },
-        ...{ targetShare, rehearse, learned, budgets },
+        ...{ targetShare, rehearse, learned, budgets, passes },
       }),
     ),
   );
@@ -209,7 +225,7 @@ function formsOf(
     ...learnedForms(profile, learned, budgets).map((form, i) => ({
       bytes: form.bytes,
       encoding: form.kind === "features" ? `code ${form.bits} bits` : `companded${form.bits}`,
-      reduction: "own tail",
+      reduction: form.kind === "coarse" ? "coarse teacher" : "own tail",
       samples: form.time,
       channels: form.channels,
       macsRatio: (answers[0]?.encoderMacs[i] ?? 0) / (answers[0]?.studentMacs ?? 1),
@@ -223,9 +239,7 @@ function figuresOf(
   bySubject: readonly (readonly SubjectAnswers[])[],
 ): readonly FormFigures[] {
   const random = prng(1, "bench-split-intervals");
-  const whole = forms.findIndex(
-    ({ encoding, reduction }) => encoding === "int8" && reduction === "none",
-  );
+  const whole = wholeOf(forms);
   const over = (take: (rights: SubjectAnswers) => number): Interval =>
     bootstrapInterval(bySubject, shareOf(take), random);
   return forms.map((form, f) => {
@@ -237,6 +251,26 @@ function figuresOf(
       lessTeacher: over((rights) => right(rights) - (rights.forms[whole] as number)),
     };
   });
+}
+
+/** The teacher's on windows as they are. */
+function wholeOf(forms: readonly Form[]): number {
+  return forms.findIndex(({ encoding, reduction }) => encoding === "int8" && reduction === "none");
+}
+
+/** What may be chosen by: subjects that no model learned from and that are not tested in that fold. */
+function calibratingLines(
+  forms: readonly { readonly bytes: number; readonly encoding: string }[],
+  answers: readonly SplitAnswers[],
+): string[] {
+  const subjects = answers.flatMap(({ calibrating }) => calibrating);
+  const percent = (take: (rights: SubjectAnswers) => number): string =>
+    (100 * shareOf(take)(subjects)).toFixed(1);
+  const each = forms.map(
+    ({ bytes, encoding }, f) => `${bytes} ${encoding} ${percent((rights) => rights.forms[f] ?? 0)}`,
+  );
+  const student = percent((rights) => rights.student);
+  return ["", `Accuracy on subjects that calibrate: ${each.join(", ")}; student ${student}`];
 }
 
 /** What a static table would save. */

@@ -1,8 +1,10 @@
 /** The benchmark of payloads: its forms, and the whole of it on a herd that swings. */
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { bareGate } from "../bench/gate-curves.ts";
+import { type DoubtAnswers, type Replay, replayGate } from "../bench/gate-replay.ts";
 import { run } from "../bench/split.ts";
 import { type DoubtFigures, doubtFigures } from "../bench/split-doubts.ts";
 import type { Doubts, SplitAnswers } from "../bench/split-job.ts";
@@ -14,10 +16,16 @@ import {
   reducedWindow,
   throughPayload,
 } from "../bench/split-payloads.ts";
+import { WORK_SHARES, type WorkFigures } from "../bench/split-work.ts";
+import { referenceEngine } from "../src/engine/reference.ts";
+import { recordExits } from "../src/gate/exit-records.ts";
+import { gateOf } from "../src/gate/gate-bytes.ts";
+import { decodeContainer } from "../src/model/container.ts";
 import { shippedProfile } from "../src/signal/profiles.ts";
 import { decodeCompanded, encodeCompanded } from "../src/wire/companded.ts";
 import { quickOptions } from "./benchmark-options.ts";
 import { writeSwingingHerd } from "./swinging-herd.ts";
+import { turningHerd } from "./turning-herd.ts";
 
 const data = mkdtempSync(join(tmpdir(), "swinging-split-"));
 beforeAll(() => writeSwingingHerd(join(data, "cows"), "cows", ["1", "2", "3"]));
@@ -86,6 +94,28 @@ describe("forms that something is trained for", () => {
 });
 
 describe("doubts", () => {
+  it("are answered by whoever reads their form, and the rest by the teacher", () => {
+    const file = new URL("../profiles/cattle/student.bwm", import.meta.url);
+    const container = decodeContainer(Uint8Array.from(readFileSync(file)));
+    const windows = turningHerd(4, 6);
+    const records = recordExits(referenceEngine.load(container), windows);
+    const gate = bareGate(gateOf(container), 1800);
+    const certain = (classIndex: number): Float32Array =>
+      Float32Array.from({ length: 3 * windows.count }, (_, i) => Number(i % 3 === classIndex));
+    const tell: DoubtAnswers["tell"] = (_offload, row) => row;
+    const with_ = (teaches: boolean): Replay => {
+      const doubts = { rows: certain(2), tell, teaches };
+      return replayGate({ ...gate, auditChanceQ16: 9000 }, records, windows, certain(1), 1, doubts);
+    };
+    const untaught = with_(false);
+    const isDoubt = (i: number): boolean => untaught.doubted[i] === 1;
+    const asked = [...untaught.offloaded.keys()].filter((i) => untaught.offloaded[i] === 1);
+    expect(asked.filter(isDoubt).length).toBeGreaterThan(5);
+    expect(asked.filter((i) => !isDoubt(i)).length).toBeGreaterThan(5);
+    for (const i of asked) expect(untaught.told[i]).toBe(isDoubt(i) ? 2 : 1);
+    expect(with_(true).answers).not.toEqual(untaught.answers);
+  });
+
   it("are summed over subjects, those that calibrate apart", () => {
     const of = (windows: number, node: number, forms: Doubts["forms"]) => ({
       ...{ subject: "a", windows: 10, student: 5, forms: [5] },
@@ -97,7 +127,7 @@ describe("doubts", () => {
         of(6, 4, [{ alone: 0, together: [0, 1, 2] }]),
       ],
       calibrating: [of(2, 1, [{ alone: 2, together: [1, 1, 0] }])],
-      ...{ gated: [], studentMacs: 1, encoderMacs: [], tableBytes: [] },
+      ...{ atWork: [], studentMacs: 1, encoderMacs: [], tableBytes: [] },
     };
     const { tested, calibrating } = doubtFigures(1, [answers, answers]);
     const means = ({ forms }: typeof tested): unknown =>
@@ -135,13 +165,13 @@ describe("bench split", () => {
   it("trains tails for codes and for reduced windows, keeps them, and answers from integers", async () => {
     const extra = {
       keep: join(data, "kept"),
-      forms: "features,companded4,companded2",
+      forms: "features,companded4,companded2,coarse",
       budgets: "12,40",
     };
     const asked = quickOptions({ data, dataset: "cows", test: ["3"], extra });
     const { figures, lines } = await run(asked);
     const { forms } = figures as { forms: Record<string, unknown>[] };
-    const own = forms.filter(({ reduction }) => reduction === "own tail");
+    const own = forms.filter(({ reduction }) => reduction !== "none");
     expect(own.map(({ encoding, bytes }) => `${String(encoding)} ${String(bytes)}`)).toEqual([
       "code 2 bits 10",
       "companded4 12",
@@ -149,7 +179,9 @@ describe("bench split", () => {
       "code 2 bits 38",
       "companded4 39",
       "companded2 40",
+      "companded2 44",
     ]);
+    expect(forms.at(-1)).toMatchObject({ reduction: "coarse teacher", samples: 50 });
     for (const { encoding, macsRatio } of own) {
       if (String(encoding).startsWith("code")) {
         expect(macsRatio).toBeGreaterThan(0.1);
@@ -157,6 +189,13 @@ describe("bench split", () => {
       } else expect(macsRatio).toBe(0);
     }
     expect(lines.join("\n")).toContain("own tail");
+    const { atWork } = figures as { atWork: WorkFigures };
+    expect(atWork.map(({ told }) => told[0])).toEqual(forms.map(() => atWork[0]?.told[0]));
+    for (const [f, { told, compared, lessWhole }] of atWork.entries()) {
+      expect(told[WORK_SHARES.indexOf(10)]).toBeCloseTo(compared.mean, 12);
+      const whole = atWork[0]?.compared.mean ?? 0;
+      expect(lessWhole.mean, `form ${f}`).toBeCloseTo(compared.mean - whole, 12);
+    }
     const { doubts } = figures as { doubts: DoubtFigures };
     for (const group of [doubts.tested, doubts.calibrating]) {
       expect(group.windows).toBeGreaterThan(0);
@@ -166,7 +205,7 @@ describe("bench split", () => {
         for (const { low, mean, high } of gained) expect(low <= mean && mean <= high).toBe(true);
       }
     }
-    expect(readdirSync(extra.keep).filter((name) => name.endsWith(".split.onnx"))).toHaveLength(6);
+    expect(readdirSync(extra.keep).filter((name) => name.endsWith(".split.onnx"))).toHaveLength(7);
     expect((await run(asked)).figures).toEqual(figures);
   });
 
