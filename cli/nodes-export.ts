@@ -5,7 +5,7 @@
 import path from "node:path";
 import { readConfig } from "../gateway/config.ts";
 import { nodeDisk, readIfThere, writeDurably } from "../gateway/durable-file.ts";
-import { GATEWAY_USER, mosquittoFiles } from "../gateway/mosquitto-export.ts";
+import { GATEWAY_USER, mosquittoFiles, SPARKPLUG_USER } from "../gateway/mosquitto-export.ts";
 import { keepSecret, makeSecret } from "../gateway/secrets.ts";
 import { EdgeError } from "../src/assert.ts";
 import { topicBase } from "../src/wire/topics.ts";
@@ -19,12 +19,19 @@ export async function exportNodes(input: CommandInput, io: CommandIo): Promise<n
   const folder = path.resolve(input.text("mosquitto") ?? "mosquitto");
   const identities = await withAccess(input, (store) => store.identities());
   // Or who joins under that name would be the gateway on that broker.
-  if (identities.some(({ name }) => name === GATEWAY_USER)) throw nameTaken();
+  const taken = identities.find(({ name }) => [GATEWAY_USER, SPARKPLUG_USER].includes(name));
+  if (taken !== undefined) throw nameTaken(taken.name);
   nodeDisk.makeFolder(folder);
-  const password = gatewayPassword(path.join(folder, "gateway-password"));
-  const { mosquitto: gateway } = await keepSecret(password, "made");
+  const gateway = await gatewayPassword(path.join(folder, "gateway-password"));
+  const { base: configured, sparkplug: edge } = readConfig(input.text("config"), process.env);
+  const wanted = input.text("base");
+  const base = wanted === undefined ? configured : topicBase(wanted, "--base");
+  const sparkplugFile = path.join(folder, "sparkplug-password");
+  const sparkplug = edge.enabled
+    ? { edge, password: await gatewayPassword(sparkplugFile) }
+    : undefined;
   const port = input.number("port") ?? 1883;
-  const files = mosquittoFiles({ base: baseOf(input), identities, gateway, folder, port });
+  const files = mosquittoFiles({ base, identities, gateway, sparkplug, folder, port });
   const write = (name: string, text: string, mode = 0o644): string => {
     const file = path.join(folder, name);
     writeDurably(nodeDisk, file, Buffer.from(text), mode);
@@ -35,6 +42,7 @@ export async function exportNodes(input: CommandInput, io: CommandIo): Promise<n
     write("acl", files.acl, SECRET_MODE),
     write("bellwether.conf", files.conf),
     path.join(folder, "gateway-password"),
+    ...(edge.enabled ? [sparkplugFile] : []),
   ];
   if (io.json) io.printJson({ folder, files: written, identities: identities.length });
   else for (const file of written) io.print(file);
@@ -45,29 +53,31 @@ export async function exportNodes(input: CommandInput, io: CommandIo): Promise<n
     `nodes: the gateway connects as ${GATEWAY_USER}: broker.url mqtt://${GATEWAY_USER}@HOST, ` +
       `broker.password_file ${path.join(folder, "gateway-password")}`,
   );
+  if (edge.enabled) {
+    io.note(
+      `nodes: as an edge node it connects as ${SPARKPLUG_USER}: sparkplug.url ` +
+        `mqtt://${SPARKPLUG_USER}@HOST, sparkplug.password_file ${sparkplugFile}`,
+    );
+  }
   return EXIT.ok;
 }
 
-function nameTaken(): EdgeError {
+function nameTaken(name: string): EdgeError {
   return new EdgeError({
     code: "access-name-taken",
-    message: `somebody is called ${GATEWAY_USER}, as the gateway itself is to be`,
+    message: `somebody is called ${name}, as the gateway itself is to be`,
     where: "nodes export",
-    hint: `Revoke ${GATEWAY_USER} and take another name for it.`,
+    hint: `Revoke ${name} and take another name for it.`,
   });
 }
 
-/** The same at every export, so that a gateway that runs need not be told. */
-function gatewayPassword(file: string): string {
+/** What Mosquitto keeps of it; the password is the same at every export, so that a gateway that runs
+ * need not be told. */
+async function gatewayPassword(file: string): Promise<string> {
   const present = readIfThere(file);
-  if (present !== undefined) return Buffer.from(present).toString().trim();
-  const made = makeSecret();
-  writeDurably(nodeDisk, file, Buffer.from(`${made}\n`), SECRET_MODE);
-  return made;
-}
-
-function baseOf(input: CommandInput) {
-  const base = input.text("base");
-  if (base !== undefined) return topicBase(base, "--base");
-  return readConfig(input.text("config"), process.env).base;
+  const password = present === undefined ? makeSecret() : Buffer.from(present).toString().trim();
+  if (present === undefined) {
+    writeDurably(nodeDisk, file, Buffer.from(`${password}\n`), SECRET_MODE);
+  }
+  return (await keepSecret(password, "made")).mosquitto;
 }

@@ -24,6 +24,7 @@ import {
   type TopicBase,
   upFilter,
 } from "../src/wire/topics.ts";
+import { type EdgeNode, mayHostPublish } from "./sparkplug-names.ts";
 
 /** Somebody who has shown who they are, or need not. */
 export type Principal =
@@ -183,6 +184,19 @@ function isAdministration(base: TopicBase, topic: string): boolean {
 
 /** The rules that a broker runs by. */
 export const ACCESS_RULES: AccessRules = { mayPublish, maySubscribe, mayHear };
+
+/** The same where hosts of Sparkplug read along: readers and operators may be such a host. */
+export function accessRules(edge: EdgeNode | undefined): AccessRules {
+  if (edge === undefined) return ACCESS_RULES;
+  return {
+    ...ACCESS_RULES,
+    mayPublish: (base, who, publishing) => {
+      const mayBeHost = who.role !== "node" && who.role !== "joining";
+      if (mayBeHost && mayHostPublish(edge, publishing)) return undefined;
+      return mayPublish(base, who, publishing);
+    },
+  };
+}
 
 /** What a gateway listens to, on any broker. */
 export function gatewayFilters(base: TopicBase): readonly string[] {

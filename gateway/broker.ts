@@ -19,7 +19,7 @@ import { LIMITS } from "../src/wire/limits.ts";
 import type { NodeId } from "../src/wire/messages.ts";
 import { parseRequestTopic } from "../src/wire/requests.ts";
 import { parseDownTopic, type TopicBase } from "../src/wire/topics.ts";
-import { ACCESS_RULES, type AccessRules, gatewayFilters, type Publishing } from "./access.ts";
+import { type AccessRules, accessRules, gatewayFilters, type Publishing } from "./access.ts";
 import { Authentication, type Peer, type Session } from "./authentication.ts";
 import { Guest, type Identifying } from "./guest.ts";
 import type { Link, LinkEvents, Log } from "./link.ts";
@@ -28,6 +28,7 @@ import { type ListenOptions, listenAll, refuseOpen } from "./open-listeners.ts";
 import { GuardedConnection } from "./packet-guard.ts";
 import { FORGETFUL } from "./repeat-filter.ts";
 import { testRights, type Trial } from "./rights-self-test.ts";
+import { type EdgeNode, edgeFilters } from "./sparkplug-names.ts";
 
 export type BrokerOptions = ListenOptions & {
   readonly base: TopicBase;
@@ -36,6 +37,8 @@ export type BrokerOptions = ListenOptions & {
   readonly packetsBurst: number;
   /** Without it nobody has credentials, and the loopback needs none. */
   readonly authentication?: Authentication;
+  /** The edge node that the gateway is to hosts of Sparkplug, where they are to be heard. */
+  readonly edge?: EdgeNode | undefined;
   /** Other rules, for tests of the self-test. */
   readonly rules?: AccessRules;
 };
@@ -59,8 +62,8 @@ export async function startBroker(options: BrokerOptions, events: LinkEvents): P
   const doors = new Doors(aedes, options, events);
   const listeners: Listener[] = [];
   try {
-    await testRights(options.base, doors.trial());
-    await subscribeGateway(aedes, options.base, events);
+    await testRights(options.base, doors.trial(), options.edge);
+    await subscribeGateway(aedes, options, events);
     await listenAll(options, doors.hall, events.log, listeners);
     doors.takesRequests = true;
   } catch (error) {
@@ -155,7 +158,8 @@ class Doors {
 
   /** Hands a stream to the broker, behind the guard. */
   attach(stream: Duplex, peer: Peer, visitor: Visitor, identifying: Identifying, log: Log): void {
-    const { packetsPerSecond, packetsBurst, base, rules = ACCESS_RULES } = this.#options;
+    const { packetsPerSecond, packetsBurst, base, edge } = this.#options;
+    const { rules = accessRules(edge) } = this.#options;
     const guarded = new GuardedConnection(stream, {
       connectMs: CONNECT_MS,
       packetsPerSecond,
@@ -347,8 +351,13 @@ function publishingOf(packet: {
   return { topic, retain, payloadBytes: payload.length };
 }
 
-async function subscribeGateway(aedes: Aedes, base: TopicBase, events: LinkEvents): Promise<void> {
-  for (const filter of gatewayFilters(base)) {
+async function subscribeGateway(
+  aedes: Aedes,
+  { base, edge }: BrokerOptions,
+  events: LinkEvents,
+): Promise<void> {
+  const hosts = edge === undefined ? [] : edgeFilters(edge);
+  for (const filter of [...gatewayFilters(base), ...hosts]) {
     await new Promise<void>((resolve) => {
       aedes.subscribe(
         filter,

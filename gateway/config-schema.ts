@@ -8,6 +8,7 @@ import { AlertsSchema, BehavioursSchema } from "./behaviour-config.ts";
 import { DEFAULT_TRIGGER_RULE } from "./distil-trigger.ts";
 import { LorawanSchema } from "./lorawan-config.ts";
 import { DEFAULT_ROLLOUT_POLICY } from "./rollout.ts";
+import { SparkplugSchema } from "./sparkplug-config.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -168,6 +169,7 @@ export const FileSchema = z.strictObject({
       port: wholeNumber(0, 65_535).default(9464),
     })
     .prefault({}),
+  sparkplug: SparkplugSchema,
   lorawan: LorawanSchema,
   log: z
     .strictObject({ level: z.enum(["debug", "info", "warning", "error"]).default("info") })

@@ -112,6 +112,16 @@ metrics:                      # /metrics for Prometheus, over HTTP and without c
 home_assistant:
   discovery: true             # false: nodes do not appear in Home Assistant by themselves
 
+sparkplug:                    # Sparkplug B, for hosts of industry such as Ignition
+  enabled: false              # true: the gateway is an edge node, and every node a device of it
+  group: bellwether
+  edge_node: gateway
+  # primary_host: scada                # nothing is told until this host says that it is there
+  hosts: []                   # hosts that may say so on our own broker, by their host ids
+  # url: mqtt://user@plant:1883        # another broker than the one that nodes use
+  # password_file: plant-password
+  # ca_file: ca.pem
+
 lorawan:                      # nodes behind ChirpStack v4; see docs/LORAWAN.md
   # url: mqtt://localhost:1883         # ChirpStack's broker; without it there is no LoRaWAN
   # password_file: chirpstack-password

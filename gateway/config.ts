@@ -18,6 +18,7 @@ import type { TriggerRule } from "./distil-trigger.ts";
 import { type LorawanConfig, toLorawanConfig } from "./lorawan-config.ts";
 import type { MetricsConfig } from "./metrics-listener.ts";
 import { DEFAULT_ROLLOUT_POLICY, type RolloutPolicy } from "./rollout.ts";
+import { type SparkplugConfig, toSparkplugConfig } from "./sparkplug-config.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -95,6 +96,7 @@ export type GatewayConfig = {
   readonly releases: { readonly chunkBytesPerSecond: number; readonly policy: RolloutPolicy };
   readonly homeAssistant: boolean;
   readonly metrics: MetricsConfig;
+  readonly sparkplug: SparkplugConfig;
   readonly lorawan: LorawanConfig;
   readonly logLevel: FileConfig["log"]["level"];
   /** Pages that the label log may grow to; tests fill a disk with it. */
@@ -265,6 +267,7 @@ function toConfig(settings: FileConfig, file: string): GatewayConfig {
     },
     metrics: settings.metrics,
     homeAssistant: settings.home_assistant.discovery,
+    sparkplug: toSparkplugConfig(settings.sparkplug, beside),
     lorawan: toLorawanConfig(settings.lorawan, beside),
     logLevel: settings.log.level,
   };

@@ -22,16 +22,29 @@ export type ExternalBrokerOptions = {
   readonly base: TopicBase;
   readonly passwordFile: string | undefined;
   readonly caFile: string | undefined;
-  /** What to subscribe to where it is not the gateway's own plane; then there is no last will. */
+  /** What to subscribe to where it is not the gateway's own plane. */
   readonly filters?: readonly string[];
+  /** Asked before each connection; without it that of the gateway's own plane, or none. */
+  readonly will?: () => LastWill;
 };
+
+export type LastWill = {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly qos: 0 | 1;
+  readonly retain: boolean;
+};
+
+/** The link of a client, which can end its session in good order and begin another. */
+export type ExternalLink = Link & { readonly reopen: () => void };
 
 const CONNECT_MS = 10_000;
 const RECONNECT_MS = 2_000;
 const KEEPALIVE_SECONDS = 15;
 
 /** Returns at once and connects for as long as it takes: a broker may start after its gateway. */
-export function connectBroker(options: ExternalBrokerOptions, events: LinkEvents): Link {
+export function connectBroker(options: ExternalBrokerOptions, events: LinkEvents): ExternalLink {
+  const will = options.will ?? (options.filters === undefined ? gone(options.base) : undefined);
   const client = connect(options.url, {
     clientId: `bellwether-gateway-${randomBytes(4).toString("hex")}`,
     protocolVersion: 4,
@@ -41,17 +54,15 @@ export function connectBroker(options: ExternalBrokerOptions, events: LinkEvents
     reconnectPeriod: RECONNECT_MS,
     resubscribe: false,
     queueQoSZero: false,
-    ...(options.filters === undefined && {
-      will: {
-        topic: bridgeTopic(options.base, "state"),
-        payload: Buffer.from(JSON.stringify({ state: "offline" })),
-        qos: 1,
-        retain: true,
-      },
-    }),
+    ...(will !== undefined && { will: packetOf(will()) }),
     ...(options.passwordFile && { password: readSecret(options.passwordFile, "password_file") }),
     ...(options.caFile && { ca: readSecret(options.caFile, "ca_file") }),
   });
+  if (will !== undefined) {
+    client.on("reconnect", () => {
+      client.options.will = packetOf(will());
+    });
+  }
   let open = false;
   let problem = "";
   client.on("connect", () => {
@@ -85,11 +96,24 @@ export function connectBroker(options: ExternalBrokerOptions, events: LinkEvents
     publish: (topic, payload, how) => {
       if (open) publish(client, topic, payload, how, events);
     },
+    reopen: () => {
+      client.reconnect();
+    },
     close: async () => {
       // Ends in good order what is under way; a broker that is gone cannot hold this up.
       await client.endAsync(!open);
     },
   };
+}
+
+/** What the broker says when the gateway is gone. */
+function gone(base: TopicBase): () => LastWill {
+  const payload = Buffer.from(JSON.stringify({ state: "offline" }));
+  return () => ({ topic: bridgeTopic(base, "state"), payload, qos: 1, retain: true });
+}
+
+function packetOf({ payload, ...will }: LastWill) {
+  return { ...will, payload: Buffer.from(payload) };
 }
 
 function subscribe(

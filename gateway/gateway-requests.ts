@@ -35,10 +35,11 @@ export function gatewayRequests({ config, state, queued }: GatewayRequestParts) 
 
 /** A broker's URL may have a password in it; every other secret is in a file, which is named only. */
 function shownConfig(config: GatewayConfig): Record<string, unknown> {
-  const { broker, lorawan, ...rest } = config;
+  const { broker, sparkplug, lorawan, ...rest } = config;
   return named({
     ...rest,
     broker: { ...broker, url: withoutSecret(broker.url) },
+    sparkplug: { ...sparkplug, url: withoutSecret(sparkplug.url) },
     lorawan: { ...lorawan, url: withoutSecret(lorawan.url) },
   }) as Record<string, unknown>;
 }

@@ -10,9 +10,12 @@ import { LIMITS } from "../src/wire/limits.ts";
 import { isNodeId, nodeTopic, type TopicBase } from "../src/wire/topics.ts";
 import { HOME_ASSISTANT_STATUS } from "./access.ts";
 import type { Identity } from "./access-store.ts";
+import { type EdgeNode, edgeTopic, stateTopic } from "./sparkplug-names.ts";
 
 /** The user that the gateway itself is on that broker. */
 export const GATEWAY_USER = "gateway";
+/** The user that it is as an edge node of Sparkplug: a second session needs a second user. */
+export const SPARKPLUG_USER = "gateway-sparkplug";
 
 export type MosquittoFiles = {
   readonly passwords: string;
@@ -25,6 +28,8 @@ export type MosquittoExport = {
   readonly identities: readonly Identity[];
   /** What Mosquitto keeps of the gateway's password. */
   readonly gateway: string;
+  /** The same of the edge node's, where there is one. */
+  readonly sparkplug?: { readonly edge: EdgeNode; readonly password: string } | undefined;
   /** Where the files will lie. */
   readonly folder: string;
   /** Where Mosquitto listens for this machine. */
@@ -35,18 +40,27 @@ export function mosquittoFiles({
   base,
   identities,
   gateway,
+  sparkplug,
   folder,
   port,
 }: MosquittoExport): MosquittoFiles {
   const lines = identities.flatMap(({ name, mosquitto }) =>
     mosquitto === null ? [] : [`${name}:${mosquitto}`],
   );
+  const edge = sparkplug?.edge;
   const blocks = [
     block(GATEWAY_USER, [`topic readwrite ${base}/#`, "topic readwrite homeassistant/#"]),
-    ...identities.map((identity) => block(identity.name, rightsOf(base, identity))),
+    ...(edge === undefined ? [] : [block(SPARKPLUG_USER, edgeRights(edge))]),
+    ...identities.map((identity) =>
+      block(identity.name, [...rightsOf(base, identity), ...hostRights(edge, identity)]),
+    ),
+  ];
+  const ours = [
+    `${GATEWAY_USER}:${gateway}`,
+    ...(sparkplug === undefined ? [] : [`${SPARKPLUG_USER}:${sparkplug.password}`]),
   ];
   return {
-    passwords: [`${GATEWAY_USER}:${gateway}`, ...lines, ""].join("\n"),
+    passwords: [...ours, ...lines, ""].join("\n"),
     acl: [`# Written by bellwether: what it does not name is denied.`, ...blocks, ""].join("\n\n"),
     conf: confOf(folder, port),
   };
@@ -71,6 +85,31 @@ function rightsOf(base: TopicBase, { name, role }: Identity): readonly string[] 
     `topic read ${base}/#`,
     "topic read homeassistant/#",
     `topic write ${HOME_ASSISTANT_STATUS}`,
+  ];
+}
+
+function edgeRights(edge: EdgeNode): readonly string[] {
+  const devices = (["DBIRTH", "DDATA", "DDEATH"] as const).map(
+    (kind) => `topic write spBv1.0/${edge.group}/${kind}/${edge.edgeNode}/#`,
+  );
+  return [
+    ...(["NBIRTH", "NDATA", "NDEATH"] as const).map(
+      (kind) => `topic write ${edgeTopic(edge, kind)}`,
+    ),
+    ...devices,
+    `topic read ${edgeTopic(edge, "NCMD")}`,
+    "topic read spBv1.0/STATE/#",
+  ];
+}
+
+/** As `mayHostPublish` has them. */
+function hostRights(edge: EdgeNode | undefined, { role }: Identity): readonly string[] {
+  if (edge === undefined || role === "node") return [];
+  return [
+    "topic read spBv1.0/#",
+    `topic write ${edgeTopic(edge, "NCMD")}`,
+    `topic write spBv1.0/${edge.group}/DCMD/${edge.edgeNode}/+`,
+    ...edge.hosts.map((host) => `topic write ${stateTopic(host)}`),
   ];
 }
 

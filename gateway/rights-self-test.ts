@@ -22,6 +22,7 @@ import {
 import type { Principal } from "./access.ts";
 import type { Peer } from "./authentication.ts";
 import type { Identifying } from "./guest.ts";
+import { deviceTopic, type EdgeNode, edgeTopic, stateTopic } from "./sparkplug-names.ts";
 
 /** The broker from inside. */
 export type Trial = {
@@ -45,10 +46,10 @@ const SETTLE_MS = 10;
 const PACKET = { connack: 2, publish: 3, puback: 4, suback: 9 } as const;
 
 /** Throws `EdgeError` `rights-self-test` with everything that does not hold. */
-export async function testRights(base: TopicBase, trial: Trial): Promise<void> {
+export async function testRights(base: TopicBase, trial: Trial, edge?: EdgeNode): Promise<void> {
   // One after the other: what the second publishes itself, the first would take for a leak.
   const problems = [
-    ...(await tryPublishing(base, trial)),
+    ...(await tryPublishing([...publishingAttempts(base), ...hostAttempts(edge)], trial)),
     ...(await tryStrangers(trial)),
     ...(await trySubscribing(base, trial)),
     ...(await tryHearing(base, trial)),
@@ -105,8 +106,24 @@ function publishingAttempts(base: TopicBase): readonly Attempt[] {
   ];
 }
 
-async function tryPublishing(base: TopicBase, trial: Trial): Promise<string[]> {
-  const attempts = publishingAttempts(base);
+/** Who is a host of Sparkplug may command our edge node, and be nobody's edge node. */
+function hostAttempts(edge: EdgeNode | undefined): readonly Attempt[] {
+  if (edge === undefined) return [];
+  const node: Principal = { role: "node", node: OWN };
+  const reader: Principal = { role: "reader", user: "self-test" };
+  const no = (who: Principal, topic: string): Attempt => ({ who, topic, passes: false });
+  return [
+    { who: reader, topic: edgeTopic(edge, "NCMD"), passes: true },
+    no(reader, edgeTopic({ ...edge, edgeNode: `${edge.edgeNode}-other` }, "NCMD")),
+    no(reader, edgeTopic(edge, "NBIRTH")),
+    no(reader, deviceTopic(edge, "DDATA", OTHER)),
+    no(reader, stateTopic("self-test")),
+    no(node, edgeTopic(edge, "NDEATH")),
+    no(node, deviceTopic(edge, "DBIRTH", OWN)),
+  ];
+}
+
+async function tryPublishing(attempts: readonly Attempt[], trial: Trial): Promise<string[]> {
   const heard = new Set<string>();
   const stop = trial.listen((topic) => heard.add(topic));
   const probes = await Promise.all(

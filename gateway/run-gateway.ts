@@ -6,15 +6,11 @@ import { mkdirSync } from "node:fs";
 import { assert, EdgeError } from "../src/assert.ts";
 import type { DownMessage, ModelId, NodeId } from "../src/wire/messages.ts";
 import type { BridgeEvent, BridgeInfo } from "../src/wire/public.ts";
-import type { Authentication } from "./authentication.ts";
-import { openAccess } from "./open-access.ts";
-import { type BrokerOptions, startBroker } from "./broker.ts";
 import { unknownBehaviours } from "./behaviour-config.ts";
 import { recentSinceMs, restoreBehaviours } from "./behaviour-desk.ts";
 import { newBehaviourDesk } from "./behaviour-state.ts";
 import type { GatewayConfig } from "./config.ts";
 import { lockDataDirectory } from "./data-lock.ts";
-import { connectBroker } from "./external-broker.ts";
 import type { GatewayDependencies } from "./gateway-dependencies.ts";
 import {
   createState,
@@ -25,10 +21,9 @@ import {
 } from "./gateway-state.ts";
 import type { LabelReader } from "./label-reader.ts";
 import type { NodeRow } from "./label-rows.ts";
-import type { Link, LinkEvents, Log } from "./link.ts";
-import { withLorawan } from "./lorawan-link.ts";
+import type { Link } from "./link.ts";
 import { listenForMetrics } from "./metrics-listener.ts";
-import { encryptedListeners, pageOrigins } from "./open-listeners.ts";
+import { openLink } from "./open-link.ts";
 import { Performer } from "./performer.ts";
 import { releaseRequests } from "./release-requests.ts";
 import type { Rollout } from "./rollout.ts";
@@ -44,7 +39,6 @@ import { pointRequests } from "./point-requests.ts";
 import { nodeRequests } from "./node-requests.ts";
 import { answerOverMqtt } from "./mqtt-requests.ts";
 import { RequestDesk } from "./request-desk.ts";
-import { ServerCertificates } from "./tls-listener.ts";
 import { openStoreThread, type StoreThread } from "./store-thread.ts";
 
 export type RunningGateway = {
@@ -174,7 +168,7 @@ async function run(
   const missed = restored(state, reader);
   const performer = new Performer(config, dependencies, store, state);
   const inbox = openInbox(config, teacher, performer, store);
-  const link = await openLink(config, {
+  const link = await openLink(config, teacher.classes, {
     onMessage: (topic, payload) => performer.happen({ kind: "message", topic, payload }),
     onConnection: (open) => performer.connected(open),
     // Nobody has come in before the link is there, and with it the desk.
@@ -300,9 +294,6 @@ function pageParts(
   return { health: () => ({ degraded: state.degraded }), desk, factory, store, classes, log };
 }
 
-type OpenedLink = Link &
-  Pick<RunningGateway, "beginOperator"> & { readonly authentication?: Authentication };
-
 /** What goes out is shown on the page too. */
 function overheard(link: Link, take: (topic: string, json: string) => void): Link {
   return {
@@ -311,62 +302,5 @@ function overheard(link: Link, take: (topic: string, json: string) => void): Lin
       if (typeof payload === "string") take(topic, payload);
       link.publish(topic, payload, options);
     },
-  };
-}
-
-async function openLink(config: GatewayConfig, events: LinkEvents): Promise<OpenedLink> {
-  const { url, ...broker } = config.broker;
-  const options = { ...broker, base: config.base };
-  const lorawan = { ...config.lorawan, base: config.base };
-  if (url !== undefined) {
-    const link = withLorawan(connectBroker({ ...options, url }, events), lorawan, events);
-    return { ...link, beginOperator: () => Promise.resolve(undefined) };
-  }
-  const access = openAccess(config, events.log);
-  try {
-    const link = await startBroker(
-      {
-        ...options,
-        ...furtherListeners(config, events.log),
-        authentication: access.authentication,
-      },
-      events,
-    );
-    const whole = withLorawan(link, lorawan, events);
-    return {
-      ...whole,
-      beginOperator: access.beginOperator,
-      authentication: access.authentication,
-      close: async () => {
-        await whole.close();
-        access.close();
-      },
-    };
-  } catch (error) {
-    access.close();
-    throw error;
-  }
-}
-
-/** What is listened on besides plain MQTT; certificates are opened where something needs them. */
-function furtherListeners(
-  config: GatewayConfig,
-  log: Log,
-): Pick<BrokerOptions, "tls" | "websocket"> {
-  const { tls, websocket, dataDirectory } = config;
-  const encrypted = encryptedListeners(config);
-  const certificates =
-    encrypted.tls || encrypted.websocket
-      ? new ServerCertificates({ ...tls, dataDirectory }, log)
-      : undefined;
-  return {
-    ...(tls.enabled && certificates !== undefined && { tls: { ...tls, certificates } }),
-    ...(websocket.enabled && {
-      websocket: {
-        ...websocket,
-        origins: [...websocket.origins, ...pageOrigins(config)],
-        certificates: encrypted.websocket ? certificates : undefined,
-      },
-    }),
   };
 }

@@ -1,7 +1,13 @@
 /** The table of rights, against rules written a second time in another way. */
 
 import { describe, expect, it } from "vitest";
-import { mayHear, mayPublish, maySubscribe, type Principal } from "../gateway/access.ts";
+import {
+  accessRules,
+  mayHear,
+  mayPublish,
+  maySubscribe,
+  type Principal,
+} from "../gateway/access.ts";
 import { below, prng } from "../src/prng.ts";
 import { nodeId, topicBase } from "../src/wire/topics.ts";
 
@@ -127,6 +133,40 @@ describe.each(PRINCIPALS.map((who) => [JSON.stringify(who), who] as const))("%s"
     }
     expect(allowed).toBeGreaterThan(0);
     expect(allowed).toBeLessThan(10_000);
+  });
+});
+
+describe("where hosts of Sparkplug are heard", () => {
+  const edge = { group: "farm", edgeNode: "barn", primaryHost: "scada", hosts: ["scada"] };
+  const words = ["farm", "barn", "collar-1", "STATE", "scada", "NCMD", "DCMD", "NBIRTH", "DDATA"];
+
+  it.each(PRINCIPALS)("%j", (who) => {
+    const random = prng(6, "sparkplug topics");
+    const pick = (): string => words[below(random, words.length)] as string;
+    const isHost = who.role === "reader" || who.role === "operator" || who.role === "local";
+    const commands = ["spBv1.0/farm/NCMD/barn"];
+    for (const node of ["farm", "barn", "collar-1", "scada"]) {
+      commands.push(`spBv1.0/farm/DCMD/barn/${node}`);
+    }
+    let allowed = 0;
+    for (let i = 0; i < 20_000; i++) {
+      const topic = ["spBv1.0", ...Array.from({ length: 2 + below(random, 3) }, pick)].join("/");
+      for (const retain of [false, true]) {
+        const publishing = { topic, retain, payloadBytes: 40 };
+        const may = accessRules(edge).mayPublish(BASE, who, publishing) === undefined;
+        const state = topic === "spBv1.0/STATE/scada";
+        expect(may, `${topic} ${retain}`).toBe(
+          isHost && (state || (commands.includes(topic) && !retain)),
+        );
+        if (may) allowed++;
+        expect(accessRules(undefined).mayPublish(BASE, who, publishing), topic).toBeDefined();
+      }
+    }
+    expect(allowed > 0).toBe(isHost);
+    const may = (topic: string, payloadBytes: number): boolean =>
+      accessRules(edge).mayPublish(BASE, who, { topic, retain: false, payloadBytes }) === undefined;
+    expect(may("spBv1.0/STATE/scada", 257)).toBe(false);
+    expect(may("spBv1.0/farm/NCMD/barn", 4_097)).toBe(false);
   });
 });
 

@@ -1,7 +1,6 @@
 /** The gateway as a client of a broker that people run already, here Debian's mosquitto. */
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { connectAsync } from "mqtt";
@@ -24,7 +23,7 @@ import {
   untrainedTeacher,
   until,
 } from "./gateway-kit.ts";
-import { MOSQUITTO } from "./mosquitto.ts";
+import { MOSQUITTO, startMosquitto, stopMosquitto } from "./mosquitto.ts";
 
 if (MOSQUITTO === undefined) {
   console.info("mosquitto is not installed (Debian: mosquitto): its tests are skipped");
@@ -221,24 +220,12 @@ async function retainedState(): Promise<boolean> {
   }
 }
 
-async function startBroker(more = "allow_anonymous true\n"): Promise<void> {
-  const file = path.join(folder, "mosquitto.conf");
-  // As root it would give up its rights, and with them this folder.
-  writeFileSync(file, `listener ${port} 127.0.0.1\n${more}user root\n`);
-  broker = spawn(MOSQUITTO ?? "", ["-c", file], { stdio: "ignore" });
-  await until("mosquitto listens", async () => {
-    const probe = await connectAsync(url(), { reconnectPeriod: 0, connectTimeout: 500 }).catch(
-      (error: Error) => error,
-    );
-    if (!(probe instanceof Error)) await probe.endAsync();
-    return !(probe instanceof Error) || /not authori[sz]ed/i.test(probe.message);
-  });
+async function startBroker(more?: string): Promise<void> {
+  broker = await startMosquitto(folder, port, more);
 }
 
 async function stopBroker(): Promise<void> {
   const running = broker;
   broker = undefined;
-  if (running === undefined || running.exitCode !== null) return;
-  running.kill("SIGTERM");
-  await once(running, "exit");
+  await stopMosquitto(running);
 }

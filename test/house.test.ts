@@ -58,7 +58,7 @@ const COMPUTES_IMPORTS = /^(bench\/(main|engine-web)|gateway\/tensorflow-teacher
 
 /** Outside `src` these are pure as well: they decide, others act. */
 const PURE_GATEWAY =
-  "access|behaviour-(desk|state)|board|chirpstack|dashboard/(animal-view|herd-view|loop-view|models-view|pages|qr)|gateway(-state)?|guess-limit|home-assistant|packet-check|phone-origin|presence|prometheus|release-fit|rollout(-steering)?|serving|tell-(behaviours|node-state|rollouts)|telling";
+  "access|behaviour-(desk|state)|board|chirpstack|dashboard/(animal-view|herd-view|loop-view|models-view|pages|qr)|gateway(-state)?|guess-limit|home-assistant|packet-check|phone-origin|presence|prometheus|release-fit|rollout(-steering)?|serving|sparkplug(-metrics|-names|-payload)?|tell-(behaviours|node-state|rollouts)|telling";
 const PURE_NODE = "node|sample-lines|browser/(ed25519|motion-stream|page-crypto|sha2)";
 const PURE_ELSEWHERE = new RegExp(`^(device-sim/(${PURE_NODE})|gateway/(${PURE_GATEWAY}))\\.ts$`);
 const IMPURE =

@@ -6,6 +6,7 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { connectBroker } from "../gateway/external-broker.ts";
+import { SPARKPLUG_USER } from "../gateway/mosquitto-export.ts";
 import { downFilter, downTopic, nodeId, nodeTopic, upTopic } from "../src/wire/topics.ts";
 import { bellwether, tryConnect } from "./access-kit.ts";
 import { base, freePort, removeFolder, temporaryFolder, until } from "./gateway-kit.ts";
@@ -36,7 +37,10 @@ describe.skipIf(MOSQUITTO === undefined)("an exported Mosquitto", () => {
     passwords.set("otto", String(otto.password));
     const files = path.join(folder, "mosquitto");
     const port = await freePort();
-    await cli("nodes", "export", "--mosquitto", files, "--port", String(port));
+    const yaml = path.join(folder, "farm.yaml");
+    writeFileSync(yaml, "sparkplug: { enabled: true, group: farm, hosts: [scada] }\n");
+    const more = ["--port", String(port), "--config", yaml];
+    await cli("nodes", "export", "--mosquitto", files, ...more);
     url = `mqtt://127.0.0.1:${port}`;
     const conf = path.join(folder, "mosquitto.conf");
     // As root it would give up its rights, and with them this folder.
@@ -128,6 +132,51 @@ describe.skipIf(MOSQUITTO === undefined)("an exported Mosquitto", () => {
     ]);
     await Promise.all([one, anna, otto].map((client) => client.endAsync()));
     await gateway.close();
+  });
+
+  it("lets hosts of Sparkplug command the edge node, and nobody else be it", async () => {
+    const seen: string[] = [];
+    const heard: string[] = [];
+    const topic = (rest: string) => `spBv1.0/${rest}`;
+    const edge = connectBroker(
+      {
+        url: url.replace("//", `//${SPARKPLUG_USER}@`),
+        base,
+        passwordFile: path.join(folder, "mosquitto", "sparkplug-password"),
+        caFile: undefined,
+        filters: [topic("farm/NCMD/gateway"), topic("STATE/scada")],
+      },
+      {
+        onMessage: (from) => heard.push(from),
+        onConnection: () => undefined,
+        log: () => undefined,
+      },
+    );
+    await until("the edge node is in", () => edge.isOpen());
+    const [one, anna] = await Promise.all([as(ONE), as("anna")]);
+    anna.on("message", (from) => seen.push(from));
+    await anna.subscribeAsync("spBv1.0/#");
+    for (const rest of ["farm/DDATA/gateway/collar-1", "farm/NCMD/gateway"]) {
+      await one.publishAsync(topic(rest), "x", { qos: 1 });
+    }
+    for (const rest of ["farm/NBIRTH/gateway", "farm/NCMD/other", "STATE/other"]) {
+      await anna.publishAsync(topic(rest), "x", { qos: 1 });
+    }
+    await anna.publishAsync(topic("STATE/scada"), "x", { qos: 1 });
+    await anna.publishAsync(topic("farm/NCMD/gateway"), "x", { qos: 1 });
+    edge.publish(topic("farm/NBIRTH/gateway"), "x", { qos: 0, retain: false });
+    edge.publish(topic("farm/DDATA/gateway/collar-1"), "x", { qos: 0, retain: false });
+    await until("the last", () => seen.includes(topic("farm/DDATA/gateway/collar-1")));
+    await until("a command", () => heard.length === 2);
+    expect(heard).toEqual([topic("STATE/scada"), topic("farm/NCMD/gateway")]);
+    expect(seen).toEqual([
+      topic("STATE/scada"),
+      topic("farm/NCMD/gateway"),
+      topic("farm/NBIRTH/gateway"),
+      topic("farm/DDATA/gateway/collar-1"),
+    ]);
+    await Promise.all([one, anna].map((client) => client.endAsync()));
+    await edge.close();
   });
 
   it("lets nobody take a node's session over by its client id", async () => {

@@ -1,7 +1,8 @@
 /**
- * As much of Protocol Buffers as ONNX files need: varints, length-delimited fields, floats.
+ * As much of Protocol Buffers as ONNX files and Sparkplug's payloads need: varints, length-delimited
+ * fields, floats.
  *
- * Not a general library: no groups, no 64-bit fixed fields, and integers beyond 2^53 are refused.
+ * Not a general library: no groups, and integers beyond 2^53 are refused.
  * Wire format: https://protobuf.dev/programming-guides/encoding/
  */
 import { assert, EdgeError } from "../assert.ts";
@@ -18,6 +19,12 @@ export function floatField(message: Message, field: number, value: number): void
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setFloat32(0, value, true);
   message.push(varint(field * 8 + 5), bytes);
+}
+
+export function doubleField(message: Message, field: number, value: number): void {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setFloat64(0, value, true);
+  message.push(varint(field * 8 + 1), bytes);
 }
 
 export function bytesField(message: Message, field: number, bytes: Uint8Array): void {
@@ -49,8 +56,13 @@ export type Field = {
   readonly bytes: Uint8Array;
 };
 
-/** Walks over the fields of a message from outside. Throws `onnx-truncated` on broken bytes. */
-export function* fieldsOf(message: Uint8Array, where = "ONNX model"): Generator<Field> {
+/** Walks over the fields of a message from outside. Throws what `broken` makes on broken bytes: of an
+ * ONNX file, `onnx-truncated`. */
+export function* fieldsOf(
+  message: Uint8Array,
+  where = "ONNX model",
+  broken: (where: string, at: number) => EdgeError = truncated,
+): Generator<Field> {
   const empty = new Uint8Array(0);
   let at = 0;
   const readVarint = (): number => {
@@ -61,10 +73,10 @@ export function* fieldsOf(message: Uint8Array, where = "ONNX model"): Generator<
       value |= BigInt(byte & 0x7f) << BigInt(7 * i);
       if (byte < 0x80) return Number(BigInt.asIntN(64, value));
     }
-    throw truncated(where, at);
+    throw broken(where, at);
   };
   const readBytes = (length: number): Uint8Array => {
-    if (length < 0 || at + length > message.length) throw truncated(where, at);
+    if (length < 0 || at + length > message.length) throw broken(where, at);
     at += length;
     return message.subarray(at - length, at);
   };
@@ -76,7 +88,7 @@ export function* fieldsOf(message: Uint8Array, where = "ONNX model"): Generator<
     else if (wire === 1) yield { field, integer: 0, bytes: readBytes(8) };
     else if (wire === 2) yield { field, integer: 0, bytes: readBytes(readVarint()) };
     else if (wire === 5) yield { field, integer: 0, bytes: readBytes(4) };
-    else throw truncated(where, at);
+    else throw broken(where, at);
   }
 }
 
