@@ -12,6 +12,7 @@ import { decodeContainer } from "../src/model/container.ts";
 import { codeShape } from "../src/model/encoder.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import type { WindowSet } from "../src/signal/window-set.ts";
+import { compandedBytes } from "../src/wire/companded.ts";
 import { subjectsOf } from "../src/signal/splits.ts";
 import type { ProfileFiles } from "./train-profile.ts";
 
@@ -113,7 +114,7 @@ export function modelCard(facts: CardFacts): string {
 }
 
 /** What the files say of themselves beyond their weights. */
-function decisionLines({ files }: CardFacts): string[] {
+function decisionLines({ files, profile, dataset }: CardFacts): string[] {
   const container = decodeContainer(files.get("student.bwm") as Uint8Array);
   const { operatingPoints, bucket } = gateOf(container);
   const typical = onnxMetadata(files.get("teacher.onnx") as Uint8Array).get("typicalSeconds");
@@ -137,6 +138,22 @@ function decisionLines({ files }: CardFacts): string[] {
     lines.push(
       `The students' encoder makes codes of ${bytes} bytes (${time} x ${channels}, ${bits} bits), ` +
         "which `tail.onnx` answers and no other.",
+    );
+  }
+  if (files.has("coarse.onnx")) {
+    const bytes = compandedBytes(profile.windowSamples, profile.channels, 2);
+    lines.push(`Windows in 2 bits a value take ${bytes} bytes; \`coarse.onnx\` answers them.`);
+  }
+  const forms = [
+    ...(container.encoder === undefined ? [] : ["features"]),
+    ...(files.has("coarse.onnx") ? ["coarse"] : []),
+  ];
+  if (forms.length > 0) {
+    const budget = container.encoder === undefined ? 1 : codeShape(container.encoder).bytes;
+    lines.push(
+      "What these answers are worth on subjects left out, " +
+        `\`npm run -s bench -- split --dataset ${dataset} --forms ${forms.join()} ` +
+        `--budgets ${budget}\` measures, by models trained alike.`,
     );
   }
   return lines.flatMap((line, i) => (i === 0 ? [line] : ["", line]));

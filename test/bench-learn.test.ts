@@ -132,7 +132,9 @@ describe("bellwether train", () => {
       metadata.get(name),
     );
     expect(said).toEqual([time, channels, bits, 1].map(String));
-    expect(file("CARD.md").toString()).toContain("train cows-split --encoder 12\n");
+    const card = file("CARD.md").toString();
+    expect(card).toContain("train cows-split --encoder 12\n");
+    expect(card).toContain(`--dataset cows-split --forms features --budgets ${bytes}\``);
     const tail = await onnxRuntime().compile(file("tail.onnx"));
     const shape = [1, time, channels];
     const { logits, features } = await tail.run({
