@@ -49,6 +49,8 @@ export class Board {
   /** As they were sent last. */
   readonly #devices = new Map<string, string>();
   readonly #changed = new Set<string>();
+  /** Asked for one by one: of a thousand nodes together they would be most of the board. */
+  readonly #nodeStates = new Map<string, string>();
   readonly #alerts = new Map<string, string>();
   readonly #changedAlerts = new Set<string>();
   readonly #groups = new Map<string, string>();
@@ -85,6 +87,7 @@ export class Board {
         this.#alerts.set(about.node, json);
         this.#changedAlerts.add(about.node);
       }
+      if (about.name === "state") this.#nodeStates.set(about.node, json);
       if (about.name !== "behaviour") return;
       this.#behaviours.set(about.node, json);
       this.#changed.add(about.node);
@@ -106,6 +109,11 @@ export class Board {
     this.#version += 1;
     this.#groups.set(group, json);
     this.#changedGroups.add(group);
+  }
+
+  /** What was told last of how a node fares, as JSON; undefined where nothing was. */
+  nodeState(node: string): string | undefined {
+    return this.#nodeStates.get(node);
   }
 
   /** Everything, for somebody who comes. What has changed since `changes` stays so. */

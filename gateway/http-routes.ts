@@ -8,6 +8,8 @@ import type { EventStreams } from "./http-events.ts";
 import type { HttpRoute } from "./http-listener.ts";
 import type { PageFile } from "./page-files.ts";
 
+const JSON_TYPE = { "content-type": "application/json; charset=utf-8" };
+
 export function boardRoutes(
   page: readonly PageFile[],
   board: Board,
@@ -31,6 +33,7 @@ export function boardRoutes(
       for: "readers",
       answer: (response) => sayJson(response, 200, board.state(Date.now())),
     },
+    { path: "/api/node", for: "readers", answer: (response) => sayNode(response, board) },
     { path: "/api/events", for: "readers", answer: (response) => openStream(response, streams) },
     {
       path: "/healthz",
@@ -42,6 +45,15 @@ export function boardRoutes(
       },
     },
   ];
+}
+
+/** As it was told on `<base>/<node>/state`. */
+function sayNode(response: ServerResponse, board: Board): void {
+  const [, query = ""] = (response.req.url ?? "").split("?");
+  const told = board.nodeState(new URLSearchParams(query).get("node") ?? "");
+  if (told === undefined) return sayJson(response, 404, { error: "nothing was told of that node" });
+  response.writeHead(200, JSON_TYPE);
+  response.end(told);
 }
 
 function openStream(response: ServerResponse, streams: EventStreams): void {
@@ -59,6 +71,6 @@ function openStream(response: ServerResponse, streams: EventStreams): void {
 }
 
 export function sayJson(response: ServerResponse, status: number, value: unknown): void {
-  response.writeHead(status, { "content-type": "application/json; charset=utf-8" });
+  response.writeHead(status, JSON_TYPE);
   response.end(JSON.stringify(value));
 }

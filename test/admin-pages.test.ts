@@ -165,6 +165,28 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 120_000 }, () =
     expect(problems()).toEqual([]);
   });
 
+  it("a node is told on its animal's page how much to offload, and goes back", async () => {
+    const [known] = open.gateway.nodes();
+    const name = known?.node ?? "";
+    await opened(`/animal?node=${name}`);
+    await says("#point", "as released, ");
+    const choose = (percent: number): Promise<void> =>
+      chromium.value(
+        `{ document.getElementById("percent").value = "${percent}"; ` +
+          "document.getElementById('point-form').requestSubmit(); }",
+      );
+    await choose(5);
+    await says("#said", "5.0 % of its windows: the gate for 5.0 % is nearest.");
+    await says("#point", "5.0 % wanted; it aims at 5.0 %");
+    await opened(`/animal?node=${name}`);
+    await says("#point", "5.0 % wanted; it aims at 5.0 %");
+    await chromium.value("document.getElementById('percent').value = ''");
+    await press("released");
+    await says("#said", "as released");
+    await says("#point", "as released, ");
+    expect(problems()).toEqual([]);
+  });
+
   it("every page names its fields and buttons, and scrolls no phone sideways", async () => {
     expect(PAGES.length).toBeGreaterThan(2);
     for (const { path: page } of PAGES.filter((one) => !one.path.includes(":"))) {

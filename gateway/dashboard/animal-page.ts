@@ -7,6 +7,7 @@
 import type { AnimalDay, AnimalWindow, AnimalWindows, ListedWindow } from "../animal-payloads.ts";
 import type { BoardChange } from "../board.ts";
 import { daysPicture, hoursPicture, ribbonPicture } from "./animal-drawings.ts";
+import { drawPoint, followPoint } from "./animal-point.ts";
 import {
   agreementText,
   changeText,
@@ -61,6 +62,7 @@ const line = openLine({ onBoard: begin, onChanges: take, onLive: drawNow });
 begin([]);
 letScroll();
 listen();
+followPoint(node);
 if (node === "") write(element("day-text"), "Choose an animal above.");
 else {
   write(element("title"), node);
@@ -265,6 +267,7 @@ function begin(changes: readonly BoardChange[]): void {
 /** What other nodes do is no matter here. */
 function take(changes: readonly BoardChange[]): void {
   const mine = changes.filter((change) => !("node" in change) || change.node === node);
+  if (mine.some(({ kind }) => kind === "device")) void drawPoint();
   for (const change of mine) applyChange(herd, change);
   if (mine.length > 0) drawNow();
 }

@@ -4,7 +4,7 @@
  */
 
 import type { AnimalDay, AnimalWindow, ListedWindow } from "../animal-payloads.ts";
-import type { Audit, BudgetSpan } from "../../src/wire/public.ts";
+import type { Audit, BudgetSpan, NodeStateMessage } from "../../src/wire/public.ts";
 import { durationText, percentText } from "./herd-view.ts";
 
 const MINUTE_MS = 60_000;
@@ -103,6 +103,24 @@ export function agreementText(audit: Audit | null): string {
 
 export function intervalText(value: number, low: number, high: number): string {
   return `${percentText(value)} (${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)})`;
+}
+
+type PointState = Pick<NodeStateMessage, "operating_point" | "operating_share" | "wanted_share">;
+
+/** What share a node is to offload, and by its last report is out to. */
+export function operatingText(state: PointState): string {
+  const { operating_point: point, operating_share: share, wanted_share: wanted } = state;
+  const goal = wanted === 0 ? "as released" : `${percentText(wanted)} wanted`;
+  if (point === null || share === null) return `${goal}; where it is, is not known yet`;
+  const isReleased = point === 0;
+  if (wanted === 0) {
+    return isReleased
+      ? `as released, ${percentText(share)}`
+      : `as released; still at ${percentText(share)}`;
+  }
+  return isReleased
+    ? `${goal}; still as released, ${percentText(share)}`
+    : `${goal}; it aims at ${percentText(share)}`;
 }
 
 export const WINDOW_CHOICES = ["all", "changed", "audits", "in doubt", "waiting"] as const;
