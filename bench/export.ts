@@ -74,7 +74,10 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
   for (const [i, { name, container, windows, what }] of cases.entries()) {
     options.progress(name, i / cases.length);
     onnx[name] = { ...(await onnxAgreement(container, windows)), windows: what };
-    if (hasCompiler) c[name] = generatedSizes(container, interpreterBytes);
+    if (!hasCompiler) continue;
+    c[name] = generatedSizes(container, interpreterBytes);
+    const { encoder, ...exits } = container;
+    if (encoder !== undefined) c[`${name}, exits alone`] = generatedSizes(exits, interpreterBytes);
   }
   return {
     ok: Object.values(onnx).every(({ answers, same }) => same >= 0.98 * answers),

@@ -7,7 +7,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { BoardName } from "../deploy/firmware/tools/boards.ts";
 import { embedContainers, type StudentCase } from "../deploy/firmware/tools/embed.ts";
 import { buildProgram, formSources, runProgram } from "../deploy/firmware/tools/runtime-program.ts";
 import { assert } from "../src/assert.ts";
@@ -19,6 +18,7 @@ import { encodeEncoder } from "../src/model/encoder-bytes.ts";
 import { modelRamBytes } from "../src/model/encoder-cost.ts";
 import { shippedProfile } from "../src/signal/profiles.ts";
 import { emulatedWindows } from "./mcu-decision.ts";
+import { measureCases } from "./mcu-variant.ts";
 import { untrainedEncoder, untrainedSplit } from "./untrained-encoder.ts";
 
 export type FormFigures = {
@@ -28,6 +28,8 @@ export type FormFigures = {
   readonly estimatedInstructions: number;
   /** Means over the windows; packing is not part of encoding. */
   readonly encodeInstructions: number;
+  /** The same by `export c`. */
+  readonly generatedInstructions: number;
   readonly packInstructions: number;
   readonly companded4Instructions: number;
   readonly companded2Instructions: number;
@@ -40,7 +42,8 @@ export type FormFigures = {
   readonly stackBytes: number;
 };
 
-const PLACE: BoardName = "mps2-an386";
+const M4 = { name: "forms", place: "mps2-an386", flags: [] } as const;
+const PLACE = M4.place;
 const TIMEOUT_MS = 60_000;
 const WANTED = [
   ["cattle", 24],
@@ -70,6 +73,8 @@ export async function measureForms(
     const [name, what, value] = line.split(" ");
     figures.set(`${name} ${what}`, Number(value));
   }
+  const cases = made.map(({ asCase }) => asCase);
+  const generated = await measureCases(M4, "generated", cases, folder);
   return Object.fromEntries(
     made.map(({ asCase: { name, windows }, container, encoder }) => {
       const figure = (what: string): number => figures.get(`${name} ${what}`) ?? Number.NaN;
@@ -81,6 +86,7 @@ export async function measureForms(
         macs: encoderMacs(encoder),
         estimatedInstructions: encoderOn("nrf52840", encoder).instructions,
         encodeInstructions: mean("encode"),
+        generatedInstructions: generated.get(name)?.encodeInstructions ?? Number.NaN,
         packInstructions: mean("pack"),
         companded4Instructions: mean("companded4"),
         companded2Instructions: mean("companded2"),

@@ -42,6 +42,8 @@ export const VARIANTS: readonly Variant[] = [
 export type Measured = {
   /** Instructions of one window from `bw_begin` up to and including each exit. */
   readonly instructions: readonly number[];
+  /** Of its encoder alone, where it has one. */
+  readonly encodeInstructions?: number;
   readonly loadInstructions: number;
   /** What `bw_open` wants, and the structs `bw_model` and `bw_run`. */
   readonly ramBytes: number;
@@ -102,8 +104,10 @@ function measuredOf(
     sum += figure(`exit${exit}`);
     instructions.push(Math.round(sum / windows.count));
   }
+  const encode = figures.get(`${name} encode`);
   return {
     instructions,
+    ...(encode === undefined ? {} : { encodeInstructions: Math.round(encode / windows.count) }),
     loadInstructions: figure("load"),
     ramBytes: figure("ram"),
     stateBytes: figure("state"),

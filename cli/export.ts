@@ -14,6 +14,8 @@ import { exportC } from "../src/export/student-c.ts";
 import { exampleMain } from "../src/export/student-c-header.ts";
 import { exportOnnx } from "../src/export/student-onnx.ts";
 import { type Container, decodeContainer } from "../src/model/container.ts";
+import { encodeEncoder } from "../src/model/encoder-bytes.ts";
+import { encoderIdOf } from "../src/wire/offload-frame.ts";
 import { modelIdOf } from "../src/wire/topics.ts";
 import {
   type CommandInput,
@@ -52,7 +54,8 @@ export const command: CommandSpec = {
       description:
         "Writes a folder that any C99 compiler takes: NAME.h, NAME.c and the two headers that they\n" +
         "include. The bits are those of every other engine, and NAME_self_test checks that. NAME.h\n" +
-        "states RAM, tables and multiply-accumulates per exit.\n\n" +
+        "states RAM, tables and multiply-accumulates per exit. Of a model with an encoder there is\n" +
+        "NAME_encode as well, unless it is left out.\n\n" +
         "A student in this form changes only with the firmware. One that shall be replaced over the\n" +
         "air is run from its container, by the runtime in deploy/firmware.",
       arguments: [MODEL_ARGUMENT],
@@ -63,6 +66,11 @@ export const command: CommandSpec = {
           description: "what files and identifiers begin with: a-z, 0-9, _",
           kind: "text",
           default: "student",
+        },
+        {
+          flags: "--without-encoder",
+          description: "the exits alone, of a model that has an encoder",
+          kind: "flag",
         },
         { flags: "--example", description: "a main.c that runs it on this machine", kind: "flag" },
         FORCE_OPTION,
@@ -98,25 +106,32 @@ export const command: CommandSpec = {
 async function runC(input: CommandInput, io: CommandIo): Promise<number> {
   const out = required(input, "out", "--out <dir>");
   const name = input.text("name") ?? "student";
-  const { container, modelId } = openModel(input);
-  const { files, figures } = exportC({ container, modelId, name });
+  const { container: whole, modelId } = openModel(input);
+  const { encoder, ...exits } = whole;
+  const encodes = encoder !== undefined && !input.flag("without-encoder");
+  const ofEncoder = encodes ? { encoderId: idOfEncoder(encoder) } : {};
+  const container = encodes ? whole : exits;
+  const { files, figures } = exportC({ container, modelId, name, ...ofEncoder });
   const written = new Map<string, string | Uint8Array>(
     files.map((file) => [join(out, file.name), file.text]),
   );
   for (const header of RUNTIME_HEADERS) {
     written.set(join(out, header), readFileSync(join(RUNTIME_FOLDER, header)));
   }
-  if (input.flag("example")) written.set(join(out, "main.c"), exampleMain({ name }));
+  if (input.flag("example")) written.set(join(out, "main.c"), exampleMain({ name }, figures));
   writeAll(written, input.flag("force"));
-  const { ramBytes, tableBytes, macs, selfTest } = figures;
+  const { ramBytes, tableBytes, macs } = figures;
   io.print(`${out}: ${[...written.keys()].map((path) => basename(path)).join(", ")}`);
   io.print(`model ${modelId}: ${ramBytes} bytes of RAM, ${tableBytes} bytes of tables`);
   macs.forEach((count, e) => {
     io.print(`exit ${e + 1}: ${count} multiply-accumulates`);
   });
+  if (figures.encoder !== undefined) {
+    const { macs: more, codeBytes } = figures.encoder;
+    io.print(`codes: ${more} multiply-accumulates more, ${codeBytes} bytes`);
+  }
   const paths = [...written.keys()];
-  if (io.json)
-    io.printJson({ model: modelId, name, files: paths, ramBytes, tableBytes, macs, selfTest });
+  if (io.json) io.printJson({ model: modelId, name, files: paths, ...ofEncoder, ...figures });
   return EXIT.ok;
 }
 
@@ -129,6 +144,10 @@ async function runOnnx(input: CommandInput, io: CommandIo): Promise<number> {
   io.print(`${out}: model ${modelId}, ${bytes.length} bytes, outputs ${outputs.join(", ")}`);
   if (io.json) io.printJson({ model: modelId, file: out, bytes: bytes.length, outputs });
   return EXIT.ok;
+}
+
+function idOfEncoder(encoder: NonNullable<Container["encoder"]>): string {
+  return encoderIdOf(createHash("sha256").update(encodeEncoder(encoder)).digest());
 }
 
 function openModel(input: CommandInput): { container: Container; modelId: string } {

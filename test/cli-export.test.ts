@@ -37,18 +37,22 @@ describe("bellwether export c", () => {
     );
     expect(stdout).toContain(": collar.h, collar.c, bw.h, bw_kernels_packed.h, bw_packed_blocks.h");
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    const { files, ramBytes, macs } = json();
+    const { files, ramBytes, macs, encoder, encoderId } = json();
     expect(files.map((path: string) => path.slice(out.length + 1)).sort()).toEqual(
       readdirSync(out).sort(),
     );
     const header = readFileSync(join(out, "collar.h"), "utf8");
     expect(header).toContain(`#define COLLAR_RAM_BYTES ${ramBytes}\n`);
     expect(header).toContain(`#define COLLAR_MACS_EXIT_2 ${macs[1]}\n`);
+    expect(header).toContain(`#define COLLAR_CODE_BYTES ${encoder.codeBytes}\n`);
+    const tail = readFileSync(join(ROOT, "profiles/cattle/tail.onnx"));
+    expect(onnxMetadata(tail).get("encoder")?.slice(0, 8)).toBe(encoderId);
     const program = join(out, "example");
     const sources = ["collar.c", "main.c"].map((file) => join(out, file));
     execFileSync(TARGETS.host.compiler, [...C_FLAGS, "-O2", ...sources, "-o", program]);
     const lines = execFileSync(program, { encoding: "utf8" }).trim().split("\n");
-    expect(lines).toHaveLength(2);
+    expect(lines).toHaveLength(3);
+    expect(lines.pop()).toMatch(/^codes:( [0-3])+$/);
     for (const line of lines) {
       expect(line).toMatch(/^exit \d: (grazing|resting|moving|\w+), logit -?\d+ \/ 256$/);
     }

@@ -24,6 +24,7 @@ import { quantizeStudent } from "../src/model/quantize.ts";
 import { studentCost } from "../src/model/student-cost.ts";
 import type { StudentSpec } from "../src/model/student-spec.ts";
 import { windowAt } from "../src/signal/window-set.ts";
+import { arbitraryEncoders, containerWithEncoder } from "./encoder-samples.ts";
 import { SANITIZED } from "./firmware-kit.ts";
 import { GOLDEN_STUDENTS, goldenAnswers, goldenBytes, goldenWindowsOf } from "./golden-students.ts";
 import {
@@ -101,10 +102,13 @@ function byReference(container: Container, windows: readonly Int8Array[]): strin
   const loaded = referenceEngine.load(container);
   const lines = windows.flatMap((window) => {
     loaded.begin(window);
-    return Array.from({ length: loaded.exits }, () => {
+    const exits = Array.from({ length: loaded.exits }, () => {
       const { logits, features } = loaded.nextExit();
       return `${logits.join(" ")} | ${features.join(" ")}`;
     });
+    return container.encoder === undefined
+      ? exits
+      : [...exits, `codes ${loaded.encode().join(" ")}`];
   });
   return [...lines, "self-test 1"];
 }
@@ -144,6 +148,31 @@ describe("on the host, with sanitizers", () => {
     const container = shipped(name);
     const windows = noise(container, 20);
     expect(onHost(name, container, windows)).toEqual(byReference(container, windows));
+  });
+
+  const encoders = fc.sample(fc.tuple(arbitraryEncoders, fc.boolean()), { numRuns: 8, seed: 4 });
+  it.each(encoders.map(([encoder, gru], i) => [i, gru ? "GRU" : "convolutions", encoder]))(
+    "encoder %i of any shape beside %s makes the reference's codes",
+    (i, kind, encoder) => {
+      const spec = kind === "GRU" ? SMALL_GRU_SPEC : SMALL_CNN_SPEC;
+      const shape = encoder as (typeof encoders)[number][0];
+      const container = containerWithEncoder(spec, shape, i as number);
+      const windows = noise(container, 4);
+      expect(onHost(`encoder-${i}`, container, windows)).toEqual(byReference(container, windows));
+    },
+  );
+
+  it("leaves an encoder out where it is asked to, and its memory with it", () => {
+    const whole = shipped("people/student");
+    const { encoder, ...exits } = whole;
+    expect(encoder).toBeDefined();
+    const windows = noise(exits, 4);
+    expect(onHost("exits", exits, windows)).toEqual(byReference(exits, windows));
+    const facts = { modelId: "00".repeat(8), name: "student" };
+    const [with_, without] = [whole, exits].map(
+      (container) => exportC({ ...facts, container }).figures.ramBytes,
+    );
+    expect(without).toBeLessThan(with_ as number);
   });
 
   it.each(RESTLESS)("%s with weights and shifts at random", (name) => {
@@ -265,7 +294,7 @@ describe("the text", () => {
   // After a change on purpose, read the generated files and put the new hashes here.
   it("is the same for the same container, for ever", () => {
     const hashes = exportC(facts).files.map(({ name, text }) => `${name} ${hashOf(text)}`);
-    expect(hashes).toEqual(["student.h f633b2dd21b6de45", "student.c 0741986c9a1b22b7"]);
+    expect(hashes).toEqual(["student.h f633b2dd21b6de45", "student.c 112f89c04bf2018a"]);
   });
 
   it("says what names cannot say in C", () => {

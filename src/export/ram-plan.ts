@@ -4,8 +4,11 @@
  * Activations alternate between two buffers, and the window is the first of them, as nobody reads it
  * once the first convolution has run. Only a GRU reads the window to the end. Each exit keeps its own
  * features and logits, so that what an exit said stays valid until the next window.
+ *
+ * An encoder works in the same two buffers when the exits have, with the window put there once more.
  */
 
+import type { QuantizedEncoder } from "../model/encoder.ts";
 import type { GruLayer, QuantizedStudent, Stage } from "../model/student.ts";
 import { marginSamples, outChannelsOf } from "../model/student-cost.ts";
 
@@ -33,24 +36,34 @@ export type RamPlan = {
   readonly window: Activation;
   /** Per stage and layer; undefined for a GRU, which leaves only its state. */
   readonly activations: readonly (readonly (Activation | undefined)[])[];
+  readonly encoder?: EncoderPlan;
+};
+
+/** Where the encoder reads the window, and what each of its layers writes. */
+export type EncoderPlan = {
+  readonly window: Activation;
+  readonly activations: readonly Activation[];
 };
 
 /** Samples that the kernels widen at once. */
 const BLOCK_SAMPLES = 4;
 const HEAD_BYTES = 4;
 
-export function planRam(student: QuantizedStudent): RamPlan {
+export function planRam(student: QuantizedStudent, encoder?: QuantizedEncoder): RamPlan {
   const { windowSamples, channels } = student;
   const first = student.stages[0]?.layers[0];
   const window = activationOf("even", windowSamples, channels, first);
   const activations = planActivations(student);
+  const ofEncoder = encoder === undefined ? undefined : planEncoder(student, encoder);
+  const all = [window, ...activations.flat()];
+  if (ofEncoder !== undefined) all.push(ofEncoder.window, ...ofEncoder.activations);
   const bufferBytes = (buffer: Activation["buffer"]): number =>
-    [window, ...activations.flat()].reduce(
+    all.reduce(
       (most, found) => (found?.buffer === buffer ? Math.max(most, totalBytes(found)) : most),
       0,
     );
   const fields: RamField[] = [
-    words("scratch", scratchItems(student), "one block of inputs, widened"),
+    words("scratch", scratchItems(student, encoder), "one block of inputs, widened"),
     ...(first?.kind === "gru" ? gruFields(student, first) : []),
   ];
   const small: RamField[] = [];
@@ -71,7 +84,21 @@ export function planRam(student: QuantizedStudent): RamPlan {
     (sum, { type, count }) => sum + count * (type === "int16_t" ? 2 : 1),
     HEAD_BYTES,
   );
-  return { bytes: Math.ceil(bytes / 4) * 4, fields, window, activations };
+  const plan = { bytes: Math.ceil(bytes / 4) * 4, fields, window, activations };
+  return ofEncoder === undefined ? plan : { ...plan, encoder: ofEncoder };
+}
+
+function planEncoder(
+  { windowSamples, channels }: QuantizedStudent,
+  { layers }: QuantizedEncoder,
+): EncoderPlan {
+  return {
+    window: activationOf("even", windowSamples, channels, layers[0]),
+    activations: layers.map((layer, l) => {
+      const buffer = l % 2 === 0 ? "odd" : "even";
+      return activationOf(buffer, layer.outTime, outChannelsOf(layer), layers[l + 1]);
+    }),
+  };
 }
 
 function words(name: string, items: number, what: string): RamField {
@@ -110,18 +137,20 @@ function totalBytes({ beforeBytes, bytes, afterBytes }: Activation): number {
   return beforeBytes + bytes + afterBytes;
 }
 
-function scratchItems(student: QuantizedStudent): number {
+function scratchItems(student: QuantizedStudent, encoder: QuantizedEncoder | undefined): number {
   let most = 0;
   const widened = (columns: number, samples: number) => {
     most = Math.max(most, evenOf(columns) * samples);
   };
+  const widenedBy = (layer: Stage["layers"][number]) => {
+    if (layer.kind === "conv") widened(layer.kernel * layer.inChannels, block(layer.outTime));
+    if (layer.kind === "gru") widened(layer.patchSamples * layer.channels, block(layer.patches));
+  };
   for (const { layers, exit } of student.stages) {
-    for (const layer of layers) {
-      if (layer.kind === "conv") widened(layer.kernel * layer.inChannels, block(layer.outTime));
-      if (layer.kind === "gru") widened(layer.patchSamples * layer.channels, block(layer.patches));
-    }
+    layers.forEach(widenedBy);
     for (const { inputs } of exit.layers) widened(inputs, 1);
   }
+  encoder?.layers.forEach(widenedBy);
   return most;
 }
 

@@ -17,7 +17,7 @@ export function studentHeader(facts: ExportFacts, plan: RamPlan, figures: CFigur
  * RAM     ${figures.ramBytes} bytes: ${name}_ram, which the caller owns
  * stack   ${STACK_BYTES} bytes are room enough: GCC 12 takes half of it on Cortex-M, whatever the student
  * flash   ${figures.tableBytes} bytes of tables${gateText(facts)}, and the code that the compiler makes
-${figures.macs.map((macs, e) => ` * exit ${e + 1}  ${macs} multiply-accumulates, the exits before it included`).join("\n")}
+${macsText(figures)}
  *
  *   static ${name}_ram ram;
  *   ${name}_begin(&ram, window);
@@ -58,7 +58,7 @@ void ${name}_begin(${name}_ram *ram, const int8_t *window);
 /* Runs the next stage and its exit; at most ${upper}_EXITS times after each begin. What it returns
  * lies in \`ram\` and stays valid until the next begin. */
 bw_exit ${name}_next_exit(${name}_ram *ram);
-uint8_t ${name}_exits_left(const ${name}_ram *ram);
+uint8_t ${name}_exits_left(const ${name}_ram *ram);${encodeText(name, figures)}
 /* 1 when this machine and this compiler give the bits of the reference engine, over 8 windows of
  * noise; docs/FORMATS.md says how they are drawn. */
 int ${name}_self_test(${name}_ram *ram);
@@ -67,11 +67,45 @@ int ${name}_self_test(${name}_ram *ram);
 `;
 }
 
+function macsText({ macs, encoder }: CFigures): string {
+  const lines = macs.map(
+    (count, e) => ` * exit ${e + 1}  ${count} multiply-accumulates, the exits before it included`,
+  );
+  if (encoder !== undefined) lines.push(` * codes   ${encoder.macs} more, of the encoder`);
+  return lines.join("\n");
+}
+
+function encodeText(name: string, { encoder }: CFigures): string {
+  const upper = name.toUpperCase();
+  if (encoder === undefined) return "";
+  return `
+/* The codes of a window, ${upper}_CODES of them, one a byte, each below 2^${upper}_CODE_BITS; valid
+ * until the next begin. It works where the exits did, so that the window is over: no further exit
+ * runs. What exits have said stays valid. docs/FORMATS.md says how codes are packed to be sent. */
+const uint8_t *${name}_encode(${name}_ram *ram, const int8_t *window);`;
+}
+
 function gateText({ container }: ExportFacts): string {
   return container.gate.length === 0 ? "" : `, ${container.gate.length} of gate`;
 }
 
-function settings({ container, name }: ExportFacts, figures: CFigures): string {
+function encoderSettings(
+  { encoderId }: ExportFacts,
+  { encoder }: CFigures,
+): (readonly [string, string | number])[] {
+  if (encoder === undefined) return [];
+  const named = encoderId === undefined ? [] : [["ENCODER_ID", stringLiteral(encoderId)] as const];
+  return [
+    ...named,
+    ["CODES", encoder.codes],
+    ["CODE_BITS", encoder.codeBits],
+    ["CODE_BYTES", encoder.codeBytes],
+    ["MACS_ENCODER", encoder.macs],
+  ];
+}
+
+function settings(facts: ExportFacts, figures: CFigures): string {
+  const { container, name } = facts;
   const { student } = container;
   const texts: readonly (readonly [string, string | number])[] = [
     ["COHORT", stringLiteral(container.cohort)],
@@ -87,6 +121,7 @@ function settings({ container, name }: ExportFacts, figures: CFigures): string {
     ["TABLE_BYTES", figures.tableBytes],
     ["GATE_BYTES", container.gate.length],
     ...figures.macs.map((macs, e) => [`MACS_EXIT_${e + 1}`, macs] as const),
+    ...encoderSettings(facts, figures),
     ["SELF_TEST_SEED", `${figures.selfTest.seed}u`],
   ];
   const upper = name.toUpperCase();
@@ -94,8 +129,19 @@ function settings({ container, name }: ExportFacts, figures: CFigures): string {
 }
 
 /** A program for a desk: tests the student, then shows what it says of a window without motion. */
-export function exampleMain({ name }: Pick<ExportFacts, "name">): string {
+export function exampleMain(
+  { name }: Pick<ExportFacts, "name">,
+  { encoder }: Pick<CFigures, "encoder"> = {},
+): string {
   const upper = name.toUpperCase();
+  const codes =
+    encoder === undefined
+      ? ""
+      : `  const uint8_t *codes = ${name}_encode(&ram, window);
+  printf("codes:");
+  for (int i = 0; i < ${upper}_CODES; i++) printf(" %d", codes[i]);
+  printf("\\n");
+`;
   return `/* An example, made by \`bellwether export c --example\`: cc -std=c99 -O3 *.c && ./a.out */
 
 #include <stdio.h>
@@ -124,7 +170,7 @@ int main(void) {
     }
     printf("exit %d: %s, logit %d / 256\\n", e, ${name}_class_names[best], exit.logits[best]);
   }
-  return 0;
+${codes}  return 0;
 }
 `;
 }

@@ -1,6 +1,7 @@
 /** The constant tables of generated C: weights, rows, and the GRU's two curves. */
 
 import { SIGMOID_Q15, TANH_Q15 } from "../engine/gate-tables.ts";
+import type { QuantizedEncoder } from "../model/encoder.ts";
 import type {
   ConvLayer,
   DenseLayer,
@@ -22,6 +23,8 @@ export type StudentTables = {
   readonly heads: readonly (readonly string[])[];
   /** Arguments of the mean: scale and lift. */
   readonly pools: readonly string[];
+  /** Of the encoder's layers; empty where there is none. */
+  readonly encoder: readonly string[];
 };
 
 /** On a 32-bit processor: two pointers and three int32. */
@@ -30,7 +33,10 @@ const ROW_BYTES = 8;
 const INT8_MAGNITUDE = 128;
 const Q15_MAGNITUDE = 32_768;
 
-export function studentTables(student: QuantizedStudent): StudentTables {
+export function studentTables(
+  student: QuantizedStudent,
+  encoder?: QuantizedEncoder,
+): StudentTables {
   const made: Made = { texts: [], bytes: 0 };
   let gruName: string | undefined;
   const layers: string[][] = [];
@@ -42,8 +48,7 @@ export function studentTables(student: QuantizedStudent): StudentTables {
       stage.layers.map((layer, l) => {
         const name = `stage${s}_layer${l}`;
         if (layer.kind !== "gru") time = layer.outTime;
-        if (layer.kind === "conv") return matrix(made, name, layer);
-        if (layer.kind === "depthwise") return depthwise(made, name, layer);
+        if (layer.kind !== "gru") return convolution(made, name, layer);
         // A layer that goes on has the tables of the first.
         gruName ??= gru(made, "gru", layer);
         return gruName;
@@ -52,7 +57,15 @@ export function studentTables(student: QuantizedStudent): StudentTables {
     pools.push(pool(stage, time));
     heads.push(stage.exit.layers.map((layer, l) => matrix(made, `exit${s}_dense${l}`, layer)));
   });
-  return { text: made.texts.join("\n\n"), bytes: made.bytes, layers, heads, pools };
+  const ofEncoder = (encoder?.layers ?? []).map((layer, l) =>
+    convolution(made, `encoder_layer${l}`, layer),
+  );
+  const text = made.texts.join("\n\n");
+  return { text, bytes: made.bytes, layers, heads, pools, encoder: ofEncoder };
+}
+
+function convolution(made: Made, name: string, layer: ConvLayer | DepthwiseLayer): string {
+  return layer.kind === "conv" ? matrix(made, name, layer) : depthwise(made, name, layer);
 }
 
 /** Grows while tables are written. */

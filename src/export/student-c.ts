@@ -8,11 +8,14 @@
  */
 
 import { referenceEngine } from "../engine/reference.ts";
+import type { Container } from "../model/container.ts";
 import { selfTestHashes } from "../model/self-test.ts";
 import type { Stage } from "../model/student.ts";
 import { studentCost } from "../model/student-cost.ts";
 import type { CFigures, ExportFacts } from "./c-facts.ts";
 import { checkPrefix, constArray, stringLiteral } from "./c-text.ts";
+import { encoderFigures, encoderFunctions } from "./encoder-c.ts";
+import { convolutionCalls, margins, plus } from "./layer-calls.ts";
 import { type Activation, planRam, type RamPlan } from "./ram-plan.ts";
 import { studentHeader } from "./student-c-header.ts";
 import { type StudentTables, studentTables } from "./student-c-tables.ts";
@@ -26,17 +29,18 @@ const SELF_TEST_SEED = 1;
 
 /** Throws `EdgeError` for a name that is no C identifier, and for a student that no engine would run. */
 export function exportC(facts: ExportFacts): ExportedC {
-  // The exits alone, and so is their self-test: an encoder has no C.
-  const { encoder: _, ...container } = facts.container;
+  const { container } = facts;
+  const { student, encoder } = container;
   const name = checkPrefix(facts.name);
   const loaded = referenceEngine.load(container);
-  const plan = planRam(container.student);
-  const tables = studentTables(container.student);
+  const plan = planRam(student, encoder);
+  const tables = studentTables(student, encoder);
   const figures: CFigures = {
     ramBytes: plan.bytes,
     tableBytes: tables.bytes,
-    macs: studentCost(container.student).map(({ macs }) => macs),
+    macs: studentCost(student).map(({ macs }) => macs),
     selfTest: { seed: SELF_TEST_SEED, hashes: selfTestHashes(loaded, SELF_TEST_SEED) },
+    ...(encoder === undefined ? {} : { encoder: encoderFigures(encoder) }),
   };
   return {
     files: [
@@ -57,6 +61,7 @@ function studentSource(
   const { student, classes, gate } = container;
   const stages = student.stages.map((stage, s) => stageFunction(name, stage, s, plan, tables));
   const { window } = plan;
+  const encodes = encoderText(name, container, plan, tables);
   return `/* Made by \`bellwether export c\`; to change it, export again. What it is: ${name}.h. */
 
 #include "${name}.h"
@@ -83,8 +88,9 @@ ${[...margins(window), ...stateIsZero(plan)].join("\n")}
 }
 
 void ${name}_begin(${name}_ram *ram, const int8_t *window) {
+  int8_t *to = ram->even${plus(window.beforeBytes)};
   start(ram);
-  for (int32_t i = 0; i < ${window.bytes}; i++) ram->even[${plus(window.beforeBytes)}i] = window[i];
+  for (int32_t i = 0; i < ${window.bytes}; i++) to[i] = window[i];
 }
 
 bw_exit ${name}_next_exit(${name}_ram *ram) {
@@ -95,8 +101,18 @@ uint8_t ${name}_exits_left(const ${name}_ram *ram) {
   return (uint8_t)(${upper}_EXITS - ram->next_exit);
 }
 
-${selfTest(name, upper, plan, student.channels)}
+${encodes}${selfTest(name, upper, plan, container, figures)}
 `;
+}
+
+function encoderText(
+  name: string,
+  { encoder }: Container,
+  plan: RamPlan,
+  tables: StudentTables,
+): string {
+  if (encoder === undefined || plan.encoder === undefined) return "";
+  return `${encoderFunctions(name, encoder, plan.encoder, tables.encoder)}\n\n`;
 }
 
 function stageFunction(
@@ -118,17 +134,7 @@ function stageFunction(
           "ram->from_input,\n                ram->from_state, ram->scratch);",
       );
     } else if (output !== undefined) {
-      lines.push(...margins(output));
-      const to = `ram->${output.buffer} + ${output.beforeBytes}`;
-      if (layer.kind === "conv") {
-        const step = layer.stride * layer.inChannels;
-        const from = `ram->${input.buffer}, ${step}, ${to}`;
-        lines.push(`  bw_packed_conv(&${table}, ${from}, ${layer.outTime}, ram->scratch);`);
-      } else {
-        const step = layer.stride * layer.channels;
-        const from = `ram->${input.buffer}, ${step}, ${to}`;
-        lines.push(`  bw_packed_depthwise(&${table}, ${from}, ${layer.outTime});`);
-      }
+      lines.push(...convolutionCalls(layer, table, input, output));
       input = output;
     }
   });
@@ -152,7 +158,7 @@ function headCalls(
     lines.push(`  bw_packed_state(ram->state, ${exit.features}, ram->features${s});`);
   } else {
     const times = pooled.bytes / exit.features;
-    const from = `ram->${pooled.buffer} + ${pooled.beforeBytes}, ${times}, ${exit.features}`;
+    const from = `ram->${pooled.buffer}${plus(pooled.beforeBytes)}, ${times}, ${exit.features}`;
     lines.push(`  bw_packed_mean(${from}, ${tables.pools[s]}, ram->features${s});`);
   }
   let from = `ram->features${s}`;
@@ -165,12 +171,6 @@ function headCalls(
     from = to;
   });
   return lines;
-}
-
-function margins({ buffer, beforeBytes, bytes, afterBytes }: Activation): readonly string[] {
-  const zero = (at: number, count: number) =>
-    count > 0 ? [`  bw_packed_zero(ram->${buffer}${at > 0 ? ` + ${at}` : ""}, ${count});`] : [];
-  return [...zero(0, beforeBytes), ...zero(beforeBytes + bytes, afterBytes)];
 }
 
 function stateIsZero(plan: RamPlan): readonly string[] {
@@ -191,8 +191,28 @@ function exitSwitch(stages: readonly Stage[]): string {
   return `  switch (ram->next_exit++) {\n${cases.join("\n")}\n  }`;
 }
 
-function selfTest(name: string, upper: string, plan: RamPlan, channels: number): string {
-  const { window } = plan;
+/** Windows are drawn where they are wanted; one that the encoder reads too is drawn once more. */
+function selfTest(
+  name: string,
+  upper: string,
+  { window, encoder }: RamPlan,
+  { student: { channels, stages } }: Container,
+  { selfTest: { hashes: expected } }: CFigures,
+): string {
+  // Codes have a hash of their own, or go on with that of the last exit.
+  const hashes = expected.length > stages.length ? `${upper}_EXITS + 1` : `${upper}_EXITS`;
+  const last = expected.length - 1;
+  const again = encoder === undefined ? "" : "    uint32_t again = state;\n";
+  const codes =
+    encoder === undefined
+      ? ""
+      : `    start_encoder(ram);
+    draw_window(ram->${encoder.window.buffer}${plus(encoder.window.beforeBytes)}, w, &again);
+    const uint8_t *codes = run_encoder(ram);
+    for (int32_t i = 0; i < ${upper}_CODES; i++) {
+      hashes[${last}] = hash_byte(hashes[${last}], codes[i]);
+    }
+`;
   return `static int32_t draw(uint32_t *state) {
   *state ^= *state << 13;
   *state ^= *state >> 17;
@@ -200,22 +220,26 @@ function selfTest(name: string, upper: string, plan: RamPlan, channels: number):
   return (int32_t)*state;
 }
 
+static void draw_window(int8_t *to, int32_t w, uint32_t *state) {
+  int8_t gravity[${channels}];
+  for (int32_t c = 0; c < ${channels}; c++) gravity[c] = (int8_t)(draw(state) >> 25);
+  for (int32_t i = 0; i < ${window.bytes}; i++) {
+    const int32_t noise = draw(state) >> (25 + (w & 3));
+    to[i] = (int8_t)(gravity[i % ${channels}] + noise);
+  }
+}
+
 static uint32_t hash_byte(uint32_t hash, uint32_t byte) {
   return (hash ^ (byte & 0xffu)) * 0x01000193u;
 }
 
 int ${name}_self_test(${name}_ram *ram) {
-  uint32_t hashes[${upper}_EXITS];
+  uint32_t hashes[${hashes}];
   uint32_t state = ${upper}_SELF_TEST_SEED;
-  for (int32_t e = 0; e < ${upper}_EXITS; e++) hashes[e] = 0x811c9dc5u;
+  for (int32_t e = 0; e < ${hashes}; e++) hashes[e] = 0x811c9dc5u;
   for (int32_t w = 0; w < 8; w++) {
-    int8_t gravity[${channels}];
-    for (int32_t c = 0; c < ${channels}; c++) gravity[c] = (int8_t)(draw(&state) >> 25);
-    start(ram);
-    for (int32_t i = 0; i < ${window.bytes}; i++) {
-      const int32_t noise = draw(&state) >> (25 + (w & 3));
-      ram->even[${plus(window.beforeBytes)}i] = (int8_t)(gravity[i % ${channels}] + noise);
-    }
+${again}    start(ram);
+    draw_window(ram->even${plus(window.beforeBytes)}, w, &state);
     for (int32_t e = 0; e < ${upper}_EXITS; e++) {
       const bw_exit exit = ${name}_next_exit(ram);
       for (int32_t c = 0; c < ${upper}_CLASSES; c++) {
@@ -223,16 +247,12 @@ int ${name}_self_test(${name}_ram *ram) {
         hashes[e] = hash_byte(hash_byte(hashes[e], logit), logit >> 8);
       }
     }
-  }
-  for (int32_t e = 0; e < ${upper}_EXITS; e++) {
+${codes}  }
+  for (int32_t e = 0; e < ${hashes}; e++) {
     if (hashes[e] != self_test_hashes[e]) return 0;
   }
   return 1;
 }`;
-}
-
-function plus(offset: number): string {
-  return offset > 0 ? `${offset} + ` : "";
 }
 
 function hex32(value: number): string {

@@ -1,6 +1,6 @@
 /*
  * Students with their windows as constants of a program, made by tools/embed.ts: each either a
- * container for the interpreter or a pair of functions that `bellwether export c` wrote.
+ * container for the interpreter or functions that `bellwether export c` wrote.
  */
 #ifndef CASES_H
 #define CASES_H
@@ -21,6 +21,8 @@ typedef struct student_case {
   void (*begin)(const int8_t *window);
   bw_exit (*next_exit)(void);
   uint32_t ram_bytes;
+  const uint8_t *(*encode)(const int8_t *window); /* 0: it has no encoder */
+  uint32_t codes;
 } student_case;
 
 extern const student_case student_cases[];

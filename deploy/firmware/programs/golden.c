@@ -1,6 +1,6 @@
 /*
  * Prints what every student in the image says, as hashes: one line for each exit, with the FNV-1a
- * over the logits of all windows and another over the features; and, of a container that has an
+ * over the logits of all windows and another over the features; and, of a student that has an
  * encoder, one line with that over the codes of all windows, a byte each. Exit code: the bw_code of the first
  * student that was refused.
  */
@@ -24,7 +24,7 @@ static void hash_exit(bw_exit exit, uint32_t classes, uint32_t *logits, uint32_t
 
 static uint32_t hash_codes(uint32_t hash, const student_case *it, uint32_t window) {
   const uint8_t *codes = encode_window(it, window);
-  for (uint32_t i = 0; i < case_model.codes; i++) hash = hash_byte(hash, codes[i]);
+  for (uint32_t i = 0; i < codes_of(it); i++) hash = hash_byte(hash, codes[i]);
   return hash;
 }
 

@@ -1,7 +1,7 @@
 /*
  * Prints what every student in the image costs, one line "student what number" each: instructions
- * of bw_load with bw_open, of bw_begin and of each exit alone (sums over the windows), bytes of RAM
- * and of stack.
+ * of bw_load with bw_open, of bw_begin, of each exit and of an encoder alone (sums over the windows),
+ * bytes of RAM and of stack.
  *
  * Only under -icount, see bench_counter.h. The pair of reads around nothing is taken off.
  */
@@ -28,6 +28,7 @@ static void measure_windows(const student_case *it) {
   static char exit_name[] = "exit0";
   uint32_t exits[MOST_EXITS] = {0};
   uint32_t begin = 0;
+  uint32_t encoder = 0;
   for (uint32_t w = 0; w < it->window_count; w++) {
     uint32_t start = counter_read();
     begin_window(it, w);
@@ -37,12 +38,17 @@ static void measure_windows(const student_case *it) {
       (void)next_exit(it);
       exits[exit] += count_from(start);
     }
+    if (!has_encoder(it)) continue;
+    start = counter_read();
+    (void)encode_window(it, w);
+    encoder += count_from(start);
   }
   write_figure(it->name, "begin", begin);
   for (uint32_t exit = 0; exit < it->exits; exit++) {
     exit_name[4] = (char)('1' + exit);
     write_figure(it->name, exit_name, exits[exit]);
   }
+  if (has_encoder(it)) write_figure(it->name, "encode", encoder);
 }
 
 static bw_code measure_case(const student_case *it) {
@@ -55,6 +61,7 @@ static bw_code measure_case(const student_case *it) {
   stack_paint();
   begin_window(it, 0);
   for (uint32_t exit = 0; exit < it->exits; exit++) (void)next_exit(it);
+  if (has_encoder(it)) (void)encode_window(it, 0);
   const uint32_t run_stack = stack_used();
   const int interpreted = it->container != 0;
   write_figure(it->name, "ram", interpreted ? bw_ram_bytes(&case_model) : it->ram_bytes);

@@ -50,12 +50,17 @@ static inline bw_exit next_exit(const student_case *it) {
 }
 
 static inline int has_encoder(const student_case *it) {
-  return it->container != 0 && case_model.encoder != 0;
+  return it->container == 0 ? it->encode != 0 : case_model.encoder != 0;
+}
+
+static inline uint32_t codes_of(const student_case *it) {
+  return it->container == 0 ? it->codes : case_model.codes;
 }
 
 /* After the exits that were wanted. */
 static inline const uint8_t *encode_window(const student_case *it, uint32_t window) {
-  return bw_encode(&case_run, it->windows + window * it->window_bytes);
+  const int8_t *samples = it->windows + window * it->window_bytes;
+  return it->container == 0 ? it->encode(samples) : bw_encode(&case_run, samples);
 }
 
 #endif

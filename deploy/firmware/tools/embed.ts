@@ -26,7 +26,7 @@ export function embedContainers(folder: string, cases: readonly StudentCase[]): 
   );
   const rows = cases.map((it) => ({
     before: shapeOf(it),
-    after: `${symbol("container", it.name)}, ${it.container.length}, 0, 0, 0`,
+    after: `${symbol("container", it.name)}, ${it.container.length}, 0, 0, 0, 0, 0`,
   }));
   return [writeCases(folder, cases, containers, [], rows)];
 }
@@ -37,10 +37,11 @@ export function embedGenerated(folder: string, cases: readonly StudentCase[]): r
   const headers: string[] = [];
   const rams: string[] = [];
   const functions: string[] = [];
-  cases.forEach(({ container }, i) => {
+  const encodes = cases.map(({ container }, i) => {
     const name = `student${i}`;
     const facts = { container: decodeContainer(container), modelId: "0".repeat(16), name };
-    for (const { name: file, text } of exportC(facts).files) {
+    const { files, figures } = exportC(facts);
+    for (const { name: file, text } of files) {
       writeFileSync(join(folder, file), text);
       if (file.endsWith(".c")) sources.push(join(folder, file));
     }
@@ -50,11 +51,18 @@ export function embedGenerated(folder: string, cases: readonly StudentCase[]): r
       `static void begin${i}(const int8_t *window) { ${name}_begin(&ram.of_${i}, window); }`,
       `static bw_exit next${i}(void) { return ${name}_next_exit(&ram.of_${i}); }`,
     );
+    if (figures.encoder === undefined) return "0, 0";
+    functions.push(
+      `static const uint8_t *encode${i}(const int8_t *window) {`,
+      `  return ${name}_encode(&ram.of_${i}, window);`,
+      "}",
+    );
+    return `encode${i}, ${figures.encoder.codes}`;
   });
   const code = [...headers, "static union {", ...rams, "} ram;", ...functions];
   const rows = cases.map((it, i) => ({
     before: shapeOf(it),
-    after: `0, 0, begin${i}, next${i}, sizeof ram.of_${i}`,
+    after: `0, 0, begin${i}, next${i}, sizeof ram.of_${i}, ${encodes[i]}`,
   }));
   return [writeCases(folder, cases, new Map(), code, rows), ...sources];
 }
