@@ -9,15 +9,21 @@ import path from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { encodeProvision } from "../deploy/firmware/tools/provision.ts";
-import { gateOf } from "../src/gate/gate-bytes.ts";
+import { encodeBus } from "../deploy/firmware/tools/sensor-bus.ts";
+import type { FeaturesSettings } from "../device-sim/node-types.ts";
+import { readShippedEmulator } from "../recordings/shipped-emulator.ts";
+import { encodeGate, gateOf } from "../src/gate/gate-bytes.ts";
+import { DEFAULT_FORM_RULE } from "../src/gate/offload-form.ts";
 import { encodePoints } from "../src/gate/operating-points.ts";
 import { decodeContainer, encodeContainer } from "../src/model/container.ts";
 import { below, chance, type Prng, prng } from "../src/prng.ts";
 import { decodeUp, encodeDown } from "../src/wire/frames.ts";
-import { DEFAULT_BASE, downTopic } from "../src/wire/topics.ts";
+import { createEmulator } from "../src/signal/emulator.ts";
+import { DEFAULT_BASE, downTopic, parseUpTopic } from "../src/wire/topics.ts";
 import { packetReader } from "./firmware-broker.ts";
 import { buildNodeHost, letter, runHost, withoutCompiler } from "./firmware-host.ts";
 import {
+  type After,
   NodeScript,
   noisyRows,
   SCRIPT_FACTORY,
@@ -45,6 +51,15 @@ afterAll(() => {
 function flip(bytes: Uint8Array, random: Prng): void {
   const at = below(random, bytes.length);
   bytes[at] = (bytes[at] as number) ^ (1 << below(random, 8));
+}
+
+function epochOf(steps: readonly After[]): number {
+  let epoch = 0;
+  const reader = packetReader(({ topic, payload }) => {
+    if (topic.endsWith("/up/hello")) epoch = Buffer.from(payload).readUInt32LE(2);
+  });
+  for (const { sent } of steps) reader(Buffer.from(sent));
+  return epoch;
 }
 
 describe.skipIf(absent)("the node in C", () => {
@@ -155,6 +170,63 @@ describe.skipIf(absent)("the node in C", () => {
     const each = (...moved: number[]) => moved.flatMap((point) => [point, point]);
     // A window has 50 samples, and begins 25 behind the one before: two a block, one in the first.
     expect(lives).toEqual([each(0, 2, 1, 2).slice(1), each(2, 0).slice(1), each(0).slice(1)]);
+  }, 60_000);
+
+  it("sends no window of a doubt while its battery is low, and reports what it holds", async () => {
+    const gate = gateOf(decodeContainer(SCRIPT_FACTORY));
+    const unsureMarginQ8 = gate.offload.unsureMarginQ8.map(() => 2000);
+    const doubting = {
+      ...gate,
+      novelty: null,
+      offload: { ...gate.offload, unsureMarginQ8, targetShareQ16: 20_000 },
+      bucket: { ...gate.bucket, windowsPerTokenQ8: 2 * 256 },
+      operatingPoints: [],
+    };
+    const { points: _, ...container } = decodeContainer(SCRIPT_FACTORY);
+    const factory = encodeContainer({ ...container, gate: encodeGate(doubting) });
+    const features: FeaturesSettings = {
+      rule: { ...DEFAULT_FORM_RULE, doubtsPerWindow: 2, queueShare: 1 },
+      costs: () => ({ raw: undefined, features: undefined }),
+    };
+    const block = encodeProvision({ ...SCRIPT_PROVISION, settings: { features } });
+    const animal = createEmulator(await readShippedEmulator("cattle"), { seed: 5, name: "cow" });
+    const { samples } = animal.next(25 * 400);
+    /** Batteries that reports named, and how many doubts went as windows. */
+    const liveWith = (percent: number): { batteries: Set<number>; doubts: number; raw: number } => {
+      const script = new NodeScript(program).boot(0, block, factory).battery(percent).join();
+      const epoch = epochOf(script.run());
+      for (let i = 0; i < 400; i++) {
+        const millig = samples.slice(75 * i, 75 * (i + 1));
+        for (let row = 0; row < 25; row += 5) {
+          const rows = millig.slice(3 * row, 3 * (row + 5));
+          const at = { startSample: 25 * i + row, timeMs: 0, rateHz: 10, channels: 3 };
+          script.sensor(10 * i, encodeBus({ ...at, millig: rows }));
+        }
+        const seqs = Array.from({ length: 200 }, (_, seq) => Math.max(0, i - 100) + seq);
+        script.tell(10 * i, { kind: "ack", epoch, seqs });
+      }
+      const life = { batteries: new Set<number>(), doubts: 0, raw: 0 };
+      const reader = packetReader(({ topic, payload }) => {
+        const kind = parseUpTopic(DEFAULT_BASE, topic)?.kind;
+        const said = kind === undefined ? undefined : decodeUp(kind, payload);
+        if (said?.kind === "report") life.batteries.add(said.batteryPercent);
+        if (said?.kind !== "offload" || said.reason !== "unsure") return;
+        life.doubts += 1;
+        if (said.encoding !== "features") life.raw += 1;
+      });
+      for (const { sent } of script.run()) reader(Buffer.from(sent));
+      return life;
+    };
+    const full = liveWith(DEFAULT_FORM_RULE.batteryLowPercent);
+    expect(full.raw).toBeGreaterThan(10);
+    expect(full.raw).toBeLessThan(full.doubts);
+    expect([...full.batteries]).toEqual([DEFAULT_FORM_RULE.batteryLowPercent]);
+    const low = liveWith(DEFAULT_FORM_RULE.batteryLowPercent - 1);
+    expect(low.doubts).toBeGreaterThan(full.raw);
+    expect(low.raw).toBe(0);
+    expect([...low.batteries]).toEqual([DEFAULT_FORM_RULE.batteryLowPercent - 1]);
+    // What measures wrongly counts as full: a frame with more would be refused.
+    expect([...liveWith(255).batteries]).toEqual([100]);
   }, 60_000);
 
   it("keeps the last version of a journal that was written whole", () => {

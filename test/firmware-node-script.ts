@@ -84,6 +84,10 @@ export class NodeScript {
     this.to.u8(letter("S")).u32(nowMs).u48(0).u16(bytes.length).bytes(bytes);
     return this;
   }
+  battery(percent: number): this {
+    this.to.u8(letter("C")).u8(percent);
+    return this;
+  }
   tick(nowMs: number): this {
     this.#steps.push("step");
     this.to.u8(letter("K")).u32(nowMs);

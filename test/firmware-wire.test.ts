@@ -220,6 +220,8 @@ describe.skipIf(absent)("the form of an offload in C", () => {
     const asked = Array.from({ length: 20_000 }, () => ({
       reason: below(random, 5),
       alarm: chance(random, 0.2),
+      batteryPercent: below(random, 101),
+      batteryLowPercent: chance(random, 0.3) ? 0 : below(random, 101),
       doubtsPerWindow: chance(random, 0.1) ? 0 : 1 + below(random, 9),
       owed: below(random, 10),
       owedMax: 1 + below(random, 12),
@@ -233,6 +235,8 @@ describe.skipIf(absent)("the form of an offload in C", () => {
       to.u8(letter("G"))
         .u8(reason === 4 ? 255 : reason)
         .u8(alarm ? 1 : 0)
+        .u8(rest.batteryPercent)
+        .u8(rest.batteryLowPercent)
         .u8(doubtsPerWindow);
       to.u32(owed)
         .u32(owedMax)
@@ -242,13 +246,14 @@ describe.skipIf(absent)("the form of an offload in C", () => {
     }
     const answers = runHost(program, to.finish());
     const costOf = (sent: number) => (sent === 0 ? undefined : { microjoules: sent });
-    for (const { reason, doubtsPerWindow, queueShare, codes, window, ...rest } of asked) {
+    for (const { reason, codes, window, ...rest } of asked) {
+      const { doubtsPerWindow, queueShare, batteryLowPercent } = rest;
       const question = {
-        ...{ ...rest, reason: OFFLOAD_REASONS[reason] ?? null, batteryPercent: 100 },
+        ...{ ...rest, reason: OFFLOAD_REASONS[reason] ?? null },
         features: doubtsPerWindow === 0 ? undefined : costOf(codes),
         raw: costOf(window),
       };
-      const rule = { doubtsPerWindow, queueShare, batteryLowPercent: 20 };
+      const rule = { doubtsPerWindow, queueShare, batteryLowPercent };
       const expected = offloadForm(question, rule);
       forms.set(expected, (forms.get(expected) ?? 0) + 1);
       expect(OFFLOAD_FORMS[answers.u8()]).toBe(expected);

@@ -8,6 +8,7 @@
  *   'F' u32 now, u16 length, bytes                        from the broker
  *   'S' u32 now, u48 wall clock, u16 length, bytes        from the sensor
  *   'K' u32 now                                           time passes
+ *   'C' u8 percent                                        what the battery holds
  *   'J' u8 journal, u16 length, bytes                     a record written -> u8
  *   'j' u8 journal                                        opened -> u32 version, u16 length, bytes
  *
@@ -169,6 +170,7 @@ int main(int count, char **arguments) {
     }
     if (operation == 'B') boot();
     if (operation == 'F' || operation == 'S' || operation == 'K') step(operation);
+    if (operation == 'C') bw_node_battery(&node, (uint8_t)get(1));
     if (operation == 'J') write_journal();
     if (operation == 'j') open_journal();
   }

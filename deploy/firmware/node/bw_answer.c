@@ -7,8 +7,6 @@
 #include "bw_node_parts.h"
 #include "bw_offload_form.h"
 
-/* No battery is measured on these boards. */
-#define BATTERY_PERCENT 100
 #define TIME_MS_MAX 0xffffffffffffull
 
 /* Later stages are not run when the gate is satisfied. */
@@ -53,6 +51,8 @@ static bw_form_question question_of(const bw_node *node, const bw_decision *deci
   bw_form_question question = {
       .reason = decision->offload,
       .alarm = decision->alarm,
+      .battery_percent = node->battery_percent,
+      .battery_low_percent = settings->battery_low_percent,
       .doubts_per_window = settings->doubts_per_window,
       .owed = bw_owed_offloads(node),
       .owed_max = settings->owed_max,
@@ -175,7 +175,7 @@ void bw_flush_report(bw_node *node, bw_time now) {
       .drift_q8 = reporter->drift_q8,
       .alarm = reporter->alarm,
       .operating_point = node->gate_state.operating_point,
-      .battery_percent = BATTERY_PERCENT,
+      .battery_percent = node->battery_percent,
       .dropped = node->outbox.dropped,
       .entry_count = reporter->count,
       .entries = reporter->entries,

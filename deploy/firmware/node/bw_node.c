@@ -6,6 +6,7 @@
 
 #define INFLIGHT 16
 #define TICK_MS 1000u
+#define BATTERY_FULL 100
 /* Journals, a backlog of four pages and two slots of a few. */
 #define PAGES_LEAST 16u
 
@@ -90,6 +91,7 @@ bw_boot_code bw_node_boot(bw_node *node, const bw_provision *provision,
   node->reporter.last_ms = now.uptime_ms;
   node->next_window = 0;
   node->doubts = 0;
+  node->battery_percent = BATTERY_FULL;
   node->bad_frames = 0;
   prepare_link(node, now);
   return BW_BOOTED;
@@ -253,6 +255,10 @@ void bw_node_samples(bw_node *node, const bw_samples *samples, bw_time now) {
     bw_answer_window(node, now.wall_ms > after ? now.wall_ms - after : 0, now);
   }
   pump(node, now);
+}
+
+void bw_node_battery(bw_node *node, uint8_t percent) {
+  node->battery_percent = percent < BATTERY_FULL ? percent : BATTERY_FULL;
 }
 
 void bw_node_tick(bw_node *node, bw_time now) {

@@ -82,6 +82,7 @@ typedef struct bw_node {
   bw_backlog backlog; /* what is owed, while nobody listens */
   uint32_t next_window;
   uint32_t doubts; /* that were offloaded in this life */
+  uint8_t battery_percent;
   uint8_t encoder_id[BW_ENCODER_ID_BYTES]; /* where the model has an encoder */
   uint32_t bad_frames;
 } bw_node;
@@ -97,6 +98,8 @@ bw_boot_code bw_node_boot(bw_node *node, const bw_provision *provision,
                           const bw_node_memory *memory, const uint8_t *factory, uint32_t length,
                           bw_time now);
 void bw_node_samples(bw_node *node, const bw_samples *samples, bw_time now);
+/* What a board that measures its battery says now and then; full until then. More than 100 is full. */
+void bw_node_battery(bw_node *node, uint8_t percent);
 void bw_node_receive(bw_node *node, const uint8_t *bytes, uint32_t length, bw_time now);
 /* Time passes: at least once a second. */
 void bw_node_tick(bw_node *node, bw_time now);

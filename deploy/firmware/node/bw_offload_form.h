@@ -1,7 +1,6 @@
 /*
  * What travels of a window that the gate wants to ask about: nothing, its codes, or the window
- * itself. The rule of src/gate/offload-form.ts, which has its reasons; but that a battery is not
- * asked, for none is measured.
+ * itself. The rule of src/gate/offload-form.ts, which has its reasons.
  */
 #ifndef BW_OFFLOAD_FORM_H
 #define BW_OFFLOAD_FORM_H
@@ -15,6 +14,8 @@ typedef enum bw_form { BW_FORM_NONE = 0, BW_FORM_CODES = 1, BW_FORM_WINDOW = 2 }
 typedef struct bw_form_question {
   bw_offload reason; /* BW_KEPT where the gate wants nothing */
   uint8_t alarm;
+  uint8_t battery_percent;
+  uint8_t battery_low_percent; /* below it no doubt goes as a window; 0: it is never low */
   uint8_t doubts_per_window; /* of so many doubts one goes as a window; 0: codes are never sent */
   uint32_t owed;             /* offloads that are not acknowledged */
   uint32_t owed_max;

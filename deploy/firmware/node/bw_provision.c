@@ -5,8 +5,9 @@
 #define HEAD_BYTES 10u
 #define CRC_BYTES 4u
 #define TEXT_BYTES_MAX 64u
+#define PERCENT_MAX 100u
 
-static const uint8_t MAGIC[8] = {'B', 'W', 'P', 'R', 'O', 'V', '3', 0};
+static const uint8_t MAGIC[8] = {'B', 'W', 'P', 'R', 'O', 'V', '4', 0};
 
 static bw_text take_text(bw_reader *from, uint32_t low) {
   bw_text text = {0, 0};
@@ -58,6 +59,8 @@ static void read_settings(bw_provision *provision, bw_reader *from) {
   provision->owed_spares = bw_take_u16(from);
   provision->macs_per_byte = bw_take_u32(from);
   if (provision->macs_per_byte == 0) from->failed = 1;
+  provision->battery_low_percent = bw_take_u8(from);
+  if (provision->battery_low_percent > PERCENT_MAX) from->failed = 1;
 }
 
 uint8_t bw_read_provision(bw_provision *provision, const uint8_t *block, uint32_t room) {

@@ -37,6 +37,7 @@ typedef struct bw_provision {
   uint8_t doubts_per_window;  /* of so many doubts one goes as a window; 0: codes are never sent */
   uint16_t owed_spares;       /* owed offloads from which on a doubt goes as codes alone */
   uint32_t macs_per_byte;     /* of an encoder, that take as much energy as sending one byte more */
+  uint8_t battery_low_percent; /* below it a doubt goes as codes alone; 0: it is never low */
   bw_text base;
   bw_text node;
   bw_text user;

@@ -1,7 +1,7 @@
 /**
  * The block that tells a firmware node who it is, written by whoever makes or joins the node.
  *
- *      0 magic "BWPROV3\0"   8 bytes of the block u16   10 settings   .. texts   .. keys   .. CRC u32
+ *      0 magic "BWPROV4\0"   8 bytes of the block u16   10 settings   .. texts   .. keys   .. CRC u32
  *
  * docs/FORMATS.md draws it; `node/bw_provision.c` reads it.
  */
@@ -58,6 +58,7 @@ export function encodeProvision(provision: Provision): Uint8Array {
     .u16(offloadsOwedMax)
     .u8(features?.rule.doubtsPerWindow ?? 0);
   body.u16(spares).u32(provision.macsPerByte ?? FREE_MACS);
+  body.u8(features?.rule.batteryLowPercent ?? 0);
   body.ascii(provision.base).ascii(provision.id);
   body.ascii(provision.user ?? "").ascii(provision.password ?? "");
   assert(provision.publicKeys.length <= PUBLIC_KEYS_MAX, "as many keys as a node takes");
@@ -69,7 +70,7 @@ export function encodeProvision(provision: Provision): Uint8Array {
   const content = body.finish();
   const length = 10 + content.length + 4;
   assert(length <= BLOCK_BYTES_MAX, "a block within what a board reserves");
-  const block = new ByteWriter().bytes(Buffer.from("BWPROV3\0", "latin1")).u16(length);
+  const block = new ByteWriter().bytes(Buffer.from("BWPROV4\0", "latin1")).u16(length);
   block.bytes(content);
   return block.u32(crc32(block.finish())).finish();
 }
