@@ -8,15 +8,15 @@
 
 import { EdgeError } from "../src/assert.ts";
 import { LEAST_RATE_HZ, MOST_RATE_HZ, type Recordings } from "../src/signal/recordings.ts";
-import { type CsvColumns, csvColumns, type FoundColumns, findColumns } from "./csv-columns.ts";
+import { type CsvColumns, csvColumns, HeaderSearch } from "./csv-columns.ts";
 import type { BytesProgress, CsvRow } from "./csv-lines.ts";
-import { parseTime, rateOfSteps, TimeCheck, type TimeUnit } from "./csv-time.ts";
-import {
-  type AccelerationUnit,
-  MILLIG_PER_UNIT,
-  MOST_MILLIG,
-  RecordingBuilder,
-} from "./recording-builder.ts";
+import { isCoarse, parseTime, rateOfSteps, type TimeFormat, type TimeUnit } from "./csv-time.ts";
+import { type ImportCounts, RowReader } from "./csv-row-reader.ts";
+import type { IntervalBook } from "./label-intervals.ts";
+import { LabelNames } from "./label-names.ts";
+import { type PathFields, pathTemplate } from "./path-template.ts";
+import { type AccelerationUnit, MILLIG_PER_UNIT, RecordingBuilder } from "./recording-builder.ts";
+import type { TimeRules } from "./time-check.ts";
 
 export type CsvSource = {
   /** Its own name, without folders. */
@@ -28,215 +28,206 @@ export type CsvSource = {
   readonly rows: (onBytes?: BytesProgress) => AsyncIterable<readonly CsvRow[]>;
 };
 
+/** Of a sensor that gives numbers of its own. */
+export type SensorCounts = {
+  readonly perG: number;
+  /** What it gives where nothing pulls. */
+  readonly zero: number;
+};
+
 export type CsvOptions = {
   /** As given by `--columns`, parsed by `csvColumns`. */
   readonly columns: readonly string[];
-  readonly units: AccelerationUnit;
+  readonly units: AccelerationUnit | SensorCounts;
   /** Needed where there is no time column. */
   readonly rateHz?: number | undefined;
-  /** Of a time column of plain numbers; see `parseTime`. */
+  /** Of the time column; see `parseTime`. */
   readonly timeUnit?: TimeUnit | undefined;
+  readonly dateOrder?: TimeFormat["dateOrder"];
   /** For files without such a column; the subject is then the file's name without its ending. */
   readonly label?: string | undefined;
   readonly subject?: string | undefined;
+  /** A template as in `pathTemplate`: subject and label from the files' paths. */
+  readonly path?: string | undefined;
+  /** Pairs as in `LabelNames`. */
+  readonly labels?: readonly string[];
+  /** Labels from a file of their own, made with the names that are to apply to them. */
+  readonly intervals?: ((names: LabelNames) => IntervalBook) | undefined;
   readonly name: string;
-  /** Ends the segment at a row with a value that is no number, and goes on behind it. */
+  /** Ends the segment at a row with a value that is no number, and goes on behind it; leaves rows out
+   * whose time repeats or goes back. */
   readonly skipBadRows?: boolean;
+  /** Straight lines over holes of at most so long, in seconds; none by default. */
+  readonly fillSeconds?: number | undefined;
   readonly anyMagnitude?: boolean;
   /** Bytes read of all files and bytes there are. */
   readonly onProgress?: (bytes: number, total: number) => void;
 };
 
-export type CsvImported = {
-  readonly recordings: Recordings;
-  readonly skippedRows: number;
-  /** Rows without a label, and times at which rows were missing. */
-  readonly unlabelledRows: number;
-  readonly gaps: number;
-};
+export type CsvImported = ImportCounts & { readonly recordings: Recordings };
 
 /** A stretch shorter than this on average means that rows of several subjects are interleaved. */
 const LEAST_MEAN_SAMPLES = 8;
+/** Rows from which a clock's rate is read. */
+const CLOCK_STEPS = 20_000;
 
 /**
- * @throws EdgeError `csv-columns`, `csv-row`, `recording-value`, `recording-time`, `recording-rate`,
- * `recording-unit`, `recording-empty`, `csv-interleaved`
+ * @throws EdgeError `csv-columns`, `csv-row`, `csv-labels`, `csv-path`, `recording-value`,
+ * `recording-time`, `recording-rate`, `recording-unit`, `recording-label`, `recording-empty`,
+ * `csv-interleaved`, and those of `IntervalBook`
  */
 export async function importCsvSources(
   sources: readonly CsvSource[],
   request: CsvOptions,
 ): Promise<CsvImported> {
   const columns = csvColumns(request.columns);
-  if (columns.label === null && request.label === undefined) {
-    throw new EdgeError({
-      code: "csv-columns",
-      message: "there is no label",
-      where: "--columns",
-      hint: "Name the label's column as the fourth, or give one label to all rows with --label.",
-    });
-  }
-  const rateHz = request.rateHz ?? (await inferRate(sources, request, columns));
-  if (!(rateHz >= LEAST_RATE_HZ && rateHz <= MOST_RATE_HZ)) {
-    throw new EdgeError({
-      code: "recording-rate",
-      message: `${rateHz} Hz is no rate of a wearable (${LEAST_RATE_HZ} to ${MOST_RATE_HZ} Hz)`,
-      where: sources[0]?.where ?? "",
-      hint: "Check --rate, or --time-unit where the rate comes from the times.",
-    });
-  }
+  const fieldsOf = request.path === undefined ? undefined : pathTemplate(request.path);
+  const fields = sources.map(({ where }) => fieldsOf?.(where) ?? {});
+  checkLabelled(request, columns, fields);
+  const clock = await readClock(sources[0], request, columns);
+  const rateHz = checkedRate(request.rateHz ?? clock.rateHz, sources, columns);
+  const rules = { rateHz, coarse: clock.coarse, allowStrays: request.skipBadRows === true };
   const total = sources.reduce((sum, { bytes }) => sum + bytes, 0);
-  const state = { builder: new RecordingBuilder(), skippedRows: 0, unlabelledRows: 0, gaps: 0 };
+  const names = new LabelNames(request.labels ?? []);
+  const builder = new RecordingBuilder();
+  const intervals = request.intervals?.(names);
+  const reader = new RowReader({ ...readerOptions(request), rules, names, intervals, builder });
   let before = 0;
-  for (const source of sources) {
+  for (const [i, source] of sources.entries()) {
     const done = before;
-    await importSource(source, request, columns, rateHz, state, (bytes) => {
+    await importSource(source, fields[i] ?? {}, columns, reader, (bytes) => {
       request.onProgress?.(done + bytes, total);
     });
     before += source.bytes;
   }
-  const where = sources.map((source) => source.where).join(", ");
-  const { builder, ...counts } = state;
+  const where = someOf(sources.map((source) => source.where));
+  names.finish(where);
+  if (builder.sampleCount === 0 && intervals !== undefined) throw intervals.emptyError();
   const recordings = builder.finish(
     {
       name: request.name,
       rateHz,
-      about: { origin: sources.map((source) => source.name).join(", ") },
+      about: { origin: someOf(sources.map((source) => source.name)) },
     },
     { where, anyMagnitude: request.anyMagnitude === true },
   );
   checkInterleaving(recordings, where);
-  return { recordings, ...counts };
+  return { recordings, ...reader.counts };
 }
 
-type ImportState = {
-  readonly builder: RecordingBuilder;
-  skippedRows: number;
-  unlabelledRows: number;
-  gaps: number;
-};
+/** A few files by name, or the first and how many there are. */
+function someOf(files: readonly string[]): string {
+  return files.length <= 5 ? files.join(", ") : `${files[0]} and ${files.length - 1} more`;
+}
+
+function readerOptions(request: CsvOptions) {
+  const { units, label, subject, skipBadRows = false, fillSeconds = 0 } = request;
+  const counts =
+    typeof units === "string" ? { perG: 1000 / MILLIG_PER_UNIT[units], zero: 0 } : units;
+  return { counts, format: formatOf(request), label, subject, skipBadRows, fillSeconds };
+}
+
+function formatOf({ timeUnit, dateOrder }: CsvOptions): TimeFormat {
+  return { unit: timeUnit, dateOrder };
+}
+
+function checkLabelled(
+  request: CsvOptions,
+  columns: CsvColumns,
+  fields: readonly PathFields[],
+): void {
+  if (request.intervals !== undefined && columns.time === null) {
+    throw new EdgeError({
+      code: "csv-columns",
+      message: "intervals need a time",
+      where: "--columns",
+      hint: "Name the column of time as the sixth: x,y,z,-,-,time.",
+    });
+  }
+  const isLabelled =
+    columns.label !== null ||
+    request.label !== undefined ||
+    request.intervals !== undefined ||
+    fields.every(({ label }) => label !== undefined);
+  if (isLabelled) return;
+  throw new EdgeError({
+    code: "csv-columns",
+    message: "there is no label",
+    where: "--columns",
+    hint: "Name the label's column as the fourth, give one to all rows with --label, take it from the files' names with --path, or from a file of bouts with --intervals.",
+  });
+}
 
 async function importSource(
   from: CsvSource,
-  request: CsvOptions,
+  fields: PathFields,
   columns: CsvColumns,
-  rateHz: number,
-  state: ImportState,
+  reader: RowReader,
   onBytes: (bytes: number) => void,
 ): Promise<void> {
-  const factor = MILLIG_PER_UNIT[request.units];
-  const { name: source, where: file } = from;
-  const ownSubject = request.subject ?? source.replace(/\.[^.]*$/, "");
-  const time = new TimeCheck(rateHz, file);
-  let found: FoundColumns | null = null;
-
+  const header = new HeaderSearch(columns, from.where);
+  reader.beginFile(from, fields);
   for await (const rows of from.rows(onBytes)) {
     for (const row of rows) {
-      if (found === null) {
-        found = findColumns(columns, row.fields, `${file}:${row.line}`);
-        if (found.hasHeader) continue;
-      }
-      const at = (index: number | null): string =>
-        index === null ? "" : (row.fields[index] ?? "");
-      checkWidth(row, found, file);
-      const label = found.label === null ? (request.label ?? "") : at(found.label);
-      const values = [at(found.x), at(found.y), at(found.z)].map(toNumber);
-      const usable = values.every((value) => Math.abs(value * factor) <= MOST_MILLIG);
-      if (request.skipBadRows === true && !usable) {
-        state.skippedRows++;
-        state.builder.endSegment();
-        continue;
-      }
-      if (label === "") {
-        state.unlabelledRows++;
-        state.builder.endSegment();
-        continue;
-      }
-      const subject = found.subject === null ? ownSubject : at(found.subject);
-      const place = `${file}:${row.line}`;
-      if (subject === "") throw rowError(place, "the subject is empty", "Name who wore it.");
-      if (found.time !== null) {
-        const gap = time.step(
-          `${subject}\n${label}`,
-          parseTime(at(found.time), place, request.timeUnit),
-          place,
-        );
-        if (gap) {
-          state.gaps++;
-          state.builder.endSegment();
-        }
-      }
-      const [x = Number.NaN, y = Number.NaN, z = Number.NaN] = values;
-      state.builder.add(
-        { subject, label, source },
-        x * factor,
-        y * factor,
-        z * factor,
-        () => place,
-      );
+      const found = header.next(row);
+      // Only a change of subject or of file has anything to wait for.
+      const pending = found === null ? undefined : reader.take(row, found);
+      if (pending !== undefined) await pending;
     }
   }
-  state.builder.endSegment();
-  time.finish();
+  header.finish();
+  reader.endFile();
 }
 
-/** The rate from the median step of the time column of the first file. */
-async function inferRate(
-  [source]: readonly CsvSource[],
+/** The rate that the first file's times tell, and whether several rows share a tick. */
+async function readClock(
+  source: CsvSource | undefined,
   request: CsvOptions,
   columns: CsvColumns,
-): Promise<number> {
-  const file = source?.where ?? "";
-  const needed = new EdgeError({
-    code: "recording-rate",
-    message: "the sampling rate is not known",
-    where: file,
-    hint: "Give --rate in hertz, or name a column of time as the sixth of --columns.",
-  });
-  if (columns.time === null || source === undefined) throw needed;
-  let found: FoundColumns | null = null;
-  let last = Number.NaN;
+): Promise<{ readonly rateHz: number | null; readonly coarse: TimeRules["coarse"] }> {
+  if (columns.time === null || source === undefined) return { rateHz: null, coarse: false };
+  const header = new HeaderSearch(columns, source.where);
+  const format = formatOf(request);
   const steps: number[] = [];
+  let last = Number.NaN;
   for await (const rows of source.rows()) {
     for (const row of rows) {
-      if (found === null) {
-        found = findColumns(columns, row.fields, `${file}:${row.line}`);
-        if (found.hasHeader) continue;
-      }
-      const time = parseTime(
-        row.fields[found.time ?? 0] ?? "",
-        `${file}:${row.line}`,
-        request.timeUnit,
-      );
-      if (time > last) steps.push(time - last);
+      const found = header.next(row);
+      if (found === null || row.fields.length < found.width) continue;
+      const text = found.time.map((index) => row.fields[index] ?? "").join(" ");
+      const time = parseTime(text, `${source.where}:${row.line}`, format);
+      if (time >= last) steps.push(time - last);
       last = time;
     }
-    if (steps.length > 20_000) break;
+    if (steps.length > CLOCK_STEPS) break;
   }
-  const rateHz = rateOfSteps(steps);
-  if (rateHz === null) throw needed;
-  return rateHz;
+  return { rateHz: rateOfSteps(steps), coarse: isCoarse(steps) };
 }
 
-/** Empty and `NaN` are no numbers; a decimal comma is one where commas do not separate fields. */
-function toNumber(text: string): number {
-  if (text === "") return Number.NaN;
-  const value = Number(text);
-  return Number.isNaN(value) && /^[-+]?\d*,\d+$/.test(text)
-    ? Number(text.replace(",", "."))
-    : value;
-}
-
-function checkWidth(row: CsvRow, found: FoundColumns, file: string): void {
-  if (row.fields.length >= found.width) return;
-  throw rowError(
-    `${file}:${row.line}`,
-    `has ${row.fields.length} fields, ${found.width} are needed`,
-    "The file may be cut short here, or the separator occurs in a name: put it in quotes.",
-  );
-}
-
-function rowError(where: string, message: string, hint: string): EdgeError {
-  return new EdgeError({ code: "csv-row", message, where, hint });
+function checkedRate(
+  rateHz: number | null,
+  sources: readonly CsvSource[],
+  columns: CsvColumns,
+): number {
+  const where = sources[0]?.where ?? "";
+  if (rateHz === null) {
+    throw new EdgeError({
+      code: "recording-rate",
+      message: "the sampling rate is not known",
+      where,
+      hint:
+        columns.time === null
+          ? "Give --rate in hertz, or name a column of time as the sixth of --columns."
+          : "Give --rate in hertz: the times of the first file do not tell it.",
+    });
+  }
+  if (rateHz >= LEAST_RATE_HZ && rateHz <= MOST_RATE_HZ) return rateHz;
+  throw new EdgeError({
+    code: "recording-rate",
+    message: `${rateHz} Hz is no rate of a wearable (${LEAST_RATE_HZ} to ${MOST_RATE_HZ} Hz)`,
+    where,
+    hint: "Check --rate; where the rate comes from the times, say what they count with --time-unit: s, ms, us, ns or days.",
+  });
 }
 
 function checkInterleaving(recordings: Recordings, where: string): void {

@@ -2,22 +2,35 @@
 
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
+import type { SeparatorName } from "./csv-lines.ts";
 import { csvBatches } from "./csv-rows.ts";
 import { type CsvImported, type CsvOptions, importCsvSources } from "./csv-samples.ts";
+import { IntervalBook, type IntervalOptions } from "./label-intervals.ts";
 
-export type CsvImport = CsvOptions & { readonly files: readonly string[] };
+export type CsvImport = Omit<CsvOptions, "intervals"> & {
+  readonly files: readonly string[];
+  /** Where it is not to be found out. */
+  readonly separator?: SeparatorName | undefined;
+  readonly intervals?: Omit<IntervalOptions, "format"> | undefined;
+};
 
-/** @throws EdgeError `csv-missing`, and what `importCsvSources` throws */
+/** @throws EdgeError `csv-missing`, `csv-binary`, and what `importCsvSources` throws */
 export async function importCsv(request: CsvImport): Promise<CsvImported> {
+  const { intervals, separator, timeUnit, dateOrder } = request;
   const sources = await Promise.all(
     request.files.map(async (file) => ({
       name: basename(file),
       where: file,
       bytes: await fileSize(file),
-      rows: (onBytes?: (bytes: number) => void) => csvBatches(file, onBytes),
+      rows: (onBytes?: (bytes: number) => void) => csvBatches(file, onBytes, separator),
     })),
   );
-  return importCsvSources(sources, request);
+  const format = { unit: timeUnit, dateOrder };
+  return importCsvSources(sources, {
+    ...request,
+    intervals:
+      intervals && ((names) => new IntervalBook({ ...intervals, format }, names, csvBatches)),
+  });
 }
 
 async function fileSize(path: string): Promise<number> {

@@ -35,6 +35,9 @@ export type RecordingsHead = {
 /** Within these a resting sensor's median magnitude is gravity, whatever else it does, milli-g. */
 const LEAST_MEDIAN_MILLIG = 600;
 const MOST_MEDIAN_MILLIG = 1700;
+/** Of a label or a subject; and labels of a data set. */
+const LONGEST_NAME = 64;
+const MOST_LABELS = 255;
 /** Int16 holds up to this. */
 export const MOST_MILLIG = 32_767;
 
@@ -93,7 +96,7 @@ export class RecordingBuilder {
 
   /**
    * @param options `anyMagnitude` lets signals without gravity pass
-   * @throws EdgeError `recording-empty`, `recording-unit`
+   * @throws EdgeError `recording-empty`, `recording-unit`, `recording-label`
    */
   finish(
     head: RecordingsHead,
@@ -109,6 +112,7 @@ export class RecordingBuilder {
       });
     }
     if (options.anyMagnitude !== true) this.#checkMagnitude(options.where);
+    checkNames(this.#segments, options.where);
     const segments = this.#segments.map(({ subject, label, start, length, source }) => ({
       subject,
       label,
@@ -169,10 +173,27 @@ function toMillig(value: number, axis: string, place: Place): number {
   });
 }
 
+/** What the header of recordings takes. */
+function checkNames(segments: readonly SegmentKey[], where: string): void {
+  const labels = distinct(segments.map(({ label }) => label));
+  const subjects = distinct(segments.map(({ subject }) => subject));
+  const long = [...labels, ...subjects].find((name) => name.length > LONGEST_NAME);
+  if (long === undefined && labels.length <= MOST_LABELS) return;
+  throw new EdgeError({
+    code: "recording-label",
+    message:
+      long === undefined
+        ? `${labels.length} labels, where ${MOST_LABELS} are the most: ${labels.slice(0, 5).join(", ")}, …`
+        : `"${long.slice(0, 80)}" is longer than ${LONGEST_NAME} characters`,
+    where,
+    hint: "Name the labels that count, and leave the others out: --labels old=new,*=-. Is it the right column?",
+  });
+}
+
 function unitGuess(medianMillig: number): string {
   if (medianMillig < 100) return "Was gravity removed, or are the values in g and not mg?";
   if (medianMillig > 7000 && medianMillig < 14_000) return "The values look like m/s2, not g.";
-  return "Check --units and which columns are the acceleration with gravity.";
+  return "Check --units and which columns are the acceleration with gravity; a sensor's own counts need --counts-per-g, and --zero where rest is not 0.";
 }
 
 function distinct(values: readonly string[]): string[] {

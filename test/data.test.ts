@@ -89,7 +89,9 @@ describe("bellwether data", () => {
     };
     const imported = await run(["import", "csv"], [file], options);
     expect(imported.lines[0]).toMatch(/goats: 0\.10 h at 10 Hz, 4 segments/);
-    expect(imported.notes).toEqual(["1 rows were skipped: values are no numbers"]);
+    expect(imported.notes).toEqual([
+      "1 rows were left out: no numbers, or a time that repeats or goes back",
+    ]);
     await expect(run(["import", "csv"], [file], options)).rejects.toThrow(/dataset-exists/);
     const again = await run(["import", "csv"], [file], { ...options, replace: true }, true);
     expect(again.json).toMatchObject({ segments: 4, skippedRows: 1, subjects: ["1", "2"] });
