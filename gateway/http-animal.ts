@@ -1,7 +1,7 @@
 /**
- * What there is to read over HTTP about one animal: a day, the windows that it offloaded, one of them
- * whole, and those beside it. Every parameter is bounded here; what is in the store is asked of
- * `page-reader.ts`.
+ * What there is to read of the store over HTTP: of one animal a day, the windows that it offloaded, one
+ * of them whole, and those beside it; of all together, what other shares of offloads would give. Every
+ * parameter is bounded here; what is in the store is asked of `page-reader.ts`.
  */
 
 import type { ServerResponse } from "node:http";
@@ -75,16 +75,28 @@ const WORDS =
   "node is a node's name, day such as 2026-03-14, after milliseconds since 1970, id a whole number";
 
 export function animalRoutes(reader: PageReader): readonly HttpRoute[] {
-  return QUESTIONS.map(({ path, for: whom, names, asking }) => ({
-    path,
-    for: whom,
-    answer: (response) => {
-      const given = parametersOf(response.req.url ?? "", names);
-      const question = given === undefined ? WORDS : asking(given);
-      if (typeof question === "string") return sayJson(response, 400, { error: question });
-      answer(response, reader, question);
-    },
-  }));
+  const questions = QUESTIONS.map(
+    ({ path, for: whom, names, asking }): HttpRoute => ({
+      path,
+      for: whom,
+      answer: (response) => {
+        const given = parametersOf(response.req.url ?? "", names);
+        const question = given === undefined ? WORDS : asking(given);
+        if (typeof question === "string") return sayJson(response, 400, { error: question });
+        answer(response, reader, question);
+      },
+    }),
+  );
+  return [...questions, curvesRoute(reader)];
+}
+
+/** Sums over many nodes, as what audits say is: for whoever may hear the topics. */
+function curvesRoute(reader: PageReader): HttpRoute {
+  return {
+    path: "/api/curves",
+    for: "readers",
+    answer: (response) => answer(response, reader, { kind: "curves" }),
+  };
 }
 
 function answer(response: ServerResponse, reader: PageReader, question: PageQuestion): void {

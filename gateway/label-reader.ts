@@ -7,6 +7,7 @@
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { assert, EdgeError } from "../src/assert.ts";
+import type { CurveAnswer } from "../src/gate/audit-curve.ts";
 import { type AuditCounts, COUNT_NAMES, NO_COUNTS } from "../src/gate/audit-counts.ts";
 import {
   type EncoderId,
@@ -23,6 +24,7 @@ import type { Span } from "../src/behaviour/budget.ts";
 import type { Bout } from "../src/behaviour/track.ts";
 import type { HourCount } from "./animal-payloads.ts";
 import { countHours, offloadsOf, probabilitiesOf, type WholeWindow } from "./label-animal.ts";
+import { curveAnswers } from "./label-curve.ts";
 import { type NearWindows, nearOf } from "./label-near.ts";
 import { readBehaviours, readBouts, readBoutSpan, readDays } from "./label-bouts.ts";
 import {
@@ -212,6 +214,11 @@ export class LabelReader {
   /** Offloaded windows of the same bout; undefined where the node has no such window. */
   near(node: string, offloadId: number, most: number): NearWindows | undefined {
     return nearOf(this.#database, node, offloadId, most);
+  }
+
+  /** A model's newest windows with a trusted answer. */
+  curveAnswers(model: string): CurveAnswer[] {
+    return curveAnswers(this.#database, model);
   }
 
   #nodeOf(row: Row): NodeRow {

@@ -11,6 +11,8 @@ import type { DayRule } from "./animal-day.ts";
 export const QUESTIONS_MAX = 32;
 
 export type PageQuestion =
+  /** What other shares of offloads would give. */
+  | { readonly kind: "curves" }
   | { readonly kind: "animal"; readonly node: string; readonly day: string | undefined }
   | {
       readonly kind: "windows";

@@ -7,6 +7,7 @@ import type {
   AnimalWindow,
   AnimalWindows,
 } from "../gateway/animal-payloads.ts";
+import type { LoopCurves } from "../gateway/loop-payloads.ts";
 import { Board } from "../gateway/board.ts";
 import { EventStreams } from "../gateway/http-events.ts";
 import { animalRoutes } from "../gateway/http-animal.ts";
@@ -19,7 +20,7 @@ import { DAY_MS, HOUR_MS } from "../src/behaviour/budget.ts";
 import type { EncoderId, FeaturesOffload } from "../src/wire/messages.ts";
 import { nodeId } from "../src/wire/topics.ts";
 import { type FilledAnimal, fillAnimal } from "./animal-kit.ts";
-import { base, cattle, offloadOf, removeFolder, temporaryFolder } from "./gateway-kit.ts";
+import { base, cattle, MODEL, offloadOf, removeFolder, temporaryFolder } from "./gateway-kit.ts";
 
 const NOW = Date.UTC(2026, 2, 15, 14, 20);
 const NODE = "collar-7";
@@ -248,6 +249,33 @@ describe("offloaded windows", () => {
     const [first] = told.windows;
     expect((await ask(`/api/window?node=collar-8&id=${first?.id}`)).status).toBe(200);
     expect((await ask(`/api/window?node=${NODE}&id=${first?.id}`)).status).toBe(404);
+  });
+});
+
+describe("other shares of offloads", () => {
+  it("are estimated of the model that nodes run, from all that was answered", async () => {
+    const { status, told } = await ask<LoopCurves>("/api/curves");
+    expect(status).toBe(200);
+    const [curve] = told.curves;
+    expect(told.curves).toHaveLength(1);
+    expect(curve).toMatchObject({ model: MODEL, nodes: 2, audits_least: 30 });
+    const points = curve?.points ?? [];
+    expect(points.length).toBeGreaterThan(20);
+    // Both have one in sixteen offloaded for novelty, and a doubt costs at least that.
+    const { told: day } = await ask<AnimalDay>(`/api/animal?node=${NODE}&day=${WHOLE}`);
+    const { told: today } = await ask<AnimalDay>(`/api/animal?node=${NODE}`);
+    const hours = [...day.hours, ...today.hours];
+    const windows = 2 * hours.reduce((sum, hour) => sum + hour.windows, 0);
+    const novel = filled.offloads.filter(({ offload }) => offload.reason === "novel").length;
+    expect(points[0]?.share).toBeCloseTo((2 * novel) / windows, 1);
+    expect(curve?.now).toBeGreaterThan(points[0]?.share ?? 1);
+    // Kept ones are mostly right, so that what more offloads mend is less and less.
+    const told1 = points.map((point) => point.told);
+    expect(told1).toEqual([...told1].sort((a, b) => a - b));
+    for (const point of points) {
+      expect(point.told_low).toBeLessThanOrEqual(point.told);
+      expect(point.told_high).toBeGreaterThanOrEqual(point.told);
+    }
   });
 });
 

@@ -231,6 +231,11 @@ function releaseText(release: number): string {
   return release === 0 ? "factory" : `release ${release}`;
 }
 
+/** `1 node`, `2,100 audits`. */
+export function counted(count: number, one: string, many = `${one}s`): string {
+  return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
+}
+
 export function percentText(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
 }

@@ -1,5 +1,6 @@
 /** The loop as drawings: answers against offloading, drift node by node. */
 
+import type { LoopCurve } from "../loop-payloads.ts";
 import { intervalText } from "./animal-view.ts";
 import { draw, letters, type Picture } from "./drawing.ts";
 import { percentText } from "./herd-view.ts";
@@ -81,6 +82,47 @@ function dot(
     { class: "dot", "data-of": of, cx, cy: y(value), r: 4 },
     draw("title", {}, text),
   );
+}
+
+/** One model at other shares, with its interval as a band, and where it is now as a stroke. */
+export function curvePicture({ points, now }: LoopCurve, widthPx: number): Picture {
+  const right = Math.max(0.05, ...points.map(({ share }) => share)) * 1.04;
+  const low = Math.max(0, Math.floor(20 * Math.min(0.95, ...points.map((p) => p.told_low))) / 20);
+  const place: Place = {
+    x: (share) => LEFT_PX + (share / right) * (widthPx - LEFT_PX - 10),
+    y: (value) => TOP_PX + ((1 - value) / (1 - low)) * (HEIGHT_PX - TOP_PX - BOTTOM_PX),
+  };
+  const at = (share: number, value: number): string =>
+    `${place.x(share).toFixed(1)} ${place.y(value).toFixed(1)}`;
+  const above = points.map((point) => at(point.share, point.told_high));
+  const below = points.map((point) => at(point.share, point.told_low)).reverse();
+  const line = points.map((point) => at(point.share, point.told));
+  const nowParts =
+    now === null || now > right
+      ? []
+      : [
+          draw("path", {
+            class: "now",
+            d: `M${place.x(now).toFixed(1)} ${TOP_PX}V${HEIGHT_PX - BOTTOM_PX}`,
+          }),
+          letters(
+            [place.x(now) + (now > right / 2 ? -5 : 5), HEIGHT_PX - BOTTOM_PX - 6],
+            "now",
+            now > right / 2 ? "end" : "start",
+          ),
+        ];
+  return {
+    heightPx: HEIGHT_PX,
+    label:
+      "Share of answers that would be the teacher's in the end, against the share of windows " +
+      "offloaded; the table below has the figures.",
+    parts: [
+      ...grid(low, right, place, widthPx),
+      draw("path", { class: "band", d: `M${[...above, ...below].join("L")}Z` }),
+      draw("path", { class: "curve", d: `M${line.join("L")}` }),
+      ...nowParts,
+    ],
+  };
 }
 
 /** Every node as one stroke, the farthest first: those over their threshold stand out. */

@@ -9,6 +9,7 @@ import { drawInto } from "./drawing.ts";
 import { element, letScroll, make, tableRow, write } from "./elements.ts";
 import { applyChange, createHerd, percentText } from "./herd-view.ts";
 import { openLine } from "./line.ts";
+import { followCurves } from "./loop-curves.ts";
 import { driftPicture, pointsPicture } from "./loop-drawings.ts";
 import { alertRows, auditRows, driftRows, groupRows, pointsOf, pointsText } from "./loop-view.ts";
 
@@ -23,7 +24,8 @@ const points = drawInto(element("points"), (widthPx) => pointsPicture(pointsOf(h
 const drifts = drawInto(element("drifts"), (widthPx) => driftPicture(driftRows(herd), widthPx));
 letScroll();
 element("points-table").addEventListener("toggle", drawPoints);
-openLine({ onBoard: begin, onChanges: take, onLive: () => undefined });
+const line = openLine({ onBoard: begin, onChanges: take, onLive: () => undefined });
+followCurves(line.isLive);
 
 function begin(changes: readonly BoardChange[]): void {
   herd = createHerd();

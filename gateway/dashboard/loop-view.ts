@@ -3,12 +3,14 @@
  * drift node by node, groups and alerts. Pure.
  *
  * Audits measure each node where it is, at one share of offloads. These are points, each with its
- * interval; no curve is drawn between nodes that are not the same animal.
+ * interval; no curve is drawn between nodes that are not the same animal. What one model would do at
+ * other shares is estimated by the gateway (`src/gate/audit-curve.ts`), and shown where it can be.
  */
 
 import type { Alert, Audit, BridgeInfo, BudgetSpan } from "../../src/wire/public.ts";
+import type { CurvePoint, LoopCurve } from "../loop-payloads.ts";
 import { agreementText, intervalText } from "./animal-view.ts";
-import type { Herd } from "./herd-view.ts";
+import { counted, type Herd, percentText } from "./herd-view.ts";
 
 export type AuditRow = {
   readonly name: string;
@@ -21,7 +23,7 @@ export type AuditRow = {
 /** Every model that nodes of a cohort run. */
 export function auditRows(info: BridgeInfo | undefined): AuditRow[] {
   return (info?.cohorts ?? []).map(({ cohort, model, nodes, audit }) => ({
-    name: `${cohort}, model ${model.slice(0, 8)}, ${nodes} ${nodes === 1 ? "node" : "nodes"}`,
+    name: `${cohort}, model ${model.slice(0, 8)}, ${counted(nodes, "node")}`,
     agreement: agreementText(audit),
     mended: audit === null ? "" : intervalText(audit.mended, audit.mended_low, audit.mended_high),
     left: audit === null ? "" : intervalText(audit.left, audit.left_low, audit.left_high),
@@ -64,6 +66,38 @@ export function pointsText(points: readonly LoopPoint[], nodes: number): string 
     `${points.length} of ${nodes} nodes have trusted audits; on the median one offloading mends ` +
     `${gain.toFixed(1)} of a hundred answers.`
   );
+}
+
+/** Shares that a table of a curve has, as far as the curve goes. */
+const TABLE_SHARES = [0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5];
+
+export function curveName({ cohort, model, nodes }: LoopCurve): string {
+  return `${cohort}, model ${model.slice(0, 8)}, ${counted(nodes, "node")}`;
+}
+
+/** From what a curve is estimated, or why there is none. */
+export function curveText({
+  answers,
+  audits,
+  audits_least: least,
+  now,
+  points,
+}: LoopCurve): string {
+  if (points.length === 0) {
+    return `Not enough audits: ${audits} of the ${least} that it takes have been answered.`;
+  }
+  const at = now === null ? "" : `; ${percentText(now)} are offloaded now`;
+  return `By ${answers.toLocaleString("en")} answered windows, of them ${counted(audits, "audit")}${at}.`;
+}
+
+/** Rows for round shares: of each the point that offloads most without passing it, each point once. */
+export function curveRows({ points }: LoopCurve): readonly CurvePoint[] {
+  const chosen = TABLE_SHARES.flatMap((share) => {
+    const point = points.findLast((one) => one.share <= share + 0.0005);
+    return point === undefined ? [] : [point];
+  });
+  const [first] = points;
+  return [...new Set([...(first === undefined ? [] : [first]), ...chosen])];
 }
 
 export type DriftRow = {

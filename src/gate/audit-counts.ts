@@ -128,13 +128,20 @@ export function auditEstimates(counts: AuditCounts): AuditEstimates | null {
   };
 }
 
-/** Offloads for certain are all of their kind; only unanswered ones leave a doubt, which the finite
- * population correction scales (Cochran, 1977, section 2.6). */
 function certainAgreement({ certain, certainTrusted, certainAgreed }: AuditCounts): Estimate {
-  if (certainTrusted === 0) return { value: 0.5, low: 0, high: 1 };
-  const share = certainAgreed / certainTrusted;
-  const unknown = Math.max(0, 1 - certainTrusted / certain);
-  const { low, high } = wilson(share, certainTrusted);
+  return certainEstimate(certainAgreed / certainTrusted, certainTrusted, certainTrusted / certain);
+}
+
+/**
+ * Offloads for certain are all of their kind; only unanswered ones leave a doubt, which the finite
+ * population correction scales (Cochran, 1977, section 2.6).
+ *
+ * @param answered how many were answered @param known and their share of all that went
+ */
+export function certainEstimate(share: number, answered: number, known: number): Estimate {
+  if (answered === 0) return { value: 0.5, low: 0, high: 1 };
+  const unknown = Math.max(0, 1 - known);
+  const { low, high } = wilson(share, answered);
   const scale = Math.sqrt(unknown);
   return { value: share, low: share - scale * (share - low), high: share + scale * (high - share) };
 }
@@ -159,12 +166,12 @@ export function wilson(share: number, n: number, z = Z): Estimate {
   };
 }
 
-function complement({ value, low, high }: Estimate): Estimate {
+export function complement({ value, low, high }: Estimate): Estimate {
   return { value: 1 - value, low: 1 - high, high: 1 - low };
 }
 
 /** Limits of a sum of independent estimates from the limits of each. */
-function weightedSum(
+export function weightedSum(
   parts: readonly { readonly share: number; readonly estimate: Estimate }[],
 ): Estimate {
   let value = 0;

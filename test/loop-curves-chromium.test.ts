@@ -1,0 +1,111 @@
+/**
+ * The curves of the loop's page in a real browser, from a store with one model that was audited often
+ * and one that was not: the first is drawn with its interval, of the second is said what is missing.
+ */
+
+import axe from "axe-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { AlertsSchema, BehavioursSchema, toBehaviourConfig } from "../gateway/behaviour-config.ts";
+import { Board } from "../gateway/board.ts";
+import { animalRoutes } from "../gateway/http-animal.ts";
+import { EventStreams } from "../gateway/http-events.ts";
+import { type HttpListener, listenHttp } from "../gateway/http-listener.ts";
+import { boardRoutes } from "../gateway/http-routes.ts";
+import { LABEL_LOG_FILE, LabelLog } from "../gateway/label-log.ts";
+import { readPage } from "../gateway/page-files.ts";
+import { PageReader } from "../gateway/page-reader.ts";
+import type { ModelId } from "../src/wire/messages.ts";
+import { bridgeTopic, nodeId } from "../src/wire/topics.ts";
+import { fillAnimal } from "./animal-kit.ts";
+import { infoOf } from "./board-kit.ts";
+import { Chromium, findChromium } from "./chromium.ts";
+import {
+  base,
+  cattle,
+  helloOf,
+  offloadOf,
+  removeFolder,
+  temporaryFolder,
+  until,
+} from "./gateway-kit.ts";
+
+const program = findChromium();
+const NOW = Date.UTC(2026, 2, 15, 14, 20);
+const YOUNG = "00112233aabbccdd" as ModelId;
+
+describe.skipIf(program === undefined)("in chromium", { timeout: 60_000 }, () => {
+  let folder: string;
+  let chromium: Chromium;
+  let listener: HttpListener;
+  let streams: EventStreams;
+  let reader: PageReader;
+
+  beforeAll(async () => {
+    folder = temporaryFolder();
+    fillAnimal(folder, "collar-7", NOW);
+    const node = nodeId("collar-young");
+    const log = new LabelLog({ directory: folder, nowMs: NOW });
+    const offload = offloadOf(1, { modelId: YOUNG, reason: "audit", chanceQ16: 3_277 });
+    const nowMs = NOW;
+    log.commit([
+      { kind: "hello", node, nowMs, hello: helloOf({ modelId: YOUNG }) },
+      { kind: "offload", node, nowMs, offload, teachable: true },
+    ]);
+    const [waits] = log.reader.waiting(node, 0, 1);
+    const chosen = { audit: true, chanceQ16: 3_277 };
+    const answer = { trusted: true, agrees: true, probabilities: Float32Array.of(0.8, 0.1, 0.1) };
+    const label = { node, nowMs, offloadId: waits?.offloadId ?? 0, modelId: YOUNG, chosen };
+    log.commit([{ kind: "label", ...label, ...answer, teacherId: "fedcba9876543210" }]);
+    log.close();
+    const board = new Board(base);
+    board.take(bridgeTopic(base, "info"), JSON.stringify(infoOf()));
+    streams = new EventStreams(board);
+    const rule = toBehaviourConfig(BehavioursSchema.parse({}), AlertsSchema.parse({}));
+    reader = new PageReader({ file: `${folder}/${LABEL_LOG_FILE}`, classes: cattle.classes, rule });
+    const routes = [
+      ...boardRoutes(readPage(), board, streams, () => ({ degraded: null })),
+      ...animalRoutes(reader),
+    ];
+    const parts = { authentication: undefined, certificates: undefined, log: () => undefined };
+    listener = await listenHttp({ host: "127.0.0.1", port: 0, names: [] }, routes, parts);
+    chromium = await Chromium.start(program ?? "");
+  }, 60_000);
+
+  afterAll(async () => {
+    await chromium.close();
+    streams.close();
+    await listener.close();
+    await reader.close();
+    removeFolder(folder);
+  });
+
+  it.each([
+    ["wide", { width: 1280, height: 1000 }],
+    ["on a phone, dark", { width: 390, height: 844, dark: true }],
+  ])(
+    "%s: one curve with its interval and table, and one that needs more audits",
+    async (_l, look) => {
+      await chromium.open(`${listener.url}/loop`, look);
+      const text = (): Promise<string> =>
+        chromium.value<string>("document.getElementById('curves')?.innerText ?? ''");
+      await until("curves", async () => (await text()).includes("answered windows"));
+      expect(await text()).toMatch(
+        /By \d+ answered windows, of them \d+ audits; \d+\.\d % are offloaded now/,
+      );
+      expect(await text()).toMatch(/model 00112233, 1 node\s+Not enough audits: 1 of the 30/);
+      const count = (selector: string): Promise<number> =>
+        chromium.value(`document.querySelectorAll("#curves ${selector}").length`);
+      for (const part of [".curve", ".band", ".now"]) expect(await count(part)).toBe(1);
+      await chromium.value("document.querySelector('#curves details').open = true");
+      expect(await count("tbody tr")).toBeGreaterThan(3);
+      await chromium.value(`(() => { ${axe.source}; return true; })()`);
+      const serious = await chromium.value<string[]>(
+        "axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations" +
+          ".filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id }) => id))",
+      );
+      expect(serious).toEqual([]);
+      const isNarrow = "document.documentElement.scrollWidth <= innerWidth";
+      expect(await chromium.value<boolean>(isNarrow)).toBe(true);
+    },
+  );
+});
