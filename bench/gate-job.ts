@@ -37,6 +37,8 @@ export type GateJob = TrainingJob & {
   readonly rotate?: string | undefined;
   /** Share of windows that the calibrated gate aims to offload. */
   readonly targetShare: number;
+  /** Shares of windows for which the gate is given operating points. */
+  readonly operatingShares?: readonly number[];
   /** False where the gate is fitted on the calibrating subjects alone, which spares the trainings of
    * the rehearsal. */
   readonly rehearse?: boolean;
@@ -86,7 +88,7 @@ export async function prepareGateJob(
   job: GateJob,
   onProgress: (share: number) => void,
 ): Promise<Uncalibrated> {
-  const { folder, rotate, seed, keep } = job;
+  const { folder, rotate, seed, keep, operatingShares } = job;
   const recordings = await readRecordings(folder);
   const profile = profileFor(recordings);
   const train = makeWindows(recordings, profile, job.train);
@@ -112,6 +114,7 @@ export async function prepareGateJob(
       held: makeWindows(recordings, profile, job.calibration),
       ...(rehearsal !== null && { rehearsal }),
       target: { kind: "offload-share", share: job.targetShare },
+      ...(operatingShares && { operatingShares }),
       windowsPerNodeDay: 86_400_000 / hopMs(profile),
       seed,
     },

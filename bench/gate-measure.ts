@@ -170,7 +170,8 @@ export async function foldsAsked(
   });
 }
 
-function numberOption(options: BenchmarkOptions, name: string, otherwise: number): number {
+/** Throws `EdgeError` `usage` for what is no number from 1 up. */
+export function numberOption(options: BenchmarkOptions, name: string, otherwise: number): number {
   const text = options.extra[name];
   if (text === undefined) return otherwise;
   const value = Number(text);
@@ -178,7 +179,7 @@ function numberOption(options: BenchmarkOptions, name: string, otherwise: number
   throw new EdgeError({
     code: "usage",
     message: `--${name} ${text}`,
-    where: "bench gate",
+    where: "bench",
     hint: "Give a number from 1 up.",
   });
 }

@@ -6,7 +6,13 @@
  * there. The verdict on an offload comes before the next window, some seconds later.
  */
 import type { ExitOutput } from "../src/engine/engine.ts";
-import { gateExit, gateVerdict, gateWindow } from "../src/gate/decide.ts";
+import {
+  applyOperatingShare,
+  gateExit,
+  type GateVerdict,
+  gateVerdict,
+  gateWindow,
+} from "../src/gate/decide.ts";
 import { type ExitRecords, featuresAt, logitsAt } from "../src/gate/exit-records.ts";
 import type { OffloadReason } from "../src/wire/messages.ts";
 import type { GateParameters } from "../src/gate/gate-parameters.ts";
@@ -49,16 +55,30 @@ export type DoubtAnswers = {
   readonly teaches: boolean;
 };
 
-/** @param teacher class probabilities `[window][class]`, or null where verdicts teach nothing */
+/** Which windows come, by their index in the set, and at which of them what is wanted of a node. */
+export type ReplayedLife = {
+  readonly order: readonly number[];
+  /** As an operating point message says it, Q16. */
+  readonly wantedQ16: (nth: number) => number;
+};
+
+/**
+ * @param teacher class probabilities `[window][class]`, or null where verdicts teach nothing
+ * @param unusual all windows come in the set's order, to the gate as it was released, and the teacher
+ *   answers doubts as well, unless said otherwise
+ * @returns by place in that order
+ */
 export function replayGate(
   parameters: GateParameters,
   records: ExitRecords,
   windows: WindowSet,
   teacher: Float32Array | null,
   seed: number,
-  doubts?: DoubtAnswers,
+  unusual: { readonly life?: ReplayedLife; readonly doubts?: DoubtAnswers } = {},
 ): Replay {
-  const count = windows.count;
+  const { life, doubts } = unusual;
+  const order = life?.order ?? Array.from({ length: windows.count }, (_, i) => i);
+  const count = order.length;
   const replay = {
     answers: new Uint8Array(count),
     told: new Uint8Array(count),
@@ -73,9 +93,13 @@ export function replayGate(
       { state: initialGateState(parameters), random: prng(seed, `gate-${subject}`) },
     ]),
   );
-  for (let i = 0; i < count; i++) {
+  order.forEach((i, nth) => {
     const node = nodes.get(windows.subjects[i] as string);
-    if (node === undefined) continue;
+    if (node === undefined) return;
+    const shareQ16 = life?.wantedQ16(nth) ?? 0;
+    if (shareQ16 !== node.state.operatingShareQ16) {
+      node.state = applyOperatingShare(parameters, node.state, shareQ16);
+    }
     const outputs: ExitOutput[] = [];
     do {
       const exit = outputs.length;
@@ -85,7 +109,7 @@ export function replayGate(
       });
     } while (gateExit(parameters, node.state, outputs) === "next");
     const statistics = windowStatistics(windowAt(windows, i), windows.channels);
-    const input = { exits: outputs, statistics, windowIndex: i };
+    const input = { exits: outputs, statistics, windowIndex: nth };
     const decision = gateWindow(parameters, node.state, input, node.random);
     node.state = decision.nextState;
     let told = decision.classIndex;
@@ -95,20 +119,23 @@ export function replayGate(
       const row = rows.subarray(i * records.classes, (i + 1) * records.classes);
       const offload = { ...decision, reason: decision.offload };
       told = largestIndex((by?.tell ?? toldAnswer)(offload, row));
-      if (by?.teaches !== false)
-        node.state = gateVerdict(parameters, node.state, {
-          windowIndex: i,
-          classIndex: largestIndex(row),
-          trusted: true,
-          probabilitiesQ8: Uint8Array.from(row, (p) => Math.round(255 * p)),
-        });
+      if (by?.teaches !== false) {
+        const verdict = { windowIndex: nth, trusted: true, ...saidBy(row) };
+        node.state = gateVerdict(parameters, node.state, verdict);
+      }
     }
-    replay.answers[i] = decision.classIndex;
-    replay.told[i] = told;
-    replay.offloaded[i] = decision.offload === null ? 0 : 1;
-    replay.doubted[i] = decision.offload === "unsure" ? 1 : 0;
-    replay.exits[i] = decision.exit;
-    replay.confidencesQ8[i] = decision.confidenceQ8;
-  }
+    replay.answers[nth] = decision.classIndex;
+    replay.told[nth] = told;
+    replay.offloaded[nth] = decision.offload === null ? 0 : 1;
+    replay.doubted[nth] = decision.offload === "unsure" ? 1 : 0;
+    replay.exits[nth] = decision.exit;
+    replay.confidencesQ8[nth] = decision.confidenceQ8;
+  });
   return replay;
+}
+
+/** A teacher's row as it goes over the wire. */
+function saidBy(row: Float32Array): Pick<GateVerdict, "classIndex" | "probabilitiesQ8"> {
+  const probabilitiesQ8 = Uint8Array.from(row, (p) => Math.round(255 * p));
+  return { classIndex: largestIndex(row), probabilitiesQ8 };
 }

@@ -97,7 +97,7 @@ function rightAtShare(
 ): Uint8Array {
   const { told } = atShare(share, windows.count, (marginQ8) => {
     const gate = bareGate(parameters, marginQ8);
-    const replay = replayGate(gate, records, windows, doubts.rows, 1, doubts);
+    const replay = replayGate(gate, records, windows, doubts.rows, 1, { doubts });
     return { told: replay.told, offloads: replay.offloaded.reduce((a, b) => a + b, 0) };
   });
   return told.map((answer, i) => Number(answer === windows.labels[i]));

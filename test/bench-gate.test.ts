@@ -8,6 +8,8 @@ import { CLAIMS } from "../bench/calibration-job.ts";
 import { run as runDrift } from "../bench/drift.ts";
 import type { CohortFigures, SensorFigures } from "../bench/drift-tables.ts";
 import { run as runGate } from "../bench/gate.ts";
+import { run as runPoints } from "../bench/points.ts";
+import { stretchOf } from "../bench/points-life.ts";
 import { FILTERS, SHARES } from "../bench/gate-curves.ts";
 import { quickOptions } from "./benchmark-options.ts";
 import { writeSwingingHerd } from "./swinging-herd.ts";
@@ -70,6 +72,41 @@ describe("bench gate", () => {
     [{ extra: { target: "most" } }, "usage"],
   ])("refuses %j with a hint", async (changes, code) => {
     await expect(runGate({ ...OPTIONS, ...changes })).rejects.toMatchObject({ code });
+  });
+});
+
+describe("bench points", () => {
+  it("moves each node through the points that it is asked for, and checks the budget at each", async () => {
+    const extra = { points: "30,5", windows: "120" };
+    const { ok, figures, lines } = await runPoints({ ...OPTIONS, test: ["3"], extra });
+    expect(ok).toBe(true);
+    const { lives, points } = figures as {
+      lives: number;
+      points: { share: number; realised: number; settledAfter: number; overBudget: number }[];
+    };
+    expect(lives).toBe(1);
+    expect(points.map(({ share }) => share)).toEqual([0.3, 0.05]);
+    // A node that were not moved would offload the same share in both parts.
+    expect(points[0]?.realised).toBeGreaterThan(2 * (points[1]?.realised ?? 1));
+    for (const { settledAfter, overBudget } of points) {
+      expect(settledAfter).toBeLessThanOrEqual(120);
+      expect(overBudget).toBe(0);
+    }
+    expect(lines.join("\n")).toContain("30 %");
+    await expect(runPoints({ ...OPTIONS, extra: { points: "10,10" } })).rejects.toMatchObject({
+      code: "usage",
+    });
+  });
+
+  it("finds the stretch that took most beyond its budget, wherever it lies", () => {
+    const budget = { share: 0.25, tokens: 3 };
+    const within = [1, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 1];
+    expect(stretchOf(Uint8Array.from(within), 0.25, budget).bucketsUsed).toBeCloseTo(0.75, 12);
+    const burst = [0, 0, 0, 0, 1, 1, 1, 1, 1, 0, 0, 0];
+    expect(stretchOf(Uint8Array.from(burst), 0.25, budget).bucketsUsed).toBeCloseTo(1.25, 12);
+    // Within a factor of .1 from the tenth window to the twelfth, then again from the last.
+    const late = Uint8Array.from({ length: 20 }, (_, i) => Number(i === 9 || i === 19));
+    expect(stretchOf(late, 0.1, budget)).toMatchObject({ offloads: 2, settledAfter: 19 });
   });
 });
 

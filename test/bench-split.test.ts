@@ -105,7 +105,8 @@ describe("doubts", () => {
     const tell: DoubtAnswers["tell"] = (_offload, row) => row;
     const with_ = (teaches: boolean): Replay => {
       const doubts = { rows: certain(2), tell, teaches };
-      return replayGate({ ...gate, auditChanceQ16: 9000 }, records, windows, certain(1), 1, doubts);
+      const audited = { ...gate, auditChanceQ16: 9000 };
+      return replayGate(audited, records, windows, certain(1), 1, { doubts });
     };
     const untaught = with_(false);
     const isDoubt = (i: number): boolean => untaught.doubted[i] === 1;
