@@ -2,8 +2,7 @@
 
 import { addCounts, type AuditCounts, NO_COUNTS } from "../src/gate/audit-counts.ts";
 import type { ModelId, NodeId } from "../src/wire/messages.ts";
-import { type GatewayState, nodeOf } from "./gateway-state.ts";
-import type { NodeRow } from "./label-rows.ts";
+import { type GatewayState, type NodeState, nodeOf } from "./gateway-state.ts";
 
 /** @param counts what the model `model` adds; what comes late from a former one says nothing of the
  * present one */
@@ -27,7 +26,9 @@ export function countNode(
   state.devicesChanged = true;
 }
 
-/** The counts of a node that has said which model it runs. */
-export function countsWith(row: NodeRow, model: ModelId): AuditCounts {
-  return row.modelId === model ? row.counts : NO_COUNTS;
+/** A node has said which model it runs: what was counted, and at which point, is of that one. */
+export function runsNow(node: NodeState, modelId: ModelId): void {
+  if (node.row.modelId === modelId) return;
+  node.row = { ...node.row, modelId, counts: NO_COUNTS };
+  node.operatingPoint = null;
 }

@@ -57,6 +57,8 @@ export type NodeState = {
   /** By `<epoch>:<window index>`; oldest first. */
   readonly verdicts: Map<string, Verdict>;
   readonly sensor: SensorState;
+  /** Its number among the reports and offloads of a life of the node; null before one. */
+  newestReport: { readonly epoch: number; readonly seq: number } | null;
   /** The point that its last report of its present model was of; null before one. */
   operatingPoint: number | null;
   /** When it was last told what share is wanted of it, by the uptime. */
@@ -256,6 +258,7 @@ function newNode(row: NodeRow): NodeState {
     told: null,
     verdicts: new Map(),
     sensor: newSensorState(),
+    newestReport: null,
     operatingPoint: null,
     movedUptimeMs: Number.NEGATIVE_INFINITY,
     beat: newBeatCounts(),

@@ -8,16 +8,16 @@
  */
 
 import { EdgeError, unreachable } from "../src/assert.ts";
-import { NO_COUNTS, offloadCount, verdictCount } from "../src/gate/audit-counts.ts";
+import { offloadCount, verdictCount } from "../src/gate/audit-counts.ts";
 import { largestIndex } from "../src/learn/metrics.ts";
 import { decodeUp } from "../src/wire/frames.ts";
 import { LIMITS } from "../src/wire/limits.ts";
 import { type NodeId, NO_MODEL, type UpMessage } from "../src/wire/messages.ts";
 import { parseUpTopic } from "../src/wire/topics.ts";
-import { onBehavioursTick, onReportedWindows, onVerdict, tellBudgets } from "./behaviour-desk.ts";
+import { onBehavioursTick, onVerdict, tellBudgets } from "./behaviour-desk.ts";
 import { HOME_ASSISTANT_STATUS } from "./access.ts";
-import { countAudit, countBeat, onCohortTick } from "./cohort-desk.ts";
-import { countNode, countsWith } from "./count-node.ts";
+import { countAudit, onCohortTick } from "./cohort-desk.ts";
+import { countNode, runsNow } from "./count-node.ts";
 import {
   type GatewayEffect,
   type GatewayEvent,
@@ -28,11 +28,12 @@ import {
 } from "./gateway-state.ts";
 import { discover, discoverAll, onDiscoveryTick, onHomeAssistant } from "./home-assistant.ts";
 import { answererOf, saidOf, toldOf, whyUnanswerable } from "./answerable.ts";
-import { chosenOf, type Hello, type Report } from "./label-rows.ts";
+import { chosenOf, type Hello } from "./label-rows.ts";
 import type { StoredRow, StoreRow } from "./label-rows.ts";
-import { isSound, mayTrust, onMeasured, onTimed } from "./sensor-desk.ts";
-import { followPoint, moveOnHello } from "./operating-points.ts";
+import { isSound, mayTrust, onMeasured } from "./sensor-desk.ts";
+import { moveOnHello } from "./operating-points.ts";
 import { heard, onAvailability, onPresenceTick } from "./presence.ts";
+import { onReport } from "./report-desk.ts";
 import {
   onAudit,
   onHello,
@@ -42,7 +43,6 @@ import {
   onServingTick,
   onSteer,
   onWant,
-  onWindows,
 } from "./serving.ts";
 import {
   tellAvailability,
@@ -51,7 +51,6 @@ import {
   tellDiary,
   tellInfo,
   tellLast,
-  tellReport,
   tellVerdict,
 } from "./telling.ts";
 
@@ -175,8 +174,8 @@ function joined(
 ): GatewayEffect[] {
   const isNew = node.row.cohort === "";
   const { kind: _kind, ...fields } = hello;
-  const counts = countsWith(node.row, hello.modelId);
-  node.row = { ...node.row, ...fields, counts, lastSeenMs: nowMs };
+  runsNow(node, hello.modelId);
+  node.row = { ...node.row, ...fields, lastSeenMs: nowMs };
   discover(state, node);
   state.devicesChanged = true;
   const id = node.row.node;
@@ -233,7 +232,8 @@ function onStored(
     const result = stored[index] as StoredRow;
     if (row.kind === "report") {
       noteAck(acks, row.node, row.report);
-      if (result.fresh) effects.push(...afterReport(state, row.node, row.report, result, nowMs));
+      if (result.fresh)
+        effects.push(...onReport(state, nodeOf(state, row.node), row.report, result, nowMs));
     } else if (row.kind === "offload") {
       noteAck(acks, row.node, row.offload);
       if (!result.fresh) return;
@@ -277,35 +277,6 @@ function sendAcks(
       effects.push({ kind: "send", node, message: { kind: "ack", epoch, seqs: part } });
     }
   }
-  return effects;
-}
-
-function afterReport(
-  state: GatewayState,
-  id: NodeId,
-  report: Report,
-  result: StoredRow,
-  nowMs: number,
-): GatewayEffect[] {
-  const node = nodeOf(state, id);
-  const { epoch, driftQ8, alarm, batteryPercent, dropped } = report;
-  const wasAlarm = node.row.alarm;
-  node.row = { ...node.row, epoch, driftQ8, alarm, batteryPercent, dropped };
-  const windows = result.freshEntries;
-  countNode(state, id, { windows }, report.modelId, { ...NO_COUNTS, windows });
-  const effects = onTimed(state, node, report, nowMs);
-  effects.push(...followPoint(state.points, node, report, state.uptimeMs));
-  const sound = isSound(node);
-  countBeat(node, report);
-  effects.push(...tellReport(state, node, report), ...onReportedWindows(state, node, report));
-  if (alarm !== wasAlarm) {
-    effects.push(log("info", alarm ? "drift alarm" : "drift alarm over", { node: id }));
-  }
-  effects.push({
-    kind: "news",
-    news: { kind: "drift", node: id, modelId: report.modelId, windows, driftQ8, alarm, sound },
-  });
-  effects.push(...onWindows(state, node, report, nowMs));
   return effects;
 }
 

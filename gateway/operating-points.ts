@@ -68,15 +68,14 @@ export function move(desk: PointDesk, node: NodeState, uptimeMs: number): Gatewa
   return [{ kind: "send", node: node.row.node, message }];
 }
 
-/** Takes in where a node is, and has it moved where it should not be. */
+/** Takes in where a node is, by the newest report of the model that it runs, and has it moved where it
+ * should not be. */
 export function followPoint(
   desk: PointDesk,
   node: NodeState,
   { modelId, operatingPoint }: Report,
   uptimeMs: number,
 ): GatewayEffect[] {
-  // A backlog of a former model says nothing of now.
-  if (modelId !== node.row.modelId) return [];
   node.operatingPoint = operatingPoint;
   const model = desk.models.get(modelId);
   if (model === undefined || uptimeMs - node.movedUptimeMs < AGAIN_MS) return [];

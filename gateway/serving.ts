@@ -13,7 +13,7 @@ import type { NodeId, UnfitReason, UpMessage } from "../src/wire/messages.ts";
 import type { BridgeEvent } from "../src/wire/public.ts";
 import type { GatewayEffect, GatewayState, NodeState, Serving } from "./gateway-state.ts";
 import type { NodeRow, Offload, Report } from "./label-rows.ts";
-import { countsWith } from "./count-node.ts";
+import { runsNow } from "./count-node.ts";
 import { move, offloadsAsReleased } from "./operating-points.ts";
 import type { ModelShares } from "./point-state.ts";
 import { unfitReason } from "./release-fit.ts";
@@ -76,8 +76,8 @@ export function onOutcome(
 ): GatewayEffect[] {
   const { releaseSequence } = outcome;
   if (outcome.outcome === "activated" || outcome.outcome === "confirmed") {
-    const counts = countsWith(node.row, outcome.modelId);
-    node.row = { ...node.row, releaseSequence, modelId: outcome.modelId, counts };
+    runsNow(node, outcome.modelId);
+    node.row = { ...node.row, releaseSequence };
     state.devicesChanged = true;
   }
   const id = node.row.node;

@@ -31,7 +31,7 @@ export function tellReport(state: GatewayState, node: NodeState, report: Report)
   const effects: GatewayEffect[] = [];
   let newest: Behaviour | null = null;
   for (const entry of report.entries) {
-    if (!isNewer(node.told, report.epoch, entry)) continue;
+    if (!isNewer(node, report.epoch, entry)) continue;
     const behaviour = behaviourOf(state, node, report, entry);
     if (behaviour === null) continue;
     if (node.told?.behaviour !== behaviour.behaviour) {
@@ -51,7 +51,7 @@ export function tellVerdict(
   offload: Offload,
   verdict: Verdict,
 ): GatewayEffect[] {
-  if (isNewer(node.told, offload.epoch, offload)) {
+  if (isNewer(node, offload.epoch, offload)) {
     keepVerdict(node, offload, verdict);
     return [];
   }
@@ -144,13 +144,15 @@ export function tellDiary(
 }
 
 function isNewer(
-  told: Behaviour | null,
+  { told, row }: NodeState,
   epoch: number,
   entry: { readonly windowIndex: number; readonly timeMs: number },
 ): boolean {
   if (told === null) return true;
-  // Windows are counted anew in each life of a node; only then is its clock asked.
-  return told.epoch === epoch ? entry.windowIndex > told.sequence : entry.timeMs > told.time;
+  if (told.epoch === epoch) return entry.windowIndex > told.sequence;
+  // Windows are counted anew in each life of a node, which its hello names. A clock that ran ahead in
+  // the life before must not hide this one; it is asked only where that hello was lost.
+  return epoch === row.epoch || (told.epoch !== row.epoch && entry.timeMs > told.time);
 }
 
 function keepVerdict(node: NodeState, offload: Offload, verdict: Verdict): void {
