@@ -120,9 +120,7 @@ export function loadRelease(
 }
 
 /**
-
  * Bit for bit: the hash of each exit's logits over the windows that the release names by a seed.
-
  */
 export function passesSelfTest(model: Model, manifest: ReleaseManifest): boolean {
   const expected = manifest.selfTest.logitsHashes;

@@ -69,9 +69,14 @@ export function restoreGate(saved: Uint8Array | null, model: Model): GateState {
   }
 }
 
-export function saveGate(node: Node, effects: NodeEffect[]): void {
+/**
+ * What a node writes while it lives says that its bucket is empty: tokens that it spends until it
+ * writes again would be there once more after a cut of the power, at each cut. Only a node that is
+ * stopped in good order writes what it has, and takes it back from storage when it starts.
+ */
+export function saveGate(node: Node, effects: NodeEffect[], levelQ8 = 0): void {
   const to = new ByteWriter().bytes(modelIdBytes(node.updater.running.model.modelId));
-  to.bytes(encodeGateState(node.gate));
+  to.bytes(encodeGateState({ ...node.gate, levelQ8 }));
   const bytes = to.u32(crc32(to.finish())).finish();
   effects.push({ kind: "flash", write: { region: "gate", bytes } });
 }

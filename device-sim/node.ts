@@ -63,6 +63,7 @@ export function bootNode(
     doubts: 0,
     nextWindow: boot.outbox.nextWindow,
   };
+  if (node.gate.levelQ8 > 0) saveGate(node, effects);
   if (boot.outbox.damagedBytes > 0) {
     const text = `${boot.outbox.damagedBytes} bytes of the outbox could not be read`;
     effects.push({ kind: "log", code: "outbox-damaged", text });
@@ -116,7 +117,7 @@ export function stepNode(node: Node, event: NodeEvent, now: Now): readonly NodeE
       break;
     case "stopping":
       if (node.reporter.entries.length > 0) flushReport(node, now, effects);
-      saveGate(node, effects);
+      saveGate(node, effects, node.gate.levelQ8);
       break;
     default:
       unreachable(event);
@@ -188,9 +189,7 @@ function takeMessage(
 }
 
 /**
-
  * A verdict of another life of this node, or in another list of classes, says nothing to this one.
-
  */
 function takeVerdict(
   node: Node,

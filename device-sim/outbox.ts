@@ -147,9 +147,7 @@ export function dueEntries(outbox: Outbox, nowMs: number, random: Prng): readonl
 }
 
 /**
-
  * The gateway has stored these. Unknown and repeated numbers are fine; another epoch is not ours.
-
  */
 export function acknowledge(
   outbox: Outbox,
@@ -171,9 +169,7 @@ export function acknowledge(
 }
 
 /**
-
  * The connection is gone: whatever was not acknowledged is sent again on the next, oldest first.
-
  */
 export function linkLost(outbox: Outbox): void {
   const all = [...outbox.waiting.values(), ...[...outbox.sent.values()].map((sent) => sent.entry)];
@@ -204,9 +200,7 @@ function makeRoom(outbox: Outbox, frameBytes: number): readonly number[] {
 }
 
 /**
-
  * Waiting entries first: one that is on its way may have arrived, and dropping it frees no link.
-
  */
 function oldest(outbox: Outbox, kind: OutboxEntry["kind"]): OutboxEntry | undefined {
   for (const entry of outbox.waiting.values()) if (entry.kind === kind) return entry;

@@ -12,9 +12,7 @@ import { statisticsDistance, type WindowStatistics } from "../src/gate/window-st
 import type { NodeSettings, Now } from "./node-types.ts";
 
 /**
-
  * L1 distance of raw statistics, in int8 steps over all axes, that a working student must notice.
-
  */
 const PLAIN_CHANGE = 24;
 /** Plainly changed windows without any change of the logits. */

@@ -27,9 +27,7 @@ const FOREIGN = sampleContainer(4, { cohort: "sheep" });
 type Life = { readonly world: NodeWorld; readonly random: Prng; sequence: number };
 
 /**
-
  * Releases that a sound node may run: the one it was made with, and those honestly signed for it.
-
  */
 const allowed = new Map<Life, Map<string, number>>();
 

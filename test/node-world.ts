@@ -337,9 +337,7 @@ export class NodeWorld {
   }
 
   /**
-
    * A gateway sees from any report that a node still runs something else, and offers now and then.
-
    */
   #offerAgain(report: Extract<UpMessage, { kind: "report" | "offload" }>): void {
     const release = this.offered;

@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { OUTBOX_LIMITS } from "../device-sim/outbox.ts";
+import { encodeGate } from "../src/gate/gate-bytes.ts";
+import { uncalibratedGate } from "../src/gate/gate-parameters.ts";
 import { offloadBytes } from "../src/wire/offload-frame.ts";
 import type { WindowEncoding, UpMessage } from "../src/wire/messages.ts";
-import { CALM, COLLAR_SPEC, NodeWorld, ROUGH } from "./node-world.ts";
+import { CALM, COLLAR_SPEC, NodeWorld, ROUGH, sampleContainer } from "./node-world.ts";
 import { noiseWindows } from "./student-samples.ts";
 import { asWindow } from "./wire-samples.ts";
 
@@ -171,6 +173,32 @@ describe("a node", () => {
     await world.boot();
     await world.run(25);
     expect(world.decided.length).toBe(130);
+  });
+
+  it("pays for no offload twice, however often its power is cut before it has saved its state", async () => {
+    const gate = { ...uncalibratedGate({ exits: 2, classes: 3 }), auditChanceQ16: 0 };
+    const unsureMarginQ8 = [0, 0, 0];
+    const sure = encodeGate({ ...gate, offload: { ...gate.offload, unsureMarginQ8 } });
+    const world = new NodeWorld({ seed: 4, factory: sampleContainer(1, { gate: sure }) });
+    await world.boot();
+    // It is never unsure, so that its bucket is full when it is stopped in good order.
+    await world.run(400);
+    await world.node?.stop();
+    const offloads = (): number => world.decided.filter(({ offload }) => offload !== null).length;
+    const windows = world.decided.length;
+    const before = offloads();
+    for (let cut = 0; cut < 6; cut++) {
+      await world.boot();
+      world.connect();
+      world.send({ kind: "setting", auditChanceQ16: 65535, burstWindows: 0 });
+      await world.run(50, cut % 2 === 0);
+      world.cut();
+    }
+    const { capacityTokens, windowsPerTokenQ8 } = gate.bucket;
+    const earned = (256 * (world.decided.length - windows)) / windowsPerTokenQ8;
+    expect(world.decided.length - windows).toBeGreaterThan(50);
+    expect(offloads() - before).toBeLessThanOrEqual(capacityTokens + earned);
+    expect(offloads() - before).toBeGreaterThan(capacityTokens / 2);
   });
 
   it("begins another epoch when its storage is lost", async () => {

@@ -24,11 +24,17 @@ static void restore_gate(bw_node *node) {
                         saved->length - BW_MODEL_ID_BYTES, same);
 }
 
-/* What is lost where flash refuses is minutes of adaptation. */
+/*
+ * An empty bucket is written: tokens that are spent until the next time would be there once more
+ * after a cut of the power, at each cut. What is lost where flash refuses is minutes of adaptation.
+ */
 void bw_save_gate(bw_node *node) {
   uint8_t bytes[BW_MODEL_ID_BYTES + BW_GATE_STATE_BYTES];
+  uint32_t level_q8 = node->gate_state.level_q8;
   for (uint32_t i = 0; i < BW_MODEL_ID_BYTES; i++) bytes[i] = node->update.running.model_id[i];
+  node->gate_state.level_q8 = 0;
   uint32_t length = bw_gate_save(&node->gate_state, bytes + BW_MODEL_ID_BYTES);
+  node->gate_state.level_q8 = level_q8;
   (void)bw_journal_write(&node->gate_saved, bytes, BW_MODEL_ID_BYTES + length);
 }
 
@@ -90,6 +96,8 @@ bw_boot_code bw_boot_model(bw_node *node, const uint8_t *factory, uint32_t lengt
   if (!open_model(node)) return BW_BAD_FACTORY;
   bw_windowing_start(&node->windowing, node->memory.ring, node->memory.window);
   restore_gate(node);
+  /* A new node's reserve is there once. */
+  if (node->gate_state.level_q8 > 0) bw_save_gate(node);
   return BW_BOOTED;
 }
 
