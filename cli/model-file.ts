@@ -4,13 +4,14 @@ import { readFileSync, statSync } from "node:fs";
 import { EdgeError } from "../src/assert.ts";
 import { LIMITS } from "../src/wire/limits.ts";
 
-/** The bytes of a container or release. Throws `EdgeError` for what cannot be one. */
-export function readFile(path: string): Uint8Array {
+/** The bytes of a container or release, or of what is no longer than `bytesMax`. Throws `EdgeError` for
+ * what cannot be one. */
+export function readFile(path: string, bytesMax: number = LIMITS.releaseBytes): Uint8Array {
   try {
-    if (statSync(path).size > LIMITS.releaseBytes) {
+    if (statSync(path).size > bytesMax) {
       throw new EdgeError({
         code: "file-oversized",
-        message: `more than ${LIMITS.releaseBytes} bytes`,
+        message: `more than ${bytesMax} bytes`,
         where: path,
         hint: "No model container is that long.",
       });

@@ -3,8 +3,10 @@
  * releases, over MQTT as an operator.
  */
 
+import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { BridgeInfoSchema, type RolloutInfo } from "../src/wire/public.ts";
+import { pushRequests, UPLOAD_BYTES_MAX } from "../src/wire/model-upload.ts";
 import type { RequestName, RequestResponse } from "../src/wire/requests.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
 import { readFile } from "./model-file.ts";
@@ -59,13 +61,14 @@ function order(name: string, request: RequestName, summary: string): CommandSpec
 }
 
 async function push(input: CommandInput, io: CommandIo): Promise<number> {
-  const request = requestOf(input.arguments[0] ?? "");
+  const { parts, push: request } = requestsOf(input.arguments[0] ?? "");
   const infos: RolloutInfo[] = [];
   const take = (json: string): void => {
     const info = BridgeInfoSchema.safeParse(JSON.parse(json));
     if (info.success) infos.splice(0, infos.length, ...info.data.rollouts);
   };
   return withAsker(input, take, async (asker) => {
+    for (const part of parts) dataOf(await asker.ask("models/part", part));
     const begun = rolloutOf(await asker.ask("models/push", request));
     if (input.flag("detach")) return tell(begun, io);
     const now = (): RolloutInfo => {
@@ -117,14 +120,16 @@ function waveText({ wave, waves, state, nodes, audits, agreement }: RolloutInfo)
   return `${name}: ${nodes.confirmed} of ${nodes.known} nodes run it${agrees}${held}`;
 }
 
-function requestOf(model: string): Readonly<Record<string, string>> {
-  if (/^[0-9a-f]{16}$/.test(model) && !existsSync(model)) return { model };
-  const base64 = (file: string): string => Buffer.from(readFile(file)).toString("base64");
+/** Parts first, where the model is too long for one request. */
+function requestsOf(model: string): { readonly parts: readonly object[]; readonly push: object } {
+  if (/^[0-9a-f]{16}$/.test(model) && !existsSync(model)) return { parts: [], push: { model } };
   const floats = model.replace(/\.bwm$/, ".onnx");
-  return {
-    container: base64(model),
-    ...(floats !== model && existsSync(floats) && { student: base64(floats) }),
+  const hasFloats = floats !== model && existsSync(floats);
+  const files = {
+    container: readFile(model, UPLOAD_BYTES_MAX.container),
+    student: hasFloats ? readFile(floats, UPLOAD_BYTES_MAX.student) : undefined,
   };
+  return pushRequests(randomUUID(), files, (bytes) => Buffer.from(bytes).toString("base64"));
 }
 
 function rolloutOf(response: RequestResponse): RolloutInfo {

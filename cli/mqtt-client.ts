@@ -121,22 +121,26 @@ export async function openAsker(options: AskerOptions): Promise<MqttAsker> {
       hint: "Name a broker that runs with --broker, and an operator: mqtt://operator:TOKEN@host:1883.",
     });
   });
-  const waiting = new Map<string, (text: string) => void>();
+  type Waiting = { readonly answer: (text: string) => void; readonly fail: () => void };
+  const waiting = new Map<string, Waiting>();
+  client.on("close", () => {
+    for (const { fail } of waiting.values()) fail();
+  });
   client.on("message", (topic, payload) => {
     const text = payload.toString();
     if (topic === bridgeTopic(base, "info")) return options.onInfo(text);
     const { transaction } = JSON.parse(text) as { transaction?: string };
-    waiting.get(transaction ?? "")?.(text);
+    waiting.get(transaction ?? "")?.answer(text);
   });
   await client.subscribeAsync([responseTopic(base, "#"), bridgeTopic(base, "info")], { qos: 1 });
   return {
     ask: async (name, request) => {
       const transaction = randomUUID();
       const answer = new Promise<string>((resolve, reject) => {
-        waiting.set(transaction, resolve);
-        setTimeout(() => reject(unanswered(name)), ANSWER_MS).unref();
-        client.once("close", () => reject(unanswered(name)));
-      });
+        const fail = (): void => reject(unanswered(name));
+        waiting.set(transaction, { answer: resolve, fail });
+        setTimeout(fail, ANSWER_MS).unref();
+      }).finally(() => waiting.delete(transaction));
       const payload = JSON.stringify({ ...request, transaction });
       // A broker that lets nobody ask closes the connection, and never acknowledges the question.
       const published = client.publishAsync(requestTopic(base, name), payload, { qos: 1 });

@@ -9,6 +9,7 @@ import { modelId } from "../src/wire/topics.ts";
 import type { GatewayState, Serving } from "./gateway-state.ts";
 import type { LabelReader } from "./label-reader.ts";
 import { type LoopControl, pushModel } from "./loop-control.ts";
+import { ModelUploads } from "./model-uploads.ts";
 import type { Kept } from "./release-desk.ts";
 import type { Asker, Done, RequestTable } from "./request-desk.ts";
 import { installTurn, type RolloutOrder } from "./rollout-steering.ts";
@@ -25,9 +26,14 @@ export type ReleaseRequestParts = {
 
 export function releaseRequests(parts: ReleaseRequestParts) {
   const { control } = parts;
+  const uploads = new ModelUploads();
   return {
     "models/list": () => ({ data: listed(parts) }),
-    "models/push": (request) => push(parts, request),
+    "models/part": ({ upload, part, offset, bytes }) => {
+      const piece = { part, offset, bytes: Buffer.from(bytes, "base64") };
+      return { data: { upload, part, bytes: uploads.take(upload, piece) } };
+    },
+    "models/push": (request) => push(parts, request, uploads),
     "models/install": ({ node }) => install(parts, node as NodeId),
     "models/rollback": (_request, asker) => steer(parts, order("rollback", asker)),
     "rollout/pause": () => steer(parts, { kind: "pause" }),
@@ -78,20 +84,31 @@ function listed({ state, control, labels }: ReleaseRequestParts): DataOf<"models
 function push(
   parts: ReleaseRequestParts,
   request: RequestOf<"models/push">,
+  uploads: ModelUploads,
 ): Done<DataOf<"models/push">> {
   const { state, control } = parts;
   const { desk } = control;
   const rows = [...state.nodes.values()].map(({ row }) => row);
   const rollout = state.serving.get(desk.cohort)?.rollout;
-  const served = pushModel(control, pushed(control, request), { rows, rollout }, Date.now());
+  const wanted = pushed(control, request, uploads);
+  const served = pushModel(control, wanted, { rows, rollout }, Date.now());
+  if (request.upload !== undefined) uploads.end();
   const release = served.rollout.sequence;
   const what = `release ${release}, model ${served.modelId}`;
   return { data: { rollout: infoOf(parts) }, release, what };
 }
 
-function pushed({ registry }: LoopControl, request: RequestOf<"models/push">): Kept {
-  const { container, model, student } = request;
+function pushed(
+  { registry }: LoopControl,
+  request: RequestOf<"models/push">,
+  uploads: ModelUploads,
+): Kept {
+  const { container, upload, model, student } = request;
   const floats = student === undefined ? undefined : Buffer.from(student, "base64");
+  if (upload !== undefined) {
+    const kept = uploads.find(upload);
+    return { container: kept.container, student: floats ?? kept.student };
+  }
   if (container !== undefined) {
     return { container: Buffer.from(container, "base64"), student: floats };
   }

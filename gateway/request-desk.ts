@@ -146,7 +146,7 @@ function readObject(payload: Uint8Array): Record<string, unknown> {
       code: "request-oversized",
       message: `more than ${REQUEST_BYTES_MAX} bytes`,
       where: "request",
-      hint: "A model that is larger is put into the registry by the gateway itself.",
+      hint: "A model that is larger comes in parts: models/part, as `bellwether models push` does it.",
     });
   }
   if (payload.length === 0) return {};

@@ -15,7 +15,7 @@ import type { LoopGateway } from "../gateway/start-loop.ts";
 import { phoneLink } from "../src/wire/phone.ts";
 import { Chromium, findChromium } from "./chromium.ts";
 import { removeFolder, temporaryFolder, until } from "./gateway-kit.ts";
-import { better, factory, idOf, releaseGateway, releaseHerd } from "./release-kit.ts";
+import { better, factory, idOf, largeModel, releaseGateway, releaseHerd } from "./release-kit.ts";
 import { cattle } from "./turning-herd.ts";
 
 const program = findChromium();
@@ -134,6 +134,19 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 120_000 }, () =
     await says("#said", "Nothing is distilled");
     await press("distil");
     await says("#said", "trusted answers");
+    // What one request cannot hold goes in parts.
+    const large = largeModel();
+    for (const [id, bytes] of [
+      ["container", large.container],
+      ["floats", large.student],
+    ] as const) {
+      const file = path.join(folder, id);
+      writeFileSync(file, bytes);
+      await choose(id, file);
+    }
+    await chromium.value("document.getElementById('push').requestSubmit()");
+    await says("#said", "Release 3 goes to its canary.");
+    await until("a node to run it", () => running(large.container) > 0, 30_000);
     expect(problems()).toEqual([]);
   });
 

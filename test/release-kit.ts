@@ -17,10 +17,15 @@ import { type LoopGateway, startLoopGateway } from "../gateway/start-loop.ts";
 import { readShippedEmulator } from "../recordings/shipped-emulator.ts";
 import { chooseEngine } from "../src/engine/choose-engine.ts";
 import { plainRecipe, recipeFor } from "../src/learn/recipes.ts";
+import { studentOnnx } from "../src/learn/student-network.ts";
+import type { StudentSpec } from "../src/model/student-spec.ts";
 import { prng } from "../src/prng.ts";
+import { cohortOf } from "../src/signal/profile.ts";
 import type { ModelId } from "../src/wire/messages.ts";
 import { modelIdOf } from "../src/wire/topics.ts";
 import { base, until } from "./gateway-kit.ts";
+import { sampleContainer } from "./node-world.ts";
+import { randomFloatStudent } from "./student-samples.ts";
 import { cattle, turningAnchor } from "./turning-herd.ts";
 
 export const factory = factoryStudent(shippedFolder(cattle), "plain");
@@ -90,4 +95,29 @@ export async function releaseHerd(
   const known = () => gateway.nodes().filter(({ cohort }) => cohort !== "").length;
   await until("all are known", () => known() === nodes, 30_000);
   return fleet;
+}
+
+/** 205,000 weights: as large as a container may be, nearly. */
+const LARGE_SPEC: StudentSpec = {
+  windowSamples: cattle.windowSamples,
+  channels: cattle.channels,
+  classes: cattle.classes.length,
+  stages: [
+    { layers: [{ kind: "conv", filters: 64, kernel: 5, stride: 2 }], exit: { hidden: 0 } },
+    {
+      layers: [252, 250, 248, 249].map((filters) => {
+        return { kind: "separable", filters, kernel: 5, stride: 1 } as const;
+      }),
+      exit: { hidden: 0 },
+    },
+  ],
+};
+
+/** Both files of a model that no request can hold. */
+export function largeModel(): { readonly container: Uint8Array; readonly student: Uint8Array } {
+  const names = { cohort: cohortOf(cattle), classes: cattle.classes };
+  return {
+    container: sampleContainer(7, names, LARGE_SPEC),
+    student: studentOnnx(randomFloatStudent(LARGE_SPEC, 7)),
+  };
 }

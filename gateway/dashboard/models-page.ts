@@ -4,7 +4,7 @@
  */
 
 import type { BridgeInfo } from "../../src/wire/public.ts";
-import type { DataOf } from "../../src/wire/requests.ts";
+import type { DataOf, RequestOf } from "../../src/wire/requests.ts";
 import { ask, askAloud, onPress, onSubmit, onSurePress, say } from "./ask.ts";
 import { element, make, tableRow, write } from "./elements.ts";
 import { openLine } from "./line.ts";
@@ -89,11 +89,32 @@ async function steer(name: Steering, done: string): Promise<void> {
 async function push(): Promise<void> {
   const [container, student] = await Promise.all([base64("container"), base64("floats")]);
   if (container === undefined) return;
-  const request = { container, ...(student !== undefined && { student }) };
-  const data = await askAloud("models/push", request);
+  const request = await pushRequest({ container, ...(student !== undefined && { student }) });
+  const data = request && (await askAloud("models/push", request));
   if (data === undefined) return;
   say(`Release ${data.rollout.release} goes to its canary.`);
   await listAgain();
+}
+
+type Files = { readonly container: string; readonly student?: string };
+
+/** Letters of base64 in one request, whole groups of four. */
+const PART_LETTERS = 180_000;
+
+/** What is too long for one request goes before it in parts. Undefined where one was refused. */
+async function pushRequest(files: Files): Promise<RequestOf<"models/push"> | undefined> {
+  const letters = files.container.length + (files.student?.length ?? 0);
+  if (letters <= PART_LETTERS) return files;
+  const upload = crypto.randomUUID();
+  for (const part of ["container", "student"] as const) {
+    const all = files[part] ?? "";
+    for (let at = 0; at < all.length; at += PART_LETTERS) {
+      const bytes = all.slice(at, at + PART_LETTERS);
+      const piece = { upload, part, offset: (at / 4) * 3, bytes };
+      if ((await askAloud("models/part", piece)) === undefined) return undefined;
+    }
+  }
+  return { upload };
 }
 
 /** Undefined where no file is chosen. */

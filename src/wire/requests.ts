@@ -12,6 +12,7 @@
 
 import { z } from "zod";
 import { LIMITS } from "./limits.ts";
+import { MODEL_PARTS, UPLOAD_BYTES_MAX } from "./model-upload.ts";
 import { AuditSchema, PUBLIC_VERSION, RolloutInfoSchema } from "./public.ts";
 import { isNodeId, type TopicBase } from "./topics.ts";
 
@@ -48,6 +49,8 @@ const nodeName = z
   .meta({ pattern: NODE_PATTERN });
 /** Base64 of RFC 4648, section 4, with padding. */
 const bytes = z.base64().max(REQUEST_BYTES_MAX);
+/** What somebody who sends a model in parts calls it. */
+const upload = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "is no upload's name");
 /** How long a join code is good: to a week, for collars that are posted. */
 const minutes = z
   .int()
@@ -163,18 +166,35 @@ export const REQUESTS = {
       rollouts: z.array(RolloutInfoSchema),
     }),
   },
+  "models/part": {
+    summary: "Brings a model in parts that is too long for one request; models/push names it then.",
+    changes: false,
+    request: asks({
+      upload,
+      part: z.enum(MODEL_PARTS),
+      /** Where these bytes begin: where the part before ended, or a part again. */
+      offset: z
+        .int()
+        .min(0)
+        .max(Math.max(...Object.values(UPLOAD_BYTES_MAX))),
+      bytes,
+    }),
+    /** How many bytes of this part are there now. */
+    data: z.object({ upload, part: z.enum(MODEL_PARTS), bytes: count }),
+  },
   "models/push": {
     summary:
       "Makes a release of a container, or of a model of the registry, and begins its rollout.",
     changes: true,
     request: asks({
-      /** One of the two: a container, or the name of one that is in the registry. */
+      /** One of the three: a container, one that came in parts, or one that is in the registry. */
       container: bytes.optional(),
+      upload: upload.optional(),
       model: modelName.optional(),
       /** The ONNX file of the float weights; without it nothing can be distilled from the model. */
       student: bytes.optional(),
-    }).refine(({ container, model }) => (container === undefined) !== (model === undefined), {
-      message: "needs either a container or a model",
+    }).refine((from) => [from.container, from.upload, from.model].filter(Boolean).length === 1, {
+      message: "needs either a container, an upload or a model",
     }),
     data: rollout,
   },
