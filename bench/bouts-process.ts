@@ -79,9 +79,8 @@ function addNode(state: GatewayState, index: number): void {
   });
   const last = recent.at(-1) ?? null;
   const next = recent.length + 1;
-  restoreBehaviours(state, nodeId(`collar-${index + 1}`), {
-    ...{ last, open: [], next, recent, windows, days: [] },
-  });
+  const stored = { last, open: [], next, recent, windows, days: [] };
+  restoreBehaviours(state, nodeId(`collar-${index + 1}`), stored, NOW_MS);
 }
 
 /** Megabytes of V8's heap and of buffers, which are given back a moment after they were collected. */

@@ -8,9 +8,11 @@
 
 import { type Budget, DAY_MS, dayStart, HOUR_MS, hourStart } from "../src/behaviour/budget.ts";
 import { changeOf, type ChangeRule } from "../src/behaviour/change.ts";
+import { believedWindows, isFarAhead } from "../src/behaviour/clock-ahead.ts";
 import { addBout, newDayCells, spanBudget } from "../src/behaviour/day-cells.ts";
 import {
   type Bout,
+  newestMs,
   newTrack,
   restoreTrack,
   stepTrack,
@@ -29,9 +31,12 @@ export function restoreBehaviours(
   state: GatewayState,
   node: NodeId,
   stored: StoredBehaviours,
+  nowMs: number,
 ): GatewayEffect[] {
   const { rule, nodes } = state.behaviours;
-  const { track, effects } = restoreTrack(stored, stored.windows, rule);
+  const before = stored.last?.endMs ?? Number.NEGATIVE_INFINITY;
+  const windows = believedWindows(stored.windows, before, nowMs);
+  const { track, effects } = restoreTrack(stored, windows, rule);
   const cells = newDayCells(rule.classes);
   for (const bout of stored.recent) addBout(cells, bout);
   nodes.set(node, { track, cells, days: stored.days, changed: true });
@@ -42,9 +47,10 @@ export function onReportedWindows(
   state: GatewayState,
   node: NodeState,
   report: Report,
+  nowMs: number,
 ): GatewayEffect[] {
   const { classes } = state.behaviours.rule;
-  const windows = report.entries
+  const known = report.entries
     .filter(({ classIndex }) => classIndex < classes)
     .map((entry) => ({
       timeMs: entry.timeMs,
@@ -53,6 +59,10 @@ export function onReportedWindows(
       student: { classIndex: entry.classIndex, confidence: entry.confidenceQ8 / 255 },
       teacher: null,
     }));
+  if (known.length === 0) return [];
+  const { track } = behavioursOf(state, node.row.node);
+  const windows = believedWindows(known, newestMs(track), nowMs);
+  track.late += known.length - windows.length;
   return windows.length === 0 ? [] : step(state, node.row.node, { kind: "windows", windows });
 }
 
@@ -62,8 +72,14 @@ export function onVerdict(
   node: NodeState,
   { epoch, windowIndex, timeMs }: Offload,
   { classIndex, confidence, trusted }: Verdict,
+  nowMs: number,
 ): GatewayEffect[] {
   if (!trusted) return [];
+  const { track } = behavioursOf(state, node.row.node);
+  if (isFarAhead(timeMs, newestMs(track), nowMs)) {
+    track.late++;
+    return [];
+  }
   const answer = { classIndex, confidence };
   return step(state, node.row.node, { kind: "verdict", epoch, windowIndex, timeMs, answer });
 }
@@ -135,15 +151,20 @@ function tellGroups(state: GatewayState, nowMs: number): GatewayEffect[] {
   });
 }
 
-function step(state: GatewayState, node: NodeId, event: TrackEvent): GatewayEffect[] {
+function behavioursOf(state: GatewayState, node: NodeId): NodeBehaviours {
   const { nodes, rule } = state.behaviours;
   let behaviours = nodes.get(node);
   if (behaviours === undefined) {
     behaviours = { track: newTrack(), cells: newDayCells(rule.classes), days: [], changed: false };
     nodes.set(node, behaviours);
   }
+  return behaviours;
+}
+
+function step(state: GatewayState, node: NodeId, event: TrackEvent): GatewayEffect[] {
+  const behaviours = behavioursOf(state, node);
   if (event.kind !== "away") behaviours.changed = true;
-  return perform(state, node, stepTrack(behaviours.track, event, rule));
+  return perform(state, node, stepTrack(behaviours.track, event, state.behaviours.rule));
 }
 
 function perform(

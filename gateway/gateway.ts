@@ -334,7 +334,7 @@ function onAnswered(
       probabilities,
     }),
     ...tellVerdict(state, node, offload, verdictOf(told, trusted)),
-    ...onVerdict(state, node, offload, verdictOf(probabilities, trusted)),
+    ...onVerdict(state, node, offload, verdictOf(probabilities, trusted), nowMs),
     { kind: "news", news: { kind: "label", item, probabilities, trusted, agrees, sound } },
     ...onAudit(state, node, offload, { trusted, agrees }, nowMs),
   ];

@@ -26,7 +26,8 @@ export function onReport(
   const effects = onTimed(state, node, report, nowMs);
   if (isNewest(node, report)) effects.push(...takePresent(state, node, report, windows));
   countBeat(node, report);
-  effects.push(...tellReport(state, node, report), ...onReportedWindows(state, node, report));
+  effects.push(...tellReport(state, node, report));
+  effects.push(...onReportedWindows(state, node, report, nowMs));
   effects.push(...onWindows(state, node, report, nowMs));
   return effects;
 }

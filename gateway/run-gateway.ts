@@ -126,9 +126,10 @@ function windowTimes({ teacher, hopMs }: GatewayDependencies): {
 /** Bouts of before this start, and what there is to say of them that was not said. */
 function restored(state: GatewayState, reader: LabelReader): GatewayEffect[] {
   const { config, rule } = state.behaviours;
-  const sinceMs = recentSinceMs(config, state.settings.startedMs);
+  const { startedMs } = state.settings;
+  const sinceMs = recentSinceMs(config, startedMs);
   return [...state.nodes.keys()].flatMap((node) =>
-    restoreBehaviours(state, node, reader.behaviours(node, sinceMs, rule.classes)),
+    restoreBehaviours(state, node, reader.behaviours(node, sinceMs, rule.classes), startedMs),
   );
 }
 

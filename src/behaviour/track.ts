@@ -45,7 +45,7 @@ export type Track = {
   carry: Bout | null;
   before: Before | null;
   away: boolean;
-  /** Windows and verdicts that came too late. */
+  /** Windows and verdicts that came too late, or from a clock that is far ahead. */
   late: number;
 };
 
@@ -82,6 +82,11 @@ export function newTrack(): Track {
     away: false,
     late: 0,
   };
+}
+
+/** The end of the newest window that it has taken in; minus infinity before the first. */
+export function newestMs({ windows, sealedMs }: Track): number {
+  return windows.count === 0 ? sealedMs : windows.timeMs(windows.count - 1);
 }
 
 export function stepTrack(track: Track, event: TrackEvent, rule: TrackRule): TrackEffect[] {
