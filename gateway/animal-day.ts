@@ -41,7 +41,7 @@ export const ANIMAL_LIMITS = {
   days: 14,
 } as const;
 
-export type DayRule = Pick<BehaviourConfig, "utcOffsetMs" | "baseline" | "rules">;
+export type DayRule = Pick<BehaviourConfig, "utcOffsetMs" | "baseline" | "rules" | "groups">;
 
 export type StoredDay = {
   readonly node: string;
@@ -234,6 +234,7 @@ function className(classes: readonly string[], index: number): string {
   return classes[index] ?? `class ${index}`;
 }
 
-function dayName(timeMs: number, offsetMs: number): string {
+/** `2026-03-14` */
+export function dayName(timeMs: number, offsetMs: number): string {
   return new Date(timeMs + offsetMs).toISOString().slice(0, 10);
 }

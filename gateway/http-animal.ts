@@ -1,11 +1,11 @@
 /**
  * What there is to read of the store over HTTP: of one animal a day, the windows that it offloaded, one
- * of them whole, and those beside it; of all together, what other shares of offloads would give. Every
- * parameter is bounded here; what is in the store is asked of `page-reader.ts`.
+ * of them whole, and those beside it; a day of a group; and of all nodes, what other shares of offloads
+ * would give. Every parameter is bounded here; what is in the store is asked of `page-reader.ts`.
  */
 
 import type { ServerResponse } from "node:http";
-import { isNodeId } from "../src/wire/topics.ts";
+import { isGroupName, isNodeId } from "../src/wire/topics.ts";
 import type { HttpRoute } from "./http-listener.ts";
 import { sayJson } from "./http-routes.ts";
 import type { PageQuestion, PageReader } from "./page-reader.ts";
@@ -71,6 +71,8 @@ const QUESTIONS: readonly {
   },
 ];
 
+const GROUP_WORDS = "name is a group's name, day such as 2026-03-14";
+
 const WORDS =
   "node is a node's name, day such as 2026-03-14, after milliseconds since 1970, id a whole number";
 
@@ -87,7 +89,24 @@ export function animalRoutes(reader: PageReader): readonly HttpRoute[] {
       },
     }),
   );
-  return [...questions, curvesRoute(reader)];
+  return [...questions, curvesRoute(reader), groupRoute(reader)];
+}
+
+/** Budgets and bouts, which readers may hear of every node. */
+function groupRoute(reader: PageReader): HttpRoute {
+  return {
+    path: "/api/group",
+    for: "readers",
+    answer: (response) => {
+      const given = parametersOf(response.req.url ?? "", ["name", "day"]);
+      const group = given?.get("name") ?? "";
+      const day = given === undefined ? null : dayOf(given);
+      if (!isGroupName(group) || day === null) {
+        return sayJson(response, 400, { error: GROUP_WORDS });
+      }
+      answer(response, reader, { kind: "group", group, day });
+    },
+  };
 }
 
 /** Sums over many nodes, as what audits say is: for whoever may hear the topics. */

@@ -7,6 +7,7 @@ import { ANIMAL_LIMITS, animalDay, animalWindow, daySpan, listedWindow } from ".
 import type { AnimalNear, AnimalWindows } from "./animal-payloads.ts";
 import type { LoopCurves } from "./loop-payloads.ts";
 import type { NearWindows } from "./label-near.ts";
+import { GROUP_LIMITS, groupDay, knownOf } from "./group-day.ts";
 import { loopCurves } from "./label-curve.ts";
 import { openLabelReader } from "./label-reader.ts";
 import type {
@@ -28,6 +29,7 @@ port.on("message", ({ number, question }: ToPageReader) => {
 
 function answerTo(question: PageQuestion): PageAnswer {
   if (question.kind === "curves") return said(curves());
+  if (question.kind === "group") return groupOn(question.group, question.day);
   const { node } = question;
   if (!reader.knows(node)) return missing("the store knows no such node");
   switch (question.kind) {
@@ -58,6 +60,22 @@ function answerTo(question: PageQuestion): PageAnswer {
     default:
       return unreachable(question);
   }
+}
+
+function groupOn(group: string, day: string | undefined): PageAnswer {
+  const names = rule.groups.get(group);
+  if (names === undefined) return missing("the settings have no such group");
+  const spans = names.slice(0, GROUP_LIMITS.nodes).map((node) => {
+    return { node, known: reader.boutSpan(node), bouts: [] };
+  });
+  const known = knownOf(spans);
+  const span = daySpan(day, known, rule.utcOffsetMs);
+  if (span === null) return missing("there is no such day");
+  const members = spans.map((one) => {
+    const isKnown = one.known !== undefined;
+    return { ...one, bouts: isKnown ? reader.bouts(one.node, span.startMs, span.endMs) : [] };
+  });
+  return said(groupDay(group, span, known, members, classes, rule));
 }
 
 /** Thousands of answers are gone through, and a few more change nothing. */

@@ -11,6 +11,7 @@ import type { DayRule } from "./animal-day.ts";
 export const QUESTIONS_MAX = 32;
 
 export type PageQuestion =
+  | { readonly kind: "group"; readonly group: string; readonly day: string | undefined }
   /** What other shares of offloads would give. */
   | { readonly kind: "curves" }
   | { readonly kind: "animal"; readonly node: string; readonly day: string | undefined }

@@ -7,6 +7,7 @@ import type {
   AnimalWindow,
   AnimalWindows,
 } from "../gateway/animal-payloads.ts";
+import type { GroupDay } from "../gateway/group-payloads.ts";
 import type { LoopCurves } from "../gateway/loop-payloads.ts";
 import { Board } from "../gateway/board.ts";
 import { EventStreams } from "../gateway/http-events.ts";
@@ -48,7 +49,7 @@ beforeAll(async () => {
       gap_seconds: 60,
       open_minutes: 30,
       budget_seconds: 60,
-      groups: {},
+      groups: { heifers: [NODE, "collar-8", "collar-9"].map((name) => nodeId(name)) },
     },
     { days: 5, days_least: 3, known_least: 0.5, deviations_least: 2, rules },
   );
@@ -249,6 +250,40 @@ describe("offloaded windows", () => {
     const [first] = told.windows;
     expect((await ask(`/api/window?node=collar-8&id=${first?.id}`)).status).toBe(200);
     expect((await ask(`/api/window?node=${NODE}&id=${first?.id}`)).status).toBe(404);
+  });
+});
+
+describe("a day of a group", () => {
+  it("has every member's budget as its own page has it, and the mean of those heard", async () => {
+    const { told } = await ask<GroupDay>(`/api/group?name=heifers&day=${WHOLE}`);
+    const days = await Promise.all(
+      [NODE, "collar-8"].map((node) => ask<AnimalDay>(`/api/animal?node=${node}&day=${WHOLE}`)),
+    );
+    expect(told.nodes.map(({ node }) => node)).toEqual([NODE, "collar-8", "collar-9"]);
+    expect(told.nodes.map(({ budget }) => budget)).toEqual([
+      ...days.map((d) => d.told.budget),
+      null,
+    ]);
+    for (const [i, { told: own }] of days.entries()) {
+      expect(told.nodes[i]?.bouts).toEqual(
+        own.bouts.map((bout) => [
+          cattle.classes.indexOf(bout.behaviour),
+          Math.round(bout.start),
+          Math.round(bout.start + 1000 * bout.duration_seconds),
+        ]),
+      );
+    }
+    const [grazing = ""] = cattle.classes;
+    const mean = days.reduce((sum, d) => sum + (d.told.budget.minutes[grazing] ?? 0) / 2, 0);
+    expect(told.budget?.minutes[grazing]).toBeCloseTo(mean, 1);
+    expect((await ask<GroupDay>("/api/group?name=heifers")).told.day).toBe("2026-03-15");
+  });
+
+  it("is of no group that the settings do not name", async () => {
+    expect((await ask("/api/group?name=goats")).status).toBe(404);
+    for (const words of ["", "?name=", "?name=A", "?name=heifers&day=x", "?name=heifers&x=1"]) {
+      expect([words, (await ask(`/api/group${words}`)).status]).toEqual([words, 400]);
+    }
   });
 });
 

@@ -174,7 +174,7 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 120_000 }, () =
     expect(await countOf("#drifts .stroke")).toBe(30);
     expect(await countOf("#drifts .stroke[data-alarm]")).toBe(3);
     expect(await textOf("#drift-rows tr")).toContain("drift alarm");
-    expect(await textOf("#group-rows")).toContain("calves (4), today31 min20 min4 min5 min");
+    expect(await textOf("#group-rows")).toContain("calves, 4 animals, today31 min20 min4 min5 min");
     expect(await textOf("#alerts li")).toContain(HOSTILE);
     expect(await countOf("main img")).toBe(0);
     await keep(chromium, "page-loop.png", { ...WIDE, height: 1_160 });

@@ -23,13 +23,13 @@ const COLUMNS_PX = 120;
 const DAY_PX = 20;
 
 /** Lanes need their names beside them. */
-function namesPx(classes: readonly string[], widthPx: number): number {
+export function namesPx(classes: readonly string[], widthPx: number): number {
   const longest = Math.max(0, ...classes.map((name) => name.length));
   return Math.min(widthPx / 3, 12 + 7.2 * longest);
 }
 
 /** Hours below a day, fewer of them where there is little room. */
-function clock(leftPx: number, rightPx: number, fromPx: number, toPx: number): SVGElement[] {
+export function clock(leftPx: number, rightPx: number, fromPx: number, toPx: number): SVGElement[] {
   const every = rightPx - leftPx < 500 ? 6 : 3;
   return Array.from({ length: 24 / every + 1 }, (_, i) => {
     const x = leftPx + ((rightPx - leftPx) * i * every) / 24;

@@ -22,7 +22,7 @@ import {
 } from "./animal-view.ts";
 import { read } from "./ask.ts";
 import { drawInto } from "./drawing.ts";
-import { attribute, element, letScroll, make, tableRow, write } from "./elements.ts";
+import { attribute, element, letScroll, make, showLegend, tableRow, write } from "./elements.ts";
 import { applyChange, createHerd, percentText, rowOf } from "./herd-view.ts";
 import { openLine } from "./line.ts";
 import { showNear } from "./near-windows.ts";
@@ -147,6 +147,7 @@ function drawDay(): void {
     element("day-text"),
     `${dayText(day)}${day.more ? " There are more bouts than are shown." : ""}`,
   );
+  showLegend(element("legend"), day.classes);
   ribbon();
   hours();
   days();

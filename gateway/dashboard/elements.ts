@@ -45,6 +45,15 @@ export function write(target: Element, text: string): boolean {
   return true;
 }
 
+/** What each colour is, beside drawings where place does not say it; others are made like these. */
+export function showLegend(list: HTMLElement, names: readonly string[]): void {
+  const items = [...names, "unknown"].map((name, i) => {
+    const kind = i < names.length ? { "data-kind": String(i % 8) } : {};
+    return make("li", kind, name);
+  });
+  list.replaceChildren(...items);
+}
+
 /** Null takes the attribute away. */
 export function attribute(target: Element, name: string, value: string | null): void {
   if (target.getAttribute(name) === value) return;

@@ -7,7 +7,7 @@ import type { BoardChange } from "../board.ts";
 import { intervalText, minutesText } from "./animal-view.ts";
 import { drawInto } from "./drawing.ts";
 import { element, letScroll, make, tableRow, write } from "./elements.ts";
-import { applyChange, createHerd, percentText } from "./herd-view.ts";
+import { applyChange, counted, createHerd, percentText } from "./herd-view.ts";
 import { openLine } from "./line.ts";
 import { followCurves } from "./loop-curves.ts";
 import { driftPicture, pointsPicture } from "./loop-drawings.ts";
@@ -105,13 +105,18 @@ function drawGroups(): void {
   element("group-head").replaceChildren(head);
   const rows = groups.flatMap(({ name, nodes, spans }) =>
     spans.map(({ name: when, span }) =>
-      tableRow(`${name} (${nodes}), ${when}`, [
+      tableRow(groupCell(name, `, ${counted(nodes, "animal")}, ${when}`), [
         ...classes.map((one) => minutesText(span.minutes[one] ?? 0)),
         minutesText(span.unknown_minutes),
       ]),
     ),
   );
   element("group-rows").replaceChildren(...rows);
+}
+
+function groupCell(name: string, words: string): HTMLElement {
+  const link = make("a", { href: `/group?name=${encodeURIComponent(name)}` }, name);
+  return make("span", {}, link, words);
 }
 
 function linkTo(node: string): HTMLElement {

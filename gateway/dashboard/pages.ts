@@ -45,6 +45,13 @@ export const PAGES: readonly Page[] = [
     styles: ["animal.css"],
   },
   {
+    path: "/group",
+    title: "One group",
+    content: "group.html",
+    script: "group-page.ts",
+    styles: ["animal.css"],
+  },
+  {
     path: "/labels",
     title: "Label inbox",
     link: "Labels",

@@ -1,6 +1,6 @@
 /**
- * The curves of the loop's page in a real browser, from a store with one model that was audited often
- * and one that was not: the first is drawn with its interval, of the second is said what is missing.
+ * Pages of many nodes in a real browser, from a store: the curves of the loop, of a model that was
+ * audited often and of one that was not; and a day of a group.
  */
 
 import axe from "axe-core";
@@ -42,7 +42,7 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 60_000 }, () =>
 
   beforeAll(async () => {
     folder = temporaryFolder();
-    fillAnimal(folder, "collar-7", NOW);
+    for (const name of ["collar-7", "collar-8"]) fillAnimal(folder, name, NOW);
     const node = nodeId("collar-young");
     const log = new LabelLog({ directory: folder, nowMs: NOW });
     const offload = offloadOf(1, { modelId: YOUNG, reason: "audit", chanceQ16: 3_277 });
@@ -60,7 +60,8 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 60_000 }, () =>
     const board = new Board(base);
     board.take(bridgeTopic(base, "info"), JSON.stringify(infoOf()));
     streams = new EventStreams(board);
-    const rule = toBehaviourConfig(BehavioursSchema.parse({}), AlertsSchema.parse({}));
+    const groups = { heifers: ["collar-7", "collar-8", "collar-nobody"] };
+    const rule = toBehaviourConfig(BehavioursSchema.parse({ groups }), AlertsSchema.parse({}));
     reader = new PageReader({ file: `${folder}/${LABEL_LOG_FILE}`, classes: cattle.classes, rule });
     const routes = [
       ...boardRoutes(readPage(), board, streams, () => ({ degraded: null })),
@@ -78,6 +79,14 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 60_000 }, () =>
     await reader.close();
     removeFolder(folder);
   });
+
+  async function serious(): Promise<string[]> {
+    await chromium.value(`(() => { ${axe.source}; return true; })()`);
+    return chromium.value<string[]>(
+      "axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations" +
+        ".filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id }) => id))",
+    );
+  }
 
   it.each([
     ["wide", { width: 1280, height: 1000 }],
@@ -98,14 +107,43 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 60_000 }, () =>
       for (const part of [".curve", ".band", ".now"]) expect(await count(part)).toBe(1);
       await chromium.value("document.querySelector('#curves details').open = true");
       expect(await count("tbody tr")).toBeGreaterThan(3);
-      await chromium.value(`(() => { ${axe.source}; return true; })()`);
-      const serious = await chromium.value<string[]>(
-        "axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations" +
-          ".filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id }) => id))",
-      );
-      expect(serious).toEqual([]);
+      expect(await serious()).toEqual([]);
       const isNarrow = "document.documentElement.scrollWidth <= innerWidth";
       expect(await chromium.value<boolean>(isNarrow)).toBe(true);
+    },
+  );
+
+  it.each([
+    ["wide", { width: 1280, height: 900 }],
+    ["on a phone, dark", { width: 390, height: 844, dark: true }],
+  ])(
+    "%s: a day of a group, each animal in a lane, with the average of those heard",
+    async (_l, look) => {
+      await chromium.open(`${listener.url}/group?name=heifers&day=2026-03-14`, look);
+      const textOf = (id: string): Promise<string> =>
+        chromium.value<string>(`document.getElementById("${id}")?.innerText ?? ""`);
+      await until("the day", async () => (await textOf("day-text")).startsWith("2026-03-14"));
+      expect(await textOf("day-text")).toMatch(
+        /the average animal: .*grazing .*; 2 of 3 animals heard/,
+      );
+      expect(await textOf("title")).toBe("heifers");
+      expect(await textOf("budget-rows")).toMatch(
+        /the average[\s\S]*collar-nobody[\s\S]*never heard/,
+      );
+      expect(await textOf("legend")).toMatch(/grazing[\s\S]*unknown/);
+      const count = (selector: string): Promise<number> =>
+        chromium.value(`document.querySelectorAll("${selector}").length`);
+      expect(await count("#lanes .lane")).toBe(3);
+      expect(await count("#lanes .part")).toBeGreaterThan(40);
+      expect(await count("#bars .missing")).toBe(3);
+      await chromium.value("document.getElementById('later').click()");
+      await until("today", async () =>
+        (await textOf("day-text")).startsWith("2026-03-15 until 14:20"),
+      );
+      expect(await chromium.value<string>("location.search")).toBe("?name=heifers&day=2026-03-15");
+      expect(await serious()).toEqual([]);
+      await chromium.open(`${listener.url}/group?name=goats`, look);
+      await until("a refusal", async () => (await textOf("day-text")).includes("no such group"));
     },
   );
 });
