@@ -58,12 +58,6 @@ export function linkText(name: LinkName, dataRate: number): string {
   return names[name];
 }
 
-export const FEATURES_OPTION: OptionSpec = {
-  flags: "--features",
-  description: "send an encoder's codes in place of windows where that is cheaper",
-  kind: "flag",
-};
-
 /** Throws `EdgeError` `data-rate`. */
 export function dataRateOption(input: CommandInput): number {
   const dataRate = input.number("data-rate") ?? 5;

@@ -21,6 +21,12 @@ export const STUDENT_OPTION: OptionSpec = {
   default: "default",
 };
 
+export const FEATURES_OPTION: OptionSpec = {
+  flags: "--features",
+  description: "send an encoder's codes in place of windows where that is cheaper",
+  kind: "flag",
+};
+
 export const ENCODING_OPTION: OptionSpec = {
   flags: "--offload-encoding <name>",
   description:
@@ -63,12 +69,13 @@ export function encodingOf(input: CommandInput): WindowEncoding {
  * word. Throws `EdgeError` `public-key`. */
 export function readKey(
   file: string,
-  joined: { readonly publicKeys: readonly Uint8Array[] },
+  joined: { readonly publicKeys: readonly Uint8Array[]; readonly nodes: number },
   io: CommandIo,
 ): readonly Uint8Array[] {
   if (!existsSync(file)) {
     if (joined.publicKeys.length > 0) return [];
-    io.note(`no public key in ${file}, so these nodes accept no release`);
+    const who = joined.nodes === 1 ? "this node accepts" : "these nodes accept";
+    io.note(`no public key in ${file}, so ${who} no release`);
     return [];
   }
   const text = readFileSync(file, "utf8").trim();

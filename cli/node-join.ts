@@ -16,6 +16,8 @@ export type JoinedNodes = {
   readonly passwords: ReadonlyMap<NodeId, string>;
   /** The gateway's release key as it was told to those who joined. */
   readonly publicKeys: readonly Uint8Array[];
+  /** How many nodes these are of. */
+  readonly nodes: number;
 };
 
 type JoinRequest = Omit<JoinOptions, "code"> & {
@@ -48,7 +50,8 @@ export async function joinNodes(
     io.note(joined === 1 ? "one node joined" : `${joined} nodes joined`);
     if (storageDir === null) io.note("without --store their credentials end with this");
   }
-  return { passwords, publicKeys: [...keys].map((key) => new Uint8Array(Buffer.from(key, "hex"))) };
+  const publicKeys = [...keys].map((key) => new Uint8Array(Buffer.from(key, "hex")));
+  return { passwords, publicKeys, nodes: nodes.length };
 }
 
 async function join(options: JoinOptions, id: NodeId): Promise<NodeCredentials> {

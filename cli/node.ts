@@ -9,15 +9,13 @@
 import "./mqtt-numbers.ts";
 import { randomInt } from "node:crypto";
 import { join } from "node:path";
+import { type BatteryFile, followBatteryFile } from "../device-sim/battery-file.ts";
 import { type Device, startDevice } from "../device-sim/device.ts";
 import { fileStorage } from "../device-sim/file-storage.ts";
-import { feedLines } from "../device-sim/line-feed.ts";
-import { createLineSensor } from "../device-sim/line-sensor.ts";
+import { addressOf } from "../device-sim/mqtt-join.ts";
 import { nodeCrypto } from "../device-sim/node-crypto.ts";
 import { DEVICE } from "../device-sim/node-settings.ts";
-import { createSampleLines } from "../device-sim/sample-lines.ts";
 import { lockStore } from "../device-sim/store-lock.ts";
-import { MILLIG_PER_UNIT } from "../recordings/recording-builder.ts";
 import { EdgeError } from "../src/assert.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import type { NodeId } from "../src/wire/messages.ts";
@@ -28,6 +26,7 @@ import { GATEWAY_OPTIONS, type GatewayLink, gatewayLinkOf } from "./gateway-link
 import {
   ENCODING_OPTION,
   encodingOf,
+  FEATURES_OPTION,
   KEY_OPTION,
   PROFILE_OPTION,
   readKey,
@@ -37,13 +36,14 @@ import {
 import { joinNodes } from "./node-join.ts";
 import { ended, narrator } from "./node-news.ts";
 import { openProfile } from "./profile-folder.ts";
+import { checkSampleOptions, SAMPLE_OPTIONS } from "./node-options.ts";
+import { readLines, replay } from "./node-playing.ts";
 import { openSampleInput, type SampleInput } from "./sample-input.ts";
 
 const STATUS_MS = 60_000;
 /** How long the gateway may take for what it is still owed when the samples end. */
 const OWED_MS = 10_000;
 const OWED_LOOK_MS = 50;
-const UNITS = ["mg", "g", "m/s2"] as const;
 
 export const command: CommandSpec = {
   name: "node",
@@ -52,43 +52,13 @@ export const command: CommandSpec = {
     "Runs one node until Ctrl-C or the end of its samples: student, gate, outbox and model\n" +
     "slots, over MQTT or WebSocket. Each line of the input is one sample: t,x,y,z, or an object\n" +
     'such as {"t":1200,"x":-12,"y":3,"z":998}, with t in milliseconds of any clock that runs\n' +
-    "evenly. A file is played at the pace of its samples; what comes by a pipe or a port is of\n" +
-    "now. What must survive a power cut, and the credentials of a node that has joined, are\n" +
-    "kept in --store, from which the next start goes on.",
+    'evenly. A fifth value, or "battery", is what its battery holds, in percent. A file is\n' +
+    "played at the pace of its samples; what comes by a pipe or a port is of now. What must\n" +
+    "survive a power cut, and the credentials of a node that has joined, are kept in --store,\n" +
+    "from which the next start goes on.",
   options: [
     { flags: "--name <node>", description: "what the node is called", kind: "text" },
-    {
-      flags: "--input <path>",
-      description: "where its samples come from; - for standard input",
-      kind: "text",
-    },
-    {
-      flags: "--recording <dir>",
-      description: "replay a recording instead, for ever",
-      kind: "text",
-    },
-    { flags: "--subjects <list>", description: "replay only these of it", kind: "list" },
-    {
-      flags: "--rate <hz>",
-      description: "samples a second of the input (default: what the student takes)",
-      kind: "number",
-      low: 0.5,
-      high: 1000,
-    },
-    {
-      flags: "--units <unit>",
-      description: "of x, y and z, with gravity: mg, g or m/s2",
-      kind: "text",
-      choices: UNITS,
-      default: "mg",
-    },
-    {
-      flags: "--speed <factor>",
-      description: "seconds of a file or a recording a second; paces a pipe as well",
-      kind: "number",
-      low: 0.1,
-      high: 10_000,
-    },
+    ...SAMPLE_OPTIONS,
     ...GATEWAY_OPTIONS,
     { flags: "--join <code>", description: "join by this code, the first time", kind: "text" },
     KEY_OPTION,
@@ -102,6 +72,7 @@ export const command: CommandSpec = {
     STUDENT_OPTION,
     ENGINE_OPTION,
     ENCODING_OPTION,
+    FEATURES_OPTION,
     { flags: "--for <seconds>", description: "end after this real time", kind: "number", low: 0.1 },
   ],
   examples: [
@@ -114,7 +85,9 @@ export const command: CommandSpec = {
 
 async function run(input: CommandInput, io: CommandIo): Promise<number> {
   const name = nameOf(input);
-  const source = sourceOf(input);
+  checkSampleOptions(input);
+  const from = input.text("input");
+  const source = from === undefined ? undefined : openSampleInput(from);
   const home = openProfile(input.text("profile") ?? "cattle");
   const { profile } = home;
   const factory = readStudent(input.text("student") ?? "default", home);
@@ -129,25 +102,34 @@ async function run(input: CommandInput, io: CommandIo): Promise<number> {
       io,
     );
     const publicKeys = [...known.publicKeys, ...readKey(input.text("key") ?? "", known, io)];
-    const tally = { windows: 0, offloads: 0 };
+    const tally = { windows: 0, offloads: 0, asCodes: 0 };
     const device = await startDevice({
       id: name,
       factory,
       engine,
-      settings: { ...DEVICE, publicKeys, offloadEncoding: encodingOf(input) },
+      settings: {
+        ...DEVICE,
+        ...{ publicKeys, offloadEncoding: encodingOf(input) },
+        features: await featuresIfAsked(input, factory, io),
+      },
       crypto: nodeCrypto,
       storage: await fileStorage(join(store, name), DEVICE.slotBytes),
       link: { ...link, password: (node) => known.passwords.get(node) },
       random: () => randomInt(2 ** 32),
       observer: {
         ...narrator(io),
-        decided: (_, { offload }) => {
+        decided: (_, { offload, form }) => {
           tally.windows += 1;
           if (offload !== null) tally.offloads += 1;
+          if (form === "features") tally.asCodes += 1;
         },
       },
     });
-    return await runDevice({ device, source, profile, link, tally }, input, io);
+    try {
+      return await runDevice({ device, source, profile, link, tally }, input, io);
+    } finally {
+      await device.stop();
+    }
   } finally {
     unlock();
   }
@@ -158,7 +140,8 @@ type Running = {
   readonly source: SampleInput | undefined;
   readonly profile: Profile;
   readonly link: GatewayLink;
-  readonly tally: { readonly windows: number; readonly offloads: number };
+  /** Of this run. */
+  readonly tally: { readonly windows: number; readonly offloads: number; readonly asCodes: number };
 };
 
 async function runDevice(running: Running, input: CommandInput, io: CommandIo): Promise<number> {
@@ -167,13 +150,15 @@ async function runDevice(running: Running, input: CommandInput, io: CommandIo): 
   const status = () => ({ ...device.runtime.status(), ...tally });
   const ending = new AbortController();
   const timer = setInterval(() => io.note(statusLine(status())), STATUS_MS);
+  let battery: BatteryFile | undefined;
   try {
-    io.note(`${device.runtime.id}: ${source?.where ?? "a recording"} to ${withoutPassword(link)}`);
+    battery = followBattery(input, device, io);
+    io.note(`${device.runtime.id}: ${source?.where ?? "a recording"} to ${addressOf(link.url)}`);
     const end = ended(AbortSignal.any([io.signal, ending.signal]), input.number("for"));
     const played =
       source === undefined
         ? await replay(running, input, end)
-        : await readLines(running, source, input, end);
+        : await readLines({ ...running, source }, input, io, end);
     await nothingOwed(device, io.signal);
     await device.stop();
     if (io.json) io.printJson({ ...status(), ...played });
@@ -184,57 +169,9 @@ async function runDevice(running: Running, input: CommandInput, io: CommandIo): 
     return EXIT.ok;
   } finally {
     ending.abort();
+    battery?.stop();
     clearInterval(timer);
-    await device.stop();
   }
-}
-
-type Played = { readonly unreadLines: number; readonly gaps: number };
-
-async function readLines(
-  { device }: Running,
-  { where, live, chunks }: SampleInput,
-  input: CommandInput,
-  end: Promise<void>,
-): Promise<Played> {
-  const { rateHz } = device.shape;
-  const lines = createSampleLines(where);
-  const sensor = createLineSensor({
-    fromHz: input.number("rate") ?? rateHz,
-    rateHz,
-    milligPerUnit: MILLIG_PER_UNIT[UNITS.find((unit) => unit === input.text("units")) ?? "mg"],
-    where,
-  });
-  const stopping = new AbortController();
-  void end.then(() => {
-    stopping.abort();
-    chunks.destroy();
-  });
-  const speed = input.number("speed") ?? (live ? undefined : 1);
-  await feedLines({ chunks, lines, sensor, speed, rateHz, signal: stopping.signal }, device);
-  return { unreadLines: lines.unread, gaps: sensor.gaps };
-}
-
-/** Loaded only here: recordings are read by schemas, which take memory. */
-async function replay(
-  { device, profile }: Running,
-  input: CommandInput,
-  end: Promise<void>,
-): Promise<Played> {
-  const { replaySource } = await import("../device-sim/replay-sensor.ts");
-  const { readRecordings } = await import("../recordings/read.ts");
-  const { play } = await import("../device-sim/playing.ts");
-  const subjects = input.list("subjects");
-  const recordings = await readRecordings(input.text("recording") ?? "");
-  const source = replaySource(recordings, profile, {
-    ...(subjects.length > 0 && { subjects }),
-    order: "recorded",
-    seed: randomInt(2 ** 32),
-  });
-  const playing = play(source, input.number("speed") ?? 1, device);
-  await end;
-  playing.stop();
-  return { unreadLines: 0, gaps: 0 };
 }
 
 /** Waits a little for the gateway to have stored what it was sent, unless somebody wants the end now;
@@ -248,6 +185,23 @@ async function nothingOwed(device: Device, signal: AbortSignal): Promise<void> {
   }
 }
 
+/** Loaded only here: few nodes have an encoder, and it is what its codes cost that takes code. */
+async function featuresIfAsked(input: CommandInput, factory: Uint8Array, io: CommandIo) {
+  if (!input.flag("features")) return undefined;
+  const { featuresOf } = await import("./link-option.ts");
+  return featuresOf(input, undefined, factory, io);
+}
+
+function followBattery(input: CommandInput, { runtime }: Device, io: CommandIo) {
+  const file = input.text("battery-file");
+  if (file === undefined) return undefined;
+  return followBatteryFile(
+    file,
+    (percent) => runtime.step({ kind: "battery", percent }),
+    (text) => io.note(`${runtime.id}: ${file}: ${text}`),
+  );
+}
+
 function nameOf(input: CommandInput): NodeId {
   const name = input.text("name");
   if (name !== undefined) return nodeId(name, "--name");
@@ -259,36 +213,15 @@ function nameOf(input: CommandInput): NodeId {
   });
 }
 
-/** Undefined where a recording is replayed. Throws `EdgeError` `node-input`. */
-function sourceOf(input: CommandInput): SampleInput | undefined {
-  const path = input.text("input");
-  const recording = input.text("recording");
-  if (path !== undefined && recording === undefined) return openSampleInput(path);
-  if (path === undefined && recording !== undefined) return undefined;
-  throw new EdgeError({
-    code: "node-input",
-    message: path === undefined ? "there are no samples" : "samples come from two places",
-    where: "--input, --recording",
-    hint: "Name either a file, a pipe or a port with --input, or a recording to replay.",
-  });
-}
-
-function withoutPassword({ url }: GatewayLink): string {
-  const shown = new URL(url);
-  shown.username = "";
-  shown.password = "";
-  return shown.href;
-}
-
 function statusLine(
-  status: ReturnType<Device["runtime"]["status"]> & { readonly offloads: number },
+  status: ReturnType<Device["runtime"]["status"]> & Omit<Running["tally"], "windows">,
 ): string {
-  const { connected, windows, offloads, outbox, releaseSequence } = status;
+  const { connected, windows, offloads, asCodes, outbox, releaseSequence } = status;
   const share = windows === 0 ? 0 : (100 * offloads) / windows;
   return [
     connected ? "connected" : "not connected",
     `${windows} windows`,
-    `${share.toFixed(1)} % offloaded`,
+    `${share.toFixed(1)} % offloaded${asCodes === 0 ? "" : `, ${asCodes} of them as codes`}`,
     `${outbox} owed`,
     `release ${releaseSequence}`,
   ].join(", ");

@@ -21,10 +21,11 @@ import { ENGINE_OPTION, engineOf } from "./engine-option.ts";
 import { FIRMWARE_OPTION, shareWithFirmware } from "./firmware-share.ts";
 import { GATEWAY_OPTIONS, gatewayLinkOf } from "./gateway-link.ts";
 import { chooseSignal } from "./herd-inputs.ts";
-import { FEATURES_OPTION, featuresOf, firmwareCosts, LINK_OPTIONS, linkOf } from "./link-option.ts";
+import { featuresOf, firmwareCosts, LINK_OPTIONS, linkOf } from "./link-option.ts";
 import {
   ENCODING_OPTION,
   encodingOf,
+  FEATURES_OPTION,
   KEY_OPTION,
   PROFILE_OPTION,
   readKey,

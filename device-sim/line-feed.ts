@@ -10,9 +10,10 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { SampleRun } from "../src/signal/faults.ts";
 import { AXES } from "../src/signal/recordings.ts";
+import { EdgeError } from "../src/assert.ts";
 import type { LineSensor } from "./line-sensor.ts";
 import type { SampleSink } from "./playing.ts";
-import type { SampleLines } from "./sample-lines.ts";
+import type { LineSample, SampleLines } from "./sample-lines.ts";
 
 export type LineFeed = {
   readonly chunks: AsyncIterable<Uint8Array>;
@@ -23,22 +24,62 @@ export type LineFeed = {
   /** Of the samples that are handed over. */
   readonly rateHz: number;
   readonly signal: AbortSignal;
+  /** What the lines say of the device's battery, before the samples that follow. */
+  readonly battery: (percent: number) => void;
 };
 
-/** Resolves at the end of the lines, and when it is aborted. Throws `EdgeError` as lines and sensor
- * do, and what `chunks` throws. */
-export async function feedLines(feed: LineFeed, sink: SampleSink): Promise<void> {
-  const { chunks, lines, sensor, speed, rateHz, signal } = feed;
-  const take = speed === undefined ? takeLive : paced(speed, rateHz, signal);
+/** Resolves with the number of samples, at the end of the lines and when it is aborted. Throws
+ * `EdgeError` as lines and sensor do, and what `chunks` throws. */
+export async function feedLines(feed: LineFeed, sink: SampleSink): Promise<number> {
+  const { chunks, lines, sensor, speed, rateHz, signal, battery } = feed;
+  const takeRun = speed === undefined ? takeLive : paced(speed, rateHz, signal);
+  let told: number | undefined;
+  let count = 0;
+  const take = async (samples: readonly LineSample[]): Promise<void> => {
+    count += samples.length;
+    for (const { percent, group } of byBattery(samples, told)) {
+      if (percent !== undefined && percent !== told) battery(percent);
+      told = percent;
+      for (const run of sensor.take(group)) await takeRun(run, sink);
+    }
+  };
   try {
     for await (const chunk of chunks) {
-      for (const run of sensor.take(lines.take(chunk))) await take(run, sink);
-      if (signal.aborted) return;
+      await take(lines.take(chunk));
+      if (signal.aborted) return count;
     }
-    for (const run of sensor.take(lines.finish())) await take(run, sink);
+    await take(lines.finish());
   } catch (error) {
-    if (!signal.aborted) throw error;
+    if (!signal.aborted) throw withUnread(error, lines);
   }
+  return count;
+}
+
+type OfBattery = { readonly percent: number | undefined; readonly group: readonly LineSample[] };
+
+/** In groups within which the battery stays as it was told last. */
+function byBattery(samples: readonly LineSample[], before: number | undefined): OfBattery[] {
+  const groups: { percent: number | undefined; group: LineSample[] }[] = [];
+  let percent = before;
+  for (const sample of samples) {
+    const last = groups.at(-1);
+    percent = sample.batteryPercent ?? percent;
+    if (last === undefined || last.percent !== percent) groups.push({ percent, group: [sample] });
+    else last.group.push(sample);
+  }
+  return groups;
+}
+
+/** Times tell another rate also where lines between them are left out: then those are to be mended. */
+function withUnread(error: unknown, { unread, firstUnread }: SampleLines): unknown {
+  const isOfLines = error instanceof EdgeError && error.code === "recording-rate";
+  if (!isOfLines || firstUnread === undefined) return error;
+  return new EdgeError({
+    code: "sample-lines",
+    message: `${unread} lines are no samples, and what is left is of another rate`,
+    where: `${error.where}, ${firstUnread}`,
+    hint: "Mend those lines first. Write t,x,y,z in each, t in milliseconds.",
+  });
 }
 
 type Take = (run: SampleRun, sink: SampleSink) => Promise<void>;

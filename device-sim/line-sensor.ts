@@ -34,6 +34,9 @@ export type LineSensor = {
   readonly gaps: number;
 };
 
+/** So much of a gap is counted at most: no window spans it however long it is, and the count of samples
+ * must stay exact. */
+const GAP_MS_MAX = 24 * 3600 * 1000;
 /** After so many steps rate and units are looked at, once. */
 const RATE_STEPS = 200;
 const RATE_TOLERANCE = 0.05;
@@ -66,7 +69,7 @@ export function createLineSensor(options: LineSensorOptions): LineSensor {
     flush();
     if (stream !== undefined) {
       gaps += 1;
-      startSample += Math.max(1, Math.round((lostMs * rateHz) / 1000));
+      startSample += Math.max(1, Math.round((Math.min(lostMs, GAP_MS_MAX) * rateHz) / 1000));
     }
     stream = createResampleStream(AXES, fromHz, rateHz);
     missing.begin(timeMs / 1000);

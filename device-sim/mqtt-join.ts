@@ -23,7 +23,7 @@ const JOIN_MS = 15_000;
 
 /** Throws `EdgeError` `join-refused` and `join-unanswered`. */
 export async function joinGateway(options: JoinOptions, node: NodeId): Promise<NodeCredentials> {
-  const { url, base, ca, code } = options;
+  const { url, ca, code } = options;
   const client = connect(url, {
     clientId: node,
     username: JOIN_USER,
@@ -38,9 +38,10 @@ export async function joinGateway(options: JoinOptions, node: NodeId): Promise<N
   let timer: ReturnType<typeof setTimeout> | undefined;
   try {
     const tooLate = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(unanswered(node, "no answer in time")), JOIN_MS);
+      const late = new Error(`no answer within ${JOIN_MS / 1000} s`);
+      timer = setTimeout(() => reject(unanswered(node, url, late)), JOIN_MS);
     });
-    const response = await Promise.race([ask(client, base, node), tooLate]);
+    const response = await Promise.race([ask(client, options, node), tooLate]);
     if (response.status === "ok") return response;
     throw refused(node, response.error);
   } finally {
@@ -49,26 +50,25 @@ export async function joinGateway(options: JoinOptions, node: NodeId): Promise<N
   }
 }
 
-function ask(client: MqttClient, base: TopicBase, node: NodeId): Promise<JoinResponse> {
+function ask(client: MqttClient, { base, url }: JoinOptions, node: NodeId): Promise<JoinResponse> {
+  const failed = (error: Error): EdgeError => unanswered(node, url, error);
   const answers = joinTopic(base, node, "response");
   return new Promise((resolve, reject) => {
     client.on("message", (topic, payload) => {
       if (topic !== answers) return;
       const response = readJoinResponse(new TextDecoder().decode(payload));
-      if (response === undefined) reject(unanswered(node, "the answer cannot be read"));
+      if (response === undefined) reject(failed(new Error("the answer cannot be read")));
       else resolve(response);
     });
     client.on("error", (error) => {
       // CONNACK 4 and 5: the code, or too many guesses.
       const { code } = error as { code?: number | string };
-      reject(
-        code === 4 || code === 5 ? refused(node, error.message) : unanswered(node, error.message),
-      );
+      reject(code === 4 || code === 5 ? refused(node, error.message) : failed(error));
     });
-    client.on("close", () => reject(unanswered(node, "the connection was lost")));
+    client.on("close", () => reject(failed(new Error("the connection was lost"))));
     client.on("connect", () => {
       client.subscribe(answers, { qos: 1 }, (error) => {
-        if (error) return reject(unanswered(node, error.message));
+        if (error) return reject(failed(error));
         client.publish(joinTopic(base, node, "request"), '{"v":1}', { qos: 1 });
       });
     });
@@ -84,11 +84,31 @@ function refused(node: NodeId, reason: string): EdgeError {
   });
 }
 
-function unanswered(node: NodeId, reason: string): EdgeError {
+function unanswered(node: NodeId, url: string, error: Error): EdgeError {
+  const { code } = error as { code?: number | string };
   return new EdgeError({
     code: "join-unanswered",
-    message: `${node} could not join: ${reason}`,
-    where: "gateway",
-    hint: "Is it a bellwether gateway with a broker of its own, and is the topic base the same?",
+    message: `${node} could not join: ${error.message === "" ? String(code ?? error) : error.message}`,
+    where: addressOf(url),
+    hint: hintOf(String(code)),
   });
+}
+
+/** By Node's names of what went wrong; a browser tells none. */
+function hintOf(code: string): string {
+  if (/CERT|SELF_SIGNED|UNABLE_TO_/.test(code)) {
+    return "Name the authority that signed its certificate with --ca: `bellwether certs make` writes its ca.pem. Its names must be those that --gateway says.";
+  }
+  if (/^(ECONN|ENOTFOUND|EAI_|EHOST|ENET|ETIMEDOUT)/.test(code)) {
+    return "Does a gateway listen there? Give its address with --gateway; other machines reach it only where its broker.host lets them.";
+  }
+  return "Is it a bellwether gateway with a broker of its own, with the same topic base (--base)? mqtts:// is needed where it speaks TLS, with --ca.";
+}
+
+/** A broker's address as people may read it: without user and password. */
+export function addressOf(url: string): string {
+  const shown = new URL(url);
+  shown.username = "";
+  shown.password = "";
+  return shown.href;
 }

@@ -1,10 +1,14 @@
 /** From a join code to a node with rights of its own, and to the end of them, over real MQTT. */
 
 import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import type { AddressInfo } from "node:net";
 import path from "node:path";
+import { createServer as createTlsServer } from "node:tls";
 import type { MqttClient } from "mqtt";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { joinGateway } from "../device-sim/mqtt-join.ts";
+import { issueServer, makeAuthority } from "../gateway/certificates.ts";
 import { joinTopic } from "../src/wire/join.ts";
 import { downFilter, nodeId, nodeTopic, upTopic } from "../src/wire/topics.ts";
 import {
@@ -271,6 +275,35 @@ describe("a node", () => {
     }
     const right = tryConnect(broker.url, { ...credentials, clientId: COLLAR });
     await expect(right).rejects.toThrow("refused 5");
+  });
+});
+
+describe("a node that cannot join", () => {
+  it("says which address it tried, and that --ca names who signed a certificate", async () => {
+    const node = nodeId("collar-1", "test");
+    const join = (url: string) => joinGateway({ url, base, code: "AAAA-BBBB" }, node);
+    const authority = makeAuthority("an authority that nobody knows", Date.now());
+    const server = issueServer(
+      {
+        certificate: new X509Certificate(authority.certificate),
+        key: createPrivateKey(authority.key),
+      },
+      ["127.0.0.1"],
+      Date.now(),
+    );
+    const listener = createTlsServer({ cert: server.certificate, key: server.key });
+    await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+    const { port } = listener.address() as AddressInfo;
+    try {
+      await expect(join(`mqtts://me:secret@127.0.0.1:${port}`)).rejects.toThrow(
+        new RegExp(`^mqtts://127\\.0\\.0\\.1:${port}: collar-1 .*join-unanswered.*--ca`),
+      );
+    } finally {
+      await new Promise((resolve) => listener.close(resolve));
+    }
+    await expect(join(`mqtt://127.0.0.1:${port}`)).rejects.toThrow(
+      new RegExp(`127.0.0.1:${port}: .*ECONNREFUSED.*join-unanswered.*--gateway`),
+    );
   });
 });
 

@@ -7,7 +7,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { collarLines } from "../bench/collar-lines.ts";
 import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
 import type { RunningGateway } from "../gateway/run-gateway.ts";
+import { encodeGate } from "../src/gate/gate-bytes.ts";
+import { uncalibratedGate } from "../src/gate/gate-parameters.ts";
 import { bellwether } from "./access-kit.ts";
+import { ENCODER_SPEC, randomEncoder } from "./encoder-samples.ts";
 import {
   gatewayOn,
   removeFolder,
@@ -16,6 +19,7 @@ import {
   untrainedTeacher,
 } from "./gateway-kit.ts";
 import { ROOT } from "./house-sources.ts";
+import { sampleContainer } from "./node-world.ts";
 
 const folder = temporaryFolder();
 const data = path.join(folder, "bellwether-data");
@@ -148,9 +152,38 @@ describe("bellwether node", () => {
     expect(resultOf(ended)).toMatchObject({ windows: 7, unreadLines: 0 });
   });
 
+  it("tells what its battery holds, and sends codes when asked to", async () => {
+    const battery = path.join(folder, "battery.csv");
+    writeFileSync(battery, rows.map((row, i) => `${row},${i < 600 ? 80 : 9}\n`).join(""));
+    const student = path.join(folder, "doubtful.bwm");
+    const gate = uncalibratedGate({ exits: 2, classes: 3 });
+    const doubtful = { ...gate.offload, unsureMarginQ8: [2000, 2000, 2000] };
+    const encoder = randomEncoder(ENCODER_SPEC, 1);
+    const always = encodeGate({ ...gate, offload: doubtful });
+    writeFileSync(student, sampleContainer(2, { encoder, gate: always }));
+    const play = (name: string, ...more: readonly string[]) =>
+      node(
+        joined(name, "--input", battery, "--speed", "100", "--json", "--student", student, ...more),
+      );
+    expect(resultOf(await play("cell", "--features")).asCodes).toBeGreaterThan(0);
+    expect(known("cell")?.batteryPercent).toBe(9);
+    const file = path.join(folder, "capacity");
+    writeFileSync(file, "63\n");
+    expect(resultOf(await play("gauge", "--battery-file", file)).asCodes).toBe(0);
+    expect(known("gauge")?.batteryPercent).toBe(63);
+  });
+
   it("says what is wrong and how to mend it", async () => {
     const other = path.join(folder, "other.csv");
     writeFileSync(other, "what is this\n".repeat(100));
+    const empty = path.join(folder, "empty.csv");
+    writeFileSync(empty, "t,x,y,z\n");
+    const holes = path.join(folder, "holes.csv");
+    // Every second sample has a hole, which leaves half of the rate.
+    const holed = rows
+      .slice(0, 600)
+      .map((row, i) => (i % 2 === 0 ? row : row.replace(/[^,]*$/, "NaN")));
+    writeFileSync(holes, `t,x,y,z\n${holed.join("\n")}\n`);
     const input = ["--input", csv];
     const cases: [readonly string[], RegExp][] = [
       [input, /--name.*node-id/s],
@@ -161,6 +194,16 @@ describe("bellwether node", () => {
       [["--name", "a", "--input", folder], /input-unreadable/],
       [["--name", "a", "--recording", folder], /recording-missing/],
       [["--name", "a", ...input, "--units", "kg"], /usage.*mg, g, m\/s2/s],
+      [["--name", "a", "--recording", folder, "--rate", "10"], /--rate: .*node-input/s],
+      [["--name", "a", "--recording", folder, "--units", "mg"], /--units: .*node-input/s],
+      [["--name", "a", ...input, "--subjects", "b"], /--subjects: .*node-input/s],
+      [joined("a", "--input", empty), /empty\.csv: there is no sample.*no-samples/s],
+      [
+        joined("a", "--input", holes),
+        /holes\.csv, line 3: z is no number.*300 lines.*sample-lines/s,
+      ],
+      [joined("a", ...input, "--battery-file", other), /no percentage.*battery-file/s],
+      [joined("a", ...input, "--battery-file", `${other}-no`), /ENOENT.*battery-file/s],
       [joined("a", "--input", other), /other\.csv:51.*sample-lines/s],
       [joined("a", ...input, "--rate", "50", "--speed", "100"), /10\.00 Hz.*recording-rate/s],
       [joined("a", ...input, "--join", "AAAA-BBBB"), /join-refused/],

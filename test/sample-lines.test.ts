@@ -13,7 +13,7 @@ import { toInt16 } from "../src/signal/turn.ts";
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 function readAll(text: string): { samples: LineSample[]; unread: number } {
-  const lines = createSampleLines("port");
+  const lines = createSampleLines({ where: "port", milligPerUnit: 1 });
   const samples = [...lines.take(bytesOf(text)), ...lines.finish()];
   return { samples, unread: lines.unread };
 }
@@ -36,7 +36,7 @@ describe("lines", () => {
               form === "json" ? JSON.stringify({ t, x, y, z, id: "é" }) : [t, x, y, z].join(form),
             )
             .join(ending);
-          const lines = createSampleLines("port");
+          const lines = createSampleLines({ where: "port", milligPerUnit: 1 });
           const bytes = bytesOf(text);
           const found: LineSample[] = [];
           for (let at = 0; at < bytes.length; ) {
@@ -61,8 +61,54 @@ describe("lines", () => {
     expect(unread).toBe(4);
   });
 
+  it.each([
+    ["0,1,2,NaN", 'z is no number: "NaN"'],
+    ["0,1,,3", 'y is no number: ""'],
+    ["0,1,2", '3 values in place of t,x,y,z: "0,1,2"'],
+    ["0,Infinity,2,3", "x is no number: Infinity"],
+    ["0,1e300,2,3", "x is 1e+300, more than the 200 g that an accelerometer measures"],
+    ["1e300,1,2,3", "t is 1e+300, no time in milliseconds"],
+    ["0,1,2,3,101", "battery is 101, no percentage"],
+    ['{"t":0,"x":1,"y":2}', "z is missing"],
+    ['{"t":0,"x":"1","y":2,"z":3}', 'x is no number: "1"'],
+    ['{"t":0,"x":1', "no whole JSON object"],
+  ])("%s is told to be none, and why", (text, problem) => {
+    const heard: string[] = [];
+    const lines = createSampleLines({
+      ...{ where: "port", milligPerUnit: 1 },
+      onUnread: (told) => heard.push(told),
+    });
+    const samples = lines.take(bytesOf(`0,1,2,3\n${text}\nx\n`));
+    expect(samples).toHaveLength(1);
+    expect(lines.unread).toBe(2);
+    expect(lines.firstUnread).toContain(`line 2: ${problem}`);
+    expect(heard).toEqual([lines.firstUnread]);
+  });
+
+  it("end where accelerometers do, in whatever unit they come", () => {
+    for (const [milligPerUnit, most] of [
+      [1, 200_000],
+      [1000, 200],
+    ] as const) {
+      const lines = createSampleLines({ where: "port", milligPerUnit });
+      const text = `# units\n0,${most},0,0\n1,${-most},0,0\n2,${most * 1.001},0,0\n`;
+      expect(lines.take(bytesOf(text))).toHaveLength(2);
+      expect(lines.unread).toBe(1);
+    }
+  });
+
+  it("say what the battery holds, in either form and where it is known", () => {
+    const text =
+      '0,1,2,3,87\n1,1,2,3\n{"t":2,"x":1,"y":2,"z":3,"battery":41.6}\n{"t":3,"x":1,"y":2,"z":3,"battery":null}';
+    const { samples, unread } = readAll(text);
+    expect(samples.map(({ batteryPercent }) => batteryPercent)).toEqual([
+      ...[87, undefined, 42, undefined],
+    ]);
+    expect(unread).toBe(0);
+  });
+
   it("without an end, or of nothing else, are refused and not kept", () => {
-    const lines = createSampleLines("port");
+    const lines = createSampleLines({ where: "port", milligPerUnit: 1 });
     const noise = new Uint8Array(5000).fill(0xff);
     const read = (): void => {
       for (let i = 0; i < 100; i++) lines.take(noise);
@@ -118,6 +164,12 @@ describe("a sensor of lines", () => {
     expect(runs.map(({ startSample }) => startSample)).toEqual([0, 201, 252]);
     expect(runs.map(({ samples }) => samples.length / AXES)).toEqual([50, 50, 50]);
     expect(sensor.gaps).toBe(2);
+  });
+
+  it("counts its samples exactly after a gap of ages", () => {
+    const sensor = createLineSensor({ fromHz: 10, rateHz: 10, ...G });
+    const runs = [...sensor.take(noise(50, 10)), ...sensor.take(noise(50, 10, 8e15))];
+    expect(runs.map(({ startSample }) => startSample)).toEqual([0, 50 + 864_000]);
   });
 
   it("takes stamps that jitter by half a period for what they are", () => {
