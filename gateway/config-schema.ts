@@ -9,6 +9,7 @@ import { DEFAULT_TRIGGER_RULE } from "./distil-trigger.ts";
 import { LorawanSchema } from "./lorawan-config.ts";
 import { DEFAULT_ROLLOUT_POLICY } from "./rollout.ts";
 import { SparkplugSchema } from "./sparkplug-config.ts";
+import { OUTSIDE_BROKER } from "./outside-broker.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -30,15 +31,8 @@ export const FileSchema = z.strictObject({
     .prefault({}),
   broker: z
     .strictObject({
-      /** An external broker, such as mqtt://user@farm.local:1883; without it one is embedded. */
-      url: z
-        .string()
-        .regex(/^mqtts?:\/\//, "must start with mqtt:// or mqtts://")
-        .optional(),
-      /** A file with the external broker's password, so that it is not in this one. */
-      password_file: z.string().optional(),
-      /** A certificate authority for mqtts, PEM. */
-      ca_file: z.string().optional(),
+      /** An external one; without an address one is embedded. */
+      ...OUTSIDE_BROKER,
       host: z.string().default("127.0.0.1"),
       port: wholeNumber(0, 65_535).default(1883),
       /** `lan` lets this port leave the loopback, where everybody in between can read along. */

@@ -17,13 +17,15 @@ const ID_MAX = Number.MAX_SAFE_INTEGER;
 
 type Asking = (parameters: ReadonlyMap<string, string>) => PageQuestion | string;
 
-/** A window's samples are no public topic: they may show a person's movement. */
-const QUESTIONS: readonly {
+type Question = {
   readonly path: string;
   readonly for: HttpRoute["for"];
   readonly names: readonly string[];
   readonly asking: Asking;
-}[] = [
+};
+
+/** A window's samples are no public topic: they may show a person's movement. */
+const QUESTIONS: readonly Question[] = [
   {
     path: "/api/animal",
     for: "readers",
@@ -47,28 +49,8 @@ const QUESTIONS: readonly {
       return { kind: "windows", node, day, afterMs };
     },
   },
-  {
-    path: "/api/window",
-    for: "insiders",
-    names: ["node", "id"],
-    asking: (given) => {
-      const node = nodeOf(given);
-      const offloadId = numberOf(given, "id", ID_MAX);
-      if (node === undefined || offloadId === null || offloadId === undefined) return WORDS;
-      return { kind: "window", node, offloadId };
-    },
-  },
-  {
-    path: "/api/near",
-    for: "insiders",
-    names: ["node", "id"],
-    asking: (given) => {
-      const node = nodeOf(given);
-      const offloadId = numberOf(given, "id", ID_MAX);
-      if (node === undefined || offloadId === null || offloadId === undefined) return WORDS;
-      return { kind: "near", node, offloadId };
-    },
-  },
+  ofOffload("window"),
+  ofOffload("near"),
 ];
 
 const GROUP_WORDS = "name is a group's name, day such as 2026-03-14";
@@ -132,6 +114,21 @@ function answer(response: ServerResponse, reader: PageReader, question: PageQues
     },
     () => response.destroy(),
   );
+}
+
+/** About one offload of a node. */
+function ofOffload(kind: "window" | "near"): Question {
+  return {
+    path: `/api/${kind}`,
+    for: "insiders",
+    names: ["node", "id"],
+    asking: (given) => {
+      const node = nodeOf(given);
+      const offloadId = numberOf(given, "id", ID_MAX);
+      if (node === undefined || offloadId === null || offloadId === undefined) return WORDS;
+      return { kind, node, offloadId };
+    },
+  };
 }
 
 /** Undefined where there is another than those, or one of them twice. */

@@ -198,17 +198,8 @@ export type SoftLabelQuery = {
 };
 
 /** What the store knows of a node, for a gateway that starts. */
-export type NodeRow = {
+export type NodeRow = Omit<Hello, "kind"> & {
   readonly node: NodeId;
-  readonly epoch: number;
-  readonly firmware: string;
-  readonly cohort: string;
-  readonly modelId: ModelId;
-  readonly releaseSequence: number;
-  readonly formatVersion: number;
-  readonly slotBytes: number;
-  readonly ramBytes: number;
-  readonly wakeMs: number;
   readonly lastSeenMs: number;
   readonly batteryPercent: number | null;
   readonly driftQ8: number;

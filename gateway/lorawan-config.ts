@@ -3,16 +3,12 @@
 import { z } from "zod";
 import { isNodeId } from "../src/wire/topics.ts";
 import type { NodeId } from "../src/wire/messages.ts";
+import { OUTSIDE_BROKER } from "./outside-broker.ts";
 
 export const LorawanSchema = z
   .strictObject({
     /** ChirpStack's broker; without it there is no LoRaWAN. */
-    url: z
-      .string()
-      .regex(/^mqtts?:\/\//, "must start with mqtt:// or mqtts://")
-      .optional(),
-    password_file: z.string().optional(),
-    ca_file: z.string().optional(),
+    ...OUTSIDE_BROKER,
     /** Its id in ChirpStack: a UUID, not the JoinEUI. */
     application: z
       .string()

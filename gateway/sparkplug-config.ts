@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import type { EdgeNode } from "./sparkplug-names.ts";
+import { OUTSIDE_BROKER } from "./outside-broker.ts";
 
 /** Levels of topics: no wildcards, no slashes, and as much as fits into a topic of ours. */
 const name = z
@@ -21,12 +22,7 @@ export const SparkplugSchema = z
     /** Host applications that may say so on our own broker; the primary one always may. */
     hosts: z.array(name).max(16).default([]),
     /** Another broker than the gateway's own, such as that of a plant. */
-    url: z
-      .string()
-      .regex(/^mqtts?:\/\//, "must start with mqtt:// or mqtts://")
-      .optional(),
-    password_file: z.string().optional(),
-    ca_file: z.string().optional(),
+    ...OUTSIDE_BROKER,
   })
   .prefault({});
 

@@ -165,3 +165,19 @@ function foundBy(columns: CsvColumns, find: (name: string) => number): FoundColu
   const width = Math.max(x, y, z, label ?? 0, subject ?? 0, ...time) + 1;
   return { x, y, z, label, subject, time, width };
 }
+
+/** Where columns of these names stand, in their order.
+ *
+ * @throws EdgeError `csv-columns` where one is missing, with the hint */
+export function findNamed(
+  header: CsvRow,
+  names: readonly string[],
+  path: string,
+  hint: string,
+): readonly number[] {
+  const columns = names.map((name) => header.fields.indexOf(name));
+  const missing = names.filter((_, i) => columns[i] === -1);
+  if (missing.length === 0) return columns;
+  const message = `there is no column ${missing.join(", ")}`;
+  throw new EdgeError({ code: "csv-columns", message, where: `${path}:${header.line}`, hint });
+}

@@ -11,6 +11,7 @@ import { basename, join } from "node:path";
 import { EdgeError } from "../src/assert.ts";
 import type { Recordings } from "../src/signal/recordings.ts";
 import type { CsvRow } from "./csv-lines.ts";
+import { findNamed } from "./csv-columns.ts";
 import { csvBatches } from "./csv-rows.ts";
 import { MILLIG_PER_UNIT, RecordingBuilder } from "./recording-builder.ts";
 
@@ -24,6 +25,7 @@ const LABELS: Readonly<Record<string, string>> = {
 };
 const RATE_HZ = 50;
 const COLUMNS = ["x", "y", "z"].flatMap((axis) => [`gravity.${axis}`, `userAcceleration.${axis}`]);
+const HINT = "These are the files of A_DeviceMotion_data; B_Accelerometer_data has other columns.";
 const DATA_FOLDER = "A_DeviceMotion_data";
 
 export type LayoutImport = {
@@ -96,23 +98,11 @@ async function importTrial(
   let columns: readonly number[] | null = null;
   for await (const rows of csvBatches(path)) {
     for (const row of rows) {
-      if (columns === null) columns = findColumns(row, path);
+      if (columns === null) columns = findNamed(row, COLUMNS, path, HINT);
       else addRow(row, columns, path, key, builder);
     }
   }
   builder.endSegment();
-}
-
-function findColumns(header: CsvRow, path: string): readonly number[] {
-  const columns = COLUMNS.map((name) => header.fields.indexOf(name));
-  const missing = COLUMNS.filter((_, i) => columns[i] === -1);
-  if (missing.length === 0) return columns;
-  throw new EdgeError({
-    code: "csv-columns",
-    message: `there is no column ${missing.join(", ")}`,
-    where: `${path}:${header.line}`,
-    hint: "These are the files of A_DeviceMotion_data; B_Accelerometer_data has other columns.",
-  });
 }
 
 function addRow(

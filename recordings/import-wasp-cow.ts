@@ -11,7 +11,7 @@ import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { EdgeError } from "../src/assert.ts";
 import type { Recordings } from "../src/signal/recordings.ts";
-import type { CsvRow } from "./csv-lines.ts";
+import { findNamed } from "./csv-columns.ts";
 import { csvBatches } from "./csv-rows.ts";
 import { parseTime } from "./csv-time.ts";
 import type { LayoutImport } from "./import-motionsense.ts";
@@ -19,6 +19,7 @@ import { MILLIG_PER_UNIT, RecordingBuilder } from "./recording-builder.ts";
 
 const RATE_HZ = 10;
 const COLUMNS = ["Time", "BNO055_AX", "BNO055_AY", "BNO055_AZ"];
+const HINT = "For other layouts use `bellwether data import csv` with --columns.";
 const FILE_NAME = /^(?:\d+_)?([A-Za-z_]+)_(\d+)_(\d{8})_(\d{5,6})\.csv$/;
 /** What the two data sets call one behaviour. */
 const SAME_LABEL: Readonly<Record<string, string>> = { ActiveMount: "Mounting" };
@@ -105,7 +106,7 @@ async function importBout(
   for await (const rows of csvBatches(path)) {
     for (const row of rows) {
       if (columns === null) {
-        columns = findColumns(row, path);
+        columns = findNamed(row, COLUMNS, path, HINT);
         continue;
       }
       const place = `${path}:${row.line}`;
@@ -127,16 +128,4 @@ async function importBout(
     }
   }
   builder.endSegment();
-}
-
-function findColumns(header: CsvRow, path: string): readonly number[] {
-  const columns = COLUMNS.map((name) => header.fields.indexOf(name));
-  const missing = COLUMNS.filter((_, i) => columns[i] === -1);
-  if (missing.length === 0) return columns;
-  throw new EdgeError({
-    code: "csv-columns",
-    message: `there is no column ${missing.join(", ")}`,
-    where: `${path}:${header.line}`,
-    hint: "For other layouts use `bellwether data import csv` with --columns.",
-  });
 }

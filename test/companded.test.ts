@@ -12,6 +12,7 @@ import { toLoraPayloads } from "../src/wire/lora.ts";
 import { below, prng } from "../src/prng.ts";
 import { offloadOf } from "./gateway-kit.ts";
 import { asWindow, GOLDEN_UP } from "./wire-samples.ts";
+import { codeOf } from "./edge-code.ts";
 
 type GoldenWindow = {
   readonly name: string;
@@ -121,15 +122,7 @@ describe("a companded window", () => {
   });
 
   it("is refused at every cut, with a byte too many, and with a code behind the last sample", () => {
-    const code = (bytes: Uint8Array): string => {
-      try {
-        decodeCompanded(bytes, 5, 3);
-      } catch (error) {
-        if (error instanceof EdgeError) return error.code;
-        throw error;
-      }
-      return "accepted";
-    };
+    const code = (bytes: Uint8Array): string => codeOf(() => decodeCompanded(bytes, 5, 3));
     const bytes = encodeCompanded(
       Int8Array.from({ length: 15 }, (_, i) => 9 * i),
       3,

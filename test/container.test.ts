@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { referenceEngine } from "../src/engine/reference.ts";
-import { EdgeError } from "../src/assert.ts";
 import { type Container, decodeContainer, encodeContainer } from "../src/model/container.ts";
 import { MODEL_LIMITS } from "../src/model/limits.ts";
 import { selfTestHashes } from "../src/model/self-test.ts";
@@ -13,16 +12,7 @@ import {
   SMALL_GRU_SPEC,
   SPECS,
 } from "./student-samples.ts";
-
-function codeOf(run: () => unknown): string | undefined {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof EdgeError) return error.code;
-    throw error;
-  }
-  return undefined;
-}
+import { codeOf } from "./edge-code.ts";
 
 describe("a container", () => {
   it.each(Object.entries(SPECS))("of %s decodes to what was encoded", (_, spec) => {

@@ -4,7 +4,6 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { needsOf, unfitReason } from "../gateway/release-fit.ts";
-import { EdgeError } from "../src/assert.ts";
 import type { Engine } from "../src/engine/engine.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
 import { createWasmEngine } from "../src/engine/wasm.ts";
@@ -23,18 +22,9 @@ import {
   SMALL_CNN_SPEC,
   SMALL_GRU_SPEC,
 } from "./student-samples.ts";
+import { codeOf } from "./edge-code.ts";
 
 const wasmEngine = createWasmEngine();
-const codeOf = (action: () => unknown): string => {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof EdgeError) return error.code;
-    throw error;
-  }
-  return "accepted";
-};
-
 /** Of one window: the codes, before, between and after the exits, and every exit's logits. */
 function runOf(engine: Engine, container: Container, window: Int8Array) {
   const loaded = engine.load(container);

@@ -11,17 +11,9 @@ import { decodeLoraFeatures, encodeLoraFeatures } from "../src/wire/lora-feature
 import { type FeaturesOffload, NO_MODEL } from "../src/wire/messages.ts";
 import { featuresBytes } from "../src/wire/offload-frame.ts";
 import { anyFeatures, GOLDEN_FEATURES } from "./wire-samples.ts";
+import { codeOf } from "./edge-code.ts";
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
-const codeOf = (action: () => unknown): string => {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof EdgeError) return error.code;
-    throw error;
-  }
-  return "accepted";
-};
 /** The slowest data rate of EU868. */
 const SLOWEST_BYTES = 51;
 

@@ -6,13 +6,11 @@ import { type FleetOptions, startFleet, type Truth } from "../device-sim/fleet.t
 import { mqttLinks } from "../device-sim/mqtt-link.ts";
 import { COLLAR } from "../device-sim/node-settings.ts";
 import { type Sensor, sensorOver } from "../device-sim/sensor.ts";
-import { startBroker } from "../gateway/broker.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
 import { normal, prng } from "../src/prng.ts";
-import { decodeUp, encodeDown } from "../src/wire/frames.ts";
-import type { UpMessage } from "../src/wire/messages.ts";
-import { DEFAULT_BASE, downTopic, nodeId, parseUpTopic } from "../src/wire/topics.ts";
+import { DEFAULT_BASE, nodeId } from "../src/wire/topics.ts";
 import { sampleContainer } from "./node-world.ts";
+import { acknowledgingBroker } from "./acknowledging-broker.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "bellwether-fleet-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -79,34 +77,6 @@ async function firstAnswers(options: FleetOptions, windows: number) {
       }),
     ]),
   );
-}
-
-async function acknowledgingBroker() {
-  const received: { node: string; message: UpMessage }[] = [];
-  const link = await startBroker(
-    {
-      host: "127.0.0.1",
-      port: 0,
-      base: DEFAULT_BASE,
-      connectionsMax: 100,
-      packetsPerSecond: 1000,
-      packetsBurst: 1000,
-    },
-    {
-      onMessage: (topic: string, payload: Uint8Array) => {
-        const up = parseUpTopic(DEFAULT_BASE, topic);
-        if (up === undefined) return;
-        const message = decodeUp(up.kind, payload) as UpMessage;
-        received.push({ node: up.node, message });
-        if (message.kind !== "report" && message.kind !== "offload") return;
-        const ack = encodeDown({ kind: "ack", epoch: message.epoch, seqs: [message.seq] });
-        link.publish(downTopic(DEFAULT_BASE, up.node, "ack"), ack, { qos: 0, retain: false });
-      },
-      onConnection: () => {},
-      log: () => {},
-    },
-  );
-  return { link, received };
 }
 
 describe("a fleet", () => {

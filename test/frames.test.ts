@@ -17,6 +17,7 @@ import { LIMITS } from "../src/wire/limits.ts";
 import type { DownMessage, UpMessage } from "../src/wire/messages.ts";
 import { DOWN_KINDS, UP_KINDS } from "../src/wire/topics.ts";
 import { anyDown, anyUp, GOLDEN_DOWN, GOLDEN_FEATURES, GOLDEN_UP } from "./wire-samples.ts";
+import { codeOf } from "./edge-code.ts";
 
 const GOLDEN: Record<string, string> = JSON.parse(
   readFileSync(new URL("golden/frames.json", import.meta.url), "utf8"),
@@ -33,16 +34,6 @@ const decode = (kind: UpMessage["kind"] | DownMessage["kind"], bytes: Uint8Array
 function isUp(message: UpMessage | DownMessage): message is UpMessage {
   return (UP_KINDS as readonly string[]).includes(message.kind);
 }
-function codeOf(action: () => unknown): string {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof EdgeError) return error.code;
-    throw error;
-  }
-  return "accepted";
-}
-
 describe("frames", () => {
   it("come back as they went, whatever a node says", () => {
     fc.assert(

@@ -4,7 +4,6 @@ import { describe, expect, it } from "vitest";
 import { readPoint } from "../cli/nodes-point.ts";
 import { settledShares } from "../gateway/operating-points.ts";
 import { pointRequests } from "../gateway/point-requests.ts";
-import { EdgeError } from "../src/assert.ts";
 import type { GatewayEffect, GatewayState } from "../gateway/gateway-state.ts";
 import { stepGateway } from "../gateway/gateway.ts";
 import { offloadsAsReleased } from "../gateway/operating-points.ts";
@@ -12,6 +11,7 @@ import type { NodeId } from "../src/wire/messages.ts";
 import { helloOf, MODEL, reportOf } from "./gateway-kit.ts";
 import { node, run, made, told, up } from "./gateway-steps.ts";
 import { OPERATING_POINTS } from "./operating-point-samples.ts";
+import { codeOf } from "./edge-code.ts";
 
 const [LOW, HIGH] = OPERATING_POINTS.map((point) => point.targetShareQ16) as [number, number];
 const hello = (formatVersion = 3) => up(helloOf({ formatVersion, cohort: "cattle" }));
@@ -26,16 +26,6 @@ function gateway(): GatewayState {
   state.points.models.set(MODEL, model);
   return state;
 }
-
-const codeOf = (action: () => unknown): string => {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof EdgeError) return error.code;
-    throw error;
-  }
-  return "done";
-};
 
 describe("a wanted share", () => {
   it("is a node's own before its group's, and that before all nodes'", () => {

@@ -4,7 +4,6 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { needsOf, unfitReason } from "../gateway/release-fit.ts";
-import { EdgeError } from "../src/assert.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
 import { applyOperatingShare, applySetting, gateExit, gateWindow } from "../src/gate/decide.ts";
 import { encodeGate, gateOf } from "../src/gate/gate-bytes.ts";
@@ -23,21 +22,12 @@ import { below, prng } from "../src/prng.ts";
 import { containerWithEncoder, ENCODER_SPEC } from "./encoder-samples.ts";
 import { gateWithPoints, OPERATING_POINTS, pointsArbitrary } from "./operating-point-samples.ts";
 import { COLLAR_SPEC, randomContainer } from "./student-samples.ts";
+import { codeOf } from "./edge-code.ts";
 
 const GOLDEN: { readonly section: string; readonly state: string } = JSON.parse(
   readFileSync(new URL("golden/operating-points.json", import.meta.url), "utf8"),
 );
 const hex = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString("hex");
-const codeOf = (action: () => unknown): string => {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof EdgeError) return error.code;
-    throw error;
-  }
-  return "accepted";
-};
-
 /** A gate for `COLLAR_SPEC` in a container with its points. */
 function containerWithPoints(gate: GateParameters, more: Partial<Container> = {}): Container {
   const points = encodePoints(gate);

@@ -13,8 +13,8 @@ import {
   stepRollout,
 } from "../gateway/rollout.ts";
 import { installTurn, type RolloutOrder, steerRollout } from "../gateway/rollout-steering.ts";
-import { EdgeError } from "../src/assert.ts";
 import type { NodeId } from "../src/wire/messages.ts";
+import { codeOf } from "./edge-code.ts";
 
 const policy = { ...DEFAULT_ROLLOUT_POLICY, auditsLeast: 0, windowsLeast: 0 };
 const HOUR = 3_600_000;
@@ -42,16 +42,6 @@ function play(rollout: Rollout) {
     event: (event: RolloutEvent, nowMs: number) => take(stepRollout(rollout, event, nowMs, policy)),
     order: (order: RolloutOrder, nowMs: number) => take(steerRollout(rollout, order, nowMs)),
   };
-}
-
-function codeOf(work: () => unknown): string {
-  try {
-    work();
-  } catch (error) {
-    if (error instanceof EdgeError) return error.code;
-    throw error;
-  }
-  return "done";
 }
 
 describe("a rollout that is held", () => {

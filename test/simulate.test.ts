@@ -5,12 +5,9 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { missingForNode } from "../deploy/firmware/tools/node-image.ts";
-import { startBroker } from "../gateway/broker.ts";
 import type { Link } from "../gateway/link.ts";
-import { decodeUp, encodeDown } from "../src/wire/frames.ts";
-import type { UpMessage } from "../src/wire/messages.ts";
-import { DEFAULT_BASE, downTopic, parseUpTopic } from "../src/wire/topics.ts";
 import { sampleContainer } from "./node-world.ts";
+import { acknowledgingBroker, type Received } from "./acknowledging-broker.ts";
 
 const missing = missingForNode("mps2-an386");
 if (missing !== undefined) console.log(`firmware in a simulated herd is skipped: ${missing}`);
@@ -18,34 +15,12 @@ if (missing !== undefined) console.log(`firmware in a simulated herd is skipped:
 const ROOT = join(import.meta.dirname, "..");
 const folder = mkdtempSync(join(tmpdir(), "bellwether-simulate-"));
 const student = join(folder, "student.bwm");
-const received: { node: string; message: UpMessage }[] = [];
+let received: Received[];
 let broker: Link;
 
 beforeAll(async () => {
   writeFileSync(student, sampleContainer(1));
-  broker = await startBroker(
-    {
-      host: "127.0.0.1",
-      port: 0,
-      base: DEFAULT_BASE,
-      connectionsMax: 100,
-      packetsPerSecond: 1000,
-      packetsBurst: 1000,
-    },
-    {
-      onMessage: (topic: string, payload: Uint8Array) => {
-        const up = parseUpTopic(DEFAULT_BASE, topic);
-        if (up === undefined) return;
-        const message = decodeUp(up.kind, payload) as UpMessage;
-        received.push({ node: up.node, message });
-        if (message.kind !== "report" && message.kind !== "offload") return;
-        const ack = encodeDown({ kind: "ack", epoch: message.epoch, seqs: [message.seq] });
-        broker.publish(downTopic(DEFAULT_BASE, up.node, "ack"), ack, { qos: 0, retain: false });
-      },
-      onConnection: () => {},
-      log: () => {},
-    },
-  );
+  ({ link: broker, received } = await acknowledgingBroker());
 });
 afterAll(async () => {
   await broker.close();
