@@ -94,7 +94,7 @@ export type AskerOptions = {
   readonly onInfo: (json: string) => void;
 };
 
-export type MqttAsker = {
+export type Asker = {
   /** Throws `EdgeError` `request-unanswered`. */
   ask(name: RequestName, request: object): Promise<RequestResponse>;
   close(): Promise<void>;
@@ -103,7 +103,7 @@ export type MqttAsker = {
 const ANSWER_MS = 15_000;
 
 /** Connects with an operator's credentials. Throws `EdgeError` `broker-refused`. */
-export async function openAsker(options: AskerOptions): Promise<MqttAsker> {
+export async function openAsker(options: AskerOptions): Promise<Asker> {
   const { base, user, password, caFile } = options;
   const url = brokerUrl(options.url, "--broker");
   const client = await connectAsync(url.href, {

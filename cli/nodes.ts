@@ -21,6 +21,8 @@ import {
   openCode,
   revokeNode,
 } from "../gateway/credentials.ts";
+import { readConfig } from "../gateway/config.ts";
+import { credentialsElsewhere } from "../gateway/node-requests.ts";
 import { EdgeError } from "../src/assert.ts";
 import { JOIN_USER } from "../src/wire/join.ts";
 import { linkForPhone } from "./phone-link.ts";
@@ -156,23 +158,42 @@ async function add(input: CommandInput, io: CommandIo): Promise<number> {
   const node = wanted === undefined ? undefined : accessName(wanted);
   const uses = input.number("uses") ?? 1;
   if (node !== undefined && uses > 1) throw oneUse();
+  const isWhole = input.flag("password") || input.text("certificate") !== undefined;
+  if (!isWhole) refuseCode(input);
   return withAccess(input, async (store) => {
     if (node !== undefined) freeName(store, node);
     const certificate = input.text("certificate");
     if (certificate !== undefined)
       return takeCertificate(store, accessName(wanted), certificate, io);
-    if (input.flag("password")) return tellPassword(store, accessName(wanted), io);
+    if (input.flag("password")) return tellPassword(store, accessName(wanted), input, io);
     return tellCode(store, { node, uses, replaces: false, minutes: minutesOf(input) }, input, io);
   });
 }
 
 async function rotate(input: CommandInput, io: CommandIo): Promise<number> {
   const node = accessName(input.arguments[0]);
+  if (input.flag("code")) refuseCode(input);
   return withAccess(input, async (store) => {
     knownIdentity(store, node, ["node"]);
-    if (!input.flag("code")) return tellPassword(store, node, io);
+    if (!input.flag("code")) return tellPassword(store, node, input, io);
     return tellCode(store, { node, uses: 1, replaces: true, minutes: minutesOf(input) }, input, io);
   });
+}
+
+/** Nobody can join by a code but on our own broker. */
+function refuseCode(input: CommandInput): void {
+  if (isElsewhere(input)) throw credentialsElsewhere("join code");
+}
+
+function isElsewhere(input: CommandInput): boolean {
+  return readConfig(input.text("config"), process.env).broker.url !== undefined;
+}
+
+/** What is changed here counts there when it has been written out. */
+function noteExport(input: CommandInput, io: CommandIo): void {
+  if (isElsewhere(input)) {
+    io.note("nodes: the broker is another's; a Mosquitto learns of it by `nodes export`");
+  }
 }
 
 async function revoke(input: CommandInput, io: CommandIo): Promise<number> {
@@ -181,6 +202,7 @@ async function revoke(input: CommandInput, io: CommandIo): Promise<number> {
     const { codes, node } = revokeNode(store, name);
     if (io.json) io.printJson({ revoked: name, codes, node });
     else io.print(node ? `${name} is not known any more` : `code ${name} is closed`);
+    noteExport(input, io);
     return EXIT.ok;
   });
 }
@@ -205,15 +227,22 @@ async function list(input: CommandInput, io: CommandIo): Promise<number> {
       io.print(`code ${label}  ${who}  ${uses} uses left  until ${until}`);
     }
     if (nodes.length + codes.length === 0) io.note("nodes: none has credentials");
+    noteExport(input, io);
     return EXIT.ok;
   });
 }
 
-async function tellPassword(store: AccessStore, node: string, io: CommandIo): Promise<number> {
+async function tellPassword(
+  store: AccessStore,
+  node: string,
+  input: CommandInput,
+  io: CommandIo,
+): Promise<number> {
   const password = await givePassword(store, node, "node");
   if (io.json) io.printJson({ node, user: node, password });
   else io.print(`user ${node} password ${password}`);
   io.note("nodes: shown this once; the client id is the user's name too");
+  noteExport(input, io);
   return EXIT.ok;
 }
 

@@ -1,5 +1,6 @@
 /**
- * What a command has a running gateway do, over MQTT as an operator.
+ * What a command has a running gateway do, as an operator: over MQTT, or, where the gateway is a client
+ * of a broker that does not know us, over HTTP.
  *
  * Without credentials in `--broker` it makes itself an operator for the moment, in the gateway's data
  * directory: who may write there may do everything anyway. That operator is removed again at the end,
@@ -7,17 +8,22 @@
  */
 
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import path from "node:path";
 import type { AccessStore } from "../gateway/access-store.ts";
-import { readConfig } from "../gateway/config.ts";
+import { type GatewayConfig, readConfig } from "../gateway/config.ts";
 import { givePassword } from "../gateway/credentials.ts";
 import { urlOf } from "../gateway/listeners.ts";
+import { encryptedListeners } from "../gateway/open-listeners.ts";
 import { EdgeError } from "../src/assert.ts";
 import type { RequestResponse } from "../src/wire/requests.ts";
 import { topicBase } from "../src/wire/topics.ts";
-import { DATA_OPTIONS, withAccess } from "./access-data.ts";
+import { DATA_OPTIONS, dataDirectory, withAccess } from "./access-data.ts";
 import type { CommandInput, OptionSpec } from "./command.ts";
+import { readCa } from "./gateway-link.ts";
 import { hostToReach } from "./health.ts";
-import { type MqttAsker, openAsker } from "./mqtt-client.ts";
+import { openHttpAsker } from "./http-asker.ts";
+import { type Asker, openAsker } from "./mqtt-client.ts";
 
 export const ASK_OPTIONS: readonly OptionSpec[] = [
   {
@@ -37,27 +43,47 @@ export function dataOf<Data>(response: RequestResponse): Data {
   throw new EdgeError({ code, message, where: "gateway", hint });
 }
 
-/** Throws `EdgeError` `broker-refused`, and as `withAccess` does. */
+/** Throws `EdgeError` `broker-refused`, `gateway-refused`, and as `withAccess` does. */
 export async function withAsker(
   input: CommandInput,
   onInfo: (json: string) => void,
-  work: (asker: MqttAsker) => Promise<number>,
+  work: (asker: Asker) => Promise<number>,
 ): Promise<number> {
   const config = readConfig(input.text("config"), process.env);
   const { url: external, host, port } = config.broker;
   const embedded = urlOf("mqtt", hostToReach(host), port);
-  const url = input.text("broker") ?? external ?? embedded;
+  const named = input.text("broker");
+  const url = named ?? embedded;
   const base = topicBase(input.text("base") ?? config.base, "--base");
+  const isElsewhere = named === undefined && external !== undefined;
   const open = async (user?: string, password?: string): Promise<number> => {
-    const asker = await openAsker({ url, base, user, password, caFile: input.text("ca"), onInfo });
+    const asker =
+      isElsewhere && user !== undefined && password !== undefined
+        ? await openHttpAsker({ ...pageOf(config, input), user, password, onInfo })
+        : await openAsker({ url, base, user, password, caFile: input.text("ca"), onInfo });
     try {
       return await work(asker);
     } finally {
       await asker.close();
     }
   };
-  if (URL.canParse(url) && new URL(url).username !== "") return open();
+  if (!isElsewhere && URL.canParse(url) && new URL(url).username !== "") return open();
   return withAccess(input, (store) => asPassingOperator(store, open));
+}
+
+/** Where the gateway's page is, from this machine, and whose certificate it shows. */
+function pageOf(
+  config: GatewayConfig,
+  input: CommandInput,
+): { readonly url: string; readonly ca: Uint8Array | undefined } {
+  const { host, port } = config.http;
+  const isSecure = encryptedListeners(config).http;
+  const own = path.join(dataDirectory(input), "tls", "ca.pem");
+  const caFile = input.text("ca") ?? (isSecure && existsSync(own) ? own : undefined);
+  return {
+    url: urlOf(isSecure ? "https" : "http", hostToReach(host), port),
+    ca: caFile === undefined ? undefined : readCa(caFile),
+  };
 }
 
 /** Nobody waits for a rollout that long: an older one is of a command that was killed. */

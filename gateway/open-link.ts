@@ -6,10 +6,10 @@
 import type { Authentication } from "./authentication.ts";
 import { type BrokerOptions, startBroker } from "./broker.ts";
 import type { GatewayConfig } from "./config.ts";
-import { connectBroker } from "./external-broker.ts";
+import { connectBroker, type ExternalBrokerOptions } from "./external-broker.ts";
 import type { Link, LinkEvents, Log } from "./link.ts";
 import { withLorawan } from "./lorawan-link.ts";
-import { openAccess } from "./open-access.ts";
+import { type OpenAccess, openAccess } from "./open-access.ts";
 import { encryptedListeners, pageOrigins } from "./open-listeners.ts";
 import { type SparkplugLink, withSparkplug } from "./sparkplug-link.ts";
 import { ServerCertificates } from "./tls-listener.ts";
@@ -17,9 +17,12 @@ import { ServerCertificates } from "./tls-listener.ts";
 export type OpenedLink = Link & {
   /** See `RunningGateway`. */
   readonly beginOperator: () => Promise<string | undefined>;
-  /** Undefined on a broker that is not ours. */
-  readonly authentication?: Authentication;
+  /** Who is known here: on our own broker everybody, on another those whom the page knows. */
+  readonly authentication: Authentication;
 };
+
+/** As soon as our own broker takes note of what was changed. */
+const REVIEW_MS = 200;
 
 /** @throws EdgeError `broker-open`, `broker-port`, `rights-self-test`, `lorawan-application` */
 export async function openLink(
@@ -29,11 +32,8 @@ export async function openLink(
 ): Promise<OpenedLink> {
   const { url, ...broker } = config.broker;
   const options = { ...broker, base: config.base };
-  if (url !== undefined) {
-    const link = withOthers(connectBroker({ ...options, url }, events), config, classes, events);
-    return { ...link.link, beginOperator: () => Promise.resolve(undefined) };
-  }
   const access = openAccess(config, events.log);
+  if (url !== undefined) return besideAccess({ ...options, url }, access, config, classes, events);
   let others: SparkplugLink<Link> | undefined;
   const onMessage = (topic: string, payload: Uint8Array): void => {
     if (others?.take(topic, payload) !== true) events.onMessage(topic, payload);
@@ -60,6 +60,41 @@ export async function openLink(
   } catch (error) {
     access.close();
     throw error;
+  }
+}
+
+/** A broker of somebody else, who knows its clients; ours are those of the page. */
+function besideAccess(
+  options: ExternalBrokerOptions,
+  access: OpenAccess,
+  config: GatewayConfig,
+  classes: readonly string[],
+  events: LinkEvents,
+): OpenedLink {
+  try {
+    const { link } = withOthers(connectBroker(options, events), config, classes, events);
+    const reviewing = setInterval(() => review(access.authentication, events.log), REVIEW_MS);
+    return {
+      ...link,
+      beginOperator: access.beginOperator,
+      authentication: access.authentication,
+      close: async () => {
+        clearInterval(reviewing);
+        await link.close();
+        access.close();
+      },
+    };
+  } catch (error) {
+    access.close();
+    throw error;
+  }
+}
+
+function review(authentication: Authentication, log: Log): void {
+  try {
+    authentication.refresh();
+  } catch (error) {
+    log("error", "changes of credentials cannot be read", { reason: String(error) });
   }
 }
 

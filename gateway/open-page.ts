@@ -28,7 +28,7 @@ export type OpenPage = {
 
 /** What the page stands on. */
 export type PageLink = {
-  readonly authentication?: Authentication;
+  readonly authentication: Authentication;
   readonly urls: readonly string[];
   readonly close: () => Promise<void>;
 };
@@ -49,7 +49,7 @@ export type PageParts = {
  * Undefined where no page is wanted, or where its port is in use: a herd is served without one. Where
  * it fails, the gateway's link is closed again.
  *
- * @throws EdgeError `http-open`, `certificate-…`
+ * @throws EdgeError `certificate-…`
  */
 export async function openPage(
   config: GatewayConfig,
@@ -72,14 +72,6 @@ async function open(
   const { http, tls, dataDirectory, base } = config;
   if (!http.enabled) return undefined;
   const isOpen = encryptedListeners(config).http;
-  if (isOpen && authentication === undefined) {
-    throw new EdgeError({
-      code: "http-open",
-      message: "an external broker knows its users, this gateway does not",
-      where: "http.host",
-      hint: "Use 127.0.0.1 here with an external broker, and a proxy that asks who somebody is.",
-    });
-  }
   // A browser shows a choice of certificates to whom it asks for one, so nobody is asked.
   const settings = { ...tls, clientCertificates: "off", dataDirectory } as const;
   const certificates = isOpen ? new ServerCertificates(settings, log) : undefined;

@@ -195,7 +195,7 @@ function unavailable(name: RequestName): EdgeError {
     code: "request-unavailable",
     message: "this gateway has nothing to do it with",
     where: name,
-    hint: "Releases need a gateway that learns, without --serve-only; credentials need its own broker.",
+    hint: "Releases need a gateway that learns, without --serve-only.",
   });
 }
 

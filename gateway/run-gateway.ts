@@ -49,7 +49,7 @@ export type RunningGateway = {
   /** The page for people; undefined where there is none. */
   readonly pageUrl: string | undefined;
   /** Makes the user `operator` and returns its password, which is kept nowhere; undefined where that
-   * was done before, and on a broker that is not ours. */
+   * was done before. */
   readonly beginOperator: () => Promise<string | undefined>;
   /** The store, for reading; `openLabelReader(labelFile)` does the same from another thread. */
   readonly labels: () => LabelReader;
@@ -176,8 +176,7 @@ async function run(
     onRequest: (request) => void answerOverMqtt(config.base, requests, link, request),
     log,
   });
-  const isOurs = link.authentication !== undefined;
-  const requests = openRequests({ config, dependencies, state, performer, store, inbox, isOurs });
+  const requests = openRequests({ config, dependencies, state, performer, store, inbox });
   const page = await openPage(config, link, pageParts(dependencies, store, state, requests));
   performer.begin(page === undefined ? link : overheard(link, page.take));
   for (const effect of missed) performer.perform(effect);
@@ -260,10 +259,8 @@ function openRequests(parts: {
   readonly performer: Performer;
   readonly store: StoreThread;
   readonly inbox: InboxDesk;
-  /** The broker is ours, and knows its clients by our list of them. */
-  readonly isOurs: boolean;
 }): RequestDesk {
-  const { config, dependencies, state, performer, store, inbox, isOurs } = parts;
+  const { config, dependencies, state, performer, store, inbox } = parts;
   const { dataDirectory } = config;
   const { control, log } = dependencies;
   const labels = () => store.reader;
@@ -278,7 +275,7 @@ function openRequests(parts: {
       ...gatewayRequests({ config, state, queued: () => performer.queue.size }),
       ...inboxRequests(inbox),
       ...pointRequests({ state, choose }),
-      ...(isOurs && nodeRequests({ state, dataDirectory })),
+      ...nodeRequests({ state, dataDirectory, isOurs: config.broker.url === undefined }),
       ...(control !== undefined && releaseRequests({ state, control, labels, steer })),
     },
     tellDiary: (entry) => performer.happen({ kind: "diary", entry }),

@@ -23,6 +23,7 @@ import {
   untrainedTeacher,
   until,
 } from "./gateway-kit.ts";
+import { run } from "./access-kit.ts";
 import { MOSQUITTO, startMosquitto, stopMosquitto } from "./mosquitto.ts";
 
 if (MOSQUITTO === undefined) {
@@ -82,16 +83,73 @@ describe.skipIf(MOSQUITTO === undefined)("an external broker", () => {
     const gateway = await gatewayOn(folder, teacher, { yaml: yaml() });
     await until("connected", () => gateway.lines.some(({ text }) => text.startsWith("connected")));
     await people.publishAsync(topic, '{"transaction":1}', { qos: 1 });
-    // Its list of nodes with credentials is the broker's own.
-    await people.publishAsync(`${base}/bridge/request/nodes/list`, '{"transaction":2}', { qos: 1 });
-    await until("two answers", () => answers.length === 2);
+    const node = await HandNode.connect(url(), "collar-1");
+    await node.hello();
+    await until("heard", () => gateway.nodes().length === 1);
+    // Whom the broker lets in is the broker's own business.
+    const ask = (name: string, request: object) =>
+      people.publishAsync(`${base}/bridge/request/${name}`, JSON.stringify(request), { qos: 1 });
+    await ask("nodes/list", { transaction: 2 });
+    await ask("nodes/add", { transaction: 3 });
+    await ask("nodes/rotate", { transaction: 4, node: "collar-1" });
+    await until("four answers", () => answers.length === 4);
     expect(answers).toMatchObject([
       { transaction: 1, status: "ok" },
-      { transaction: 2, status: "error", code: "request-unavailable" },
+      {
+        transaction: 2,
+        data: { nodes: [{ node: "collar-1", password: false, online: true }], codes: [] },
+      },
+      { transaction: 3, status: "error", code: "credentials-elsewhere" },
+      { transaction: 4, status: "error", code: "credentials-elsewhere" },
     ]);
+    await node.close();
     await gateway.stop();
     await people.endAsync();
   });
+
+  it("leaves operators their page and their commands, who are nobody on it", async () => {
+    const passwords = path.join(folder, "passwords");
+    writeFileSync(passwords, "gateway:secret-of-the-farm\n");
+    expect(spawnSync("mosquitto_passwd", ["-U", passwords]).status).toBe(0);
+    await startBroker(`password_file ${passwords}\nallow_anonymous false\n`);
+    writeFileSync(path.join(folder, "mqtt-password"), "secret-of-the-farm\n");
+    const at = `mqtt://gateway@127.0.0.1:${port}`;
+    const yaml =
+      `broker: { url: "${at}", password_file: mqtt-password }\n` +
+      `http: { port: ${await freePort()} }\nmetrics: { enabled: false }\n`;
+    const file = path.join(folder, "gateway.yaml");
+    writeFileSync(file, yaml);
+    const gateway = await gatewayOn(folder, teacher, { yaml });
+    const token = await gateway.beginOperator();
+    const page = gateway.pageUrl ?? "";
+    const post = (user: string, password: string) =>
+      fetch(`${page}/api/request/health`, {
+        method: "POST",
+        headers: {
+          "content-type": "application/json",
+          origin: page,
+          authorization: `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`,
+        },
+        body: "{}",
+      });
+    expect(await (await post("operator", token ?? "")).json()).toMatchObject({ status: "ok" });
+    expect((await post("operator", "wrong")).status).toBe(401);
+    const cli = (...words: string[]) =>
+      run(process.execPath, [path.resolve("cli/main.ts"), ...words, "--json", "--config", file]);
+    const listed = await cli("labels", "list");
+    expect([listed.code, JSON.parse(listed.out)]).toMatchObject([0, { windows: [] }]);
+    // It came there, and this gateway makes no releases.
+    expect((await cli("models", "pause")).err).toContain("(request-unavailable)");
+    // Nobody could join by a code; who has a password is written out for Mosquitto.
+    expect((await cli("nodes", "add", "collar-1")).err).toContain("(credentials-elsewhere)");
+    const added = await cli("nodes", "add", "collar-1", "--password");
+    expect([added.code, added.err]).toEqual([0, expect.stringContaining("nodes export")]);
+    const names = JSON.parse((await cli("users", "list")).out) as unknown;
+    expect(JSON.stringify(names)).not.toContain("cli-");
+    await gateway.stop();
+    const gone = await cli("labels", "list");
+    expect([gone.code, gone.err]).toEqual([2, expect.stringContaining("(gateway-refused)")]);
+  }, 40_000);
 
   it("may start after the gateway, and go away for a while", async () => {
     const gateway = await gatewayOn(folder, teacher, { yaml: yaml() });

@@ -86,6 +86,7 @@ describe("docs/OPERATIONS.md", () => {
     const changed = access.identities().map(({ name, changedMs }) => [name, changedMs > 1]);
     access.close();
     expect(changed).toEqual([
+      ["collar-09", true],
       ["collar-7", true],
       ["operator", true],
     ]);
