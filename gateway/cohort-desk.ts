@@ -20,19 +20,22 @@ import type { Offload, Report } from "./label-rows.ts";
 import { isSound } from "./sensor-desk.ts";
 import { tellDiary } from "./telling.ts";
 
-/** A stored report. */
+/** A stored report; `driftQ8` is null where it is of a student that the node no longer runs. */
 export function countBeat(
   { beat }: { readonly beat: BeatCounts },
   {
     entries,
     driftQ8,
     operatingPoint,
-  }: Pick<Report, "driftQ8" | "operatingPoint"> & {
+  }: Pick<Report, "operatingPoint"> & {
+    readonly driftQ8: number | null;
     readonly entries: readonly { readonly offloaded: boolean }[];
   },
 ): void {
-  beat.windows += entries.length;
-  beat.novelty += entries.length * Math.log2(1 + driftQ8 / 256);
+  if (driftQ8 !== null) {
+    beat.windows += entries.length;
+    beat.novelty += entries.length * Math.log2(1 + driftQ8 / 256);
+  }
   // A node that an operator has moved offloads more, or less, by his word.
   if (operatingPoint !== 0) return;
   beat.released += entries.length;
@@ -60,9 +63,10 @@ export function onCohortTick(state: GatewayState, nowMs: number): GatewayEffect[
     const beats = new Map(
       members.filter(isSound).map((node) => [node.row.node, nodeBeat(node.beat)]),
     );
+    const renewed = members.filter((node) => node.beat.renewed).map(({ row }) => row.node);
     for (const node of members) Object.assign(node.beat, newBeatCounts());
     const before = cohorts.watches.get(cohort) ?? NEW_COHORT_WATCH;
-    const { watch, shift } = watchCohort(before, beats);
+    const { watch, shift } = watchCohort(before, beats, new Set(renewed));
     cohorts.watches.set(cohort, watch);
     return shift === null ? [] : tellShift(state, cohort, members, shift, nowMs);
   });

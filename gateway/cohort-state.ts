@@ -4,14 +4,17 @@ import type { CohortWatch } from "../src/gate/cohort-watch.ts";
 
 /** Sums of one node since the last beat. */
 export type BeatCounts = {
+  /** Of the student that it runs. */
   windows: number;
-  /** Of these, answered by the gate as it was released; and how many of them were offloaded. */
+  /** Of any student's, answered by the gate as it was released; and how many of them were offloaded. */
   released: number;
   offloaded: number;
   /** Of each report's drift statistic, as an octave above one deviation, times its windows. */
   novelty: number;
   audits: number;
   disagreed: number;
+  /** Whether it has taken another student since. */
+  renewed: boolean;
 };
 
 export type CohortDesk = {
@@ -20,7 +23,8 @@ export type CohortDesk = {
 };
 
 export function newBeatCounts(): BeatCounts {
-  return { windows: 0, released: 0, offloaded: 0, novelty: 0, audits: 0, disagreed: 0 };
+  const sums = { windows: 0, released: 0, offloaded: 0, novelty: 0, audits: 0, disagreed: 0 };
+  return { ...sums, renewed: false };
 }
 
 export function newCohortDesk(): CohortDesk {

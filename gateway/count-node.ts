@@ -26,9 +26,11 @@ export function countNode(
   state.devicesChanged = true;
 }
 
-/** A node has said which model it runs: what was counted, and at which point, is of that one. */
+/** A node has said which model it runs: what was counted, at which point and with what novelty, was of
+ * another one. */
 export function runsNow(node: NodeState, modelId: ModelId): void {
   if (node.row.modelId === modelId) return;
   node.row = { ...node.row, modelId, counts: NO_COUNTS };
   node.operatingPoint = null;
+  Object.assign(node.beat, { windows: 0, novelty: 0, renewed: true });
 }

@@ -25,7 +25,7 @@ export function onReport(
   countNode(state, node.row.node, { windows }, report.modelId, { ...NO_COUNTS, windows });
   const effects = onTimed(state, node, report, nowMs);
   if (isNewest(node, report)) effects.push(...takePresent(state, node, report, windows));
-  countBeat(node, report);
+  countBeat(node, { ...report, driftQ8: isOfPresent(node, report) ? report.driftQ8 : null });
   effects.push(...tellReport(state, node, report));
   effects.push(...onReportedWindows(state, node, report, nowMs));
   effects.push(...onWindows(state, node, report, nowMs));
@@ -42,6 +42,12 @@ function isNewest(node: NodeState, { epoch, seq }: Report): boolean {
   return true;
 }
 
+/** What a former model found new the present one may know: the last report of a node that has just
+ * taken a release for its drift still tells of the alarm. */
+function isOfPresent({ row }: NodeState, { modelId }: Report): boolean {
+  return row.cohort === "" || modelId === row.modelId;
+}
+
 function takePresent(
   state: GatewayState,
   node: NodeState,
@@ -50,9 +56,7 @@ function takePresent(
 ): GatewayEffect[] {
   const { modelId, driftQ8, alarm, batteryPercent, dropped } = report;
   node.row = { ...node.row, batteryPercent, dropped };
-  // What a former model found new the present one may know: the last report of a node that has just
-  // taken a release for its drift still tells of the alarm.
-  if (node.row.cohort !== "" && modelId !== node.row.modelId) return [];
+  if (!isOfPresent(node, report)) return [];
   const { node: id, alarm: wasAlarm } = node.row;
   node.row = { ...node.row, driftQ8, alarm };
   const effects = followPoint(state.points, node, report, state.uptimeMs);

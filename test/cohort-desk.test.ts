@@ -7,7 +7,7 @@ import type { GatewayEffect, GatewayState } from "../gateway/gateway-state.ts";
 import { BEAT_MS } from "../src/gate/cohort-watch.ts";
 import { normal, prng } from "../src/prng.ts";
 import { encodeUp } from "../src/wire/frames.ts";
-import type { UpMessage } from "../src/wire/messages.ts";
+import type { ModelId, UpMessage } from "../src/wire/messages.ts";
 import { BridgeEventSchema } from "../src/wire/public.ts";
 import { nodeId, upTopic } from "../src/wire/topics.ts";
 import { base, helloOf, offloadOf, reportOf } from "./gateway-kit.ts";
@@ -111,5 +111,12 @@ describe("a beat", () => {
     const moved = nodeBeat(state.nodes.get(node)!.beat);
     expect(moved["offload-share"].weight).toBe(0);
     expect(moved.novelty.weight).toBe(4);
+    // Another student: what was novel to the one before is no measure of it.
+    const next = "fedcba9876543210" as ModelId;
+    const outcome = { releaseSequence: 1, modelId: next, outcome: "activated" } as const;
+    run(state, [up({ kind: "outcome", ...outcome }), up({ ...report, seq: 2, entries })]);
+    expect(state.nodes.get(node)?.beat).toMatchObject({ windows: 0, released: 4, renewed: true });
+    run(state, [up({ ...report, seq: 3, modelId: next })]);
+    expect(state.nodes.get(node)?.beat).toMatchObject({ windows: 4, released: 8, renewed: true });
   });
 });

@@ -35,11 +35,12 @@ function beatOf({ random, more, nodes = NODES }: Herd, beat: number): Map<string
   );
 }
 
-function livedThrough(herd: Herd, beats: number) {
+function livedThrough(herd: Herd, beats: number, renewedAt = -1) {
   let watch: CohortWatch = NEW_COHORT_WATCH;
   const shifts: { readonly beat: number; readonly shift: CohortShift }[] = [];
   for (let beat = 0; beat < beats; beat++) {
-    const step = watchCohort(watch, beatOf(herd, beat));
+    const nodes = beatOf(herd, beat);
+    const step = watchCohort(watch, nodes, new Set(beat === renewedAt ? nodes.keys() : []));
     watch = step.watch;
     if (step.shift !== null) shifts.push({ beat, shift: step.shift });
   }
@@ -67,6 +68,50 @@ describe("a cohort", () => {
     const moved = Array.from({ length: 8 }, (_, node) => `node-${node}`);
     expect(shift?.nodes).toEqual(expect.arrayContaining(moved.slice(0, 1)));
     expect(moved.filter((node) => shift?.nodes.includes(node)).length).toBeGreaterThan(5);
+  });
+
+  it("that takes another student begins its novelty anew", () => {
+    const more = (_: number, beat: number): number => (beat >= 300 ? 1 : 0);
+    const herd = { random: prng(9, "renewed"), more };
+    expect(livedThrough(herd, 900, 300)).toEqual([]);
+    expect(livedThrough({ ...herd, random: prng(9, "renewed") }, 900)).toHaveLength(1);
+  });
+
+  it("does not move because one of its nodes comes back with the backlog of days", () => {
+    const random = prng(10, "backlog");
+    let watch: CohortWatch = NEW_COHORT_WATCH;
+    for (let beat = 0; beat < 400; beat++) {
+      const more = (node: number): number => (beat >= 300 && node === 0 ? 1 : 0);
+      const nodes = new Map(beatOf({ random, more }, beat));
+      const own = nodes.get("node-0") as NodeBeat;
+      // For five hours it hands in what it kept, from when its animal did something else.
+      const weight = beat >= 300 && beat < 320 ? 30_000 : 300;
+      const before = beat < 320 ? own.novelty : { ...own.novelty, mean: own.novelty.mean - 1 };
+      nodes.set("node-0", { ...own, novelty: { ...before, weight } });
+      const step = watchCohort(watch, nodes);
+      expect(step.shift, `beat ${beat}`).toBeNull();
+      watch = step.watch;
+    }
+  });
+
+  it("names only nodes that got worse, whoever weighs most", () => {
+    const random = prng(11, "weights");
+    let watch: CohortWatch = NEW_COHORT_WATCH;
+    let found: CohortShift | null = null;
+    for (let beat = 0; beat < 900 && found === null; beat++) {
+      // The second half moves hardly at all, so that in the mean of all nodes they got better.
+      const change = (node: number): number => (node < 2 ? 3 : node < 7 ? -1.5 : -0.05);
+      const more = (node: number): number => (beat < 300 ? 0 : change(node));
+      const nodes = beatOf({ random, more }, beat);
+      for (const name of ["node-0", "node-1"]) {
+        const own = nodes.get(name) as NodeBeat;
+        nodes.set(name, { ...own, novelty: { ...own.novelty, weight: 1_200 } });
+      }
+      const step = watchCohort(watch, nodes);
+      watch = step.watch;
+      found = step.shift;
+    }
+    expect(found?.nodes).toEqual(["node-0", "node-1"]);
   });
 
   it("that gets better is not told of", () => {

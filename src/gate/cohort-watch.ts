@@ -31,6 +31,9 @@ const MEMORY_BEATS = 384;
 const SLACK = 1;
 const THRESHOLD = 30;
 const CLIP = 4;
+/** A node counts for at most so many times what the middle one showed: one that comes back with the
+ * backlog of days is one node. */
+const WEIGHT_MOST = 2;
 /** Least standard deviation of the cohort's mean, by measure: finer than this nobody minds. */
 const LEAST_DEVIATION: Readonly<Record<CohortMeasure, number>> = {
   agreement: 0.01,
@@ -65,9 +68,9 @@ export type CohortShift = {
   readonly measure: CohortMeasure;
   /** Beats since it began. */
   readonly beats: number;
-  /** Mean difference in that time, over all nodes; above 0. */
+  /** Mean difference in that time, over all nodes alike. */
   readonly difference: number;
-  /** Those that moved by more than half of it. */
+  /** Those that got worse by more than half of it, or where it is no more than 0 of the worst. */
   readonly nodes: readonly string[];
 };
 
@@ -86,18 +89,33 @@ export const NEW_COHORT_WATCH: CohortWatch = {
   "offload-share": NEW_MEASURE,
 };
 
-/** One beat more. Where it alarms, the watch that comes with it begins anew. */
+/**
+ * One beat more. Where it alarms, the watch that comes with it begins anew.
+ *
+ * @param renewed nodes that have taken another student: what was novel to the former one says nothing
+ *   of this one, while agreement and offloads may well be compared
+ */
 export function watchCohort(
   before: CohortWatch,
   beat: ReadonlyMap<string, NodeBeat>,
+  renewed: ReadonlySet<string> = new Set(),
 ): { readonly watch: CohortWatch; readonly shift: CohortShift | null } {
   const watch = Object.fromEntries(
-    COHORT_MEASURES.map((measure) => [measure, afterBeat(before[measure], measure, beat)]),
+    COHORT_MEASURES.map((measure) => {
+      const forgotten = measure === "novelty" ? renewed : new Set<string>();
+      return [measure, afterBeat(withoutNodes(before[measure], forgotten), measure, beat)];
+    }),
   ) as CohortWatch;
   const over = COHORT_MEASURES.filter((measure) => watch[measure].cusum >= THRESHOLD);
   const [first] = over.sort((a, b) => watch[b].cusum - watch[a].cusum);
   if (first === undefined) return { watch, shift: null };
   return { watch: NEW_COHORT_WATCH, shift: shiftOf(first, watch[first]) };
+}
+
+function withoutNodes(watch: MeasureWatch, nodes: ReadonlySet<string>): MeasureWatch {
+  if (nodes.size === 0) return watch;
+  const kept = [...watch.usual].filter(([node]) => !nodes.has(node));
+  return { ...watch, usual: new Map(kept) };
 }
 
 function afterBeat(
@@ -108,13 +126,15 @@ function afterBeat(
   const usual = new Map(before.usual);
   const differences = new Map<string, number>();
   let [sum, weights] = [0, 0];
+  const most = WEIGHT_MOST * middleWeight(measure, beat);
   for (const [node, { [measure]: shown }] of beat) {
     if (shown.weight === 0) continue;
     const own = before.usual.get(node) ?? { mean: 0, beats: 0 };
     if (own.beats >= NODE_BEATS) {
+      const weight = Math.min(shown.weight, most);
       differences.set(node, shown.mean - own.mean);
-      sum += shown.weight * (shown.mean - own.mean);
-      weights += shown.weight;
+      sum += weight * (shown.mean - own.mean);
+      weights += weight;
     }
     usual.set(node, { mean: towards(own.mean, shown.mean, own.beats), beats: own.beats + 1 });
   }
@@ -136,6 +156,13 @@ function afterBeat(
   return { ...learned, cusum, excursionBeats: before.excursionBeats + 1, differences };
 }
 
+/** Of the nodes that showed the measure. */
+function middleWeight(measure: CohortMeasure, beat: ReadonlyMap<string, NodeBeat>): number {
+  const weights = [...beat.values()].map((shown) => shown[measure].weight);
+  const shown = weights.filter((weight) => weight > 0).sort((a, b) => a - b);
+  return shown[Math.floor(shown.length / 2)] ?? 0;
+}
+
 /** The mean of all so far, and of the last `MEMORY_BEATS` or so when these are more. */
 function towards(mean: number, value: number, beats: number): number {
   return mean + (value - mean) / Math.min(beats + 1, MEMORY_BEATS);
@@ -145,8 +172,10 @@ function shiftOf(measure: CohortMeasure, watch: MeasureWatch): CohortShift {
   const beats = watch.excursionBeats;
   const all = [...watch.differences.values()];
   const difference = all.reduce((sum, one) => sum + one, 0) / (all.length * beats);
+  // Few nodes that weigh most may get worse while in the mean of all, each alike, they got better.
+  const worse = difference > 0 ? difference : Math.max(...all) / beats;
   const nodes = [...watch.differences]
-    .filter(([, sum]) => sum / beats > difference / 2)
+    .filter(([, sum]) => sum / beats > worse / 2)
     .map(([node]) => node);
   return { measure, beats, difference, nodes };
 }
