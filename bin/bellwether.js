@@ -4,8 +4,9 @@
 // The sources are TypeScript that Node 24 runs as they are. That Node comes with `npm ci` as the
 // package `node`; this file is plain JavaScript so that an older Node can start it.
 
-import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const main = fileURLToPath(new URL("../cli/main.ts", import.meta.url));
@@ -33,12 +34,16 @@ if (!existsSync(pinned) && !canRunTypeScript) {
 // runs on it; the unit in deploy/pi says the same. Where the kept compilations cannot be written, Node
 // goes on without.
 const command = process.argv.slice(2);
-const isLean = ["gateway", "node"].includes(command.find((word) => !word.startsWith("-")));
+const wanted = command.find((word) => !word.startsWith("-"));
+const isLean = ["gateway", "node"].includes(wanted);
 const flags = isLean ? ["--max-semi-space-size=1"] : [];
 const compiled = fileURLToPath(new URL("../node_modules/.cache/compiled", import.meta.url));
 const environment = { MALLOC_ARENA_MAX: "2", NODE_COMPILE_CACHE: compiled, ...process.env };
 
-const child = spawn(existsSync(pinned) ? pinned : process.execPath, [...flags, main, ...command], {
+const node = existsSync(pinned) ? pinned : process.execPath;
+if (wanted === "node") compileAhead(join(environment.NODE_COMPILE_CACHE, "ahead-node"));
+
+const child = spawn(node, [...flags, main, ...command], {
   stdio: "inherit",
   env: environment,
 });
@@ -54,3 +59,16 @@ child.on("exit", (code, signal) => {
   if (signal) process.kill(process.pid, signal);
   else process.exit(code ?? 1);
 });
+
+// The first start after an installation compiles, and holds Node's compiler of TypeScript, 20 MB, for as
+// long as it runs: for months. So a process that ends at once compiles before it, once. Not for a
+// gateway, whose threads load sources that its help does not.
+function compileAhead(mark) {
+  if (existsSync(mark)) return;
+  try {
+    mkdirSync(mark, { recursive: true });
+  } catch {
+    return;
+  }
+  spawnSync(node, [...flags, main, wanted, "--help"], { stdio: "ignore", env: environment });
+}

@@ -8,9 +8,11 @@ export function narrator(io: CommandIo): NodeObserver {
   const lastReason = new Map<string, string>();
   return {
     linked: (node, connected, reason) => {
-      if (lastReason.get(node) === reason) return;
+      const before = lastReason.get(node);
+      if (before === reason) return;
       lastReason.set(node, reason);
       if (!connected) io.note(`${node}: not connected: ${reason}`);
+      else if (before !== undefined) io.note(`${node}: connected again`);
     },
     released: (node, news) => {
       io.note(`${node}: release ${news.releaseSequence} ${news.outcome}`);

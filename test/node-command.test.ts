@@ -1,7 +1,7 @@
 /** `bellwether node`: one device on a real gateway, by a file, a pipe and a terminal's port. */
 
 import { execFileSync, type SpawnOptions, spawn, spawnSync } from "node:child_process";
-import { existsSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { collarLines } from "../bench/collar-lines.ts";
@@ -214,6 +214,26 @@ describe("bellwether node", () => {
       expect(err).toMatch(problem);
     }
   }, 60_000);
+
+  it("has compiled before its first start from the launcher", async () => {
+    const cache = path.join(folder, "compiled");
+    const launcher = path.join(ROOT, "bin/bellwether.js");
+    const words = ["node", ...joined("launched", "--input", "-")];
+    const child = spawn(process.execPath, [launcher, ...words], {
+      ...{ cwd: folder, stdio: ["pipe", "ignore", "pipe"], detached: true },
+      env: { ...process.env, NODE_COMPILE_CACHE: cache },
+    });
+    let err = "";
+    child.stderr?.on("data", (chunk: Buffer) => {
+      err += chunk.toString();
+    });
+    await until("it runs", () => err.includes("standard input to mqtt://"), 30_000);
+    // Killed with all of its group, the node itself has kept nothing.
+    process.kill(-(child.pid ?? 0), "SIGKILL");
+    await new Promise((resolve) => child.once("close", resolve));
+    const kept = readdirSync(cache, { recursive: true, withFileTypes: true });
+    expect(kept.filter((one) => one.isFile()).length).toBeGreaterThan(50);
+  });
 
   it("loads none of what reads schemas, settings or recordings, and no runtime of teachers", () => {
     const script = `

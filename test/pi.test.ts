@@ -15,7 +15,7 @@ import { removeFolder, temporaryFolder, untrainedTeacher, until } from "./gatewa
 
 const PI = path.join(import.meta.dirname, "../deploy/pi");
 const INSTALLER = path.join(PI, "install.sh");
-const UNIT = path.join(PI, "bellwether.service");
+const UNITS = ["bellwether.service", "bellwether-node@.service"] as const;
 const EXPOSURE_MOST = 3;
 
 /** Says why something is left out, where it is. */
@@ -102,27 +102,42 @@ describe("systemd", () => {
     expect(lines).toEqual(["error systemd was not told"]);
   });
 
-  it.skipIf(lacks("systemd-analyze"))("finds nothing wrong with the unit", () => {
+  it.skipIf(lacks("systemd-analyze")).each(UNITS)("finds nothing wrong with %s", (name) => {
+    const file = path.join(PI, name);
     // Under another root the program is where the unit says.
-    const text = readFileSync(UNIT, "utf8").replace(
+    const text = readFileSync(file, "utf8").replace(
       /^ExecStart=\S+/m,
       `ExecStart=${process.execPath}`,
     );
-    const unit = path.join(folder, "bellwether.service");
+    const unit = path.join(folder, name.replace("@", "@collar-07"));
     writeFileSync(unit, text);
     const verified = spawnSync("systemd-analyze", ["verify", unit], { encoding: "utf8" });
     const about = verified.stderr.split("\n").filter((line) => line.includes("bellwether"));
     expect(about).toEqual([]);
-    writeFileSync(unit, text.replace("Type=notify", "Typo=notify"));
+    writeFileSync(unit, text.replace("Type=", "Typo="));
     expect(spawnSync("systemd-analyze", ["verify", unit], { encoding: "utf8" }).stderr).toContain(
       "Typo",
     );
-    const { stdout } = spawnSync("systemd-analyze", ["security", "--offline=true", UNIT], {
+    const { stdout } = spawnSync("systemd-analyze", ["security", "--offline=true", file], {
       encoding: "utf8",
     });
     const exposure = Number(/exposure level for \S+: ([\d.]+)/.exec(stdout)?.[1]);
-    console.info(`exposure ${exposure}`);
+    console.info(`${name}: exposure ${exposure}`);
     expect(exposure).toBeLessThan(EXPOSURE_MOST);
+  });
+
+  it("runs a node by words that the command knows", () => {
+    const unit = readFileSync(path.join(PI, "bellwether-node@.service"), "utf8");
+    const [, words = ""] = /^ExecStart=\S+(.*)$/m.exec(unit) ?? [];
+    const [, example = ""] = /^# +NODE_WORDS=(.*)$/m.exec(unit) ?? [];
+    const help = spawnSync(process.execPath, ["cli/main.ts", "node", "--help"], {
+      encoding: "utf8",
+    }).stdout;
+    const options = [...`${words} ${example}`.matchAll(/ (--[a-z]+)(?= )/g)].map(([, one]) => one);
+    expect(options).toContain("--store");
+    for (const option of options) {
+      if (option !== "--max-semi-space-size") expect(help).toContain(` ${option} <`);
+    }
   });
 });
 

@@ -24,6 +24,19 @@ describe("lockStore", () => {
     }
   });
 
+  it("takes over what an earlier start of the machine left, whoever bears its number now", () => {
+    for (const pid of [process.pid, 1]) {
+      writeFileSync(join(folder, "fleet.lock"), `${pid} 00000000-0000-4000-8000-000000000000`);
+      lockStore(folder)();
+    }
+  });
+
+  it("says what is in the way where it cannot write", () => {
+    const file = join(folder, "a-file");
+    writeFileSync(file, "");
+    expect(() => lockStore(join(file, "store"))).toThrow(/a-file.*store-unwritable.*--store/);
+  });
+
   it("respects a process that lives", () => {
     writeFileSync(join(folder, "fleet.lock"), "1");
     expect(() => lockStore(folder)).toThrow(/process 1 runs a fleet/);

@@ -12,6 +12,7 @@ data=/var/lib/bellwether
 settings=/etc/bellwether
 backups=/var/backups/bellwether
 unit=/etc/systemd/system/bellwether.service
+node_unit=/etc/systemd/system/bellwether-node@.service
 journal=/etc/systemd/journald@bellwether.conf
 link=/usr/local/bin/bellwether
 user=bellwether
@@ -79,8 +80,9 @@ uninstall() {
   say "Removing the program"
   if [ -e "$unit" ] || [ "$dry" = yes ]; then
     run systemctl disable --now bellwether.service
+    run systemctl stop 'bellwether-node@*.service'
   fi
-  run rm -f "$unit" "$journal" "$link"
+  run rm -f "$unit" "$node_unit" "$journal" "$link"
   run systemctl daemon-reload
   run rm -rf "$program" "$program.new" "$program.old"
   if [ "$purge" = yes ]; then
@@ -155,6 +157,7 @@ swap() {
   if [ -e "$program" ]; then run mv "$program" "$program.old"; fi
   run mv "$program.new" "$program"
   run install -m 0644 "$program/deploy/pi/bellwether.service" "$unit"
+  run install -m 0644 "$program/deploy/pi/bellwether-node@.service" "$node_unit"
   run install -m 0644 "$program/deploy/pi/journald@bellwether.conf" "$journal"
   run ln -sfn "$program/bin/bellwether.js" "$link"
 }
