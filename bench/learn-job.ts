@@ -16,7 +16,7 @@ import type { TrainingProgress } from "../src/learn/train-network.ts";
 import { trainStudent } from "../src/learn/train-student.ts";
 import { trainTeacher } from "../src/learn/train-teacher.ts";
 import { quantizeStudent } from "../src/model/quantize.ts";
-import type { QuantizedStudent } from "../src/model/student.ts";
+import type { Container } from "../src/model/container.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import { profileFor } from "../src/signal/profiles.ts";
@@ -32,6 +32,8 @@ export type LearnJob = {
   readonly student: "default" | "plain";
   readonly family: StudentFamily;
   readonly plan: QuantizationPlan;
+  /** Of the data set's own profile. */
+  readonly overrides?: Partial<Profile>;
 };
 
 /** Class probabilities `[window][class]` per exit; the teacher has one. */
@@ -56,7 +58,7 @@ export async function runLearnJob(
   onProgress: (share: number) => void,
 ): Promise<LearnAnswers> {
   const recordings = await readRecordings(job.folder);
-  const profile = profileFor(recordings);
+  const profile = profileFor(recordings, job.overrides);
   const recipe = recipeAsked(profile, job);
   const train = makeWindows(recordings, profile, job.train);
   const test = makeWindows(recordings, profile, job.test);
@@ -114,7 +116,7 @@ export async function runLearnJob(
     teacher: probabilities([rows.get("logits")?.data ?? new Float32Array(0)]),
     hard: await answersOf(hard),
     distilled: await answersOf(distilled),
-    int8: integerAnswers(chooseEngine(), quantized, profile, test),
+    int8: integerAnswers(chooseEngine(), containerOf(profile, quantized), classes, test),
   };
 }
 
@@ -126,12 +128,11 @@ export function shippedObjective(profile: Profile): Recipe["objective"] {
 /** Probabilities per exit as the engine gives them: Q8 logits, softmax. */
 export function integerAnswers(
   engine: Engine,
-  student: QuantizedStudent,
-  profile: Profile,
+  container: Container,
+  classes: number,
   windows: WindowSet,
 ): Answers {
-  const loaded = engine.load(containerOf(profile, student));
-  const classes = profile.classes.length;
+  const loaded = engine.load(container);
   const exits = Array.from(
     { length: loaded.exits },
     () => new Float32Array(windows.count * classes),

@@ -4,6 +4,7 @@
  * Every subject is tested by models that never saw it: the subjects are dealt into folds, or
  * `--train` and `--test` name them. Figures are means over seeds, with the spread (standard deviation
  * over seeds) beside them. `--folds N` deals differently; `--threads N` uses fewer or more threads;
+ * `--rate HERTZ` and `--window SECONDS` take another shape than the profile's;
  * `--family gru` trains GRU students instead of convolutional ones; `--quantize dynamic-fixed-point`,
  * `--weight-bits N` and `--fine-tune yes` put them into other integers.
  */
@@ -14,7 +15,10 @@ import { EdgeError } from "../src/assert.ts";
 import { type Metrics, metricsOf, predictedOf, subjectAccuracy } from "../src/learn/metrics.ts";
 import { planName, type QuantizationPlan } from "../src/learn/quantization-plan.ts";
 import { profileFor } from "../src/signal/profiles.ts";
+import type { Profile } from "../src/signal/profile.ts";
+import { askedOverrides } from "./asked-profile.ts";
 import { type BenchmarkOptions, type BenchmarkResult, table } from "./benchmark.ts";
+import { type ClassFigures, classFigures, classTable } from "./class-table.ts";
 import { type Answers, type LearnAnswers, type LearnJob, shippedObjective } from "./learn-job.ts";
 import { subjectSplits, wholeOption } from "./subject-splits.ts";
 import { runJobs } from "./worker-pool.ts";
@@ -34,7 +38,9 @@ const DEFAULT_SEEDS = 3;
 export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
   const dataset = options.dataset ?? "people";
   const folder = requireDataset(dataset, options.data);
-  const profile = profileFor(await readRecordings(folder));
+  const recordings = await readRecordings(folder);
+  const overrides = askedOverrides(recordings, options);
+  const profile = profileFor(recordings, overrides);
   const splits = await subjectSplits(folder, options);
   const seeds = options.seeds ?? (options.quick ? 1 : DEFAULT_SEEDS);
   const student = options.student ?? "default";
@@ -43,7 +49,7 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
   const jobs: LearnJob[] = [];
   for (let seed = 1; seed <= seeds; seed++) {
     for (const split of splits)
-      jobs.push({ folder, ...split, seed, quick: options.quick, student, family, plan });
+      jobs.push({ folder, ...split, seed, quick: options.quick, student, family, plan, overrides });
   }
   const answers = await runJobs<LearnJob, LearnAnswers>(
     new URL("./learn-worker.ts", import.meta.url),
@@ -57,17 +63,17 @@ export async function run(options: BenchmarkOptions): Promise<BenchmarkResult> {
   const bySeed = Array.from({ length: seeds }, (_, s) =>
     answers.slice(s * splits.length, (s + 1) * splits.length),
   );
-  const objective = shippedObjective(profile);
-  return report(dataset, objective, plan, splits.length, bySeed);
+  return report(dataset, profile, plan, splits.length, bySeed);
 }
 
 function report(
   dataset: string,
-  objective: "hard" | "distilled",
+  profile: Profile,
   plan: QuantizationPlan,
   folds: number,
   bySeed: readonly (readonly LearnAnswers[])[],
 ): BenchmarkResult {
+  const objective = shippedObjective(profile);
   const summaries = Object.fromEntries(
     MODELS.map((model) => [model, summaryOf(bySeed, model)]),
   ) as Record<Model, Summary>;
@@ -91,6 +97,10 @@ function report(
     plan,
     distillationGain: { mean: mean(gains), spread: spread(gains), bySeed: gains },
     int8Loss: { accuracy: mean(losses), macroF1: mean(f1Losses) },
+    byClass: {
+      teacher: classFiguresOf(profile.classes, bySeed, "teacher"),
+      student: classFiguresOf(profile.classes, bySeed, "int8"),
+    },
   };
   return { ok: true, lines: linesOf(dataset, folds, bySeed.length, figures), figures };
 }
@@ -110,6 +120,18 @@ function summaryOf(bySeed: readonly (readonly LearnAnswers[])[], model: Model): 
     return { ...over(mean), spread: over(spread) };
   });
   return { ...(exits.at(-1) as Figures & { spread: Figures }), exits };
+}
+
+/** Over all seeds and folds, of the last exit. */
+function classFiguresOf(
+  classes: readonly string[],
+  bySeed: readonly (readonly LearnAnswers[])[],
+  model: Model,
+): readonly ClassFigures[] {
+  const parts = bySeed.flat();
+  const probabilities = Float32Array.from(parts.flatMap((part) => [...(part[model].at(-1) ?? [])]));
+  const labels = parts.flatMap((part) => [...part.labels]);
+  return classFigures(classes, labels, predictedOf({ classes: classes.length, probabilities }));
 }
 
 function lastExit(parts: readonly LearnAnswers[], model: Model): Figures {
@@ -145,6 +167,7 @@ function linesOf(
     plan: QuantizationPlan;
     distillationGain: { mean: number; spread: number };
     int8Loss: { accuracy: number; macroF1: number };
+    byClass: Record<"teacher" | "student", readonly ClassFigures[]>;
   },
 ): string[] {
   const row = (name: string, one: Figures, other: Figures): (string | number)[] => [
@@ -172,6 +195,10 @@ function linesOf(
     "",
     `Distillation over labels, subjects' mean: ${points(gain.mean)} ± ${points(gain.spread)} points`,
     `Lost to ${planName(figures.plan)}: ${points(loss.accuracy)} points of accuracy, ${points(loss.macroF1)} of macro-F1`,
+    "",
+    `Each class, ${planName(figures.plan)} of ${figures.shipped}:`,
+    "",
+    ...classTable(figures.byClass.student, figures.byClass.teacher),
   ];
 }
 

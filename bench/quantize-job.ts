@@ -5,6 +5,7 @@
 import { onnxRuntime } from "../gateway/onnx-runtime.ts";
 import { readRecordings } from "../recordings/read.ts";
 import { chooseEngine } from "../src/engine/choose-engine.ts";
+import { containerOf } from "../src/gate/pack-student.ts";
 import {
   type FineTuneOptions,
   fineTuneOptions,
@@ -160,7 +161,12 @@ function integerPredictions(
   profile: Profile,
   windows: WindowSet,
 ): Predictions {
-  const exits = integerAnswers(chooseEngine(), student, profile, windows);
+  const exits = integerAnswers(
+    chooseEngine(),
+    containerOf(profile, student),
+    profile.classes.length,
+    windows,
+  );
   return exits.map((probabilities) =>
     predictedOf({ classes: profile.classes.length, probabilities }),
   );

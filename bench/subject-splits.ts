@@ -9,6 +9,7 @@ import { EdgeError } from "../src/assert.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";
 import { profileFor } from "../src/signal/profiles.ts";
 import { foldsBySubject, type SubjectFold, subjectsOf } from "../src/signal/splits.ts";
+import { askedOverrides } from "./asked-profile.ts";
 import type { BenchmarkOptions } from "./benchmark.ts";
 
 export type Split = { readonly train: readonly string[]; readonly test: readonly string[] };
@@ -57,7 +58,8 @@ export async function knownSubjects(
   options: BenchmarkOptions,
 ): Promise<readonly string[]> {
   const recordings = await readRecordings(folder);
-  const known = subjectsOf(makeWindows(recordings, profileFor(recordings)));
+  const profile = profileFor(recordings, askedOverrides(recordings, options));
+  const known = subjectsOf(makeWindows(recordings, profile));
   for (const subject of [...options.train, ...options.test]) {
     if (known.includes(subject)) continue;
     throw new EdgeError({

@@ -5,7 +5,7 @@ import { openDataset } from "../recordings/open.ts";
 import { readRecordings } from "../recordings/read.ts";
 import { clippedShare, makeWindows } from "../src/signal/make-windows.ts";
 import type { Profile } from "../src/signal/profile.ts";
-import { profileFor } from "../src/signal/profiles.ts";
+import { labelWindows, profileFor } from "../src/signal/profiles.ts";
 import type { Recordings } from "../src/signal/recordings.ts";
 import {
   type CommandInput,
@@ -125,8 +125,11 @@ function printDataset(
   io.print(`  subjects: ${recordings.subjects.join(", ")}`);
   io.print("");
   io.print(`${"label".padEnd(20)} minutes  class`);
+  const windows = labelWindows(recordings, profile);
   for (const [label, value] of minutes) {
-    const className = profile.labelClass[label] ?? "(left out)";
+    const lack = windows.get(label)?.lack;
+    const leftOut = lack === undefined ? "(left out)" : `(left out: ${lack})`;
+    const className = profile.labelClass[label] ?? leftOut;
     io.print(`${label.padEnd(20)} ${value.toFixed(1).padStart(7)}  ${className}`);
   }
   const { name, rateHz, windowSamples, hopSamples, inputMilligPerStep } = profile;

@@ -28,7 +28,8 @@ export type CardFacts = {
   /** Sections of held-out figures: a title, the command, the benchmark's own lines. */
   readonly figures: readonly {
     readonly title: string;
-    readonly command: string;
+    /** What makes these figures again; undefined where it is what made the models. */
+    readonly command: string | undefined;
     readonly lines: readonly string[];
   }[];
 };
@@ -88,14 +89,13 @@ export function modelCard(facts: CardFacts): string {
     "",
     "## What they are worth",
     "",
-    "The files here learned from all subjects, so no honest figure can be taken from them. These are",
-    "of models trained alike on other subjects than they are tested on.",
+    ...worthLines(facts),
     ...facts.figures.flatMap(({ title, command, lines }) => [
       "",
       `### ${title}`,
       "",
       "```",
-      `$ ${command}`,
+      ...(command === undefined ? [] : [`$ ${command}`]),
       ...lines,
       "```",
     ]),
@@ -111,6 +111,22 @@ export function modelCard(facts: CardFacts): string {
     "Other species, placements or rates; decisions on an animal's or a person's health.",
     "",
   ].join("\n");
+}
+
+function worthLines({ figures, windows }: CardFacts): readonly string[] {
+  if (subjectsOf(windows).length < 2) {
+    return [
+      "One subject alone says nothing of another: there is no figure that could be believed.",
+    ];
+  }
+  if (figures.length === 0) {
+    return ["No figures were taken. `bellwether train` takes them where `--seeds` is above 0."];
+  }
+  return [
+    "The files here learned from all subjects named above, so no honest figure can be taken from them",
+    "on those. These are on subjects that were held out, or of models trained alike on other subjects",
+    "than they are tested on.",
+  ];
 }
 
 /** What the files say of themselves beyond their weights. */

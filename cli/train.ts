@@ -15,13 +15,19 @@ import { DEFAULT_PLAN, type QuantizationPlan } from "../src/learn/quantization-p
 import { quickRecipe, recipeFor } from "../src/learn/recipes.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";
 import { formatProfile, PROFILE_FILE, type ProfileFile } from "../src/signal/profile-file.ts";
-import { profileFor } from "../src/signal/profiles.ts";
+import type { Profile } from "../src/signal/profile.ts";
+import { profileFor, type ShapeAsked, shapeOverrides } from "../src/signal/profiles.ts";
+import type { Recordings } from "../src/signal/recordings.ts";
+import { subjectsOf } from "../src/signal/splits.ts";
+import type { WindowSet } from "../src/signal/window-set.ts";
 import { LIMITS } from "../src/wire/limits.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
 import { GATE_TARGET_OPTIONS, gateTargetOf } from "./gate-target.ts";
+import { heldOutLines } from "./held-out.ts";
 import { dataRateOption } from "./link-option.ts";
 import { type CardFacts, modelCard } from "./model-card.ts";
 import { MODEL_FILES, type ProfileFiles, trainProfile } from "./train-profile.ts";
+import { learnersOf, trainingSummary } from "./train-summary.ts";
 
 /** What ships, and from which recordings. */
 const SHIPPED = ["cows", "people"];
@@ -55,6 +61,21 @@ export const command: CommandSpec = {
       default: FIGURE_SEEDS,
       low: 0,
       high: 100,
+    },
+    {
+      flags: "--hold-out <subjects>",
+      description: "learn nothing from these, and take the models' own figures on them",
+      kind: "list",
+    },
+    {
+      flags: "--window <seconds>",
+      description: "how long a window is (else about 5, and shorter where bouts are)",
+      kind: "number",
+    },
+    {
+      flags: "--rate <hertz>",
+      description: "of nodes and models (else the recorded one, halved until it is at most 30)",
+      kind: "number",
     },
     {
       flags: "--quantize <scheme>",
@@ -99,6 +120,8 @@ export const command: CommandSpec = {
   examples: [
     "bellwether train cows",
     "bellwether train herd --data ./recordings-data --seeds 0",
+    "bellwether train sheep --hold-out s5,s6",
+    "bellwether train sheep --window 10 --rate 12.5",
     "bellwether train cows --out lean --target '0.5 points'",
     "bellwether train cows --out lean --target '300 mJ' --link wifi",
     "bellwether train cows --out split --encoder 40",
@@ -134,11 +157,14 @@ async function trainDataset(
   input: CommandInput,
   io: CommandIo,
 ): Promise<void> {
-  const recordings = await readRecordings(folder);
-  const profile = profileFor(recordings);
+  const all = await readRecordings(folder);
+  const heldOut = input.list("hold-out");
+  const recordings = learnersOf(all, heldOut);
+  const profile = profileFor(recordings, shapeOverrides(recordings, shapeOf(input)));
   const recipe = input.flag("quick") ? quickRecipe(recipeFor(profile)) : recipeFor(profile);
   const windows = makeWindows(recordings, profile);
-  const plainSubjects = PLAIN_SUBJECTS[dataset];
+  for (const line of trainingSummary(recordings, profile, windows)) io.note(line);
+  const plainSubjects = plainSubjectsOf(dataset, windows);
   const plan = planOf(input);
   const progress = io.progress(`train ${profile.name}`);
   const files = await trainProfile({
@@ -159,17 +185,55 @@ async function trainDataset(
   if (io.signal.aborted) return;
   const out = join(input.text("out") ?? "profiles", profile.name);
   writeModels(out, files, { profile, dataset });
-  const commandLine = `npm run -s bellwether -- train ${dataset}${planFlags(plan, "")}${encoderFlag(input)}${targetFlags(input)}`;
+  const flags = `${shapeFlags(input)}${planFlags(plan, "")}${encoderFlag(input)}${targetFlags(input)}`;
+  const holdOut = heldOut.length === 0 ? "" : ` --hold-out ${heldOut.join()}`;
+  const commandLine = `npm run -s bellwether -- train ${dataset}${holdOut}${flags}`;
   const facts = { profile, recipe, plan, dataset, windows, files, plainSubjects };
   const writeCard = (figures: CardFacts["figures"]): void => {
     writeFileSync(join(out, "CARD.md"), modelCard({ ...facts, figures, command: commandLine }));
   };
   // The models stand before their figures are taken, which may take longer and may be stopped.
-  writeCard([]);
-  writeCard(await heldOutFigures(dataset, plan, input, io, progress.update));
+  const own = heldOut.length === 0 ? [] : [await ownFigures(files, profile, all, heldOut)];
+  writeCard(own);
+  for (const line of own.flatMap(({ lines }) => ["", ...lines])) io.print(line);
+  const learners = subjectsOf(windows);
+  const asked = { dataset, plan, learners, plainSubjects, isPart: heldOut.length > 0 };
+  const figures = await heldOutFigures(asked, input, io, progress.update);
   progress.done();
+  writeCard([...own, ...figures]);
+  for (const { title, lines } of figures) for (const line of ["", title, ...lines]) io.print(line);
   io.print(`${out}: ${[...files.keys()].join(", ")}, CARD.md`);
   if (io.json) io.printJson({ profile: profile.name, out, files: [...files.keys()] });
+}
+
+/** Only the recordings that they are of have these. */
+function plainSubjectsOf(dataset: string, windows: WindowSet): readonly string[] | undefined {
+  const plain = PLAIN_SUBJECTS[dataset];
+  const known = subjectsOf(windows);
+  const all = [...TURNED.train, ...TURNED.test];
+  return all.every((subject) => known.includes(subject)) ? plain : undefined;
+}
+
+function shapeOf(input: CommandInput): ShapeAsked {
+  return { rateHz: input.number("rate"), windowSeconds: input.number("window") };
+}
+
+function shapeFlags(input: CommandInput): string {
+  const { rateHz, windowSeconds } = shapeOf(input);
+  return (
+    (windowSeconds === undefined ? "" : ` --window ${windowSeconds}`) +
+    (rateHz === undefined ? "" : ` --rate ${rateHz}`)
+  );
+}
+
+async function ownFigures(
+  files: ProfileFiles,
+  profile: Profile,
+  recordings: Recordings,
+  subjects: readonly string[],
+): Promise<CardFacts["figures"][number]> {
+  const lines = await heldOutLines(files, profile, recordings, subjects);
+  return { title: "These very models, on subjects that were held out", command: undefined, lines };
 }
 
 /** Models of a training before this one that this one did not make would not fit beside it. */
@@ -213,20 +277,35 @@ function planFlags(plan: QuantizationPlan, flagValue: string): string {
   );
 }
 
+type FiguresAsked = {
+  readonly dataset: string;
+  readonly plan: QuantizationPlan;
+  readonly learners: readonly string[];
+  readonly plainSubjects: readonly string[] | undefined;
+  /** Whether some subjects were held out. */
+  readonly isPart: boolean;
+};
+
 /** The benchmark's own lines: over all subjects, and for cattle from one way of wearing to another. */
 async function heldOutFigures(
-  dataset: string,
-  plan: QuantizationPlan,
+  asked: FiguresAsked,
   input: CommandInput,
   io: CommandIo,
   update: (text: string, share?: number) => void,
-): Promise<{ title: string; command: string; lines: readonly string[] }[]> {
-  const asked = input.number("seeds") ?? FIGURE_SEEDS;
-  const seeds = input.flag("quick") ? Math.min(asked, 1) : asked;
-  if (seeds === 0) return [];
+): Promise<CardFacts["figures"]> {
+  const { dataset, plan, learners, plainSubjects, isPart } = asked;
+  const most = input.number("seeds") ?? FIGURE_SEEDS;
+  const seeds = input.flag("quick") ? Math.min(most, 1) : most;
+  if (seeds === 0 || learners.length < 2) return [];
+  const { rateHz, windowSeconds } = shapeOf(input);
   const runs = [
-    { title: "Each subject left out", train: [], test: [], student: undefined },
-    ...(PLAIN_SUBJECTS[dataset] === undefined
+    {
+      title: "Each subject left out",
+      train: isPart ? learners : [],
+      test: [],
+      student: undefined,
+    },
+    ...(plainSubjects === undefined || isPart
       ? []
       : [
           { title: "Collars that sit otherwise", ...TURNED, student: undefined },
@@ -249,14 +328,18 @@ async function heldOutFigures(
         quantize: plan.scheme,
         "weight-bits": String(plan.weightBits),
         "fine-tune": plan.fineTune ? "yes" : "no",
+        ...(rateHz !== undefined && { rate: String(rateHz) }),
+        ...(windowSeconds !== undefined && { window: String(windowSeconds) }),
       },
       progress: (_, share) => update(`held-out figures: ${title.toLowerCase()}`, share),
       signal: io.signal,
     };
     const { lines } = await benchLearn(options);
     const chosen =
-      (test.length > 0 ? ` --train ${train.join()} --test ${test.join()}` : "") +
+      (train.length > 0 ? ` --train ${train.join()}` : "") +
+      (test.length > 0 ? ` --test ${test.join()}` : "") +
       (student === undefined ? "" : ` --student ${student}`) +
+      shapeFlags(input) +
       planFlags(plan, " yes");
     const line = `npm run -s bench -- learn --dataset ${dataset}${chosen} --seeds ${seeds}`;
     sections.push({ title, command: line, lines });

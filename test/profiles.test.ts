@@ -66,6 +66,23 @@ describe("profileFor", () => {
     expect(profile.inputMilligPerStep).toBe(64);
   });
 
+  it("does not shorten the window for flickers of an observer's key", () => {
+    const recordings = recordingsOf("x", 20, ["a", "b"]);
+    const flickers = recordings.segments.flatMap((s) => [
+      { ...s, length: 1100 },
+      ...Array.from({ length: 9 }, (_, i) => ({
+        ...s,
+        start: s.start + 1100 + i * 10,
+        length: 10,
+      })),
+    ]);
+    expect(profileFor({ ...recordings, segments: flickers }).windowSamples).toBe(100);
+    const allShort = recordings.segments.flatMap((s) =>
+      Array.from({ length: 120 }, (_, i) => ({ ...s, start: s.start + i * 10, length: 10 })),
+    );
+    expect(() => profileFor({ ...recordings, segments: allShort })).toThrow(/0 behaviours/);
+  });
+
   it("merges classes by a mapping from configuration", () => {
     const recordings = recordingsOf("cows", 10, ["Grazing", "Resting", "Walking", "Drinking"]);
     const labelClass = { Grazing: "head-down", Drinking: "head-down", Resting: "still" };

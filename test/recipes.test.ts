@@ -1,6 +1,6 @@
 /** The recipes, and the batches that they draw. */
 import { describe, expect, it } from "vitest";
-import { batchesOf } from "../src/learn/batches.ts";
+import { batchesOf, stepsOf } from "../src/learn/batches.ts";
 import { plainRecipe, quickRecipe, recipeFor } from "../src/learn/recipes.ts";
 import { studentParameterCount } from "../src/learn/student-network.ts";
 import { NO_AUGMENTATION } from "../src/signal/augment.ts";
@@ -38,6 +38,16 @@ describe("recipes", () => {
   });
 });
 
+describe("stepsOf", () => {
+  it("goes through few windows more often, and through very many less", () => {
+    const passes = { epochs: 10, batchSize: 64, leastSteps: 500 };
+    expect(stepsOf(passes, 6_400)).toBe(1_000);
+    expect(stepsOf(passes, 100)).toBe(500);
+    expect(stepsOf({ ...passes, leastSteps: 1 }, 1)).toBe(1);
+    expect(stepsOf(passes, 10_000_000)).toBe(20_000);
+  });
+});
+
 describe("batches", () => {
   /** 90 windows of class 0, 10 of class 1; each window holds its own index. */
   const windows: WindowSet = {
@@ -49,13 +59,14 @@ describe("batches", () => {
     subjects: Array.from({ length: 100 }, () => "one"),
     bouts: new Int32Array(100),
   };
-  const draw = (balance: number, batches: number, seed = 1): number[] => {
+  const draw = (balance: number, batches: number, seed = 1, leastShare = 0): number[] => {
     const next = batchesOf(windows, {
       seed,
       batchSize: 20,
       augmentation: NO_AUGMENTATION,
       inputMilligPerStep: 1000,
       balance,
+      leastShare,
     });
     return Array.from({ length: batches }, () => {
       const { indices, window } = next();
@@ -70,6 +81,12 @@ describe("batches", () => {
     expect(shareOfRare(draw(1, 200))).toBeCloseTo(0.1, 1);
     expect(shareOfRare(draw(0.5, 200))).toBeCloseTo(0.25, 1);
     expect(shareOfRare(draw(0, 200))).toBeCloseTo(0.5, 1);
+  });
+
+  it("have a least share of a rare class, and of one with few windows no more than repeats allow", () => {
+    expect(shareOfRare(draw(1, 400, 1, 0.4))).toBeCloseTo(0.2 / 1.1, 1);
+    expect(shareOfRare(draw(1, 400, 1, 0.1))).toBeCloseTo(0.1, 2);
+    expect(shareOfRare(draw(0.5, 400, 1, 2))).toBeCloseTo(0.8 / 1.8, 1);
   });
 
   it("go through every window of a class before one comes again", () => {

@@ -75,6 +75,7 @@ export async function turningTeacher(folder: string, anchor: AnchorSet): Promise
       strides: [1, 2, 2],
       learningRate: 5e-3,
       epochs: 16,
+      leastSteps: 1,
     },
   });
   const file = path.join(folder, "teacher.onnx");
@@ -91,6 +92,6 @@ export function plainStudent(anchor: AnchorSet): Promise<FloatStudent> {
     inputMilligPerStep: cattle.inputMilligPerStep,
     seed: 1,
     objective: { hardWeight: 1, temperature: 1 },
-    options: { ...student.options, augmentation: NO_AUGMENTATION, epochs: 20 },
+    options: { ...student.options, augmentation: NO_AUGMENTATION, epochs: 20, leastSteps: 1 },
   });
 }

@@ -8,7 +8,7 @@
 import { assert } from "../assert.ts";
 import type { Tensor } from "../model/student-spec.ts";
 import type { WindowSet } from "../signal/window-set.ts";
-import { batchesOf } from "./batches.ts";
+import { batchesOf, stepsOf } from "./batches.ts";
 import { softmaxRows } from "./metrics.ts";
 import type { Network } from "./network.ts";
 import type { Program, Runtime } from "./runtime.ts";
@@ -51,9 +51,9 @@ export type ViewsAsked = {
 /** As many as the options' passes take, and the batches behind them that statistics are measured on. */
 export async function drawViews(asked: ViewsAsked): Promise<Views> {
   const { windows, classes, inputMilligPerStep, objective, options } = asked;
-  const { batchSize, epochs } = options;
+  const { batchSize } = options;
   assert(windows.count > 0, "views of some windows");
-  const steps = Math.max(1, Math.round((epochs * windows.count) / batchSize));
+  const steps = stepsOf(options, windows.count);
   const length = windows.windowSamples * windows.channels;
   const count = (steps + STATISTICS_STEPS) * batchSize;
   const samples = new Int8Array(count * length);

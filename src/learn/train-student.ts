@@ -9,7 +9,7 @@ import { assert } from "../assert.ts";
 import type { FloatStudent, StudentSpec } from "../model/student-spec.ts";
 import type { Augmentation } from "../signal/augment.ts";
 import type { WindowSet } from "../signal/window-set.ts";
-import { batchesOf } from "./batches.ts";
+import { batchesOf, stepsOf } from "./batches.ts";
 import { type Batch, type TrainingProgress, trainNetwork } from "./train-network.ts";
 import { softmaxRows } from "./metrics.ts";
 import type { Program, Runtime } from "./runtime.ts";
@@ -32,6 +32,8 @@ export type StudentOptions = {
   readonly weightDecay: number;
   readonly labelSmoothing: number;
   readonly balance: number;
+  readonly leastShare?: number;
+  readonly leastSteps?: number;
 };
 
 export type StudentTraining = {
@@ -76,7 +78,7 @@ export async function trainStudent(
   const tensors = await trainNetwork(runtime, studentNetwork(spec), nextBatch, {
     seed,
     batchSize: options.batchSize,
-    steps: Math.max(1, Math.round((options.epochs * windows.count) / options.batchSize)),
+    steps: stepsOf(options, windows.count),
     learningRate: options.learningRate,
     weightDecay: options.weightDecay,
     temperature: distils ? objective.temperature : undefined,

@@ -2,7 +2,7 @@
 import { assert } from "../assert.ts";
 import type { Augmentation } from "../signal/augment.ts";
 import type { WindowSet } from "../signal/window-set.ts";
-import { batchesOf } from "./batches.ts";
+import { batchesOf, stepsOf } from "./batches.ts";
 import { type TrainingProgress, trainNetwork } from "./train-network.ts";
 import type { Runtime } from "./runtime.ts";
 import { type FloatTeacher, teacherNetwork } from "./teacher-network.ts";
@@ -20,6 +20,8 @@ export type TeacherOptions = {
   readonly labelSmoothing: number;
   /** Frequency of the classes to this power decides how often they are drawn: 1 as they come. */
   readonly balance: number;
+  readonly leastShare?: number;
+  readonly leastSteps?: number;
 };
 
 export async function trainTeacher(
@@ -57,7 +59,7 @@ export async function trainTeacher(
     {
       seed,
       batchSize: options.batchSize,
-      steps: Math.max(1, Math.round((options.epochs * windows.count) / options.batchSize)),
+      steps: stepsOf(options, windows.count),
       learningRate: options.learningRate,
       weightDecay: options.weightDecay,
       temperature: undefined,

@@ -1,6 +1,7 @@
 /** The profiles that ship, and a sensible one for recordings that nobody has seen before. */
 
 import { EdgeError } from "../assert.ts";
+import { LIMITS } from "../wire/limits.ts";
 import type { Profile } from "./profile.ts";
 import type { Recordings } from "./recordings.ts";
 import { resampledCount } from "./resample.ts";
@@ -77,10 +78,14 @@ const PROFILE_OF_DATASET: Readonly<Record<string, Profile>> = { cows: cattle, pe
  * energy. */
 const HALVE_ABOVE_HZ = 30;
 const WINDOW_SECONDS = 5;
+/** And at least a second, in which there is a step. */
 const LEAST_WINDOW_SAMPLES = 16;
+const LEAST_KEPT_SHARE = 0.75;
 /** A label is learnable with this many whole windows, and per subject that counts for it. */
 const LEAST_WINDOWS = 20;
 const LEAST_WINDOWS_PER_SUBJECT = 4;
+/** Told in one error. */
+const MOST_LACKS = 10;
 
 /** @throws EdgeError `unknown-profile` */
 export function shippedProfile(name: string): Profile {
@@ -102,13 +107,55 @@ export function shippedProfile(name: string): Profile {
  * @throws EdgeError `profile-classes` when fewer than two behaviours can be learned
  */
 export function profileFor(recordings: Recordings, overrides: Partial<Profile> = {}): Profile {
-  const base = knownProfile(recordings) ?? derivedProfile(recordings, overrides);
+  const isReshaped = overrides.rateHz !== undefined || overrides.windowSamples !== undefined;
+  const known = isReshaped ? null : knownProfile(recordings);
+  const base = known ?? derivedProfile(recordings, overrides);
   const classes =
     overrides.classes ??
     (overrides.labelClass ? [...new Set(Object.values(overrides.labelClass))] : base.classes);
   const profile = { ...base, ...overrides, classes };
   checkProfile(profile, recordings);
   return profile;
+}
+
+/** A rate and a window that somebody asks for, in place of those that are derived. */
+export type ShapeAsked = {
+  readonly rateHz?: number | undefined;
+  readonly windowSeconds?: number | undefined;
+};
+
+/**
+ * The overrides of a profile that they come to.
+ *
+ * @throws EdgeError `profile-shape` for a rate above the recorded one, or a window of too few or too
+ * many samples
+ */
+export function shapeOverrides(recordings: Recordings, asked: ShapeAsked): Partial<Profile> {
+  const { rateHz, windowSeconds } = asked;
+  if (rateHz === undefined && windowSeconds === undefined) return {};
+  const usedHz = rateHz ?? halvedRate(recordings.rateHz);
+  const refuse = (message: string, hint: string): never => {
+    throw new EdgeError({
+      code: "profile-shape",
+      message,
+      where: `recordings ${recordings.name}`,
+      hint,
+    });
+  };
+  if (usedHz > recordings.rateHz) {
+    const message = `${usedHz} Hz, where ${recordings.rateHz} Hz were recorded`;
+    return refuse(message, "Ask for that or less with --rate.");
+  }
+  if (windowSeconds === undefined) return { rateHz: usedHz };
+  const samples = 2 * Math.round((windowSeconds * usedHz) / 2);
+  if (samples < LEAST_WINDOW_SAMPLES || samples > LIMITS.windowSamples) {
+    const seconds = (count: number): string => (count / usedHz).toPrecision(3);
+    refuse(
+      `a window of ${windowSeconds} s at ${usedHz} Hz has ${samples} samples`,
+      `Between ${LEAST_WINDOW_SAMPLES} and ${LIMITS.windowSamples} will do: ${seconds(LEAST_WINDOW_SAMPLES)} to ${seconds(LIMITS.windowSamples)} s at this rate.`,
+    );
+  }
+  return { rateHz: usedHz, windowSamples: samples, hopSamples: samples / 2 };
 }
 
 function knownProfile(recordings: Recordings): Profile | null {
@@ -123,9 +170,12 @@ function derivedProfile(recordings: Recordings, overrides: Partial<Profile>): Pr
   const rateHz = overrides.rateHz ?? halvedRate(recordings.rateHz);
   const windowSamples = overrides.windowSamples ?? derivedWindow(recordings, rateHz);
   const hopSamples = overrides.hopSamples ?? Math.max(1, windowSamples >> 1);
+  const shape = { rateHz, windowSamples, hopSamples };
   const labels = overrides.labelClass
     ? []
-    : learnableLabels(recordings, rateHz, windowSamples, hopSamples);
+    : [...labelWindows(recordings, shape)].flatMap(([label, { lack }]) =>
+        lack === undefined ? [label] : [],
+      );
   const labelClass = Object.fromEntries(labels.map((label) => [label, className(label)]));
   return {
     name: profileName(recordings.name),
@@ -145,23 +195,72 @@ function halvedRate(recordedHz: number): number {
   return rateHz;
 }
 
-/** About five seconds, an even number, and short enough that three segments in four yield one. */
+/**
+ * About five seconds, an even number, and shorter where bouts are: three quarters of a label's time, in
+ * the mean over labels, must be in segments that yield a window. Time and not segments are counted,
+ * or a few flickers of an observer's key would shorten every window.
+ */
 function derivedWindow(recordings: Recordings, rateHz: number): number {
-  const lengths = recordings.segments
-    .map((segment) => resampledCount(segment.length, recordings.rateHz, rateHz))
-    .sort((a, b) => a - b);
-  const quarter = lengths[Math.floor(lengths.length / 4)] ?? 0;
-  const samples = Math.min(Math.round(WINDOW_SECONDS * rateHz), quarter);
-  return Math.max(LEAST_WINDOW_SAMPLES, samples - (samples % 2));
+  const byLabel = new Map<string, number[]>();
+  for (const { label, length } of recordings.segments) {
+    const rows = resampledCount(length, recordings.rateHz, rateHz);
+    const lengths = byLabel.get(label) ?? [];
+    lengths.push(rows);
+    byLabel.set(label, lengths);
+  }
+  const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+  const keptShare = (samples: number): number => {
+    const shares = [...byLabel.values()].map(
+      (lengths) => sum(lengths.filter((rows) => rows >= samples)) / sum(lengths),
+    );
+    return sum(shares) / shares.length;
+  };
+  const most = Math.round(WINDOW_SECONDS * rateHz);
+  const least = Math.max(LEAST_WINDOW_SAMPLES, 2 * Math.round(rateHz / 2));
+  let samples = most - (most % 2);
+  while (samples > least && keptShare(samples) < LEAST_KEPT_SHARE) samples -= 2;
+  return Math.max(least, samples);
 }
 
-/** Labels with enough windows, in at least two subjects where there are two. */
-function learnableLabels(
+/** How much of a recorded label there is in whole windows. */
+export type LabelWindows = {
+  readonly windows: number;
+  /** Subjects who have enough of them to count. */
+  readonly subjects: number;
+  /** Why it cannot be learned; undefined where it can. */
+  readonly lack: string | undefined;
+};
+
+type Shape = Pick<Profile, "rateHz" | "windowSamples" | "hopSamples">;
+
+/** By recorded label. One is learned with enough windows, in two subjects where there are two. */
+export function labelWindows(
   recordings: Recordings,
-  rateHz: number,
-  windowSamples: number,
-  hopSamples: number,
-): readonly string[] {
+  shape: Shape,
+): ReadonlyMap<string, LabelWindows> {
+  const counted = countWindows(recordings, shape);
+  const subjectsNeeded = Math.min(2, recordings.subjects.length);
+  return new Map(
+    recordings.labels.map((label) => {
+      const counts = [...(counted.get(label)?.values() ?? [])];
+      const windows = counts.reduce((sum, count) => sum + count, 0);
+      const subjects = counts.filter((count) => count >= LEAST_WINDOWS_PER_SUBJECT).length;
+      const lack =
+        windows < LEAST_WINDOWS
+          ? `${windows} whole windows, ${LEAST_WINDOWS} are needed`
+          : subjects < subjectsNeeded
+            ? `${subjects} of its subjects with ${LEAST_WINDOWS_PER_SUBJECT} windows, ${subjectsNeeded} are needed`
+            : undefined;
+      return [label, { windows, subjects, lack }];
+    }),
+  );
+}
+
+/** By label and subject. */
+function countWindows(
+  recordings: Recordings,
+  { rateHz, windowSamples, hopSamples }: Shape,
+): ReadonlyMap<string, ReadonlyMap<string, number>> {
   const windows = new Map<string, Map<string, number>>();
   for (const segment of recordings.segments) {
     const rows = resampledCount(segment.length, recordings.rateHz, rateHz);
@@ -170,13 +269,7 @@ function learnableLabels(
     bySubject.set(segment.subject, (bySubject.get(segment.subject) ?? 0) + count);
     windows.set(segment.label, bySubject);
   }
-  const subjectsNeeded = Math.min(2, recordings.subjects.length);
-  return recordings.labels.filter((label) => {
-    const counts = [...(windows.get(label)?.values() ?? [])];
-    const total = counts.reduce((sum, count) => sum + count, 0);
-    const subjects = counts.filter((count) => count >= LEAST_WINDOWS_PER_SUBJECT).length;
-    return total >= LEAST_WINDOWS && subjects >= subjectsNeeded;
-  });
+  return windows;
 }
 
 /** The finest step of a power of two that saturates at most 2 samples in a thousand. */
@@ -217,8 +310,16 @@ function checkProfile(profile: Profile, recordings: Recordings): void {
         ? `${profile.classes.length} behaviours can be learned; 2 to 255 are needed`
         : `no label is mapped to the class "${missing}"`,
     where: `recordings ${recordings.name}`,
-    hint: `Map labels to classes in the configuration; recorded labels: ${recordings.labels.join(", ")}.`,
+    hint: `${lacksOf(recordings, profile)} Merge labels at the import with --labels old=new, take shorter windows, or record more; recorded labels: ${recordings.labels.join(", ")}.`,
   });
+}
+
+/** Why labels are not learned, of the first few. */
+function lacksOf(recordings: Recordings, profile: Profile): string {
+  const lacks = [...labelWindows(recordings, profile)].flatMap(([label, { lack }]) =>
+    lack === undefined ? [] : [`${label}: ${lack}.`],
+  );
+  return lacks.slice(0, MOST_LACKS).join(" ");
 }
 
 function sameNames(classes: readonly string[]): Pick<Profile, "classes" | "labelClass"> {
