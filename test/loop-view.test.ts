@@ -10,7 +10,12 @@ import {
   groupRows,
   pointsOf,
   pointsText,
+  curveName,
+  curveRows,
+  curveText,
 } from "../gateway/dashboard/loop-view.ts";
+import { zoneText } from "../gateway/dashboard/animal-view.ts";
+import type { CurvePoint, LoopCurve } from "../gateway/loop-payloads.ts";
 import { bridgeTopic, groupTopic, nodeId, nodeTopic, parseGroupTopic } from "../src/wire/topics.ts";
 import { alertOf, auditOf, deviceOf, infoOf } from "./board-kit.ts";
 import { base } from "./gateway-kit.ts";
@@ -141,4 +146,45 @@ it.each([
 ])("%s is no group's budget", (topic) => {
   expect(parseGroupTopic(base, groupTopic(base, "calves", "budget"))).toBe("calves");
   expect(parseGroupTopic(base, topic)).toBeUndefined();
+});
+
+it("a day says whose clock it is of, where that is not the reader's", () => {
+  const day = (hours: number) => ({ start: 0, utc_offset_ms: 3_600_000 * hours });
+  expect(zoneText(day(2), 7_200_000)).toBe("");
+  expect(zoneText(day(2), 0)).toMatch(/the farm's clock, UTC\+2\.$/);
+  expect(zoneText(day(-3.5), 0)).toMatch(/UTC-3:30\.$/);
+  expect(zoneText(day(0), 3_600_000)).toMatch(/clock, UTC\.$/);
+});
+
+describe("the curve of a model", () => {
+  const at = (share: number, told: number): CurvePoint => {
+    const share_low = share - 0.01;
+    const share_high = share + 0.01;
+    return { share, share_low, share_high, told, told_low: told - 0.02, told_high: told + 0.01 };
+  };
+  const curve: LoopCurve = {
+    cohort: "cattle/neck",
+    model: "0123456789abcdef",
+    nodes: 1,
+    answers: 2_400,
+    audits: 140,
+    audits_least: 30,
+    now: 0.08,
+    points: [at(0.01, 0.9), at(0.04, 0.93), at(0.09, 0.95), at(0.35, 0.99)],
+  };
+
+  it("is told with what it is from, or what is missing", () => {
+    expect(curveName(curve)).toBe("cattle/neck, model 01234567, 1 node");
+    expect(curveText(curve)).toBe(
+      "By 2,400 answered windows, of them 140 audits; 8.0 % are offloaded now.",
+    );
+    expect(curveText({ ...curve, audits: 12, points: [] })).toBe(
+      "Not enough audits: 12 of the 30 that it takes have been answered.",
+    );
+  });
+
+  it("has a row for round shares, each point once and none beyond what was asked", () => {
+    expect(curveRows(curve).map(({ share }) => share)).toEqual([0.01, 0.04, 0.09, 0.35]);
+    expect(curveRows({ ...curve, points: [] })).toEqual([]);
+  });
 });

@@ -60,7 +60,9 @@ describe("a rollout", () => {
     expect(facts.get("Nodes that run it")).toBe("2 of 12, 2 to go first");
     expect(facts.get("Agrees with the teacher")).toBe("87.5 % of 8 audits, 90 % expected");
     const back = new Map(rolloutFacts(rollout({ state: "rolled-back", reason: "it drifts" })));
-    expect(back.get("State")).toBe("rolled-back: it drifts");
+    expect(back.get("State")).toBe("rolled back: it drifts");
+    const taken = wavesOf(rollout({ state: "rolled-back" }));
+    expect(taken.map(({ state }) => state)).toEqual(["taken back", "taken back", "not reached"]);
   });
 
   it.each<[string, RolloutInfo | undefined, string]>([

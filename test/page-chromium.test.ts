@@ -74,7 +74,7 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 120_000 }, () =
     expect(paintMs).toBeLessThan(2_000);
     expect(herdMs).toBeGreaterThan(0);
     expect(herdMs).toBeLessThan(3_000);
-    expect(await textOf("#summary")).toMatch(/^1000 nodes: \d+ grazing, .* not live/);
+    expect(await textOf("#summary")).toMatch(/^1,000 nodes: \d+ grazing, .* not live/);
     expect(await textOf("#line")).toBe("live");
     await keep(chromium, "page.png");
   });
@@ -140,7 +140,7 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 120_000 }, () =
     expect(of("heading")).toEqual(["Bellwether", "Herd now", "The loop", "Diary"]);
     expect(of("searchbox")).toEqual(["Find"]);
     expect(of("checkbox")).toEqual(["only those that need a look"]);
-    expect(await chromium.value<string>("document.querySelector('#summary').ariaLive")).toBe(
+    expect(await chromium.value<string>("document.querySelector('#aloud').ariaLive")).toBe(
       "polite",
     );
   });

@@ -29,6 +29,8 @@ import { base, removeFolder, temporaryFolder, until } from "./gateway-kit.ts";
 const program = findChromium();
 const NOW = Date.UTC(2026, 2, 15, 14, 20);
 const NODE = "collar-7";
+/** As long as a name may be, without a place to break it. */
+const LONGEST = "x".repeat(64);
 const HOSTILE = "<img src=x onerror=alert(1)>";
 const CLASSES = ["grazing", "still", "walking"];
 const WIDE = { width: 1280, height: 900 };
@@ -266,6 +268,10 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 120_000 }, () =
   it("says what is not there", async () => {
     await chromium.open(`${listener.url}/animal?node=nobody`, WIDE);
     await until("the answer", async () => (await textOf("#day-text")).includes("no such node"));
+    const isSeen = (selector: string): Promise<boolean> =>
+      chromium.value(`document.querySelector("${selector}").checkVisibility()`);
+    const parts = ["#day-text", "#earlier", "#bouts-table", "#hours", "#window-tools"];
+    expect(await Promise.all(parts.map(isSeen))).toEqual([true, false, false, false, false]);
     await chromium.open(`${listener.url}/animal?node=${encodeURIComponent(HOSTILE)}`, WIDE);
     await until("the refusal", async () => (await textOf("#day-text")).includes("a node's name"));
     expect(await textOf("#title")).toBe(HOSTILE);
@@ -311,7 +317,7 @@ function readerOf(folder: string, classes: readonly string[]): PageReader {
 /** Thirty nodes with audits, one of them the animal of the store. */
 function tellHerd(board: Board): void {
   const devices = Array.from({ length: 30 }, (_, i) =>
-    deviceOf(`collar-${i + 1}`, {
+    deviceOf(i === 21 ? LONGEST : `collar-${i + 1}`, {
       state: i % 15 === 11 ? "offline" : "online",
       last_seen: Date.now() - 4_000 * i,
       alarm: i % 10 === 3,

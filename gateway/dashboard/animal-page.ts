@@ -10,6 +10,7 @@ import { daysPicture, hoursPicture, ribbonPicture } from "./animal-drawings.ts";
 import { drawPoint, followPoint } from "./animal-point.ts";
 import {
   agreementText,
+  zoneText,
   changeText,
   clockText,
   dayText,
@@ -22,8 +23,17 @@ import {
 } from "./animal-view.ts";
 import { read } from "./ask.ts";
 import { drawInto } from "./drawing.ts";
-import { attribute, element, letScroll, make, showLegend, tableRow, write } from "./elements.ts";
-import { applyChange, createHerd, percentText, rowOf } from "./herd-view.ts";
+import {
+  attribute,
+  element,
+  letScroll,
+  make,
+  readersOffsetMs,
+  showLegend,
+  tableRow,
+  write,
+} from "./elements.ts";
+import { applyChange, counted, createHerd, percentText, rowOf } from "./herd-view.ts";
 import { openLine } from "./line.ts";
 import { showNear } from "./near-windows.ts";
 import { showWindow } from "./window-card.ts";
@@ -63,8 +73,11 @@ begin([]);
 letScroll();
 listen();
 followPoint(node);
-if (node === "") write(element("day-text"), "Choose an animal above.");
-else {
+attribute(element("content"), "data-empty", "");
+if (node === "") {
+  attribute(element("content"), "data-unchosen", "");
+  write(element("node-label"), "Which animal");
+} else {
   write(element("title"), node);
   document.title = `${node} - Bellwether`;
   void look(address.get("day") ?? undefined);
@@ -111,6 +124,7 @@ async function look(name: string | undefined): Promise<void> {
     return;
   }
   day = told;
+  attribute(element("content"), "data-empty", null);
   windows = typeof listed === "string" ? [] : listed.windows;
   element("window-tools").hidden = windows.length === 0;
   write(
@@ -124,7 +138,9 @@ async function look(name: string | undefined): Promise<void> {
 
 function countText({ windows: listed, more }: AnimalWindows): string {
   const changed = listed.filter((window) => isChosen(window, "changed")).length;
-  const told = `${listed.length} windows were offloaded${more ? " at first, and more after them" : ""}`;
+  const were = listed.length === 1 ? "was" : "were";
+  const rest = more ? " at first, and more after them" : "";
+  const told = `${counted(listed.length, "window")} ${were} offloaded${rest}`;
   return `${told}; of ${changed} the teacher changed the answer.`;
 }
 
@@ -145,7 +161,7 @@ function drawDay(): void {
   element<HTMLButtonElement>("later").disabled = last === null || day.day >= last;
   write(
     element("day-text"),
-    `${dayText(day)}${day.more ? " There are more bouts than are shown." : ""}`,
+    `${dayText(day)}${zoneText(day, readersOffsetMs(day.start))}${day.more ? " There are more bouts than are shown." : ""}`,
   );
   showLegend(element("legend"), day.classes);
   ribbon();
@@ -200,7 +216,7 @@ function drawChanges(): void {
     element("change-text"),
     changes.length === 0
       ? isOpen
-        ? `A day is compared when it is over; ${before.length} days before it are known.`
+        ? `A day is compared when it is over; ${counted(before.length, "day")} before it known.`
         : "Too little is known of this day or of those before to compare them."
       : alarms.length === 0
         ? "No alert: no rule finds this day unlike the days before."
@@ -296,7 +312,9 @@ function drawNow(): void {
   const texts = {
     battery: row.battery === "" ? "not told" : row.battery,
     offload:
-      device === undefined ? "-" : `${percentText(device.offload_ratio)} of ${device.windows}`,
+      device === undefined
+        ? "-"
+        : `${percentText(device.offload_ratio)} of ${device.windows.toLocaleString("en")}`,
     agreement: agreementText(audit),
     mended: audit === null ? "-" : intervalText(audit.mended, audit.mended_low, audit.mended_high),
     left: audit === null ? "-" : intervalText(audit.left, audit.left_low, audit.left_high),

@@ -5,7 +5,7 @@
 
 import type { AnimalDay, AnimalWindow, ListedWindow } from "../animal-payloads.ts";
 import type { Audit, BudgetSpan, NodeStateMessage } from "../../src/wire/public.ts";
-import { durationText, percentText } from "./herd-view.ts";
+import { counted, durationText, percentText } from "./herd-view.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -24,9 +24,24 @@ export function exactText(timeMs: number, offsetMs: number): string {
   return `${clockText(timeMs, offsetMs)}:${String(seconds).padStart(2, "0")}`;
 }
 
+/** That a day's clock is the farm's and not the reader's, where they differ; else nothing. */
+export function zoneText(
+  day: Pick<AnimalDay, "start" | "utc_offset_ms">,
+  readersOffsetMs: number,
+): string {
+  const { utc_offset_ms: offsetMs } = day;
+  if (offsetMs === readersOffsetMs) return "";
+  const minutes = Math.abs(offsetMs) / MINUTE_MS;
+  const part = minutes % 60 === 0 ? "" : `:${String(minutes % 60).padStart(2, "0")}`;
+  const zone =
+    offsetMs === 0 ? "UTC" : `UTC${offsetMs < 0 ? "-" : "+"}${Math.floor(minutes / 60)}${part}`;
+  return ` Days and times here are those of the farm's clock, ${zone}.`;
+}
+
 /** `1 h 20 min` of so many minutes. */
 export function minutesText(minutes: number): string {
-  return durationText(Math.round(minutes) * MINUTE_MS);
+  const whole = Math.round(minutes);
+  return whole === 0 ? "0 min" : durationText(whole * MINUTE_MS);
 }
 
 /** A stretch of a lane, from 0 at the start of the day to 1 at its end. */
@@ -98,7 +113,8 @@ export function changeText(change: AnimalDay["changes"][number]): string {
 export function agreementText(audit: Audit | null): string {
   if (audit === null) return "no trusted audit yet";
   const { agreement, agreement_low: low, agreement_high: high, windows, audits } = audit;
-  return `${intervalText(agreement, low, high)} of ${windows.toLocaleString("en")} windows, by ${audits} audits`;
+  const by = counted(audits, "audit");
+  return `${intervalText(agreement, low, high)} of ${counted(windows, "window")}, by ${by}`;
 }
 
 export function intervalText(value: number, low: number, high: number): string {

@@ -51,7 +51,9 @@ export function box(
   attributes: Attributes,
   words: string,
 ): SVGElement {
-  return draw("rect", { x, y, width, height, ...attributes }, draw("title", {}, words));
+  // A page that is narrower than its names has no room left.
+  const size = { width: Math.max(0, width), height: Math.max(0, height) };
+  return draw("rect", { x, y, ...size, ...attributes }, draw("title", {}, words));
 }
 
 export function letters(

@@ -54,6 +54,11 @@ export function showLegend(list: HTMLElement, names: readonly string[]): void {
   list.replaceChildren(...items);
 }
 
+/** How far the reader's own clock was ahead of UTC at a moment. */
+export function readersOffsetMs(timeMs: number): number {
+  return -60_000 * new Date(timeMs).getTimezoneOffset();
+}
+
 /** Null takes the attribute away. */
 export function attribute(target: Element, name: string, value: string | null): void {
   if (target.getAttribute(name) === value) return;

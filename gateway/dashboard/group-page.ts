@@ -5,10 +5,19 @@
 
 import type { BoardChange } from "../board.ts";
 import type { GroupDay } from "../group-payloads.ts";
-import { clockText, minutesText } from "./animal-view.ts";
+import { clockText, minutesText, zoneText } from "./animal-view.ts";
 import { read } from "./ask.ts";
 import { drawInto } from "./drawing.ts";
-import { attribute, element, letScroll, make, showLegend, tableRow, write } from "./elements.ts";
+import {
+  attribute,
+  element,
+  letScroll,
+  make,
+  readersOffsetMs,
+  showLegend,
+  tableRow,
+  write,
+} from "./elements.ts";
 import { barsPicture, lanesPicture } from "./group-drawings.ts";
 import { openLine } from "./line.ts";
 
@@ -44,6 +53,7 @@ choice.addEventListener("change", () => {
   location.search = `?name=${encodeURIComponent(choice.value)}`;
 });
 drawChoice();
+attribute(element("content"), "data-empty", "");
 if (name === "") write(element("day-text"), "Choose a group above; the settings name them.");
 else {
   write(element("title"), name);
@@ -73,6 +83,7 @@ async function look(when: string | undefined): Promise<void> {
     return;
   }
   day = told;
+  attribute(element("content"), "data-empty", null);
   history.replaceState(null, "", `?${new URLSearchParams({ name, day: told.day })}`);
   drawDay(told);
 }
@@ -84,7 +95,7 @@ function drawDay(told: GroupDay): void {
   attribute(date, "max", last);
   element<HTMLButtonElement>("earlier").disabled = first === null || told.day <= first;
   element<HTMLButtonElement>("later").disabled = last === null || told.day >= last;
-  write(element("day-text"), dayText(told));
+  write(element("day-text"), `${dayText(told)}${zoneText(told, readersOffsetMs(told.start))}`);
   showLegend(element("legend"), classes);
   lanes();
   bars();

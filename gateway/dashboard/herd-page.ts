@@ -181,9 +181,11 @@ function drawHerd(): void {
     part.style.flexGrow = String(count);
     part.title = `${count} ${name}`;
   });
-  if (performance.now() - summaryMs < SUMMARY_MS) return;
+  for (const id of ["tools", "table"]) element(id).hidden = rows.length === 0;
   const summary = summaryOf(herd, rows);
-  if (write(element("summary"), summary)) summaryMs = performance.now();
+  write(element("summary"), summary);
+  if (performance.now() - summaryMs < SUMMARY_MS) return;
+  if (write(element("aloud"), summary)) summaryMs = performance.now();
 }
 
 function drawLoop(): void {
@@ -198,7 +200,9 @@ function drawLoop(): void {
   element("diary").replaceChildren(
     ...herd.diary.slice(0, 20).map(({ value }) => {
       const at = new Date(value.time);
-      const time = make("time", { datetime: at.toISOString() }, at.toLocaleTimeString());
+      const isToday = at.toDateString() === new Date(line.nowMs()).toDateString();
+      const when = isToday ? at.toLocaleTimeString() : at.toLocaleString();
+      const time = make("time", { datetime: at.toISOString() }, when);
       return make("li", {}, time, value.message);
     }),
   );

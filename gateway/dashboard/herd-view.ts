@@ -165,7 +165,9 @@ export function sharesOf(herd: Herd, rows: readonly Row[]): readonly Share[] {
 
 /** One sentence for those who listen rather than look. */
 export function summaryOf(herd: Herd, rows: readonly Row[]): string {
-  if (rows.length === 0) return "No node has been heard yet.";
+  if (rows.length === 0) {
+    return "No node has been heard yet: let one join under Settings, or try bellwether simulate.";
+  }
   const shares = sharesOf(herd, rows).filter(({ count }) => count > 0);
   const parts = shares.map(({ name, count }) => `${count} ${name}`);
   const alarms = rows.filter(({ amiss }) => amiss === DRIFT_ALARM).length;
@@ -173,7 +175,7 @@ export function summaryOf(herd: Herd, rows: readonly Row[]): string {
   const told =
     (alarms === 0 ? "" : ` ${alarms} with a drift alarm.`) +
     (broken === 0 ? "" : ` ${broken} with a broken sensor.`);
-  return `${rows.length} ${rows.length === 1 ? "node" : "nodes"}: ${parts.join(", ")}.${told}`;
+  return `${counted(rows.length, "node")}: ${parts.join(", ")}.${told}`;
 }
 
 export type Loop = {
@@ -200,11 +202,11 @@ export function loopOf(herd: Herd): Loop {
   return {
     offload:
       windows === 0 ? "no windows yet" : percentText(sum((device) => device.offloads) / windows),
-    alarms: `${devices.filter(({ alarm }) => alarm).length} of ${devices.length} nodes`,
+    alarms: `${devices.filter(({ alarm }) => alarm).length} of ${counted(devices.length, "node")}`,
     drift: drifts.length === 0 ? "-" : (drifts[Math.floor(drifts.length / 2)] ?? 0).toFixed(2),
     labels: (info?.soft_labels ?? 0).toLocaleString("en"),
     teacher: info === undefined ? "-" : teacherText(info),
-    state: info?.loop.state ?? "unknown",
+    state: info?.loop.state.replace("-", " ") ?? "unknown",
     progress: info?.loop.progress ?? null,
     note: info?.loop.note ?? "",
     rollout: rolloutText(devices),
@@ -224,7 +226,7 @@ function rolloutText(devices: readonly Device[]): string {
   const texts = newestFirst.map(([release, count]) => `${releaseText(release)} on ${count}`);
   const withheld = devices.filter((device) => device.withheld !== null).length;
   const told = withheld === 0 ? "" : `; withheld from ${withheld} that cannot hold it`;
-  return `${texts.slice(0, RELEASES_MAX).join(", ")} of ${devices.length} nodes${told}`;
+  return `${texts.slice(0, RELEASES_MAX).join(", ")} of ${counted(devices.length, "node")}${told}`;
 }
 
 function releaseText(release: number): string {

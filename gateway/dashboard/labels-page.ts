@@ -8,7 +8,7 @@
 
 import type { AnimalWindow } from "../animal-payloads.ts";
 import { askAloud, onPress, read, say } from "./ask.ts";
-import { attribute, element, make, write } from "./elements.ts";
+import { attribute, element, make, readersOffsetMs, write } from "./elements.ts";
 import { openLine } from "./line.ts";
 import { showNear } from "./near-windows.ts";
 import { showWindow } from "./window-card.ts";
@@ -90,7 +90,7 @@ async function showAsked(): Promise<void> {
   const { node, window } = asked;
   const told = await read<AnimalWindow>("/api/window", { node, id: String(window) });
   if (typeof told === "string") return say(`The window cannot be shown: ${told}.`, true);
-  const offsetMs = -60_000 * new Date(asked.time).getTimezoneOffset();
+  const offsetMs = readersOffsetMs(asked.time);
   showWindow(told, inbox?.classes ?? [], offsetMs);
   void showNear(told, offsetMs);
 }

@@ -39,7 +39,7 @@ export function openLine(events: LineEvents): Line {
     if (heardMs < 0) return;
     const isNow = performance.now() - heardMs < LINE_LOST_MS && !isOffline;
     const line = element("line");
-    line.dataset.line = isNow ? "live" : "lost";
+    line.dataset.line = isNow ? (detail === undefined ? "live" : "ill") : "lost";
     write(
       line,
       isNow ? liveText(detail) : "no word from the gateway: what is shown is what was known last",

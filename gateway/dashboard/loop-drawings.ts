@@ -129,7 +129,7 @@ export function curvePicture({ points, now }: LoopCurve, widthPx: number): Pictu
 export function driftPicture(rows: readonly DriftRow[], widthPx: number): Picture {
   const height = 140;
   const most = Math.max(1, ...rows.map(({ drift }) => drift));
-  const step = (widthPx - LEFT_PX) / Math.max(1, rows.length);
+  const step = Math.min(30, (widthPx - LEFT_PX) / Math.max(1, rows.length));
   const bars = rows.map(({ node, drift, alarm, isOnline }, i) => {
     const tall = (drift / most) * (height - 24);
     const words = `${node}: ${drift.toFixed(2)}${alarm ? ", alarm" : ""}${isOnline ? "" : ", offline"}`;

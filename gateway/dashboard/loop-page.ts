@@ -44,7 +44,18 @@ function take(changes: readonly BoardChange[]): void {
   }, AGAIN_MS);
 }
 
+/** A drawing of nothing says nothing. */
+function hideEmpty(): void {
+  const isSilent = auditRows(herd.info).length === 0;
+  element("no-audits").hidden = !isSilent;
+  element("audits-table").hidden = isSilent;
+  for (const id of ["drifts", "drift-table"]) element(id).hidden = driftRows(herd).length === 0;
+  const areNone = pointsOf(herd).length === 0;
+  for (const id of ["points", "points-key", "points-table"]) element(id).hidden = areNone;
+}
+
 function drawAll(): void {
+  hideEmpty();
   const rows = auditRows(herd.info).map(({ name, ...texts }) =>
     tableRow(name, Object.values(texts)),
   );

@@ -63,7 +63,7 @@ export function pointsText(points: readonly LoopPoint[], nodes: number): string 
   const gains = points.map(({ own, told }) => told.value - own.value).sort((a, b) => a - b);
   const gain = 100 * (gains[Math.floor(gains.length / 2)] ?? 0);
   return (
-    `${points.length} of ${nodes} nodes have trusted audits; on the median one offloading mends ` +
+    `${points.length} of ${counted(nodes, "node")} have trusted audits; on the median one offloading mends ` +
     `${gain.toFixed(1)} of a hundred answers.`
   );
 }
@@ -107,11 +107,14 @@ export type DriftRow = {
   readonly isOnline: boolean;
 };
 
+/** Numbers in names as numbers. */
+const NAMES = new Intl.Collator("en", { numeric: true });
+
 /** The farthest first. */
 export function driftRows(herd: Herd): DriftRow[] {
   return devicesOf(herd)
     .map(({ node, drift, alarm, state }) => ({ node, drift, alarm, isOnline: state === "online" }))
-    .sort((a, b) => b.drift - a.drift || (a.node < b.node ? -1 : 1));
+    .sort((a, b) => b.drift - a.drift || NAMES.compare(a.node, b.node));
 }
 
 export type GroupRow = {

@@ -57,7 +57,7 @@ function draw(): void {
   const loop = info?.loop;
   write(
     element("loop"),
-    loop === undefined ? "…" : [loop.state, loop.note].filter(Boolean).join(": "),
+    loop === undefined ? "…" : [loop.state.replace("-", " "), loop.note].filter(Boolean).join(": "),
   );
   const may = mayDo(rollout);
   for (const name of ["pause", "resume", "abort", "rollback"] as const) {

@@ -1,12 +1,13 @@
 /** What the page of models says of a rollout, of models and of two of them side by side. Pure. */
 
 import type { Audit, RolloutInfo } from "../../src/wire/public.ts";
+import { counted } from "./herd-view.ts";
 
 export type Wave = {
   readonly name: string;
   readonly share: string;
   readonly nodes: string;
-  readonly state: "over" | "now" | "to come";
+  readonly state: "over" | "now" | "to come" | "taken back" | "not reached";
 };
 
 /** The canary, the waves between, and everyone. */
@@ -14,9 +15,15 @@ export function wavesOf({ waves, wave, state }: RolloutInfo): readonly Wave[] {
   return waves.map(({ share, nodes }, index) => ({
     name: nameOf(index, waves.length),
     share: `${percent(share)} of the nodes`,
-    nodes: nodes === 1 ? "1 node" : `${nodes} nodes`,
-    state: state === "done" || index + 1 < wave ? "over" : index + 1 === wave ? "now" : "to come",
+    nodes: counted(nodes, "node"),
+    state: waveState(state, index + 1, wave),
   }));
+}
+
+function waveState(state: RolloutInfo["state"], number: number, wave: number): Wave["state"] {
+  if (state === "rolled-back") return number <= wave ? "taken back" : "not reached";
+  if (state === "done" || number < wave) return "over";
+  return number === wave ? "now" : "to come";
 }
 
 function nameOf(index: number, count: number): string {
@@ -31,18 +38,23 @@ export function rolloutFacts(rollout: RolloutInfo): readonly (readonly [string, 
   return [
     ["Release", `${rollout.release}${rollout.purpose === "rollback" ? ", a way back" : ""}`],
     ["Model", rollout.model],
-    ["State", rollout.reason === null ? rollout.state : `${rollout.state}: ${rollout.reason}`],
+    ["State", stateText(rollout)],
     ["Nodes that run it", `${nodes.activated + nodes.confirmed} of ${nodes.known}${waiting}`],
     ["Offered, no answer yet", `${nodes.offered}`],
-    ["Failed, withheld", `${nodes.failed}, ${nodes.withheld}`],
+    ["In vain", `failed on ${nodes.failed}, withheld from ${nodes.withheld}`],
     [
       "Agrees with the teacher",
       agreement === null
         ? `no audit yet, ${percent(expected)} expected`
-        : `${percent(agreement)} of ${audits} audits, ${percent(expected)} expected`,
+        : `${percent(agreement)} of ${counted(audits, "audit")}, ${percent(expected)} expected`,
     ],
-    ["Offloaded", `${percent(rollout.offload_ratio)} of ${rollout.windows} windows`],
+    ["Offloaded", `${percent(rollout.offload_ratio)} of ${counted(rollout.windows, "window")}`],
   ];
+}
+
+function stateText({ state, reason }: RolloutInfo): string {
+  const words = state.replace("-", " ");
+  return reason === null ? words : `${words}: ${reason}`;
 }
 
 /** What may be asked of a rollout as it stands. */
