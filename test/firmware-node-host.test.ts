@@ -77,6 +77,24 @@ describe.skipIf(absent)("the node in C", () => {
     expect(others.filter(({ provisioned }) => provisioned)).toEqual([]);
   }, 60_000);
 
+  it("joins under whatever name its main program gave the firmware, or none", () => {
+    for (const [length, expected] of [
+      [4, "host"],
+      [0, "bellwether-fw"],
+      [37, "host 0123456789 0123456789 01234"],
+    ] as const) {
+      const script = new NodeScript(program);
+      script.to.u8(letter("W")).u8(length);
+      const names: string[] = [];
+      const reader = packetReader(({ topic, payload }) => {
+        const said = topic.endsWith("/up/hello") ? decodeUp("hello", payload) : undefined;
+        if (said?.kind === "hello") names.push(said.firmware);
+      });
+      for (const { sent } of script.boot().join().run()) reader(Buffer.from(sent));
+      expect(names).toEqual([expected]);
+    }
+  });
+
   it("takes whole frames of the sensor bus out of any noise, and nothing else", () => {
     const random = prng(2, "bus");
     const script = new NodeScript(program).boot();

@@ -88,6 +88,11 @@ export class NodeScript {
     this.to.u8(letter("C")).u8(percent);
     return this;
   }
+  /** Of the program's 8192, from the next start on. */
+  outbox(bytes: number): this {
+    this.to.u8(letter("O")).u32(bytes);
+    return this;
+  }
   tick(nowMs: number): this {
     this.#steps.push("step");
     this.to.u8(letter("K")).u32(nowMs);

@@ -157,6 +157,39 @@ describe.skipIf(absent)("what the node in C owes", () => {
     expect(offloadedInReports).toBeGreaterThan(100);
   }, 120_000);
 
+  it("arrives from flash also where a frame is larger than half of what a board spares in RAM", () => {
+    const auditAll = { kind: "setting", auditChanceQ16: 65_535, burstWindows: 0 } as const;
+    // Windows of 150 bytes are frames of 196.
+    for (const [bytes, offloads] of [
+      [8192, true],
+      [300, true],
+      [180, false],
+    ] as const) {
+      const script = new NodeScript(program).outbox(8192);
+      script.boot().join().tell(1, auditAll).tick(SILENCE_MS);
+      const random = prng(1, "large");
+      for (let i = 0; i <= 30; i++)
+        script.sensor(SILENCE_MS + 10 * i, noisyRows(HOP * i, HOP, random));
+      script.outbox(bytes);
+      const arrived = settle(script, 2);
+      const what = `outbox of ${bytes} bytes`;
+      expect(
+        arrived.some(({ kind }) => kind === "offload"),
+        what,
+      ).toBe(offloads);
+      const windows = [...windowsByEpoch(arrived).values()].flat();
+      expect(windows.length, what).toBeGreaterThan(30 - GATHERED);
+      // What no longer fits is lost and counted, and does not close the way.
+      const from = script.steps;
+      for (let i = 0; i <= 8; i++) {
+        script.sensor(2_050_000 + 10 * i, noisyRows(HOP * i, HOP, random));
+      }
+      const reports = owedIn(script.run().slice(from)).filter(({ kind }) => kind === "report");
+      const [first] = reports;
+      expect(first?.kind === "report" && first.dropped > 0, what).toBe(!offloads);
+    }
+  }, 60_000);
+
   it("is not said again once it was acknowledged, in this life or the next", () => {
     const script = new NodeScript(program);
     addLife(script, 1, 40, () => undefined);

@@ -9,6 +9,8 @@
  *   'S' u32 now, u48 wall clock, u16 length, bytes        from the sensor
  *   'K' u32 now                                           time passes
  *   'C' u8 percent                                        what the battery holds
+ *   'W' u8 length                                         of the firmware's name, the same
+ *   'O' u32 bytes                                         of the outbox, from the next start on
  *   'J' u8 journal, u16 length, bytes                     a record written -> u8
  *   'j' u8 journal                                        opened -> u32 version, u16 length, bytes
  *
@@ -39,6 +41,9 @@ static int8_t window[VALUES];
 static bw_outbox_entry entries[ENTRIES];
 static uint8_t outbox[BYTES];
 static uint8_t packet[4608];
+static uint32_t outbox_bytes = BYTES;
+static const char NAME[] = "host 0123456789 0123456789 0123456789";
+static uint8_t name_length = 4;
 
 bool bw_hal_transmit(const uint8_t *bytes, uint32_t length) {
   if (length > SENT_ROOM - sent_length) exit(3);
@@ -79,7 +84,7 @@ static bw_boot_code code;
 
 static void switch_on(void) {
   bw_node_memory memory = {student, sizeof student, ring,   window, VALUES, entries,
-                           ENTRIES, outbox,         BYTES,  packet, sizeof packet};
+                           ENTRIES, outbox,         outbox_bytes, packet, sizeof packet};
   code = bw_node_boot(&node, &provision, &memory, factory, factory_length, at(now_ms));
   is_on = code == BW_BOOTED;
 }
@@ -97,8 +102,8 @@ static void boot(void) {
   code = BW_BAD_FACTORY;
   memset(&node, 0xa5, sizeof node);
   bw_bus_start(&bus);
-  node.firmware.text = "host";
-  node.firmware.length = 4;
+  node.firmware.text = NAME;
+  node.firmware.length = name_length;
   uint8_t provisioned = bw_read_provision(&provision, block, length);
   uint8_t cut = provisioned ? attempt(switch_on) : 0;
   put(provisioned, 1);
@@ -171,6 +176,8 @@ int main(int count, char **arguments) {
     if (operation == 'B') boot();
     if (operation == 'F' || operation == 'S' || operation == 'K') step(operation);
     if (operation == 'C') bw_node_battery(&node, (uint8_t)get(1));
+    if (operation == 'W') name_length = (uint8_t)get(1);
+    if (operation == 'O') outbox_bytes = get(4);
     if (operation == 'J') write_journal();
     if (operation == 'j') open_journal();
   }

@@ -7,6 +7,7 @@
 #define INFLIGHT 16
 #define TICK_MS 1000u
 #define BATTERY_FULL 100
+#define FIRMWARE_NAME_MAX 32
 /* Journals, a backlog of four pages and two slots of a few. */
 #define PAGES_LEAST 16u
 
@@ -97,8 +98,20 @@ bw_boot_code bw_node_boot(bw_node *node, const bw_provision *provision,
   return BW_BOOTED;
 }
 
+/* A hello without a name, or with a longer one, is refused, and the node would never have joined. */
+static bw_text name_of_firmware(const bw_node *node) {
+  static const char unnamed[] = "bellwether-fw";
+  bw_text name = node->firmware;
+  if (name.text == 0 || name.length == 0) {
+    name.text = unnamed;
+    name.length = sizeof unnamed - 1;
+  }
+  if (name.length > FIRMWARE_NAME_MAX) name.length = FIRMWARE_NAME_MAX;
+  return name;
+}
+
 static void say_hello(bw_node *node, bw_time now) {
-  uint8_t frame[34 + 64 + 32];
+  uint8_t frame[34 + 64 + FIRMWARE_NAME_MAX];
   const bw_running *running = &node->update.running;
   const uint8_t *names = running->model.names; /* the cohort first */
   bw_hello hello = {
@@ -110,7 +123,7 @@ static void say_hello(bw_node *node, bw_time now) {
       .ram_bytes = node->memory.student_bytes,
       .wake_ms = node->provision->wake_ms,
       .cohort = {(const char *)names + 1, names[0]},
-      .firmware = node->firmware,
+      .firmware = name_of_firmware(node),
   };
   uint32_t length = bw_encode_hello(&hello, frame, sizeof frame);
   bw_mqtt_publish(&node->mqtt, "hello", frame, length, now.uptime_ms);

@@ -64,7 +64,7 @@ typedef struct bw_reporter {
 
 typedef struct bw_node {
   const bw_provision *provision;
-  bw_text firmware;
+  bw_text firmware; /* its name, the caller's to set before a start: up to 32 characters */
   bw_node_memory memory;
   bw_update_settings update_settings;
   bw_update update; /* which model runs */

@@ -48,14 +48,21 @@ void bw_owe(bw_node *node, bw_entry_kind kind, uint32_t length) {
 }
 
 /* From flash, as many as may be on their way at once, and never more than half of the room: the
- * other half is for what comes meanwhile. */
+ * other half is for what comes meanwhile. A frame that is larger than that goes alone, and one that an
+ * earlier firmware made, with more room than there is now, is lost: neither may close the way. */
 void bw_fetch_owed(bw_node *node) {
   bw_outbox *outbox = &node->outbox;
   bw_kept_frame frame;
   while (outbox->count < outbox->limits.inflight && outbox->count < outbox->entries_room / 2 &&
          bw_backlog_peek(&node->backlog, &frame)) {
-    if (outbox->bytes_used + frame.length > outbox->bytes_room / 2) return;
-    bw_outbox_put_kept(outbox, &frame);
+    if (frame.length > outbox->bytes_room) {
+      bw_backlog_done(&node->backlog, frame.place);
+      outbox->dropped += 1;
+    } else {
+      uint32_t used = outbox->bytes_used + frame.length;
+      if (outbox->count > 0 && used > outbox->bytes_room / 2) return;
+      bw_outbox_put_kept(outbox, &frame);
+    }
     bw_backlog_took(&node->backlog, &frame);
   }
 }

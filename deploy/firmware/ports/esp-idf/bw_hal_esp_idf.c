@@ -3,7 +3,7 @@
  *
  * Written for the ESP32-C3, from Espressif's documentation. It has not been compiled with ESP-IDF's
  * headers and has not run on a chip. Wi-Fi is the application's: it calls `bw_port_connect` when it
- * has an address, and again when `bw_hal_transmit` has failed.
+ * has an address, and again when `bw_port_is_connected` says that the connection is gone.
  */
 #include "bw_port_esp_idf.h"
 
@@ -21,6 +21,8 @@
 
 #define PAGE_BYTES 4096u
 #define STORE_BYTES (64u * 1024u)
+/* A broker that has vanished without a word would hold the loop for minutes, and samples be lost. */
+#define SEND_SECONDS 5
 
 /* The node reads flash as memory at an address that is known when it is linked, which a mapping made
  * at run time is not: the partition is kept in RAM as well. */
@@ -36,20 +38,34 @@ bool bw_port_open_store(void) {
   return esp_partition_read(store, 0, mirror, STORE_BYTES) == ESP_OK;
 }
 
-bool bw_port_connect(const struct sockaddr_in *address) {
+static void hang_up(void) {
   if (broker >= 0) (void)close(broker);
+  broker = -1;
+}
+
+bool bw_port_connect(const struct sockaddr_in *address) {
+  const struct timeval most = {SEND_SECONDS, 0};
+  hang_up();
   broker = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP);
   if (broker < 0) return false;
-  if (connect(broker, (const struct sockaddr *)address, sizeof *address) == 0) return true;
-  (void)close(broker);
-  broker = -1;
+  if (setsockopt(broker, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof most) == 0 &&
+      connect(broker, (const struct sockaddr *)address, sizeof *address) == 0) {
+    return true;
+  }
+  hang_up();
   return false;
 }
+
+bool bw_port_is_connected(void) { return broker >= 0; }
 
 bool bw_hal_transmit(const uint8_t *bytes, uint32_t length) {
   while (length > 0) {
     const ssize_t sent = broker < 0 ? -1 : send(broker, bytes, length, 0);
-    if (sent <= 0) return false;
+    if (sent <= 0) {
+      /* Half a packet may have gone: nothing that follows it would be understood. */
+      hang_up();
+      return false;
+    }
     bytes += sent;
     length -= (uint32_t)sent;
   }
@@ -62,8 +78,7 @@ uint32_t bw_hal_receive(uint8_t *bytes, uint32_t capacity) {
   if (count > 0) return (uint32_t)count;
   if (count == 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) {
     /* The other end has gone: the next transmit says so. */
-    (void)close(broker);
-    broker = -1;
+    hang_up();
   }
   return 0;
 }

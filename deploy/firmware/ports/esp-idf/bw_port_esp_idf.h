@@ -12,4 +12,7 @@ bool bw_port_open_store(void);
 /* Connects to the broker, giving up an older connection. False: nobody answers. */
 bool bw_port_connect(const struct sockaddr_in *address);
 
+/* Whether that connection is still there, as far as is known: ask before each turn of the loop. */
+bool bw_port_is_connected(void);
+
 #endif

@@ -28,20 +28,25 @@ const bw_flash bw_hal_flash = {
 static uint8_t arrived[ARRIVED_BYTES];
 static volatile uint32_t written, taken; /* counts of bytes; the difference is what waits */
 static uint8_t next;
+static volatile bool deaf; /* nothing is being received, and nobody will tell */
+
+/* The HAL of before 2021 refuses this from an interrupt while a transmission holds its lock. Whoever
+ * receives next tries again. */
+static void listen(void) { deaf = HAL_UART_Receive_IT(&huart2, &next, 1) != HAL_OK; }
 
 /* Call once after MX_USART2_UART_Init. */
-void bw_port_start(void) { (void)HAL_UART_Receive_IT(&huart2, &next, 1); }
+void bw_port_start(void) { listen(); }
 
 /* In the interrupt: bytes that find no room are lost, and MQTT's framing then ends the connection. */
 void HAL_UART_RxCpltCallback(UART_HandleTypeDef *huart) {
   if (huart != &huart2) return;
   if (written - taken < ARRIVED_BYTES) arrived[written++ % ARRIVED_BYTES] = next;
-  (void)HAL_UART_Receive_IT(&huart2, &next, 1);
+  listen();
 }
 
 /* An overrun ends the reception; it begins anew. */
 void HAL_UART_ErrorCallback(UART_HandleTypeDef *huart) {
-  if (huart == &huart2) (void)HAL_UART_Receive_IT(&huart2, &next, 1);
+  if (huart == &huart2) listen();
 }
 
 bool bw_hal_transmit(const uint8_t *bytes, uint32_t length) {
@@ -56,6 +61,7 @@ bool bw_hal_transmit(const uint8_t *bytes, uint32_t length) {
 
 uint32_t bw_hal_receive(uint8_t *bytes, uint32_t capacity) {
   uint32_t count = 0;
+  if (deaf) listen();
   while (count < capacity && taken != written) bytes[count++] = arrived[taken++ % ARRIVED_BYTES];
   return count;
 }
@@ -74,7 +80,7 @@ uint64_t bw_hal_clock(void) {
  * with a low-power timer, and let the clock count what was slept. */
 void bw_hal_sleep(uint32_t milliseconds) {
   const uint32_t start = HAL_GetTick();
-  while (taken == written && HAL_GetTick() - start < milliseconds) __WFI();
+  while (taken == written && !deaf && HAL_GetTick() - start < milliseconds) __WFI();
 }
 
 static HAL_StatusTypeDef erase(uint32_t address, uint32_t length) {
