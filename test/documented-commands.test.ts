@@ -58,6 +58,7 @@ function checkOf(words: readonly string[]): (() => string[]) | undefined {
     case "npm":
       return () => npmProblems(rest);
     case "npx":
+      if (rest[0] === "node") return () => missingFile(rest[1] ?? "");
       return () => (rest[0] === "bellwether" ? cliProblems(rest.slice(1)) : [`npx ${rest[0]}`]);
     case "bellwether":
     case "bin/bellwether.js":
