@@ -216,7 +216,9 @@ export class Authentication {
     if (identity === undefined) return refuse(by === "password" ? 4 : 5, "nobody is known so");
     if (identity.role !== "node") {
       const principal = { role: identity.role, user: name } as const;
-      return { ok: true, principal, clientId: `${name}/${clientId}`, by };
+      // As above: two programs of one person that name none must not be the same client.
+      const bound = clientId === "" ? "" : `${name}/${clientId}`;
+      return { ok: true, principal, clientId: bound, by };
     }
     if (!isNodeId(name)) return refuse(2, "this is no node's name");
     if (clientId !== name) return refuse(2, "a node's client id is its name");
