@@ -8,13 +8,20 @@
  */
 
 import { createHash } from "node:crypto";
-import { z } from "zod";
 import { EdgeError } from "../src/assert.ts";
 import { onnxMetadata } from "../src/learn/onnx-model.ts";
 import { MODEL_LIMITS as LIMITS } from "../src/model/limits.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import type { EncoderId } from "../src/wire/messages.ts";
 import { readModel } from "./onnx-teacher.ts";
+import {
+  choiceOf,
+  type Metadata,
+  needed,
+  numberOf,
+  RATE_HZ_LEAST,
+  textsOf,
+} from "./model-metadata.ts";
 import { type LoadedProgram, onnxRuntime } from "./onnx-runtime.ts";
 import type { Tail, TeacherAnswer } from "./teacher.ts";
 import { checkRate, classColumns, teacherAnswer } from "./teacher-fit.ts";
@@ -25,37 +32,13 @@ export type OpenTail = Tail & { close(): Promise<void> };
 const SHORT_ID = 16;
 const ENCODER_ID = 8;
 
-const Said = z.object({
-  kind: z.literal("bellwether-tail"),
-  classes: z.string().transform((text, context): string[] => {
-    try {
-      return z.array(z.string()).parse(JSON.parse(text));
-    } catch {
-      context.addIssue("no list of names");
-      return z.NEVER;
-    }
-  }),
-  rateHz: z.coerce.number().positive(),
-  codeTime: z.coerce.number().int().min(1).max(LIMITS.windowSamples),
-  codeChannels: z.coerce.number().int().min(1).max(LIMITS.width),
-  codeBits: z.coerce.number().int().min(1).max(LIMITS.codeBits),
-  encoder: z.string().regex(/^[0-9a-f]{64}$/),
-  // Where it was not measured the tail stands alone.
-  studentWeight: z.coerce.number().min(0).max(1).default(0),
-});
-
 /**
  * @throws EdgeError `teacher-missing`, `onnx-refused`, `tail-metadata`, `tail-shape`, and
  * `teacher-classes` and `teacher-rate` where it is of another profile
  */
 export async function openOnnxTail(file: string, profile: Profile): Promise<OpenTail> {
   const bytes = await readModel(file);
-  const said = Said.safeParse(Object.fromEntries(onnxMetadata(bytes)));
-  if (!said.success) {
-    const [issue] = said.error.issues;
-    refuse("tail-metadata", file, `its metadata cannot be read: ${issue?.path.join(".")}`);
-  }
-  const { classes, rateHz, encoder, ...shape } = said.data;
+  const { classes, rateHz, encoder, ...shape } = readSaid(onnxMetadata(bytes), file);
   checkRate(rateHz, profile, file, []);
   const columns = classColumns(classes, profile, file, []);
   const program = await onnxRuntime().compile(bytes);
@@ -83,6 +66,31 @@ export async function openOnnxTail(file: string, profile: Profile): Promise<Open
     },
     close: () => program.release(),
   };
+}
+
+/** Throws `EdgeError` `tail-metadata`. */
+function readSaid(metadata: ReadonlyMap<string, string>, file: string) {
+  const said: Metadata = (key) => metadata.get(key);
+  const whole = (name: string, high: number): number =>
+    needed(numberOf(said, name, { low: 1, high, isWhole: true }), name);
+  try {
+    needed(choiceOf(said, "kind", ["bellwether-tail"]), "kind");
+    const encoder = needed(said("encoder"), "encoder");
+    if (!/^[0-9a-f]{64}$/.test(encoder)) throw new Error("encoder is no SHA-256");
+    return {
+      encoder,
+      classes: needed(textsOf(said, "classes"), "classes"),
+      rateHz: needed(numberOf(said, "rateHz", { low: RATE_HZ_LEAST }), "rateHz"),
+      codeTime: whole("codeTime", LIMITS.windowSamples),
+      codeChannels: whole("codeChannels", LIMITS.width),
+      codeBits: whole("codeBits", LIMITS.codeBits),
+      // Where it was not measured the tail stands alone.
+      studentWeight: numberOf(said, "studentWeight", { low: 0, high: 1 }) ?? 0,
+    };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return refuse("tail-metadata", file, `its metadata cannot be read: ${reason}`);
+  }
 }
 
 /** What it says must be what it takes and gives; a free dimension is a name. */

@@ -17,11 +17,11 @@
 
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { z } from "zod";
 import { EdgeError } from "../src/assert.ts";
 import { onnxMetadata } from "../src/learn/onnx-model.ts";
 import type { Profile } from "../src/signal/profile.ts";
 
+import { choiceOf, type Metadata, numberOf, RATE_HZ_LEAST, textsOf } from "./model-metadata.ts";
 import { type LoadedProgram, onnxRuntime } from "./onnx-runtime.ts";
 import type { Teacher, TeacherAnswer } from "./teacher.ts";
 import {
@@ -32,14 +32,7 @@ import {
   teacherInput,
 } from "./teacher-fit.ts";
 
-const Declared = z.object({
-  classes: z.array(z.string()).optional(),
-  rateHz: z.coerce.number().positive().optional(),
-  layout: z.enum(["time-channel", "channel-time"]).optional(),
-  unit: z.enum(["g", "m/s2"]).optional(),
-  output: z.enum(["logits", "probabilities"]).optional(),
-  typicalSeconds: z.coerce.number().min(1).max(86_400).optional(),
-});
+const DAY_SECONDS = 86_400;
 
 /** A teacher, what had to be assumed of its file, and how to let go of it. */
 export type OpenTeacher = Teacher & {
@@ -153,17 +146,16 @@ function metadataDeclaration(bytes: Uint8Array, where: string): TeacherDeclarati
   const metadata = onnxMetadata(bytes);
   // Names as common as `classes` mean something else in other people's files.
   const prefix = metadata.get("kind") === "bellwether-teacher" ? "" : "bellwether.";
-  const value = (key: string) => metadata.get(`${prefix}${key}`);
+  const said: Metadata = (key) => metadata.get(`${prefix}${key}`);
   try {
-    const classes = value("classes");
-    return Declared.parse({
-      classes: classes === undefined ? undefined : JSON.parse(classes),
-      rateHz: value("rateHz"),
-      layout: value("layout"),
-      unit: value("unit"),
-      output: value("output"),
-      typicalSeconds: value("typicalSeconds"),
-    });
+    return {
+      classes: textsOf(said, "classes"),
+      rateHz: numberOf(said, "rateHz", { low: RATE_HZ_LEAST }),
+      layout: choiceOf(said, "layout", ["time-channel", "channel-time"]),
+      unit: choiceOf(said, "unit", ["g", "m/s2"]),
+      output: choiceOf(said, "output", ["logits", "probabilities"]),
+      typicalSeconds: numberOf(said, "typicalSeconds", { low: 1, high: DAY_SECONDS }),
+    };
   } catch (error) {
     throw new EdgeError({
       code: "teacher-metadata",

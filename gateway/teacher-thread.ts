@@ -2,7 +2,7 @@
  * A profile's teachers in a thread of their own: ONNX Runtime computes on the thread that asks, and a
  * batch on a Raspberry Pi may take half a second in which no message could be read.
  *
- * One thread for all of them, since the queue asks one at a time and a thread takes 16 MB.
+ * One thread for all of them, since the queue asks one at a time and a thread takes 10 MB and more.
  */
 
 import { once } from "node:events";

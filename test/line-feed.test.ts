@@ -140,7 +140,7 @@ describe("a battery's file", () => {
 
   it("that waits for a writer is not waited for", () => {
     const pipe = path.join(folder, "pipe");
-    execFileSync("mkfifo", [pipe]);
+    execFileSync("sh", ["-c", 'mkfifo "$0"', pipe]);
     const follow = () =>
       followBatteryFile(
         pipe,

@@ -1,5 +1,6 @@
 /** A profile's teachers in one thread: each is asked what is meant for it, and told as it is alone. */
 
+import { spawnSync } from "node:child_process";
 import path from "node:path";
 import { expect, it } from "vitest";
 import { openOnnxTail } from "../gateway/onnx-tail.ts";
@@ -96,4 +97,20 @@ it("fits a test once, and again where it failed", async () => {
   const both = await Promise.all([asked(), asked()]);
   expect(both.map((trust) => trust?.(new Float32Array(1), null))).toEqual([true, true]);
   expect([fits, fitted]).toEqual([2, [true]]);
+});
+
+it("loads no library of schemas, which would be megabytes of the thread", () => {
+  const script = `
+    import { registerHooks } from "node:module";
+    const loaded = [];
+    registerHooks({ load: (url, context, next) => (loaded.push(url), next(url, context)) });
+    // It refuses to run outside of a thread, when all of it is loaded.
+    await import(${JSON.stringify(path.join(ROOT, "gateway/teacher-worker.ts"))}).catch(() => 0);
+    console.log(JSON.stringify(loaded));`;
+  const { stdout } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
+    encoding: "utf8",
+  });
+  const loaded: string[] = JSON.parse(stdout);
+  expect(loaded.some((url) => url.endsWith("/gateway/onnx-tail.ts"))).toBe(true);
+  expect(loaded.filter((url) => url.includes("node_modules/zod"))).toEqual([]);
 });
