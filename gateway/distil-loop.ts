@@ -26,19 +26,14 @@ import {
   committed,
   expectationOf,
   finishedText,
-  freshAnswers,
   leftOutText,
   NO_FLOATS,
   notTrustedText,
   readLessons,
 } from "./distil-occasion.ts";
-import {
-  decideDistillation,
-  type FreshAnswer,
-  type ToDistil,
-  type TriggerDecision,
-} from "./distil-trigger.ts";
+import { decideDistillation, type ToDistil, type TriggerDecision } from "./distil-trigger.ts";
 import { Distiller } from "./distiller.ts";
+import { FreshAnswers } from "./fresh-answers.ts";
 import type { GatewayDependencies } from "./gateway-dependencies.ts";
 import type { GatewayNews } from "./gateway-state.ts";
 import { isLearnable, type NodeRow } from "./label-rows.ts";
@@ -65,7 +60,7 @@ export class DistilLoop {
   readonly #distiller = new Distiller();
   readonly #audits: AuditDesk;
   readonly #alarms = new LoopAlarms();
-  #fresh: FreshAnswer[] = [];
+  #fresh: FreshAnswers;
   #progress: LoopProgress;
   #gateway: RunningGateway | undefined;
   #rollout: Rollout | undefined;
@@ -87,6 +82,7 @@ export class DistilLoop {
     this.#parts = parts;
     this.#audits = new AuditDesk(settings.audits ?? DEFAULT_AUDIT_RULE);
     this.#progress = parts.progress;
+    this.#fresh = new FreshAnswers([], parts.progress.usedOffloadId);
   }
 
   /** What `startGateway` is to be given beside the log. */
@@ -112,7 +108,7 @@ export class DistilLoop {
   /** Begins to drive: goes on with what the last run left, then looks at the herd once a while. */
   attach(gateway: RunningGateway): void {
     this.#gateway = gateway;
-    this.#fresh = freshAnswers(gateway.labels(), this.#progress.usedOffloadId);
+    this.#fresh = FreshAnswers.from(gateway.labels(), this.#progress.usedOffloadId);
     for (const row of gateway.nodes()) {
       // Its burst may be in the log already: what came since the last distillation counts.
       if (row.alarm) this.#alarms.raise(row.node, this.#progress.lastDistilMs);
@@ -133,7 +129,7 @@ export class DistilLoop {
 
   /** Begins a distillation from what there is, by an operator's word. Returns from how many answers. */
   #begin(): number {
-    const trusted = this.#fresh.filter((answer) => answer.trusted).length;
+    const trusted = this.#fresh.all.filter((answer) => answer.trusted).length;
     const { labelsLeast: least } = this.#settings.trigger;
     const [isWorking, isSpreading] = [this.#isWorking, this.#isSpreading];
     const decision = this.#decide(Date.now(), true);
@@ -166,7 +162,7 @@ export class DistilLoop {
       const { item, trusted } = news;
       if (!news.sound || !isLearnable(item.offload.encoding)) return;
       const { offloadId, node } = item;
-      this.#fresh.push({ offloadId, node, trusted, answeredMs: Date.now() });
+      this.#fresh.add({ offloadId, node, trusted, answeredMs: Date.now() });
     } else if (news.kind === "outcome" && news.outcome === "activated") {
       if (this.#isSpreading) this.#set(news.node, this.#canaryChance, 0);
     } else if (news.kind === "person") {
@@ -196,7 +192,7 @@ export class DistilLoop {
 
   #decide(nowMs: number, asked: boolean): TriggerDecision {
     const { lastDistilMs } = this.#progress;
-    const state = { alarms: this.#alarms.since, fresh: this.#fresh, people: this.#freshPeople };
+    const state = { alarms: this.#alarms.since, fresh: this.#fresh.all, people: this.#freshPeople };
     return decideDistillation({ ...state, lastDistilMs, asked }, this.#settings.trigger, nowMs);
   }
 
@@ -238,7 +234,7 @@ export class DistilLoop {
   async #distil(decision: ToDistil): Promise<void> {
     const startedMs = Date.now();
     const { cause } = decision;
-    await committed(this.#gateway, this.#fresh);
+    await committed(this.#gateway, this.#fresh.newestOffloadId);
     // Ended before there was a thread that could be told.
     if (this.#stopped || this.#interrupted) return;
     const trust = cause === "people" ? undefined : decision.verdict;
@@ -331,11 +327,8 @@ export class DistilLoop {
 
   /** These answers have been judged: only new ones can change the outcome. */
   #markUsed(): void {
-    const usedOffloadId = Math.max(
-      this.#progress.usedOffloadId,
-      ...this.#fresh.map((answer) => answer.offloadId),
-    );
-    this.#fresh = [];
+    const usedOffloadId = this.#fresh.newestOffloadId;
+    this.#fresh.clear();
     const usedPersonId = Math.max(this.#progress.usedPersonId, this.#taughtPersonId);
     const used = { usedOffloadId, usedPersonId, lastDistilMs: Date.now() };
     this.#saveProgress({ ...this.#progress, ...used });

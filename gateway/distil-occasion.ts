@@ -1,13 +1,11 @@
 /** One occasion to distil: its answers, waiting until they are on disk, and what came of it. */
 
 import { wilson } from "../src/gate/audit-counts.ts";
-import { windowFault } from "../src/signal/sensor-watch.ts";
 import type { DistilReport } from "./distil.ts";
 import type { LabelChoice } from "./distil-labels.ts";
 import { chooseLessons, type Lessons } from "./distil-lessons.ts";
 import type { LoopSettings } from "./distil-loop-parts.ts";
 import type { Judge } from "./distil-measure.ts";
-import type { FreshAnswer } from "./distil-trigger.ts";
 import type { LabelReader } from "./label-reader.ts";
 import { PEOPLE_MOST } from "./people-labels.ts";
 import { budgetShare } from "./release-desk.ts";
@@ -27,26 +25,13 @@ const OLDER_SHARE = 1 / 3;
 export const NO_FLOATS =
   "the present student was pushed without its float weights, from which a distillation goes on";
 
-/** Answers that no distillation has judged yet, for a gateway that starts. */
-export function freshAnswers(
-  labels: Pick<LabelReader, "softLabels">,
-  usedOffloadId: number,
-): FreshAnswer[] {
-  const rows = labels.softLabels({ afterId: usedOffloadId, learnableOnly: true });
-  const sound = rows.filter((row) => windowFault(row) === undefined);
-  return sound.map(({ offloadId, node, trusted, answeredMs }) => {
-    return { offloadId, node, trusted, answeredMs };
-  });
-}
-
 /** News of an answer comes before the answer is on disk, by one group commit. */
 export async function committed(
   gateway: Pick<RunningGateway, "labels"> | undefined,
-  fresh: readonly FreshAnswer[],
+  newestOffloadId: number,
 ): Promise<void> {
-  const newest = Math.max(0, ...fresh.map((answer) => answer.offloadId));
   for (let wait = 0; wait < COMMIT_WAITS; wait++) {
-    const [row] = gateway?.labels().softLabels({ limit: 1, afterId: newest - 1 }) ?? [];
+    const [row] = gateway?.labels().softLabels({ limit: 1, afterId: newestOffloadId - 1 }) ?? [];
     if (row !== undefined) return;
     await new Promise((resolve) => setTimeout(resolve, COMMIT_WAIT_MS));
   }

@@ -1,7 +1,7 @@
 /** Which soft labels are read to learn from: windows in 2 bits take no place among them. */
 
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { freshAnswers } from "../gateway/distil-occasion.ts";
+import { FreshAnswers } from "../gateway/fresh-answers.ts";
 import { LabelLog } from "../gateway/label-log.ts";
 import type { StoreRow } from "../gateway/label-rows.ts";
 import { nodeId } from "../src/wire/topics.ts";
@@ -36,6 +36,6 @@ it("are those of whole windows alone, however many came in 2 bits since", () => 
   expect(log.reader.softLabels().map(({ seq }) => seq)).toEqual([2, 3, 4]);
   const query = { limit: 1, newestFirst: true, learnableOnly: true };
   expect(log.reader.softLabels(query).map(({ seq }) => seq)).toEqual([2]);
-  expect(freshAnswers(log.reader, 0).map(({ offloadId }) => offloadId)).toEqual([ids[0]]);
+  expect(FreshAnswers.from(log.reader, 0).all.map(({ offloadId }) => offloadId)).toEqual([ids[0]]);
   log.close();
 });
