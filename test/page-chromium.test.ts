@@ -125,7 +125,7 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 120_000 }, () =
 
   it("is a table, headings and a live region to a screen reader, on a phone too", async () => {
     await opened({ width: 390, height: 844, dark: true });
-    const wide = "document.documentElement.scrollWidth <= innerWidth";
+    const wide = "document.documentElement.scrollWidth <= document.documentElement.clientWidth";
     expect(await chromium.value<boolean>(wide)).toBe(true);
     const { nodes } = (await chromium.ask("Accessibility.getFullAXTree")) as {
       nodes: { role?: { value: string }; name?: { value: string }; ignored: boolean }[];

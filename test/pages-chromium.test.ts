@@ -105,7 +105,8 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 120_000 }, () =
       // What it asks the gateway for comes after that.
       await new Promise((resolve) => setTimeout(resolve, 700));
       expect(await findings()).toEqual([]);
-      const isNarrow = "document.documentElement.scrollWidth <= innerWidth";
+      const isNarrow =
+        "document.documentElement.scrollWidth <= document.documentElement.clientWidth";
       expect(await chromium.value<boolean>(isNarrow)).toBe(true);
       const links = PAGES.filter(({ link }) => link !== undefined).length;
       expect(await countOf("header nav a")).toBe(links);
@@ -229,7 +230,8 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 120_000 }, () =
       expect(await textOf("#answers")).toContain(`${HOSTILE} (1)still (2)${classes[2]} (3)`);
       expect(await countOf("main img, main script")).toBe(0);
       expect(await findings()).toEqual([]);
-      const isNarrow = "document.documentElement.scrollWidth <= innerWidth";
+      const isNarrow =
+        "document.documentElement.scrollWidth <= document.documentElement.clientWidth";
       expect(await chromium.value<boolean>(isNarrow)).toBe(true);
       await key("1");
       await until("the answer", async () => (await pressed()).length === 1);

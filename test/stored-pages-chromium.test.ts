@@ -108,7 +108,8 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 60_000 }, () =>
       await chromium.value("document.querySelector('#curves details').open = true");
       expect(await count("tbody tr")).toBeGreaterThan(3);
       expect(await serious()).toEqual([]);
-      const isNarrow = "document.documentElement.scrollWidth <= innerWidth";
+      const isNarrow =
+        "document.documentElement.scrollWidth <= document.documentElement.clientWidth";
       expect(await chromium.value<boolean>(isNarrow)).toBe(true);
     },
   );
