@@ -186,7 +186,8 @@ function onTold(
   nowMs: number,
 ): SparkplugEffect[] {
   const about = parsePublicTopic(state.settings.base, topic);
-  if (about === undefined) return [];
+  // Nothing at all is what a topic is deleted by.
+  if (about === undefined || json === "") return [];
   if (about.plane === "bridge") return onBridge(state, about.name, json, nowMs);
   const { node, name } = about;
   if (name === "availability") {

@@ -174,6 +174,8 @@ describe("an edge node", () => {
     expect(w.host.kinds).toEqual(["NBIRTH", "DBIRTH"]);
     w.behaviour("cow-1", "Grazing");
     expect(w.host.kinds).toHaveLength(2);
+    w.step({ kind: "told", topic: `${base}/cow-1/behaviour`, json: "" });
+    expect(w.host.kinds).toHaveLength(2);
     w.behaviour("cow-1", "Still/lying");
     expect(w.host.kinds).toEqual(["NBIRTH", "DBIRTH", "DDATA"]);
     const names = [...(w.host.devices.get("cow-1")?.keys() ?? [])];
