@@ -1,5 +1,6 @@
 /** Measures a given student behind its own gate, with a given teacher: no training, no calibration. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { openTeacher } from "../gateway/open-teacher.ts";
 import { requireDataset } from "../recordings/open.ts";
 import { readRecordings } from "../recordings/read.ts";
@@ -11,6 +12,8 @@ import { decodeContainer } from "../src/model/container.ts";
 import { EdgeError } from "../src/assert.ts";
 import { prng } from "../src/prng.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";
+import type { Profile } from "../src/signal/profile.ts";
+import { PROFILE_FILE, parseProfile } from "../src/signal/profile-file.ts";
 import { profileFor } from "../src/signal/profiles.ts";
 import { parseTurn, turnRecordings } from "../src/signal/turn.ts";
 import { pickWindows } from "../src/signal/window-set.ts";
@@ -30,22 +33,24 @@ export async function measureModel(
 ): Promise<GateMeasurement> {
   const dataset = options.dataset ?? "people";
   const folder = requireDataset(dataset, options.data);
-  const known = await knownSubjects(folder, options);
   const recordings = await readRecordings(folder);
-  const profile = profileFor(recordings);
+  const profile = profileBeside(modelFile) ?? profileFor(recordings);
+  const known = await knownSubjects(folder, options, profile);
   const modelBytes = readModel(modelFile);
   const container = decodeContainer(modelBytes);
   const { windowSamples, channels, classes } = container.student;
   const fits =
     windowSamples === profile.windowSamples &&
     channels === profile.channels &&
-    classes === profile.classes.length;
+    classes === profile.classes.length &&
+    container.classes.every((name, c) => name === profile.classes[c]);
   if (!fits) {
     throw new EdgeError({
       code: "model-profile",
       message:
         `it takes ${windowSamples}x${channels} to ${classes} classes, ${dataset} has ` +
-        `${profile.windowSamples}x${profile.channels} and ${profile.classes.length}`,
+        `${profile.windowSamples}x${profile.channels} and ${profile.classes.length}` +
+        `: ${container.classes.join(", ")} and ${profile.classes.join(", ")}`,
       where: modelFile,
       hint: "Name a student that was made for these recordings.",
     });
@@ -91,4 +96,10 @@ function readModel(file: string): Uint8Array {
       hint: "Name a student's container, such as profiles/cattle/student.bwm.",
     });
   }
+}
+
+/** What `train` wrote beside the models: the classes and windows that they were made for. */
+function profileBeside(modelFile: string): Profile | undefined {
+  const file = join(dirname(modelFile), PROFILE_FILE);
+  return existsSync(file) ? parseProfile(readFileSync(file, "utf8"), file).profile : undefined;
 }

@@ -7,6 +7,7 @@
 import { readRecordings } from "../recordings/read.ts";
 import { EdgeError } from "../src/assert.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";
+import type { Profile } from "../src/signal/profile.ts";
 import { profileFor } from "../src/signal/profiles.ts";
 import { foldsBySubject, type SubjectFold, subjectsOf } from "../src/signal/splits.ts";
 import { askedOverrides } from "./asked-profile.ts";
@@ -56,9 +57,10 @@ export async function subjectSplits(
 export async function knownSubjects(
   folder: string,
   options: BenchmarkOptions,
+  given?: Profile,
 ): Promise<readonly string[]> {
   const recordings = await readRecordings(folder);
-  const profile = profileFor(recordings, askedOverrides(recordings, options));
+  const profile = given ?? profileFor(recordings, askedOverrides(recordings, options));
   const known = subjectsOf(makeWindows(recordings, profile));
   for (const subject of [...options.train, ...options.test]) {
     if (known.includes(subject)) continue;

@@ -202,7 +202,7 @@ async function trainDataset(
   progress.done();
   writeCard([...own, ...figures]);
   for (const { title, lines } of figures) for (const line of ["", title, ...lines]) io.print(line);
-  io.print(`${out}: ${[...files.keys()].join(", ")}, CARD.md`);
+  io.print(`${out}: ${[...files.keys()].join(", ")}, ${PROFILE_FILE}, CARD.md`);
   if (io.json) io.printJson({ profile: profile.name, out, files: [...files.keys()] });
 }
 

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { classFigures, classTable } from "../bench/class-table.ts";
+import { measureModel } from "../bench/gate-model.ts";
 import { commandInput } from "../cli/command.ts";
 import { openProfile } from "../cli/profile-folder.ts";
 import { command } from "../cli/train.ts";
@@ -12,6 +13,7 @@ import { readRecordings, writeRecordings } from "../recordings/read.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";
 import { labelWindows, profileFor, shapeOverrides } from "../src/signal/profiles.ts";
 import type { Recordings } from "../src/signal/recordings.ts";
+import { quickOptions } from "./benchmark-options.ts";
 import { silentIo } from "./command-io.ts";
 import { writeSwingingHerd } from "./swinging-herd.ts";
 
@@ -56,6 +58,11 @@ describe("bellwether train on recordings of one's own", () => {
     const card = readFileSync(join(data, "slow", "goats", "CARD.md"), "utf8");
     expect(card).toContain("train goats --window 8 --rate 5\n");
     expect(card).toContain("bench -- learn --dataset goats --window 8 --rate 5 --seeds 1\n");
+    // What measures the models goes by the windows that they were made for, not by the usual ones.
+    const file = (name: string): string => join(data, "slow", "goats", name);
+    const options = quickOptions({ data, dataset: "goats", test: ["g1"] });
+    const measured = await measureModel(options, file("student.bwm"), file("teacher.onnx"));
+    expect(measured.windowsPerNodeDay).toBe(86_400 / 4);
   });
 
   it("trains on one subject, and says that it means nothing for another", async () => {
