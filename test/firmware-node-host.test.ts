@@ -95,6 +95,41 @@ describe.skipIf(absent)("the node in C", () => {
     }
   });
 
+  it("lives on over the 50th day, when milliseconds no longer fit 32 bits", () => {
+    const wrapMs = 2 ** 32;
+    const connects = (steps: readonly After[]) => (steps.at(-1)?.sent[0] ?? 0) === 0x10;
+    let joins = 0;
+    /** What a life of minutes says from `startMs` on: it joins, loses its link, and joins again. */
+    const lifeFrom = (startMs: number): string[] => {
+      const random = prng(9, "long life");
+      const script = new NodeScript(program).boot(startMs).join(startMs);
+      for (let second = 0; second <= 240; second++) {
+        const nowMs = startMs + 1000 * second;
+        if (second % 3 === 0) script.sensor(nowMs, noisyRows(25 * (second / 3), 25, random));
+        script.tick(nowMs);
+        if (joins === 0 && second > 120 && connects(script.run())) joins = second;
+        if (joins > 0 && second === joins) script.join(nowMs);
+      }
+      const said: string[] = [];
+      const reader = packetReader(({ topic, payload }) => {
+        const kind = parseUpTopic(DEFAULT_BASE, topic)?.kind;
+        if (kind === undefined) return;
+        const message = decodeUp(kind, payload);
+        const seq = "seq" in message ? message.seq : "";
+        said.push(`${message.kind} ${seq} of ${payload.length} bytes`);
+      });
+      for (const { sent } of script.run()) reader(Buffer.from(sent));
+      return said;
+    };
+    const early = lifeFrom(0);
+    expect(early.filter((line) => line.startsWith("hello"))).toHaveLength(2);
+    expect(early.length).toBeGreaterThan(12);
+    // The wrap comes in each part of that life: while it is heard, while it is not, and after.
+    for (const into of [5_500, 60_500, 150_500, 200_500]) {
+      expect(lifeFrom(wrapMs - into), `${into} ms before`).toEqual(early);
+    }
+  }, 60_000);
+
   it("takes whole frames of the sensor bus out of any noise, and nothing else", () => {
     const random = prng(2, "bus");
     const script = new NodeScript(program).boot();

@@ -63,7 +63,7 @@ export class NodeScript {
   ): this {
     this.#steps.push("start");
     this.to.u8(letter("B")).u16(block.length).bytes(block);
-    this.to.u32(factory.length).bytes(factory).u32(nowMs);
+    this.to.u32(factory.length).bytes(factory).u48(nowMs);
     return this;
   }
   cutAt(operation: number, torn: number): this {
@@ -72,7 +72,7 @@ export class NodeScript {
   }
   broker(nowMs: number, bytes: Uint8Array): this {
     this.#steps.push("step");
-    this.to.u8(letter("F")).u32(nowMs).u16(bytes.length).bytes(bytes);
+    this.to.u8(letter("F")).u48(nowMs).u16(bytes.length).bytes(bytes);
     return this;
   }
   tell(nowMs: number, message: DownMessage): this {
@@ -81,7 +81,7 @@ export class NodeScript {
   }
   sensor(nowMs: number, bytes: Uint8Array): this {
     this.#steps.push("step");
-    this.to.u8(letter("S")).u32(nowMs).u48(0).u16(bytes.length).bytes(bytes);
+    this.to.u8(letter("S")).u48(nowMs).u48(0).u16(bytes.length).bytes(bytes);
     return this;
   }
   battery(percent: number): this {
@@ -95,7 +95,7 @@ export class NodeScript {
   }
   tick(nowMs: number): this {
     this.#steps.push("step");
-    this.to.u8(letter("K")).u32(nowMs);
+    this.to.u8(letter("K")).u48(nowMs);
     return this;
   }
   join(nowMs = 0): this {

@@ -3,11 +3,11 @@
  * test/firmware-node-host.test.ts.
  *
  *   'N' u32 page, u32 length                              flash like new
- *   'B' u16 length, block, u32 length, factory, u32 now   switched on -> u8 provisioned, u8 code
+ *   'B' u16 length, block, u32 length, factory, u48 now   switched on -> u8 provisioned, u8 code
  *   'X' u32 operation, u8 torn                            the power will be cut there
- *   'F' u32 now, u16 length, bytes                        from the broker
- *   'S' u32 now, u48 wall clock, u16 length, bytes        from the sensor
- *   'K' u32 now                                           time passes
+ *   'F' u48 now, u16 length, bytes                        from the broker
+ *   'S' u48 now, u48 wall clock, u16 length, bytes        from the sensor
+ *   'K' u48 now                                           time passes
  *   'C' u8 percent                                        what the battery holds
  *   'W' u8 length                                         of the firmware's name, the same
  *   'O' u32 bytes                                         of the outbox, from the next start on
@@ -89,6 +89,11 @@ static void switch_on(void) {
   is_on = code == BW_BOOTED;
 }
 
+static uint64_t get_u48(void) {
+  uint64_t low = get(4);
+  return low | (uint64_t)get(2) << 32;
+}
+
 static void boot(void) {
   uint32_t length = get(2);
   free(block);
@@ -97,7 +102,7 @@ static void boot(void) {
   factory_length = get(4);
   /* Containers lie on a multiple of four, as malloc gives it. */
   factory = get_bytes(factory_length);
-  now_ms = get(4);
+  now_ms = get_u48();
   is_on = 0;
   code = BW_BAD_FACTORY;
   memset(&node, 0xa5, sizeof node);
@@ -129,9 +134,8 @@ static void time_passes(void) {
 }
 
 static void step(int operation) {
-  now_ms = get(4);
-  wall_ms = operation == 'S' ? get(4) : 0;
-  if (operation == 'S') wall_ms |= (uint64_t)get(2) << 32;
+  now_ms = get_u48();
+  wall_ms = operation == 'S' ? get_u48() : 0;
   given_length = operation == 'K' ? 0 : get(2);
   given = get_bytes(given_length);
   put_after(attempt(operation == 'F'   ? from_broker

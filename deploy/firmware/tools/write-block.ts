@@ -70,7 +70,7 @@ function main(): void {
     console.log(writeBlock(process.argv.slice(2)));
   } catch (error) {
     if (!(error instanceof EdgeError)) throw error;
-    console.error(`${error.message}. ${error.hint}`);
+    console.error(error.message);
     process.exitCode = 2;
   }
 }
