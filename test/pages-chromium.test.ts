@@ -132,6 +132,7 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 120_000 }, () =
     expect(await countOf("#days rect.missing")).toBe(8);
     expect(await countOf("#change-rows tr")).toBe(4);
     await until("what it does now", async () => (await textOf("#now-text")).includes("grazing"));
+    expect(await textOf("#point")).toBe("5.0 % wanted; it aims at 5.0 %");
     expect(await textOf("#agreement")).toMatch(
       /^\d+\.\d % \(\d+\.\d to \d+\.\d\) of 4,000 windows/,
     );
@@ -180,7 +181,7 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 120_000 }, () =
     expect(await textOf("#group-rows")).toContain("calves, 4 animals, today31 min20 min4 min5 min");
     expect(await textOf("#alerts li")).toContain(HOSTILE);
     expect(await countOf("main img")).toBe(0);
-    await keep(chromium, "page-loop.png", { ...WIDE, height: 1_160 });
+    await keep(chromium, "page-loop.png", { ...WIDE, height: 1_500 });
     await chromium.open(`${listener.url}/loop`, { ...PHONE, dark: true });
     await until("audits", async () => (await textOf("#audits")).includes("of 4,000 windows"));
   });
@@ -341,6 +342,11 @@ function tellHerd(board: Board): void {
     };
     board.take(nodeTopic(base, nodeId(node), "behaviour"), JSON.stringify(behaviourOf(node, more)));
   }
+  const state = { operating_point: 2, operating_share: 0.05, wanted_share: 0.05 };
+  board.take(
+    nodeTopic(base, nodeId(NODE), "state"),
+    JSON.stringify({ v: 1, node: NODE, ...state }),
+  );
   const span = {
     start: NOW,
     end: NOW,
