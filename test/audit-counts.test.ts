@@ -131,6 +131,17 @@ describe("audit estimates", () => {
     expect(auditEstimates(early)).toMatchObject({ windows: 1, lift: null, audits: 1 });
   });
 
+  it("are figures though the offloads were counted before the node took another model and went back", () => {
+    const late = addCounts(
+      verdictCount({ audit: true, chanceQ16: 655 }, true),
+      verdictCount({ audit: false, chanceQ16: 65535 }, false),
+    );
+    const estimates = auditEstimates(late);
+    expect(estimates).toMatchObject({ windows: 2, answered: 1, keptAgreement: { value: 1 } });
+    expect(estimates?.agreement.value).toBe(0.5);
+    expect(estimates?.lift).toBe(2);
+  });
+
   it("gives Wilson's interval as published", () => {
     // Newcombe, Statistics in Medicine 17 (1998), table I, method 3: 81 of 263, 15 of 148, 0 of 20.
     const published = [

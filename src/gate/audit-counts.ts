@@ -97,8 +97,9 @@ export type AuditEstimates = {
 };
 
 /** Null before the first trusted audit: nothing is known of what a node keeps to itself. */
-export function auditEstimates(counts: AuditCounts): AuditEstimates | null {
-  if (counts.auditsTrusted === 0 || counts.weight <= 0) return null;
+export function auditEstimates(counted: AuditCounts): AuditEstimates | null {
+  if (counted.auditsTrusted === 0 || counted.weight <= 0) return null;
+  const counts = withTheirOffloads(counted);
   // A report may come after the offloads that it tells of.
   const windows = Math.max(counts.windows, counts.certain + counts.audits);
   const certainShare = counts.certain / windows;
@@ -126,6 +127,14 @@ export function auditEstimates(counts: AuditCounts): AuditEstimates | null {
     lift: counts.certainTrusted === 0 || changed <= 0 ? null : (1 - certain.value) / changed,
     answered: (counts.certainTrusted + counts.auditsTrusted) / offloads,
   };
+}
+
+/** Counting begins anew where a node takes another model. Where it goes back, verdicts still come on
+ * what it offloaded before, and each of these has been an offload. */
+function withTheirOffloads(counts: AuditCounts): AuditCounts {
+  const certain = Math.max(counts.certain, counts.certainTrusted);
+  const audits = Math.max(counts.audits, counts.auditsTrusted);
+  return { ...counts, certain, audits };
 }
 
 function certainAgreement({ certain, certainTrusted, certainAgreed }: AuditCounts): Estimate {
