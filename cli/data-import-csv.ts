@@ -52,6 +52,11 @@ const VALUE_OPTIONS: readonly OptionSpec[] = [
 ];
 
 const LABEL_OPTIONS: readonly OptionSpec[] = [
+  {
+    flags: "--label-file <file>",
+    description: "names of many labels: two columns, as recorded and as they shall be called",
+    kind: "text",
+  },
   { flags: "--label <label>", description: "for files without such a column", kind: "text" },
   {
     flags: "--subject <name>",
@@ -180,6 +185,7 @@ async function runCsv(input: CommandInput, io: CommandIo): Promise<number> {
     subject: input.text("subject"),
     path: input.text("path"),
     labels: input.list("labels"),
+    labelFile: input.text("label-file"),
     intervals: intervalsOf(input),
     name,
     skipBadRows: input.flag("skip-bad-rows"),

@@ -51,6 +51,7 @@ export type CsvOptions = {
   readonly path?: string | undefined;
   /** Pairs as in `LabelNames`. */
   readonly labels?: readonly string[];
+  readonly labelTable?: ReadonlyMap<string, string>;
   /** Labels from a file of their own, made with the names that are to apply to them. */
   readonly intervals?: ((names: LabelNames) => IntervalBook) | undefined;
   readonly name: string;
@@ -88,7 +89,7 @@ export async function importCsvSources(
   const rateHz = checkedRate(request.rateHz ?? clock.rateHz, sources, columns);
   const rules = { rateHz, coarse: clock.coarse, allowStrays: request.skipBadRows === true };
   const total = sources.reduce((sum, { bytes }) => sum + bytes, 0);
-  const names = new LabelNames(request.labels ?? []);
+  const names = new LabelNames(request.labels ?? [], request.labelTable);
   const builder = new RecordingBuilder();
   const intervals = request.intervals?.(names);
   const reader = new RowReader({ ...readerOptions(request), rules, names, intervals, builder });

@@ -1,6 +1,7 @@
 /**
  * What labels are called from the import on: `--labels 1=walking,2=running,unknown=-,*=-`. A dash
- * leaves rows out, a star stands for every label that is not named.
+ * leaves rows out, a star stands for every label that is not named. A table of many names comes from a
+ * file, as data sets with hundreds of annotations have one.
  */
 
 import { EdgeError } from "../src/assert.ts";
@@ -16,10 +17,15 @@ export class LabelNames {
   readonly #names = new Map<string, string | null>();
   /** What all that are not named are called; null leaves them out, undefined leaves them alone. */
   #others: string | null | undefined = undefined;
+  readonly #table: ReadonlyMap<string, string>;
   readonly #met = new Set<string>();
 
-  /** @throws EdgeError `csv-labels` for what is no `old=new` */
-  constructor(pairs: readonly string[]) {
+  /**
+   * @param table names of labels that need not occur; pairs go before it
+   * @throws EdgeError `csv-labels` for what is no `old=new`
+   */
+  constructor(pairs: readonly string[], table: ReadonlyMap<string, string> = new Map()) {
+    this.#table = table;
     for (const pair of pairs) {
       const at = pair.lastIndexOf("=");
       const [from, to] = [pair.slice(0, at).trim(), pair.slice(at + 1).trim()];
@@ -41,6 +47,8 @@ export class LabelNames {
     this.#met.add(recorded);
     const named = this.#names.get(recorded);
     if (named !== undefined) return named;
+    const listed = this.#table.get(recorded);
+    if (listed !== undefined) return listed === "" || listed === "-" ? null : listed;
     return this.#others === undefined ? recorded : this.#others;
   }
 

@@ -212,6 +212,17 @@ describe("labels", () => {
     expect(() => new LabelNames(["walking"])).toThrow(/old=new/);
   });
 
+  it("are called as a file of two columns says, where there are many", async () => {
+    const text = `x,y,z,label,who\n${lines(10, row('"5 walking;MET 3, in"'))}${lines(10, row("7"))}${lines(10, row("8"))}`;
+    const labelFile = await file('annotation,name\n"5 walking;MET 3, in",walking\n9,cycling\n8,\n');
+    const change = { columns, rateHz: 10, labelFile };
+    expect((await imported(text, change)).recordings.labels).toEqual(["walking", "7"]);
+    const rest = await imported(text, { ...change, labels: ["7=lying", "*=-"] });
+    expect(rest.recordings.labels).toEqual(["walking", "lying"]);
+    const narrow = { ...change, labelFile: await file("one\n") };
+    await expect(imported(text, narrow)).rejects.toThrow(/:1: has one column.*csv-labels/);
+  });
+
   it("are refused where the header of recordings could not hold them", async () => {
     const text = `x,y,z,label,who\n${lines(10, row("w".repeat(65)))}`;
     await expect(imported(text, { columns, rateHz: 10 })).rejects.toThrow(/recording-label.*\*=-/s);
