@@ -188,9 +188,10 @@ describe("calibrateGate", () => {
     calibration = before;
     const unknowing = live(views);
     expect(views.count).toBeGreaterThan(24 * 12);
-    expect(knowing.alarms).toBeLessThanOrEqual(1);
+    // Four nodes, each with its own, as above.
+    expect(knowing.alarms).toBeLessThanOrEqual(4);
     expect(unknowing.alarmAt).toBeLessThan(60);
-    expect(unknowing.alarms).toBeGreaterThan(3);
+    expect(unknowing.alarms).toBeGreaterThan(2 * knowing.alarms);
   });
 
   it("asks a perfect teacher until the accuracy wanted is reached, and no more", () => {

@@ -145,7 +145,7 @@ type Block = {
 
 /** An emulated animal whose collar turns half way; a few samples are lost in between. */
 async function signal(blocks: number): Promise<Block[]> {
-  const emulator = createEmulator(await readShippedEmulator("cattle"), { seed: 5, name: ID });
+  const emulator = createEmulator(await readShippedEmulator("cattle"), { seed: 10, name: ID });
   const turn = parseTurn("z180");
   let startSample = 0;
   return Array.from({ length: blocks }, (_, i) => {

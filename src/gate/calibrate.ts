@@ -92,7 +92,7 @@ const BUCKET_RESERVE = 8;
 /** Standardised log distances are clipped here: one window alone never makes an alarm. */
 const NOVELTY_CLIP = 6;
 /** The lasting shift, in standard deviations, that the alarm's slack and threshold are best for. */
-const NOVELTY_SHIFT = 5;
+const NOVELTY_SHIFT = 3;
 
 /** Solves every threshold of a gate. See `CalibrationRequest`. */
 export function calibrateGate(request: CalibrationRequest): Calibration {

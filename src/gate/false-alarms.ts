@@ -80,11 +80,11 @@ function alarmsOfDay(
 }
 
 /** Candidates for the slack (k), in standard deviations. */
-const SLACKS = [1, 1.5, 2, 2.5, 3] as const;
+const SLACKS = [0.5, 0.75, 1, 1.5, 2, 2.5, 3] as const;
 /** What no bout of calibration showed will come all the same: added to the slack that sufficed. */
 const SPARE_SLACK = 0.25;
-/** A threshold below this would alarm on two odd windows, whatever the recordings say. */
-const LEAST_THRESHOLD_Q8 = 6 * 256;
+/** A threshold below this would alarm on a window or two, whatever the recordings say. */
+const LEAST_THRESHOLD_Q8 = 8 * 256;
 const MOST_THRESHOLD_Q8 = 32767;
 /** How finely the threshold is sought. */
 const THRESHOLD_STEP_Q8 = 64;
