@@ -12,13 +12,19 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { connect as connectTls } from "node:tls";
-import { AccessStore } from "../gateway/access-store.ts";
-import { Authentication, type Peer } from "../gateway/authentication.ts";
-import { startBroker } from "../gateway/broker.ts";
-import { openAuthority, tlsFiles, writeServer } from "../gateway/certificate-files.ts";
-import { issueServer } from "../gateway/certificates.ts";
-import { COST, freshJoinCode, hashSecret, keepSecret, makeSecret } from "../gateway/secrets.ts";
-import { ServerCertificates } from "../gateway/tls-listener.ts";
+import { AccessStore } from "../gateway/access/access-store.ts";
+import { Authentication, type Peer } from "../gateway/access/authentication.ts";
+import { openAuthority, tlsFiles, writeServer } from "../gateway/access/certificate-files.ts";
+import { issueServer } from "../gateway/access/certificates.ts";
+import {
+  COST,
+  freshJoinCode,
+  hashSecret,
+  keepSecret,
+  makeSecret,
+} from "../gateway/access/secrets.ts";
+import { startBroker } from "../gateway/broker/broker.ts";
+import { ServerCertificates } from "../gateway/broker/tls-listener.ts";
 import { DEFAULT_BASE } from "../src/wire/topics.ts";
 import { type BenchmarkOptions, type BenchmarkResult, table } from "./benchmark.ts";
 

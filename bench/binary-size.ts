@@ -1,7 +1,7 @@
 /** What a compiled file takes, as the `size` of its own compiler tells it. */
 
 import { execFileSync } from "node:child_process";
-import { type TargetName, TARGETS } from "../deploy/firmware/tools/toolchain.ts";
+import { TARGETS, type TargetName } from "../deploy/firmware/tools/toolchain.ts";
 
 /** Code with its constants, data with a first value, and what starts as zeros. */
 export type SegmentBytes = {

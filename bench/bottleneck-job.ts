@@ -1,6 +1,6 @@
 /** One fold and one seed of `bench -- bottleneck`: every place and way of making a code, all from the
  * same views in the same order, for as many passes. */
-import { onnxRuntime } from "../gateway/onnx-runtime.ts";
+import { onnxRuntime } from "../gateway/teacher/onnx-runtime.ts";
 import { readRecordings } from "../recordings/read.ts";
 import { Graph, type Value } from "../src/learn/graph.ts";
 import { largestIndex } from "../src/learn/metrics.ts";
@@ -25,7 +25,7 @@ import {
   jointNetwork,
   mapShape,
 } from "./bottleneck-network.ts";
-import { trainBoth, type TrainingJob } from "./gate-job.ts";
+import { type TrainingJob, trainBoth } from "./gate-job.ts";
 import { untrainedEncoder, untrainedSplit } from "./untrained-encoder.ts";
 
 export type BottleneckJob = TrainingJob & {

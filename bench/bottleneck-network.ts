@@ -23,7 +23,7 @@ import {
   studentForward,
   studentNetwork,
 } from "../src/learn/student-network.ts";
-import { teacherBody, type TeacherDesign, teacherNetwork } from "../src/learn/teacher-network.ts";
+import { type TeacherDesign, teacherBody, teacherNetwork } from "../src/learn/teacher-network.ts";
 import { CODE_CENTRE, codeStep } from "../src/model/encoder-spec.ts";
 import type { StudentSpec, Tensor } from "../src/model/student-spec.ts";
 

@@ -9,15 +9,15 @@
  * that each node reports one more window, five times.
  */
 
-import { restoreBehaviours } from "../gateway/behaviour-desk.ts";
-import { newBehaviourDesk } from "../gateway/behaviour-state.ts";
-import { parseConfig } from "../gateway/config.ts";
+import { parseConfig } from "../gateway/config/config.ts";
 import { createState, type GatewayState, newDiscovery } from "../gateway/gateway-state.ts";
-import { DEFAULT_ROLLOUT_POLICY } from "../gateway/rollout.ts";
+import { restoreBehaviours } from "../gateway/herd/behaviour-desk.ts";
+import { newBehaviourDesk } from "../gateway/herd/behaviour-state.ts";
+import { DEFAULT_ROLLOUT_POLICY } from "../gateway/release/rollout.ts";
 import { DAY_MS } from "../src/behaviour/budget.ts";
 import type { Answer, SeenWindow } from "../src/behaviour/open-windows.ts";
 import { type Bout, stepTrack } from "../src/behaviour/track.ts";
-import { below, prng, type Prng } from "../src/prng.ts";
+import { below, type Prng, prng } from "../src/prng.ts";
 import { hopMs } from "../src/signal/profile.ts";
 import { shippedProfile } from "../src/signal/profiles.ts";
 import { nodeId, topicBase } from "../src/wire/topics.ts";

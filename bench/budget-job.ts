@@ -9,7 +9,7 @@ import type { Profile } from "../src/signal/profile.ts";
 import type { WindowSet } from "../src/signal/window-set.ts";
 import { type GateJob, prepareGateJob } from "./gate-job.ts";
 import { replayGate } from "./gate-replay.ts";
-import { rehearsedStreams, segmentRule, streamsOf, type SubjectStream } from "./seen-windows.ts";
+import { rehearsedStreams, type SubjectStream, segmentRule, streamsOf } from "./seen-windows.ts";
 
 export type BudgetAnswers = {
   readonly learners: readonly SubjectStream[];

@@ -15,7 +15,7 @@
  * `--target N`, `--folds N`, `--threads N`, `--keep DIR`.
  */
 
-import { TYPICAL_MS } from "../gateway/behaviour-state.ts";
+import { TYPICAL_MS } from "../gateway/herd/behaviour-state.ts";
 import { readRecordings } from "../recordings/read.ts";
 import { type BoutScores, meanScores, scoreBouts } from "../src/behaviour/bout-scores.ts";
 import { fitTypical, withTypical } from "../src/behaviour/fit-typical.ts";
@@ -25,7 +25,7 @@ import { profileFor } from "../src/signal/profiles.ts";
 import { type BenchmarkOptions, type BenchmarkResult, table } from "./benchmark.ts";
 import type { BudgetAnswers } from "./budget-job.ts";
 import { gateJobs, runGateJobs } from "./gate-measure.ts";
-import { segmentRule, type SubjectStream } from "./seen-windows.ts";
+import { type SubjectStream, segmentRule } from "./seen-windows.ts";
 import { bootstrapInterval, type Interval } from "./subject-bootstrap.ts";
 
 /** Of the labelled bouts' mean length. */

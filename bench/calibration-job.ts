@@ -2,7 +2,7 @@
  * One fold and one seed of the calibration benchmark: what each exit claims of windows of subjects
  * that nobody learned or calibrated from, by float and by integers, and whether it was right.
  */
-import { onnxRuntime } from "../gateway/onnx-runtime.ts";
+import { onnxRuntime } from "../gateway/teacher/onnx-runtime.ts";
 import { calibrateGate } from "../src/gate/calibrate.ts";
 import { type ExitRecords, recordExits } from "../src/gate/exit-records.ts";
 import { answersOf } from "../src/gate/fit-confidence.ts";

@@ -4,7 +4,7 @@ import { quantizeStudent } from "../src/model/quantize.ts";
 import type { QuantizedStudent } from "../src/model/student.ts";
 import { studentCost } from "../src/model/student-cost.ts";
 import type { StudentSpec } from "../src/model/student-spec.ts";
-import { below, prng, type Prng } from "../src/prng.ts";
+import { below, type Prng, prng } from "../src/prng.ts";
 import { noiseWindows, randomFloatStudent } from "../test/student-samples.ts";
 
 /** What the measuring program has for a student's buffers. */

@@ -4,8 +4,8 @@
  * them; herds are put together from them by drawing. Every herd has a day: it grazes morning and
  * evening, all of it.
  */
-import { countAudit, countBeat, nodeBeat } from "../gateway/cohort-desk.ts";
-import { newBeatCounts } from "../gateway/cohort-state.ts";
+import { countAudit, countBeat, nodeBeat } from "../gateway/herd/cohort-desk.ts";
+import { newBeatCounts } from "../gateway/herd/cohort-state.ts";
 import { BEAT_MS, NEW_COHORT_WATCH, type NodeBeat, watchCohort } from "../src/gate/cohort-watch.ts";
 import { below, type Prng, uniform } from "../src/prng.ts";
 import { livedWindows, type NextBout, type Worn } from "./drift-lives.ts";

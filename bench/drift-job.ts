@@ -33,7 +33,7 @@ import {
   windowsWithin,
 } from "./drift-shifts.ts";
 import { type BoutTrack, type Delay, delayOf } from "./drift-streams.ts";
-import { trainBoth, type TrainingJob } from "./gate-job.ts";
+import { type TrainingJob, trainBoth } from "./gate-job.ts";
 import type { TrainedStudent } from "./trained-student.ts";
 
 export type DriftJob = TrainingJob & {

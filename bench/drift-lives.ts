@@ -4,7 +4,7 @@
  * samples are lost, as between two recordings.
  */
 import type { ExitOutput } from "../src/engine/engine.ts";
-import { gateExit, type GateDecision, gateWindow } from "../src/gate/decide.ts";
+import { type GateDecision, gateExit, gateWindow } from "../src/gate/decide.ts";
 import { featuresAt, logitsAt } from "../src/gate/exit-records.ts";
 import type { NoveltySamples } from "../src/gate/fit-novelty.ts";
 import type { GateParameters } from "../src/gate/gate-parameters.ts";

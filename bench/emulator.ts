@@ -8,7 +8,7 @@
  * `--variation` and `--amount` change how far emulated animals differ and how much of them there is.
  */
 
-import { onnxRuntime } from "../gateway/onnx-runtime.ts";
+import { onnxRuntime } from "../gateway/teacher/onnx-runtime.ts";
 import { openDataset } from "../recordings/open.ts";
 import { EdgeError } from "../src/assert.ts";
 import { metricsOf, predictedOf, softmaxRows, subjectAccuracy } from "../src/learn/metrics.ts";

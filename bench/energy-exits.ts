@@ -10,15 +10,15 @@
 
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { onnxRuntime } from "../gateway/teacher/onnx-runtime.ts";
 import { datasetFolder, findRecordings } from "../recordings/find.ts";
-import { onnxRuntime } from "../gateway/onnx-runtime.ts";
-import { softmaxRows } from "../src/learn/metrics.ts";
-import { predictRows } from "../src/learn/predict.ts";
 import { readRecordings } from "../recordings/read.ts";
 import { readShippedEmulator } from "../recordings/shipped-emulator.ts";
 import { createWasmEngine } from "../src/engine/wasm.ts";
 import { recordExits } from "../src/gate/exit-records.ts";
 import { gateOf } from "../src/gate/gate-bytes.ts";
+import { softmaxRows } from "../src/learn/metrics.ts";
+import { predictRows } from "../src/learn/predict.ts";
 import { type Container, decodeContainer } from "../src/model/container.ts";
 import { emulateRecordings } from "../src/signal/emulate-recordings.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";

@@ -10,19 +10,17 @@
 
 import { assert, EdgeError } from "../src/assert.ts";
 import { encoderOn } from "../src/cost/encoder-on-target.ts";
-import { splitRecipeFor } from "../src/learn/split-recipes.ts";
-import { featuresSendingCost } from "../src/link/offload-costs.ts";
-import { codeShape } from "../src/model/encoder.ts";
-import type { Profile } from "../src/signal/profile.ts";
-import { untrainedEncoder, untrainedSplit } from "./untrained-encoder.ts";
-import { TARGETS } from "../src/cost/targets.ts";
 import { estimateOn } from "../src/cost/student-on-target.ts";
+import { TARGETS } from "../src/cost/targets.ts";
+import { splitRecipeFor } from "../src/learn/split-recipes.ts";
 import { type DayEnergy, type DayTraffic, energyOfDay } from "../src/link/energy-day.ts";
 import {
   accelerometerMicrowatts,
   type LinkProfile,
   linkProfile,
 } from "../src/link/link-profile.ts";
+import { featuresSendingCost } from "../src/link/offload-costs.ts";
+import { ACK_BYTES, VERDICT_HEADER_BYTES } from "../src/link/offload-day.ts";
 import { BLE, LINK_UNCERTAINTY, LORA, WIFI as WIFI_RADIO } from "../src/link/radio-constants.ts";
 import {
   wifiBreakEvenSeconds,
@@ -30,12 +28,14 @@ import {
   wifiLightSleepMicrowatts,
   wifiReconnect,
 } from "../src/link/wifi.ts";
-import { offloadBytes } from "../src/wire/offload-frame.ts";
+import { codeShape } from "../src/model/encoder.ts";
+import type { Profile } from "../src/signal/profile.ts";
 import type { WindowEncoding } from "../src/wire/messages.ts";
+import { offloadBytes } from "../src/wire/offload-frame.ts";
 import { type BenchmarkOptions, type BenchmarkResult, table } from "./benchmark.ts";
 import { type ExitMix, measureExits } from "./energy-exits.ts";
 import { packetsOf } from "./link-packets.ts";
-import { ACK_BYTES, VERDICT_HEADER_BYTES } from "../src/link/offload-day.ts";
+import { untrainedEncoder, untrainedSplit } from "./untrained-encoder.ts";
 
 const DAY_SECONDS = 86_400;
 

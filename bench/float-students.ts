@@ -8,7 +8,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { onnxRuntime } from "../gateway/onnx-runtime.ts";
+import { onnxRuntime } from "../gateway/teacher/onnx-runtime.ts";
 import { type Recipe, recipeAsked, type StudentFamily } from "../src/learn/recipes.ts";
 import type { Program } from "../src/learn/runtime.ts";
 import { studentFromOnnx, studentOnnx } from "../src/learn/student-network.ts";

@@ -4,18 +4,18 @@
  * either.
  */
 import { readRecordings } from "../recordings/read.ts";
+import { randomBoutOrder } from "../src/gate/bout-order.ts";
 import { type Calibration, type CalibrationRequest, calibrateGate } from "../src/gate/calibrate.ts";
 import { type ExitRecords, recordExits } from "../src/gate/exit-records.ts";
-import { randomBoutOrder } from "../src/gate/bout-order.ts";
 import { recipeAsked } from "../src/learn/recipes.ts";
+import { encodeContainer } from "../src/model/container.ts";
 import { prng } from "../src/prng.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";
 import { hopMs, type Profile } from "../src/signal/profile.ts";
 import { profileFor } from "../src/signal/profiles.ts";
 import { parseTurn, turnRecordings } from "../src/signal/turn.ts";
 import { pickWindows, type WindowSet } from "../src/signal/window-set.ts";
-import { encodeContainer } from "../src/model/container.ts";
-import { crossFit, type CrossFitted } from "./cross-fit.ts";
+import { type CrossFitted, crossFit } from "./cross-fit.ts";
 import { type NodeDay, nodeDayOf } from "./node-day.ts";
 import { type TrainedStudent, trainedStudent } from "./trained-student.ts";
 

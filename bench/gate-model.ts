@@ -1,15 +1,15 @@
 /** Measures a given student behind its own gate, with a given teacher: no training, no calibration. */
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { openTeacher } from "../gateway/open-teacher.ts";
+import { openTeacher } from "../gateway/teacher/open-teacher.ts";
 import { requireDataset } from "../recordings/open.ts";
 import { readRecordings } from "../recordings/read.ts";
+import { EdgeError } from "../src/assert.ts";
 import { chooseEngine } from "../src/engine/choose-engine.ts";
 import { randomBoutOrder } from "../src/gate/bout-order.ts";
 import { recordExits } from "../src/gate/exit-records.ts";
 import { gateOf } from "../src/gate/gate-bytes.ts";
 import { decodeContainer } from "../src/model/container.ts";
-import { EdgeError } from "../src/assert.ts";
 import { prng } from "../src/prng.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";
 import type { Profile } from "../src/signal/profile.ts";

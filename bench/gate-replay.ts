@@ -8,20 +8,20 @@
 import type { ExitOutput } from "../src/engine/engine.ts";
 import {
   applyOperatingShare,
-  gateExit,
   type GateVerdict,
+  gateExit,
   gateVerdict,
   gateWindow,
 } from "../src/gate/decide.ts";
 import { type ExitRecords, featuresAt, logitsAt } from "../src/gate/exit-records.ts";
-import type { OffloadReason } from "../src/wire/messages.ts";
 import type { GateParameters } from "../src/gate/gate-parameters.ts";
-import { toldAnswer } from "../src/gate/joint-answer.ts";
 import { initialGateState } from "../src/gate/gate-state.ts";
+import { toldAnswer } from "../src/gate/joint-answer.ts";
 import { windowStatistics } from "../src/gate/window-statistics.ts";
 import { largestIndex } from "../src/learn/metrics.ts";
 import { prng } from "../src/prng.ts";
 import { type WindowSet, windowAt } from "../src/signal/window-set.ts";
+import type { OffloadReason } from "../src/wire/messages.ts";
 
 export type Replay = {
   /** The node's own answer per window. */

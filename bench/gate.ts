@@ -14,7 +14,7 @@
  */
 import { prng } from "../src/prng.ts";
 import { type BenchmarkOptions, type BenchmarkResult, quantile, table } from "./benchmark.ts";
-import { type Filter, FILTERS, PARTS, SHARES, type SubjectCurves } from "./gate-curves.ts";
+import { FILTERS, type Filter, PARTS, SHARES, type SubjectCurves } from "./gate-curves.ts";
 import { type GateMeasurement, measureGate } from "./gate-measure.ts";
 import { bootstrapInterval, type Interval } from "./subject-bootstrap.ts";
 import { gainAt, sumOf } from "./value-table.ts";

@@ -10,8 +10,8 @@
  * time, which says whether it was the bottleneck.
  */
 
-import { mqttLinks } from "../device-sim/mqtt-link.ts";
 import type { Link } from "../device-sim/link.ts";
+import { mqttLinks } from "../device-sim/mqtt-link.ts";
 import { prng } from "../src/prng.ts";
 import { shippedProfile } from "../src/signal/profiles.ts";
 import { decodeDown, encodeUp } from "../src/wire/frames.ts";

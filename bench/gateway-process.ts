@@ -9,12 +9,12 @@
  */
 
 import path from "node:path";
-import { parseConfig } from "../gateway/config.ts";
+import { parseConfig } from "../gateway/config/config.ts";
 import { lineLog } from "../gateway/log-lines.ts";
-import { openOnnxTeacher } from "../gateway/onnx-teacher.ts";
 import { startGateway } from "../gateway/run-gateway.ts";
-import { trustAlways } from "../gateway/teacher.ts";
-import { openTeacherThread } from "../gateway/teacher-thread.ts";
+import { openOnnxTeacher } from "../gateway/teacher/onnx-teacher.ts";
+import { trustAlways } from "../gateway/teacher/teacher.ts";
+import { openTeacherThread } from "../gateway/teacher/teacher-thread.ts";
 import { shippedProfile } from "../src/signal/profiles.ts";
 import { randomWindows } from "./gateway-windows.ts";
 

@@ -2,10 +2,11 @@
  * One fold and one seed of the learning benchmark: a teacher, a student from labels, a student from
  * the teacher, that student in integers; all asked about subjects that none of them has seen.
  */
+
+import { onnxRuntime } from "../gateway/teacher/onnx-runtime.ts";
 import { readRecordings } from "../recordings/read.ts";
-import { onnxRuntime } from "../gateway/onnx-runtime.ts";
-import type { Engine } from "../src/engine/engine.ts";
 import { chooseEngine } from "../src/engine/choose-engine.ts";
+import type { Engine } from "../src/engine/engine.ts";
 import { containerOf } from "../src/gate/pack-student.ts";
 import { softmaxRows } from "../src/learn/metrics.ts";
 import { predictRows, predictStudent } from "../src/learn/predict.ts";
@@ -15,12 +16,12 @@ import { teacherOnnx } from "../src/learn/teacher-network.ts";
 import type { TrainingProgress } from "../src/learn/train-network.ts";
 import { trainStudent } from "../src/learn/train-student.ts";
 import { trainTeacher } from "../src/learn/train-teacher.ts";
-import { quantizeStudent } from "../src/model/quantize.ts";
 import type { Container } from "../src/model/container.ts";
+import { quantizeStudent } from "../src/model/quantize.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import { profileFor } from "../src/signal/profiles.ts";
-import { windowAt, type WindowSet } from "../src/signal/window-set.ts";
+import { type WindowSet, windowAt } from "../src/signal/window-set.ts";
 
 export type LearnJob = {
   readonly folder: string;

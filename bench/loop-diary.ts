@@ -1,9 +1,9 @@
 /** What happened in one run of the loop's benchmark: counts for its figures, and why it may end. */
 
-import type { NodeStatus } from "../device-sim/node-runtime.ts";
 import type { Truth } from "../device-sim/fleet.ts";
-import type { LoopReport } from "../gateway/distil-loop-parts.ts";
-import type { Log } from "../gateway/link.ts";
+import type { NodeStatus } from "../device-sim/node-runtime.ts";
+import type { Log } from "../gateway/broker/link.ts";
+import type { LoopReport } from "../gateway/distil/distil-loop-parts.ts";
 
 export type LoopCounts = {
   readonly offloadRatio: number;

@@ -4,7 +4,7 @@
  */
 
 import type { Truth } from "../device-sim/fleet.ts";
-import type { InboxDesk } from "../gateway/inbox-desk.ts";
+import type { InboxDesk } from "../gateway/inbox/inbox-desk.ts";
 
 export class LoopPerson {
   readonly #truths = new Map<string, number>();

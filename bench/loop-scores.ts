@@ -1,10 +1,10 @@
 /** What the nodes' students are worth on bouts that the loop never saw, and on the animals it knew. */
 
-import type { LoadedStudent } from "../src/engine/engine.ts";
 import { chooseEngine } from "../src/engine/choose-engine.ts";
+import type { LoadedStudent } from "../src/engine/engine.ts";
 import { logitsAt, recordExits } from "../src/gate/exit-records.ts";
-import { falseAlarmRate } from "../src/gate/false-alarms.ts";
 import type { AlarmRate } from "../src/gate/false-alarms.ts";
+import { falseAlarmRate } from "../src/gate/false-alarms.ts";
 import { gateOf } from "../src/gate/gate-bytes.ts";
 import { boutNovelties, noveltySamples } from "../src/gate/novelty-samples.ts";
 import { boutAccuracyOf, metricsOf, softmaxRows } from "../src/learn/metrics.ts";

@@ -4,22 +4,22 @@
  * split by bout into what the loop may see and what it is tested on.
  */
 
-import { onnxRuntime } from "../gateway/onnx-runtime.ts";
-import { type AnchorSet, makeAnchor } from "../gateway/anchor.ts";
+import { type AnchorSet, makeAnchor } from "../gateway/distil/anchor.ts";
+import { onnxRuntime } from "../gateway/teacher/onnx-runtime.ts";
 import { readRecordings } from "../recordings/read.ts";
 import { chooseEngine } from "../src/engine/choose-engine.ts";
 import { type PackedStudent, packStudent } from "../src/gate/pack-student.ts";
 import { predictRows } from "../src/learn/predict.ts";
 import { type Recipe, recipeAsked } from "../src/learn/recipes.ts";
+import type { FloatStudent } from "../src/model/student-spec.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import { profileFor } from "../src/signal/profiles.ts";
 import type { Recordings } from "../src/signal/recordings.ts";
 import { parseTurn, turnRecordings } from "../src/signal/turn.ts";
 import type { WindowSet } from "../src/signal/window-set.ts";
-import { splitSegments } from "./loop-bouts.ts";
-import type { FloatStudent } from "../src/model/student-spec.ts";
 import { keptPair } from "./kept-files.ts";
+import { splitSegments } from "./loop-bouts.ts";
 import { trainPair } from "./train-pair.ts";
 
 export type LoopJob = {

@@ -4,8 +4,8 @@
  */
 
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { embedContainers, type StudentCase } from "../deploy/firmware/tools/embed.ts";
 import { buildProgram, gateSources, runProgram } from "../deploy/firmware/tools/runtime-program.ts";
 import { readShippedEmulator } from "../recordings/shipped-emulator.ts";

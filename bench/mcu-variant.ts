@@ -5,6 +5,7 @@
 
 import { mkdirSync } from "node:fs";
 import { basename, join } from "node:path";
+import type { BoardName } from "../deploy/firmware/tools/boards.ts";
 import { BARE_METAL_FLAGS } from "../deploy/firmware/tools/boards.ts";
 import {
   embedContainers,
@@ -20,7 +21,6 @@ import {
   targetOf,
 } from "../deploy/firmware/tools/runtime-program.ts";
 import { compile } from "../deploy/firmware/tools/toolchain.ts";
-import type { BoardName } from "../deploy/firmware/tools/boards.ts";
 import { assert } from "../src/assert.ts";
 import { sectionBytes } from "./binary-size.ts";
 

@@ -1,6 +1,6 @@
 /** How near an exported ONNX file comes to the reference engine, on given windows. */
 
-import { onnxRuntime } from "../gateway/onnx-runtime.ts";
+import { onnxRuntime } from "../gateway/teacher/onnx-runtime.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
 import { exportOnnx } from "../src/export/student-onnx.ts";
 import type { Container } from "../src/model/container.ts";

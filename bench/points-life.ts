@@ -1,6 +1,7 @@
 /** One node's life in which it is moved from one operating point to the next: what it offloaded. */
-import type { GateParameters } from "../src/gate/gate-parameters.ts";
+
 import { randomBoutOrder } from "../src/gate/bout-order.ts";
+import type { GateParameters } from "../src/gate/gate-parameters.ts";
 import { pointAt } from "../src/gate/operating-points.ts";
 import { prng } from "../src/prng.ts";
 import type { GateAnswers } from "./gate-job.ts";

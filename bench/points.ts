@@ -11,8 +11,9 @@
  * may have offloaded more than the budget's share of them and a full bucket. `--folds N`,
  * `--threads N`, `--keep DIR`.
  */
-import { OPERATING_SHARES } from "../src/gate/fit-points.ts";
+
 import { EdgeError } from "../src/assert.ts";
+import { OPERATING_SHARES } from "../src/gate/fit-points.ts";
 import { type BenchmarkOptions, type BenchmarkResult, quantile, table } from "./benchmark.ts";
 import type { GateAnswers } from "./gate-job.ts";
 import { gateJobs, numberOption, runGateJobs } from "./gate-measure.ts";

@@ -4,8 +4,8 @@ import type { StudentFamily } from "../src/learn/recipes.ts";
 import type { PackedCost } from "../src/model/packed-cost.ts";
 import type { Scheme } from "../src/model/requantize.ts";
 import {
-  type Method,
   METHODS,
+  type Method,
   type Predictions,
   type QuantizeAnswers,
   SCHEMES,

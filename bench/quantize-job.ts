@@ -2,7 +2,7 @@
  * One fold and one seed of the quantization benchmark: float students of both families, and every way
  * to put each of them into integers, asked about subjects that none has seen.
  */
-import { onnxRuntime } from "../gateway/onnx-runtime.ts";
+import { onnxRuntime } from "../gateway/teacher/onnx-runtime.ts";
 import { readRecordings } from "../recordings/read.ts";
 import { chooseEngine } from "../src/engine/choose-engine.ts";
 import { containerOf } from "../src/gate/pack-student.ts";

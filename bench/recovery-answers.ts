@@ -1,7 +1,7 @@
 /** What the teacher says of chosen windows, as the rows that a gateway's label log would hold. */
-import type { SoftLabel } from "../gateway/label-rows.ts";
-import type { Teacher, TeacherTrust } from "../gateway/teacher.ts";
-import { fitTeacherTrust, trustOf, withStatistics } from "../gateway/teacher-trust.ts";
+import type { SoftLabel } from "../gateway/store/label-rows.ts";
+import type { Teacher, TeacherTrust } from "../gateway/teacher/teacher.ts";
+import { fitTeacherTrust, trustOf, withStatistics } from "../gateway/teacher/teacher-trust.ts";
 import { prng } from "../src/prng.ts";
 import { type Augmentation, augmentedSteps } from "../src/signal/augment.ts";
 import { windowAt } from "../src/signal/window-set.ts";

@@ -6,13 +6,13 @@
  * gateway then takes all of it. *Diverse* is the gateway's own choice, given everything that was
  * ever heard. None knows a label.
  */
-import { furthestQueue, takeFurthest } from "../gateway/distil-labels.ts";
+import { furthestQueue, takeFurthest } from "../gateway/distil/distil-labels.ts";
 import { callBurst, followBout, seekForBurst } from "../src/gate/burst.ts";
 import type { GateParameters } from "../src/gate/gate-parameters.ts";
 import { type GateState, initialGateState } from "../src/gate/gate-state.ts";
 import { windowStatistics } from "../src/gate/window-statistics.ts";
 import { prng, shuffle } from "../src/prng.ts";
-import { windowAt, type WindowSet } from "../src/signal/window-set.ts";
+import { type WindowSet, windowAt } from "../src/signal/window-set.ts";
 
 export const CHOICES = ["first-come", "random", "unsure", "diverse", "capped", "views"] as const;
 export type Choice = (typeof CHOICES)[number];

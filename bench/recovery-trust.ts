@@ -2,8 +2,8 @@
  * Where the teacher is lost as well: does the gateway's rule say so of the windows that nodes would
  * send after their alarm?
  */
-import { DEFAULT_TRIGGER_RULE } from "../gateway/distil-trigger.ts";
-import { judgeTrust } from "../gateway/teacher-trust.ts";
+import { DEFAULT_TRIGGER_RULE } from "../gateway/distil/distil-trigger.ts";
+import { judgeTrust } from "../gateway/teacher/teacher-trust.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import type { Recordings } from "../src/signal/recordings.ts";
 import { parseTurn, turnRecordings } from "../src/signal/turn.ts";

@@ -1,17 +1,18 @@
 /** One fold and one seed of `bench -- split`: a teacher, a student and its gate, and what is said of
  * windows that came in few bytes. */
+
+import { onnxRuntime } from "../gateway/teacher/onnx-runtime.ts";
 import { calibrateGate } from "../src/gate/calibrate.ts";
 import { recordExits } from "../src/gate/exit-records.ts";
 import { jointAnswer } from "../src/gate/joint-answer.ts";
 import { largestIndex, softmaxRows } from "../src/learn/metrics.ts";
+import { studentWeightFor } from "../src/learn/split-recipes.ts";
+import { drawViews, type Views } from "../src/learn/train-split.ts";
 import { studentCost } from "../src/model/student-cost.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import { type WindowSet, windowAt } from "../src/signal/window-set.ts";
 import { type GateJob, prepareGateJob, type Uncalibrated } from "./gate-job.ts";
 import { type Replay, replayGate } from "./gate-replay.ts";
-import { onnxRuntime } from "../gateway/onnx-runtime.ts";
-import { studentWeightFor } from "../src/learn/split-recipes.ts";
-import { drawViews, type Views } from "../src/learn/train-split.ts";
 import { answersThrough, learnedForms, trainingFor } from "./split-learned.ts";
 import { type PayloadForm, payloadForms, throughPayload } from "./split-payloads.ts";
 import { type AnsweringForm, type SubjectWork, workOf } from "./split-work.ts";

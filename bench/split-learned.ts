@@ -11,7 +11,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { onnxRuntime } from "../gateway/onnx-runtime.ts";
+import { onnxRuntime } from "../gateway/teacher/onnx-runtime.ts";
 import { loadEncoder } from "../src/engine/encode.ts";
 import { Graph, type Value } from "../src/learn/graph.ts";
 import { inferenceLayers, type Network } from "../src/learn/network.ts";

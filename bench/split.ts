@@ -25,11 +25,9 @@ import { EdgeError } from "../src/assert.ts";
 import { prng } from "../src/prng.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import { profileFor } from "../src/signal/profiles.ts";
+import type { WindowEncoding } from "../src/wire/messages.ts";
 import { type BenchmarkOptions, type BenchmarkResult, table } from "./benchmark.ts";
 import { foldsAsked } from "./gate-measure.ts";
-import type { WindowEncoding } from "../src/wire/messages.ts";
-import { type Reached, reachedBy, reachLines } from "./split-reach.ts";
-import { type WorkFigures, workFigures, workLines } from "./split-work.ts";
 import { doubtFigures, doubtLines } from "./split-doubts.ts";
 import {
   type SplitAnswers,
@@ -39,6 +37,8 @@ import {
 } from "./split-job.ts";
 import { LEARNED_KINDS, learnedForms } from "./split-learned.ts";
 import { BUDGETS_BYTES } from "./split-payloads.ts";
+import { type Reached, reachedBy, reachLines } from "./split-reach.ts";
+import { type WorkFigures, workFigures, workLines } from "./split-work.ts";
 import { bootstrapInterval, type Interval } from "./subject-bootstrap.ts";
 import { wholeOption } from "./subject-splits.ts";
 import { runJobs } from "./worker-pool.ts";

@@ -1,6 +1,6 @@
 /** A teacher and the student that learns from it, on the same windows, by one recipe. */
 
-import { onnxRuntime } from "../gateway/onnx-runtime.ts";
+import { onnxRuntime } from "../gateway/teacher/onnx-runtime.ts";
 import type { Recipe } from "../src/learn/recipes.ts";
 import { type FloatTeacher, teacherOnnx } from "../src/learn/teacher-network.ts";
 import { trainStudent } from "../src/learn/train-student.ts";

@@ -1,6 +1,6 @@
 /** A student to put behind a gate and the teacher that it learned from, trained or as they were kept. */
 
-import { onnxRuntime } from "../gateway/onnx-runtime.ts";
+import { onnxRuntime } from "../gateway/teacher/onnx-runtime.ts";
 import { chooseEngine } from "../src/engine/choose-engine.ts";
 import type { LoadedStudent } from "../src/engine/engine.ts";
 import { containerOf } from "../src/gate/pack-student.ts";

@@ -3,9 +3,9 @@
  * nothing. For measuring and testing the way to the teacher where no trained one is at hand.
  */
 
-import type { Tensor } from "../src/model/student-spec.ts";
 import { initialValues } from "../src/learn/parameters.ts";
 import { type TeacherDesign, teacherNetwork, teacherOnnx } from "../src/learn/teacher-network.ts";
+import type { Tensor } from "../src/model/student-spec.ts";
 import type { Profile } from "../src/signal/profile.ts";
 
 /** ONNX bytes of a residual network with first values from a seed. */

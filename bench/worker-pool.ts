@@ -1,6 +1,6 @@
 /** Runs jobs on a few worker threads, each job alone on its thread. */
 import { Worker } from "node:worker_threads";
-import "../gateway/onnx-silence.ts";
+import "../gateway/teacher/onnx-silence.ts";
 
 type Answer<Result> =
   | { readonly kind: "progress"; readonly share: number }

@@ -5,9 +5,9 @@
 
 import { existsSync } from "node:fs";
 import path from "node:path";
-import type { AccessStore } from "../gateway/access-store.ts";
-import { readConfig } from "../gateway/config.ts";
-import { withAccessStore } from "../gateway/credentials.ts";
+import type { AccessStore } from "../gateway/access/access-store.ts";
+import { withAccessStore } from "../gateway/access/credentials.ts";
+import { readConfig } from "../gateway/config/config.ts";
 import { EdgeError } from "../src/assert.ts";
 import { isNodeId } from "../src/wire/topics.ts";
 import type { CommandInput, OptionSpec } from "./command.ts";

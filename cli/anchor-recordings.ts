@@ -1,6 +1,6 @@
 /** Labelled recordings for a gateway's anchor set: real ones where some are found, else emulated. */
 
-import type { Log } from "../gateway/link.ts";
+import type { Log } from "../gateway/broker/link.ts";
 import { datasetFolder, findRecordings } from "../recordings/find.ts";
 import { readRecordings } from "../recordings/read.ts";
 import { readShippedEmulator } from "../recordings/shipped-emulator.ts";

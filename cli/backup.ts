@@ -1,8 +1,8 @@
 /** `bellwether backup`: a data directory as one file, while a gateway runs on it. */
 
 import path from "node:path";
-import { makeBackup } from "../gateway/backup.ts";
-import { parseConfig } from "../gateway/config.ts";
+import { parseConfig } from "../gateway/config/config.ts";
+import { makeBackup } from "../gateway/store/backup.ts";
 import { DATA_OPTIONS, dataDirectory } from "./access-data.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
 

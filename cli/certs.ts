@@ -8,23 +8,23 @@
 import { X509Certificate } from "node:crypto";
 import { hostname } from "node:os";
 import path from "node:path";
-import type { Role } from "../gateway/access-store.ts";
+import type { Role } from "../gateway/access/access-store.ts";
 import {
   daysLeft,
   openAuthority,
   readAuthority,
   tlsFiles,
   writeServer,
-} from "../gateway/certificate-files.ts";
+} from "../gateway/access/certificate-files.ts";
 import {
   commonNameOf,
   fingerprintOf,
   issueClient,
   issueServer,
   namesOf,
-} from "../gateway/certificates.ts";
-import { addressBytes } from "../gateway/der.ts";
-import { nodeDisk, readIfThere, writeDurably } from "../gateway/durable-file.ts";
+} from "../gateway/access/certificates.ts";
+import { addressBytes } from "../gateway/access/der.ts";
+import { nodeDisk, readIfThere, writeDurably } from "../gateway/store/durable-file.ts";
 import { EdgeError } from "../src/assert.ts";
 import { accessName, DATA_OPTIONS, dataDirectory, withAccess } from "./access-data.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";

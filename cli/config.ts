@@ -4,15 +4,15 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { configJsonSchema, showSettings } from "../gateway/config-about.ts";
-import { configReference } from "../gateway/config-reference.ts";
+import { encryptedListeners, refuseOpen } from "../gateway/broker/open-listeners.ts";
 import {
   type GatewayConfig,
   parseConfig,
   parseSettings,
   type Settings,
-} from "../gateway/config.ts";
-import { encryptedListeners, refuseOpen } from "../gateway/open-listeners.ts";
+} from "../gateway/config/config.ts";
+import { configJsonSchema, showSettings } from "../gateway/config/config-about.ts";
+import { configReference } from "../gateway/config/config-reference.ts";
 import { EdgeError } from "../src/assert.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
 

@@ -1,8 +1,8 @@
 /** `bellwether data import csv …` and `… windows …`: recordings of one's own. */
 
 import { SEPARATORS, type SeparatorName } from "../recordings/csv-lines.ts";
-import { DATE_ORDERS, TIME_UNITS, type TimeFormat, type TimeUnit } from "../recordings/csv-time.ts";
 import type { CsvOptions } from "../recordings/csv-samples.ts";
+import { DATE_ORDERS, TIME_UNITS, type TimeFormat, type TimeUnit } from "../recordings/csv-time.ts";
 import { type CsvImport, importCsv } from "../recordings/import-csv.ts";
 import { importWindows } from "../recordings/import-windows.ts";
 import { type AccelerationUnit, MILLIG_PER_UNIT } from "../recordings/recording-builder.ts";

@@ -4,10 +4,10 @@
  * It prints estimates and says so; it measures nothing.
  */
 
-import { type Constant, TARGETS, type TargetName } from "../src/cost/targets.ts";
-import { estimateOn, type TargetEstimate } from "../src/cost/student-on-target.ts";
 import type { Fitted } from "../src/cost/fitted.ts";
 import { FITTED } from "../src/cost/fitted-sets.ts";
+import { estimateOn, type TargetEstimate } from "../src/cost/student-on-target.ts";
+import { type Constant, TARGETS, type TargetName } from "../src/cost/targets.ts";
 import { decodeContainer } from "../src/model/container.ts";
 
 export type CostDescription = TargetEstimate & {

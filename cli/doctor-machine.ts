@@ -7,9 +7,9 @@ import { existsSync, readdirSync, statfsSync, statSync } from "node:fs";
 import { totalmem } from "node:os";
 import path from "node:path";
 import { findProgram } from "../deploy/firmware/tools/toolchain.ts";
-import { sqliteVersion } from "../gateway/database-files.ts";
-import { type Disk, writeDurably } from "../gateway/durable-file.ts";
-import { probeOnnxRuntime } from "../gateway/onnx-probe.ts";
+import { sqliteVersion } from "../gateway/store/database-files.ts";
+import { type Disk, writeDurably } from "../gateway/store/durable-file.ts";
+import { probeOnnxRuntime } from "../gateway/teacher/onnx-probe.ts";
 import { EdgeError } from "../src/assert.ts";
 import { type Finding, note, ok, problem, warning } from "./finding.ts";
 

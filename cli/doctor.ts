@@ -4,8 +4,8 @@
  */
 
 import path from "node:path";
-import { type GatewayConfig, parseConfig, readConfig } from "../gateway/config.ts";
-import { nodeDisk } from "../gateway/durable-file.ts";
+import { type GatewayConfig, parseConfig, readConfig } from "../gateway/config/config.ts";
+import { nodeDisk } from "../gateway/store/durable-file.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
 import {
   checkBroker,

@@ -4,7 +4,7 @@
  * It reads the store of a gateway, running or not, and changes nothing.
  */
 
-import type { LabelReader } from "../gateway/label-reader.ts";
+import type { LabelReader } from "../gateway/store/label-reader.ts";
 import { EdgeError } from "../src/assert.ts";
 import { DAY_MS, HOUR_MS } from "../src/behaviour/budget.ts";
 import { DATA_OPTIONS, namedDirectory } from "./access-data.ts";

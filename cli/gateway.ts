@@ -6,13 +6,13 @@
 
 import "./mqtt-numbers.ts";
 import path from "node:path";
-import { type GatewayConfig, readConfig } from "../gateway/config.ts";
-import { CONFIG_TEMPLATE } from "../gateway/config-template.ts";
-import type { Log } from "../gateway/link.ts";
+import type { Log } from "../gateway/broker/link.ts";
+import { type GatewayConfig, readConfig } from "../gateway/config/config.ts";
+import { CONFIG_TEMPLATE } from "../gateway/config/config-template.ts";
 import { lineLog } from "../gateway/log-lines.ts";
 import { type RunningGateway, startGateway } from "../gateway/run-gateway.ts";
 import { supervisor } from "../gateway/supervisor-notice.ts";
-import { trustAlways } from "../gateway/teacher.ts";
+import { trustAlways } from "../gateway/teacher/teacher.ts";
 import { hopMs } from "../src/signal/profile.ts";
 import { anchorRecordings } from "./anchor-recordings.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";

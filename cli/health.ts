@@ -6,7 +6,7 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import path from "node:path";
-import { readConfig } from "../gateway/config.ts";
+import { readConfig } from "../gateway/config/config.ts";
 import { DATA_OPTIONS } from "./access-data.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
 import { gatewayRuns } from "./doctor-gateway.ts";

@@ -1,15 +1,15 @@
 /** Figures of the very models that a training wrote, on subjects that none of them has seen. */
 
-import { integerAnswers } from "../bench/learn-job.ts";
-import { type ClassFigures, classFigures, classTable } from "../bench/class-table.ts";
 import { table } from "../bench/benchmark.ts";
-import { onnxRuntime } from "../gateway/onnx-runtime.ts";
+import { type ClassFigures, classFigures, classTable } from "../bench/class-table.ts";
+import { integerAnswers } from "../bench/learn-job.ts";
+import { onnxRuntime } from "../gateway/teacher/onnx-runtime.ts";
 import { chooseEngine } from "../src/engine/choose-engine.ts";
 import { metricsOf, predictedOf, softmaxRows, subjectAccuracy } from "../src/learn/metrics.ts";
 import { predictRows } from "../src/learn/predict.ts";
 import { decodeContainer } from "../src/model/container.ts";
-import type { Profile } from "../src/signal/profile.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";
+import type { Profile } from "../src/signal/profile.ts";
 import type { Recordings } from "../src/signal/recordings.ts";
 import type { WindowSet } from "../src/signal/window-set.ts";
 import type { ProfileFiles } from "./train-profile.ts";

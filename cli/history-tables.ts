@@ -5,9 +5,9 @@
  * than one of days, and a gateway that writes meanwhile is never kept from tidying its log.
  */
 
-import type { LabelReader } from "../gateway/label-reader.ts";
-import type { PersonWord, SoftLabel } from "../gateway/label-rows.ts";
-import { rounded } from "../gateway/tell-behaviours.ts";
+import type { LabelReader } from "../gateway/store/label-reader.ts";
+import type { PersonWord, SoftLabel } from "../gateway/store/label-rows.ts";
+import { rounded } from "../gateway/telling/tell-behaviours.ts";
 import { type Budget, budgetOf, DAY_MS, meanBudget, type Span } from "../src/behaviour/budget.ts";
 import type { Bout } from "../src/behaviour/track.ts";
 import { largestIndex } from "../src/learn/metrics.ts";

@@ -5,8 +5,8 @@
  * It reads the store of a gateway, running or not, and changes nothing.
  */
 
-import type { LabelReader } from "../gateway/label-reader.ts";
-import { publicBout, publicSpan } from "../gateway/tell-behaviours.ts";
+import type { LabelReader } from "../gateway/store/label-reader.ts";
+import { publicBout, publicSpan } from "../gateway/telling/tell-behaviours.ts";
 import { EdgeError } from "../src/assert.ts";
 import { DAY_MS, dayStart, meanBudget, type Span } from "../src/behaviour/budget.ts";
 import type { BudgetSpan, PublicBout } from "../src/wire/public.ts";

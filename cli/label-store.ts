@@ -2,8 +2,8 @@
 
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { LABEL_LOG_FILE } from "../gateway/label-log.ts";
-import { type LabelReader, openLabelReader } from "../gateway/label-reader.ts";
+import { LABEL_LOG_FILE } from "../gateway/store/label-log.ts";
+import { type LabelReader, openLabelReader } from "../gateway/store/label-reader.ts";
 import { EdgeError } from "../src/assert.ts";
 import type { OptionSpec } from "./command.ts";
 

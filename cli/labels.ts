@@ -4,10 +4,10 @@
  * store, for samples are on no topic.
  */
 
-import type { SoftLabel } from "../gateway/label-rows.ts";
+import type { SoftLabel } from "../gateway/store/label-rows.ts";
 import { EdgeError } from "../src/assert.ts";
 import type { DataOf, RequestName } from "../src/wire/requests.ts";
-import { dataDirectory, DATA_OPTIONS } from "./access-data.ts";
+import { DATA_OPTIONS, dataDirectory } from "./access-data.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
 import { readStore } from "./label-store.ts";
 import { ASK_OPTIONS, dataOf, withAsker } from "./operator-request.ts";

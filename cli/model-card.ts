@@ -3,17 +3,17 @@
  * the command that makes them again (after Mitchell et al., arXiv 1810.03993, in one page).
  */
 import { createHash } from "node:crypto";
-import { studentParameterCount } from "../src/learn/student-network.ts";
+import { gateOf } from "../src/gate/gate-bytes.ts";
 import { onnxMetadata } from "../src/learn/onnx-model.ts";
 import { planName, type QuantizationPlan } from "../src/learn/quantization-plan.ts";
 import type { Recipe } from "../src/learn/recipes.ts";
-import { gateOf } from "../src/gate/gate-bytes.ts";
+import { studentParameterCount } from "../src/learn/student-network.ts";
 import { decodeContainer } from "../src/model/container.ts";
 import { codeShape } from "../src/model/encoder.ts";
 import type { Profile } from "../src/signal/profile.ts";
+import { subjectsOf } from "../src/signal/splits.ts";
 import type { WindowSet } from "../src/signal/window-set.ts";
 import { compandedBytes } from "../src/wire/companded.ts";
-import { subjectsOf } from "../src/signal/splits.ts";
 import type { ProfileFiles } from "./train-profile.ts";
 
 export type CardFacts = {

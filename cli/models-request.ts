@@ -5,8 +5,8 @@
 
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
-import { BridgeInfoSchema, type RolloutInfo } from "../src/wire/public.ts";
 import { pushRequests, UPLOAD_BYTES_MAX } from "../src/wire/model-upload.ts";
+import { BridgeInfoSchema, type RolloutInfo } from "../src/wire/public.ts";
 import type { RequestName, RequestResponse } from "../src/wire/requests.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
 import { readFile } from "./model-file.ts";

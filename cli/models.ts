@@ -9,17 +9,18 @@ import { readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 import { EdgeError } from "../src/assert.ts";
 import { ByteReader } from "../src/bytes.ts";
+import { TARGET_NAMES } from "../src/cost/targets.ts";
 import { gateOf } from "../src/gate/gate-bytes.ts";
 import { LINK_NAMES } from "../src/link/link-cost.ts";
 import { linkProfile } from "../src/link/link-profile.ts";
-import { TARGET_NAMES } from "../src/cost/targets.ts";
 import { decodeContainer } from "../src/model/container.ts";
 import { LIMITS } from "../src/wire/limits.ts";
 import { decodeManifest, type ReleaseManifest } from "../src/wire/release.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
 import { costLines, describeCost } from "./describe-cost.ts";
-import { describeSplit, splitLines } from "./describe-split.ts";
+import { describeLines, describeModel, type ModelDescription } from "./describe-model.ts";
 import { describePoints, pointLines } from "./describe-points.ts";
+import { describeSplit, splitLines } from "./describe-split.ts";
 import {
   DATA_RATE_OPTION,
   dataRateOption,
@@ -29,7 +30,6 @@ import {
 } from "./link-option.ts";
 import { readFile, unreadable } from "./model-file.ts";
 import { REQUEST_COMMANDS } from "./models-request.ts";
-import { describeLines, describeModel, type ModelDescription } from "./describe-model.ts";
 
 const CONTAINER = ".bwm";
 const RELEASE = ".signed";

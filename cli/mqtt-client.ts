@@ -9,7 +9,6 @@
 import { randomUUID } from "node:crypto";
 import { connect, connectAsync } from "mqtt";
 import { EdgeError } from "../src/assert.ts";
-import { bridgeTopic, type TopicBase } from "../src/wire/topics.ts";
 import {
   type RequestName,
   type RequestResponse,
@@ -17,6 +16,7 @@ import {
   responseSchema,
   responseTopic,
 } from "../src/wire/requests.ts";
+import { bridgeTopic, type TopicBase } from "../src/wire/topics.ts";
 import { brokerUrl, readCa } from "./gateway-link.ts";
 
 export type MqttReader = {

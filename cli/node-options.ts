@@ -1,7 +1,7 @@
 /** The options of `bellwether node` that say where its samples are from, and which exclude each other. */
 
-import { EdgeError } from "../src/assert.ts";
 import type { AccelerationUnit } from "../recordings/recording-builder.ts";
+import { EdgeError } from "../src/assert.ts";
 import type { CommandInput, OptionSpec } from "./command.ts";
 
 const UNITS = ["mg", "g", "m/s2"] as const satisfies readonly AccelerationUnit[];

@@ -35,9 +35,9 @@ import {
 } from "./node-inputs.ts";
 import { joinNodes } from "./node-join.ts";
 import { ended, narrator } from "./node-news.ts";
-import { openProfile } from "./profile-folder.ts";
 import { checkSampleOptions, SAMPLE_OPTIONS } from "./node-options.ts";
 import { readLines, replay } from "./node-playing.ts";
+import { openProfile } from "./profile-folder.ts";
 import { openSampleInput, type SampleInput } from "./sample-input.ts";
 
 const STATUS_MS = 60_000;

@@ -3,10 +3,14 @@
  */
 
 import path from "node:path";
-import { readConfig } from "../gateway/config.ts";
-import { nodeDisk, readIfThere, writeDurably } from "../gateway/durable-file.ts";
-import { GATEWAY_USER, mosquittoFiles, SPARKPLUG_USER } from "../gateway/mosquitto-export.ts";
-import { keepSecret, makeSecret } from "../gateway/secrets.ts";
+import {
+  GATEWAY_USER,
+  mosquittoFiles,
+  SPARKPLUG_USER,
+} from "../gateway/access/mosquitto-export.ts";
+import { keepSecret, makeSecret } from "../gateway/access/secrets.ts";
+import { readConfig } from "../gateway/config/config.ts";
+import { nodeDisk, readIfThere, writeDurably } from "../gateway/store/durable-file.ts";
 import { EdgeError } from "../src/assert.ts";
 import { topicBase } from "../src/wire/topics.ts";
 import { withAccess } from "./access-data.ts";

@@ -7,8 +7,8 @@
 
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { commonNameOf, fingerprintOf } from "../gateway/certificates.ts";
-import type { AccessStore } from "../gateway/access-store.ts";
+import type { AccessStore } from "../gateway/access/access-store.ts";
+import { commonNameOf, fingerprintOf } from "../gateway/access/certificates.ts";
 import {
   CODE_MINUTES,
   CODE_MINUTES_MAX,
@@ -20,14 +20,11 @@ import {
   listNodes,
   openCode,
   revokeNode,
-} from "../gateway/credentials.ts";
-import { readConfig } from "../gateway/config.ts";
-import { credentialsElsewhere } from "../gateway/node-requests.ts";
+} from "../gateway/access/credentials.ts";
+import { readConfig } from "../gateway/config/config.ts";
+import { credentialsElsewhere } from "../gateway/requests/node-requests.ts";
 import { EdgeError } from "../src/assert.ts";
 import { JOIN_USER } from "../src/wire/join.ts";
-import { linkForPhone } from "./phone-link.ts";
-import { exportNodes } from "./nodes-export.ts";
-import { POINT } from "./nodes-point.ts";
 import { accessName, DATA_OPTIONS, withAccess } from "./access-data.ts";
 import {
   type CommandInput,
@@ -36,6 +33,9 @@ import {
   EXIT,
   type OptionSpec,
 } from "./command.ts";
+import { exportNodes } from "./nodes-export.ts";
+import { POINT } from "./nodes-point.ts";
+import { linkForPhone } from "./phone-link.ts";
 
 const MINUTES: OptionSpec = {
   flags: "--minutes <count>",

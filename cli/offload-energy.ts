@@ -9,7 +9,7 @@ import type { LinkProfile } from "../src/link/link-profile.ts";
 import { LINK_UNCERTAINTY } from "../src/link/radio-constants.ts";
 import { linkText } from "./link-option.ts";
 import { offloadChart } from "./offload-chart.ts";
-import { seriesOf, SHARE_MOST, titleOf } from "./offload-series.ts";
+import { SHARE_MOST, seriesOf, titleOf } from "./offload-series.ts";
 
 export type ReportEnergy = {
   /** As people name it: `BLE`, `LoRaWAN DR5`. */

@@ -3,8 +3,8 @@
 import type { GateFigures } from "../bench/gate.ts";
 import { type Filter, SHARES } from "../bench/gate-curves.ts";
 import type { Interval } from "../bench/subject-bootstrap.ts";
-import { energyChart, energyNote, energyText, type ReportEnergy } from "./offload-energy.ts";
 import { escapeText, offloadChart } from "./offload-chart.ts";
+import { energyChart, energyNote, energyText, type ReportEnergy } from "./offload-energy.ts";
 import { SHARE_MOST, seriesOf, titleOf } from "./offload-series.ts";
 
 const NAMES: Readonly<Record<Filter, string>> = {

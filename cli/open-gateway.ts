@@ -5,13 +5,13 @@
 
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { type AnchorSet, loadAnchor, makeAnchor, saveAnchor } from "../gateway/anchor.ts";
-import type { GatewayConfig } from "../gateway/config.ts";
-import { probeOnnxRuntime } from "../gateway/onnx-probe.ts";
-import { gatewayCrypto } from "../gateway/release-keys.ts";
-import type { KeptStudent } from "../gateway/release-desk.ts";
+import type { GatewayConfig } from "../gateway/config/config.ts";
+import { type AnchorSet, loadAnchor, makeAnchor, saveAnchor } from "../gateway/distil/anchor.ts";
+import type { KeptStudent } from "../gateway/release/release-desk.ts";
+import { gatewayCrypto } from "../gateway/release/release-keys.ts";
 import { type LoopGateway, type LoopRequest, startLoopGateway } from "../gateway/start-loop.ts";
-import { openTeacherThread, type ProfileTeachers } from "../gateway/teacher-thread.ts";
+import { probeOnnxRuntime } from "../gateway/teacher/onnx-probe.ts";
+import { openTeacherThread, type ProfileTeachers } from "../gateway/teacher/teacher-thread.ts";
 import { EdgeError } from "../src/assert.ts";
 import { plainRecipe, recipeFor } from "../src/learn/recipes.ts";
 import { makeWindows } from "../src/signal/make-windows.ts";

@@ -10,11 +10,11 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import path from "node:path";
-import type { AccessStore } from "../gateway/access-store.ts";
-import { type GatewayConfig, readConfig } from "../gateway/config.ts";
-import { givePassword } from "../gateway/credentials.ts";
-import { urlOf } from "../gateway/listeners.ts";
-import { encryptedListeners } from "../gateway/open-listeners.ts";
+import type { AccessStore } from "../gateway/access/access-store.ts";
+import { givePassword } from "../gateway/access/credentials.ts";
+import { urlOf } from "../gateway/broker/listeners.ts";
+import { encryptedListeners } from "../gateway/broker/open-listeners.ts";
+import { type GatewayConfig, readConfig } from "../gateway/config/config.ts";
 import { EdgeError } from "../src/assert.ts";
 import type { RequestResponse } from "../src/wire/requests.ts";
 import { topicBase } from "../src/wire/topics.ts";

@@ -1,7 +1,7 @@
 /** The link by which a phone joins a gateway: for a person, or for a picture that a phone reads. */
 
-import { readConfig } from "../gateway/config.ts";
-import { phoneOrigin } from "../gateway/phone-origin.ts";
+import { readConfig } from "../gateway/config/config.ts";
+import { phoneOrigin } from "../gateway/http/phone-origin.ts";
 import { phoneLink } from "../src/wire/phone.ts";
 import type { CommandInput } from "./command.ts";
 import { ownAddresses } from "./own-addresses.ts";

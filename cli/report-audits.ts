@@ -5,9 +5,11 @@
  * It reads the store of a gateway, running or not, and changes nothing.
  */
 
-import { auditOf, cohortAudits } from "../gateway/tell-audits.ts";
+import { auditOf, cohortAudits } from "../gateway/telling/tell-audits.ts";
 import type { Audit } from "../src/wire/public.ts";
 import { costText, offloadingCost } from "./audits-cost.ts";
+import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
+import { readStore, STORE_OPTION } from "./label-store.ts";
 import {
   DATA_RATE_OPTION,
   dataRateOption,
@@ -15,8 +17,6 @@ import {
   energyLinkOf,
   linkText,
 } from "./link-option.ts";
-import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
-import { readStore, STORE_OPTION } from "./label-store.ts";
 
 export const AUDITS_COMMAND: CommandSpec = {
   name: "audits",

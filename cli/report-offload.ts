@@ -11,8 +11,8 @@ import { measureGate } from "../bench/gate-measure.ts";
 import { measureModel } from "../bench/gate-model.ts";
 import type { NodeDay } from "../bench/node-day.ts";
 import { EdgeError } from "../src/assert.ts";
-import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
 import { TARGET_NAMES } from "../src/cost/targets.ts";
+import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
 import {
   DATA_RATE_OPTION,
   dataRateOption,

@@ -1,8 +1,8 @@
 /** `bellwether report`: what offloading buys, from recordings or from what a gateway has counted. */
 
 import type { CommandSpec } from "./command.ts";
-import { OFFLOAD_COMMAND } from "./report-offload.ts";
 import { AUDITS_COMMAND } from "./report-audits.ts";
+import { OFFLOAD_COMMAND } from "./report-offload.ts";
 
 export const command: CommandSpec = {
   name: "report",

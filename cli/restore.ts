@@ -1,7 +1,7 @@
 /** `bellwether restore`: a data directory from a backup, where there is none. */
 
 import path from "node:path";
-import { restoreBackup } from "../gateway/backup.ts";
+import { restoreBackup } from "../gateway/store/backup.ts";
 import { DATA_OPTIONS, namedDirectory } from "./access-data.ts";
 import { type CommandInput, type CommandIo, type CommandSpec, EXIT } from "./command.ts";
 

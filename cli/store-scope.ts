@@ -1,7 +1,7 @@
 /** Which nodes, which classes and which time a question to a store is about, as options say it. */
 
-import { readConfig } from "../gateway/config.ts";
-import type { LabelReader } from "../gateway/label-reader.ts";
+import { readConfig } from "../gateway/config/config.ts";
+import type { LabelReader } from "../gateway/store/label-reader.ts";
 import { EdgeError } from "../src/assert.ts";
 import { HOUR_MS, type Span } from "../src/behaviour/budget.ts";
 import type { CommandInput, OptionSpec } from "./command.ts";

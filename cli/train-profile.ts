@@ -3,10 +3,10 @@
  * where asked for a plain one, each as a container for nodes and as floats to distil further from.
  */
 import { createHash } from "node:crypto";
-import { crossFit, type CrossFitted } from "../bench/cross-fit.ts";
+import { type CrossFitted, crossFit } from "../bench/cross-fit.ts";
 import { type Kept, keptFiles, studentOf } from "../bench/kept-files.ts";
 import { typicalBout } from "../bench/seen-windows.ts";
-import { onnxRuntime } from "../gateway/onnx-runtime.ts";
+import { onnxRuntime } from "../gateway/teacher/onnx-runtime.ts";
 import { EdgeError } from "../src/assert.ts";
 import { chooseEngine } from "../src/engine/choose-engine.ts";
 import type { GateTarget } from "../src/gate/offload-target.ts";
@@ -25,8 +25,8 @@ import { trainEncoder } from "../src/learn/train-encoder.ts";
 import type { TrainingProgress } from "../src/learn/train-network.ts";
 import { trainStudent } from "../src/learn/train-student.ts";
 import { trainTeacher } from "../src/learn/train-teacher.ts";
-import { decodeEncoder, encodeEncoder } from "../src/model/encoder-bytes.ts";
 import type { QuantizedEncoder } from "../src/model/encoder.ts";
+import { decodeEncoder, encodeEncoder } from "../src/model/encoder-bytes.ts";
 import type { FloatStudent } from "../src/model/student-spec.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import { holdOut, splitBouts, subjectsOf, windowsOfSubjects } from "../src/signal/splits.ts";

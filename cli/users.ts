@@ -6,8 +6,8 @@
  */
 
 import { readFileSync } from "node:fs";
-import type { Role } from "../gateway/access-store.ts";
-import { freeName, givePassword, knownIdentity } from "../gateway/credentials.ts";
+import type { Role } from "../gateway/access/access-store.ts";
+import { freeName, givePassword, knownIdentity } from "../gateway/access/credentials.ts";
 import { EdgeError } from "../src/assert.ts";
 import { accessName, DATA_OPTIONS, withAccess } from "./access-data.ts";
 import {

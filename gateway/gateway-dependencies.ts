@@ -1,11 +1,11 @@
 /** What a gateway is handed: the parts that are chosen, or owned, by whoever starts it. */
 
+import type { Log } from "./broker/link.ts";
+import type { LoopControl } from "./distil/loop-control.ts";
 import type { GatewayNews } from "./gateway-state.ts";
-import type { Log } from "./link.ts";
-import type { LoopControl } from "./loop-control.ts";
-import type { Registry } from "./registry.ts";
-import type { Rollout } from "./rollout.ts";
-import type { Tail, Teacher, TeacherTrust, TrustWhenAsked } from "./teacher.ts";
+import type { Registry } from "./release/registry.ts";
+import type { Rollout } from "./release/rollout.ts";
+import type { Tail, Teacher, TeacherTrust, TrustWhenAsked } from "./teacher/teacher.ts";
 
 export type GatewayDependencies = {
   readonly teacher: Teacher;

@@ -3,21 +3,26 @@
  * it can do. `gateway.ts` turns the one into the other; `run-gateway.ts` performs the effects.
  */
 
-import { largestIndex } from "../src/learn/metrics.ts";
 import { NO_COUNTS } from "../src/gate/audit-counts.ts";
+import { largestIndex } from "../src/learn/metrics.ts";
 import type { DownMessage, ModelId, NodeId, ReleaseOutcome } from "../src/wire/messages.ts";
 import type { Behaviour, BridgeEvent, BridgeInfo } from "../src/wire/public.ts";
 import type { TopicBase } from "../src/wire/topics.ts";
-import type { Answerers } from "./answerable.ts";
-import type { BehaviourDesk } from "./behaviour-state.ts";
-import { type BeatCounts, type CohortDesk, newBeatCounts, newCohortDesk } from "./cohort-state.ts";
-import type { NodeRow, StoredRow, StoreRow, WaitingOffload } from "./label-rows.ts";
-import type { LogLevel } from "./link.ts";
-import { type ModelShares, newPointDesk, type PointDesk } from "./point-state.ts";
-import type { ReleaseNeeds } from "./release-fit.ts";
-import type { Rollout, RolloutPolicy } from "./rollout.ts";
-import type { RolloutOrder } from "./rollout-steering.ts";
-import { newSensorState, type SensorState } from "./sensor-state.ts";
+import type { LogLevel } from "./broker/link.ts";
+import type { BehaviourDesk } from "./herd/behaviour-state.ts";
+import {
+  type BeatCounts,
+  type CohortDesk,
+  newBeatCounts,
+  newCohortDesk,
+} from "./herd/cohort-state.ts";
+import { type ModelShares, newPointDesk, type PointDesk } from "./herd/point-state.ts";
+import { newSensorState, type SensorState } from "./herd/sensor-state.ts";
+import type { ReleaseNeeds } from "./release/release-fit.ts";
+import type { Rollout, RolloutPolicy } from "./release/rollout.ts";
+import type { RolloutOrder } from "./release/rollout-steering.ts";
+import type { NodeRow, StoredRow, StoreRow, WaitingOffload } from "./store/label-rows.ts";
+import type { Answerers } from "./teacher/answerable.ts";
 
 /** With what can be answered: other offloads are kept and nobody waits for them. */
 export type GatewaySettings = Answerers & {

@@ -12,12 +12,9 @@ import { offloadCount, verdictCount } from "../src/gate/audit-counts.ts";
 import { largestIndex } from "../src/learn/metrics.ts";
 import { decodeUp } from "../src/wire/frames.ts";
 import { LIMITS } from "../src/wire/limits.ts";
-import { type NodeId, NO_MODEL, type UpMessage } from "../src/wire/messages.ts";
+import { NO_MODEL, type NodeId, type UpMessage } from "../src/wire/messages.ts";
 import { parseUpTopic } from "../src/wire/topics.ts";
-import { onBehavioursTick, onVerdict, tellBudgets } from "./behaviour-desk.ts";
-import { HOME_ASSISTANT_STATUS } from "./access.ts";
-import { countAudit, onCohortTick } from "./cohort-desk.ts";
-import { countNode, runsNow } from "./count-node.ts";
+import { HOME_ASSISTANT_STATUS } from "./access/access.ts";
 import {
   type GatewayEffect,
   type GatewayEvent,
@@ -26,14 +23,13 @@ import {
   nodeOf,
   verdictOf,
 } from "./gateway-state.ts";
-import { discover, discoverAll, onDiscoveryTick, onHomeAssistant } from "./home-assistant.ts";
-import { answererOf, saidOf, toldOf, whyUnanswerable } from "./answerable.ts";
-import { chosenOf, type Hello } from "./label-rows.ts";
-import type { StoredRow, StoreRow } from "./label-rows.ts";
-import { isSound, mayTrust, onMeasured } from "./sensor-desk.ts";
-import { moveOnHello } from "./operating-points.ts";
-import { heard, onAvailability, onPresenceTick } from "./presence.ts";
-import { onReport } from "./report-desk.ts";
+import { onBehavioursTick, onVerdict, tellBudgets } from "./herd/behaviour-desk.ts";
+import { countAudit, onCohortTick } from "./herd/cohort-desk.ts";
+import { countNode, runsNow } from "./herd/count-node.ts";
+import { moveOnHello } from "./herd/operating-points.ts";
+import { heard, onAvailability, onPresenceTick } from "./herd/presence.ts";
+import { onReport } from "./herd/report-desk.ts";
+import { isSound, mayTrust, onMeasured } from "./herd/sensor-desk.ts";
 import {
   onAudit,
   onHello,
@@ -43,7 +39,16 @@ import {
   onServingTick,
   onSteer,
   onWant,
-} from "./serving.ts";
+} from "./release/serving.ts";
+import type { StoredRow, StoreRow } from "./store/label-rows.ts";
+import { chosenOf, type Hello } from "./store/label-rows.ts";
+import { answererOf, saidOf, toldOf, whyUnanswerable } from "./teacher/answerable.ts";
+import {
+  discover,
+  discoverAll,
+  onDiscoveryTick,
+  onHomeAssistant,
+} from "./telling/home-assistant.ts";
 import {
   tellAvailability,
   tellBridge,
@@ -52,7 +57,7 @@ import {
   tellInfo,
   tellLast,
   tellVerdict,
-} from "./telling.ts";
+} from "./telling/telling.ts";
 
 export function stepGateway(
   state: GatewayState,

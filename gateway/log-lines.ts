@@ -8,7 +8,7 @@
  * minute, so that nobody can fill a disk by connecting. How many were left out is told.
  */
 
-import type { Log, LogLevel } from "./link.ts";
+import type { Log, LogLevel } from "./broker/link.ts";
 
 const LEVELS: readonly LogLevel[] = ["debug", "info", "warning", "error"];
 const PLAIN = /^[\w./:+@-]+$/;

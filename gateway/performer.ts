@@ -10,17 +10,17 @@ import { chunkOf } from "../src/wire/assembly.ts";
 import { encodeDown } from "../src/wire/frames.ts";
 import type { ModelId, NodeId } from "../src/wire/messages.ts";
 import { bridgeTopic, downTopic } from "../src/wire/topics.ts";
-import { ChunkServer } from "./chunk-server.ts";
-import type { GatewayConfig } from "./config.ts";
+import type { Link } from "./broker/link.ts";
+import type { GatewayConfig } from "./config/config.ts";
 import { stepGateway } from "./gateway.ts";
 import type { GatewayDependencies } from "./gateway-dependencies.ts";
 import type { GatewayEffect, GatewayEvent, GatewayNews, GatewayState } from "./gateway-state.ts";
-import type { NodeRow } from "./label-rows.ts";
-import type { Link } from "./link.ts";
-import { countEvent, metricsText, newMetrics } from "./prometheus.ts";
-import type { StoreThread } from "./store-thread.ts";
-import { StoreWriter } from "./store-writer.ts";
-import { TeacherQueue } from "./teacher-queue.ts";
+import { countEvent, metricsText, newMetrics } from "./http/prometheus.ts";
+import { ChunkServer } from "./release/chunk-server.ts";
+import type { NodeRow } from "./store/label-rows.ts";
+import type { StoreThread } from "./store/store-thread.ts";
+import { StoreWriter } from "./store/store-writer.ts";
+import { TeacherQueue } from "./teacher/teacher-queue.ts";
 
 const TICK_MS = 500;
 /** Nodes get this long to come back after a start, so that what waited is answered to somebody. */

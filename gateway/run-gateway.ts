@@ -6,40 +6,40 @@ import { mkdirSync } from "node:fs";
 import { assert, EdgeError } from "../src/assert.ts";
 import type { DownMessage, ModelId, NodeId } from "../src/wire/messages.ts";
 import type { BridgeEvent, BridgeInfo } from "../src/wire/public.ts";
-import { unknownBehaviours } from "./behaviour-config.ts";
-import { recentSinceMs, restoreBehaviours } from "./behaviour-desk.ts";
-import { newBehaviourDesk } from "./behaviour-state.ts";
-import type { GatewayConfig } from "./config.ts";
-import { lockDataDirectory } from "./data-lock.ts";
+import type { Link } from "./broker/link.ts";
+import { openLink } from "./broker/open-link.ts";
+import type { GatewayConfig } from "./config/config.ts";
 import type { GatewayDependencies } from "./gateway-dependencies.ts";
 import {
   createState,
-  newDiscovery,
   type GatewayEffect,
   type GatewaySettings,
   type GatewayState,
+  newDiscovery,
 } from "./gateway-state.ts";
-import type { LabelReader } from "./label-reader.ts";
-import type { NodeRow } from "./label-rows.ts";
-import type { Link } from "./link.ts";
-import { listenForMetrics } from "./metrics-listener.ts";
-import { openLink } from "./open-link.ts";
+import { unknownBehaviours } from "./herd/behaviour-config.ts";
+import { recentSinceMs, restoreBehaviours } from "./herd/behaviour-desk.ts";
+import { newBehaviourDesk } from "./herd/behaviour-state.ts";
+import { sharesOf } from "./herd/operating-points.ts";
+import { openPoints, writePointChoices } from "./herd/point-choices.ts";
+import { listenForMetrics } from "./http/metrics-listener.ts";
+import { openPage, type PageParts } from "./http/open-page.ts";
+import { InboxDesk } from "./inbox/inbox-desk.ts";
 import { Performer } from "./performer.ts";
-import { releaseRequests } from "./release-requests.ts";
-import type { Rollout } from "./rollout.ts";
-import type { RolloutOrder } from "./rollout-steering.ts";
-import { openPage, type PageParts } from "./open-page.ts";
-import { needsOf } from "./release-fit.ts";
-import { gatewayRequests } from "./gateway-requests.ts";
-import { InboxDesk } from "./inbox-desk.ts";
-import { inboxRequests } from "./inbox-requests.ts";
-import { sharesOf } from "./operating-points.ts";
-import { openPoints, writePointChoices } from "./point-choices.ts";
-import { pointRequests } from "./point-requests.ts";
-import { nodeRequests } from "./node-requests.ts";
-import { answerOverMqtt } from "./mqtt-requests.ts";
-import { RequestDesk } from "./request-desk.ts";
-import { openStoreThread, type StoreThread } from "./store-thread.ts";
+import { needsOf } from "./release/release-fit.ts";
+import type { Rollout } from "./release/rollout.ts";
+import type { RolloutOrder } from "./release/rollout-steering.ts";
+import { gatewayRequests } from "./requests/gateway-requests.ts";
+import { inboxRequests } from "./requests/inbox-requests.ts";
+import { answerOverMqtt } from "./requests/mqtt-requests.ts";
+import { nodeRequests } from "./requests/node-requests.ts";
+import { pointRequests } from "./requests/point-requests.ts";
+import { releaseRequests } from "./requests/release-requests.ts";
+import { RequestDesk } from "./requests/request-desk.ts";
+import { lockDataDirectory } from "./store/data-lock.ts";
+import type { LabelReader } from "./store/label-reader.ts";
+import type { NodeRow } from "./store/label-rows.ts";
+import { openStoreThread, type StoreThread } from "./store/store-thread.ts";
 
 export type RunningGateway = {
   /** Where clients connect: `mqtt://127.0.0.1:1883`. */

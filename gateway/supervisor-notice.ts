@@ -6,7 +6,7 @@
  */
 
 import { execFile } from "node:child_process";
-import type { Log } from "./link.ts";
+import type { Log } from "./broker/link.ts";
 
 export type Supervisor = {
   /** From now on it listens, and its event loop is watched where systemd asks for that. */

@@ -7,7 +7,7 @@ import {
   mayPublish,
   maySubscribe,
   type Principal,
-} from "../gateway/access.ts";
+} from "../gateway/access/access.ts";
 import { below, prng } from "../src/prng.ts";
 import { nodeId, topicBase } from "../src/wire/topics.ts";
 

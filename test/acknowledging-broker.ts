@@ -1,7 +1,7 @@
 /** A broker beside a gateway's side of the protocol that does nothing but acknowledge. */
 
-import { startBroker } from "../gateway/broker.ts";
-import type { Link } from "../gateway/link.ts";
+import { startBroker } from "../gateway/broker/broker.ts";
+import type { Link } from "../gateway/broker/link.ts";
 import { decodeUp, encodeDown } from "../src/wire/frames.ts";
 import type { NodeId, UpMessage } from "../src/wire/messages.ts";
 import { DEFAULT_BASE, downTopic, parseUpTopic } from "../src/wire/topics.ts";

@@ -2,7 +2,7 @@
  * yesterday and, as it reports now, lay still all of yesterday. */
 
 import { mkdirSync } from "node:fs";
-import { LabelLog } from "../gateway/label-log.ts";
+import { LabelLog } from "../gateway/store/label-log.ts";
 import { DAY_MS, dayStart, HOUR_MS } from "../src/behaviour/budget.ts";
 import { nodeId } from "../src/wire/topics.ts";
 import { cattle } from "./gateway-kit.ts";

@@ -1,7 +1,7 @@
-import fc from "fast-check";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   type AnchorSet,
@@ -10,8 +10,8 @@ import {
   loadAnchor,
   makeAnchor,
   saveAnchor,
-} from "../gateway/anchor.ts";
-import { gatewayCrypto } from "../gateway/release-keys.ts";
+} from "../gateway/distil/anchor.ts";
+import { gatewayCrypto } from "../gateway/release/release-keys.ts";
 import { EdgeError } from "../src/assert.ts";
 import { below, prng } from "../src/prng.ts";
 import { shippedProfile } from "../src/signal/profiles.ts";

@@ -4,10 +4,9 @@
  */
 
 import { readFileSync } from "node:fs";
-import { LabelLog } from "../gateway/label-log.ts";
-import type { StoreRow } from "../gateway/label-rows.ts";
-import { DAY_MS, dayStart, HOUR_MS } from "../src/behaviour/budget.ts";
-import { budgetOf } from "../src/behaviour/budget.ts";
+import { LabelLog } from "../gateway/store/label-log.ts";
+import type { StoreRow } from "../gateway/store/label-rows.ts";
+import { budgetOf, DAY_MS, dayStart, HOUR_MS } from "../src/behaviour/budget.ts";
 import type { Bout } from "../src/behaviour/track.ts";
 import { below, chance, type Prng, prng, uniform } from "../src/prng.ts";
 import { createEmulator } from "../src/signal/emulator.ts";

@@ -15,8 +15,8 @@ import { type Fleet, startFleet } from "../device-sim/fleet.ts";
 import { createHerd } from "../device-sim/herd.ts";
 import { mqttLinks } from "../device-sim/mqtt-link.ts";
 import { COLLAR } from "../device-sim/node-settings.ts";
-import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
 import type { RunningGateway } from "../gateway/run-gateway.ts";
+import type { OpenTeacher } from "../gateway/teacher/onnx-teacher.ts";
 import { readShippedEmulator } from "../recordings/shipped-emulator.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
 import { prng } from "../src/prng.ts";
@@ -32,8 +32,8 @@ import {
   HandNode,
   removeFolder,
   temporaryFolder,
-  untrainedTeacher,
   until,
+  untrainedTeacher,
 } from "./gateway-kit.ts";
 import { sampleContainer } from "./node-world.ts";
 

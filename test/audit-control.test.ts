@@ -1,15 +1,15 @@
 /** Audits follow what is known: rarer while a node is well known, more often when it fails. */
 import { describe, expect, it } from "vitest";
+import type { GatewayNews } from "../gateway/gateway-state.ts";
 import {
   auditChance,
-  DEFAULT_AUDIT_RULE as RULE,
   halfWidth,
   learnAudit,
   NEW_AUDIT_CONTROL,
+  DEFAULT_AUDIT_RULE as RULE,
   stepAudit,
-} from "../gateway/audit-control.ts";
-import { AuditDesk } from "../gateway/audit-desk.ts";
-import type { GatewayNews } from "../gateway/gateway-state.ts";
+} from "../gateway/herd/audit-control.ts";
+import { AuditDesk } from "../gateway/herd/audit-desk.ts";
 import {
   addCounts,
   auditEstimates,

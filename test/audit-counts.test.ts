@@ -1,8 +1,8 @@
 /** What is said of windows that nobody looked at, held against worlds where all is known. */
 import { describe, expect, it } from "vitest";
 import {
-  addCounts,
   type AuditCounts,
+  addCounts,
   auditEstimates,
   NO_COUNTS,
   offloadCount,

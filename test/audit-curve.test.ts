@@ -1,7 +1,7 @@
 /** What other shares of offloads would give, held against worlds where all is known. */
 
 import { describe, expect, it } from "vitest";
-import { type AuditCounts, NO_COUNTS, addCounts, offloadCount } from "../src/gate/audit-counts.ts";
+import { type AuditCounts, addCounts, NO_COUNTS, offloadCount } from "../src/gate/audit-counts.ts";
 import { auditCurve, CURVE_AUDITS_LEAST, type CurveAnswer } from "../src/gate/audit-curve.ts";
 import { chance, type Prng, prng, uniform } from "../src/prng.ts";
 

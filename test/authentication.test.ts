@@ -4,9 +4,15 @@ import { chmodSync, rmSync, writeFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { AccessStore, type Identity } from "../gateway/access-store.ts";
-import type { Authentication, Peer, Session } from "../gateway/authentication.ts";
-import { COST, freshJoinCode, hashSecret, keepSecret, makeSecret } from "../gateway/secrets.ts";
+import { AccessStore, type Identity } from "../gateway/access/access-store.ts";
+import type { Authentication, Peer, Session } from "../gateway/access/authentication.ts";
+import {
+  COST,
+  freshJoinCode,
+  hashSecret,
+  keepSecret,
+  makeSecret,
+} from "../gateway/access/secrets.ts";
 import { makeJoinCode, readJoinCode, showJoinCode } from "../src/wire/join.ts";
 import { authenticationAt } from "./access-kit.ts";
 import { removeFolder, temporaryFolder } from "./gateway-kit.ts";

@@ -1,16 +1,16 @@
 /** A backup taken while nodes send, and what a gateway makes of it; and backups that are no good. */
 
+import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
-import { execFileSync } from "node:child_process";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { makeBackup, restoreBackup } from "../gateway/backup.ts";
-import { AccessStore } from "../gateway/access-store.ts";
-import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
-import { openReleaseKeys } from "../gateway/release-keys.ts";
-import { isArchiveName, tarHeader } from "../gateway/tar-stream.ts";
+import { AccessStore } from "../gateway/access/access-store.ts";
+import { openReleaseKeys } from "../gateway/release/release-keys.ts";
+import { makeBackup, restoreBackup } from "../gateway/store/backup.ts";
+import { isArchiveName, tarHeader } from "../gateway/store/tar-stream.ts";
+import type { OpenTeacher } from "../gateway/teacher/onnx-teacher.ts";
 import { bellwether } from "./access-kit.ts";
 import {
   gatewayOn,
@@ -18,8 +18,8 @@ import {
   offloadOf,
   removeFolder,
   temporaryFolder,
-  untrainedTeacher,
   until,
+  untrainedTeacher,
 } from "./gateway-kit.ts";
 
 const ABOUT = { nowMs: Date.parse("2026-11-01T12:00:00Z"), version: "test" };

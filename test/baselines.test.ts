@@ -4,11 +4,11 @@ import {
   accuracyAtShare,
   groundlightTaken,
   marginScore,
-  takenAtShare,
   maxSoftmaxScore,
   oracleScore,
   sednaCrossEntropyScore,
   softmaxOf,
+  takenAtShare,
 } from "../src/gate/baselines.ts";
 
 describe("scores", () => {

@@ -6,24 +6,24 @@ import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { connectAsync } from "mqtt";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { newBehaviourDesk } from "../gateway/behaviour-state.ts";
-import { parseConfig } from "../gateway/config.ts";
+import { parseConfig } from "../gateway/config/config.ts";
 import { stepGateway } from "../gateway/gateway.ts";
 import {
   createState,
-  newDiscovery,
   type GatewayEffect,
   type GatewayState,
+  newDiscovery,
 } from "../gateway/gateway-state.ts";
-import { LabelLog } from "../gateway/label-log.ts";
-import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
-import { DEFAULT_ROLLOUT_POLICY } from "../gateway/rollout.ts";
-import { tellAlert } from "../gateway/tell-behaviours.ts";
+import { newBehaviourDesk } from "../gateway/herd/behaviour-state.ts";
+import { DEFAULT_ROLLOUT_POLICY } from "../gateway/release/rollout.ts";
+import { LabelLog } from "../gateway/store/label-log.ts";
+import type { OpenTeacher } from "../gateway/teacher/onnx-teacher.ts";
+import { tellAlert } from "../gateway/telling/tell-behaviours.ts";
 import { DAY_MS, HOUR_MS } from "../src/behaviour/budget.ts";
 import {
   AlertSchema,
-  BoutEventSchema,
   type BoutEvent,
+  BoutEventSchema,
   BudgetSchema,
   type BudgetSpan,
   GroupBudgetSchema,
@@ -37,8 +37,8 @@ import {
   removeFolder,
   reportOf,
   temporaryFolder,
-  untrainedTeacher,
   until,
+  untrainedTeacher,
 } from "./gateway-kit.ts";
 
 const node = nodeId("collar-1");

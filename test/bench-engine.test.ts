@@ -2,8 +2,8 @@
 
 import { expect, it } from "vitest";
 import { run } from "../bench/engine.ts";
-import { onnxRuntimeWeb } from "../bench/engine-web.ts";
 import { hasCompiler } from "../bench/engine-native.ts";
+import { onnxRuntimeWeb } from "../bench/engine-web.ts";
 import { quickOptions } from "./benchmark-options.ts";
 
 const hasC = hasCompiler();

@@ -8,9 +8,9 @@ import { CLAIMS } from "../bench/calibration-job.ts";
 import { run as runDrift } from "../bench/drift.ts";
 import type { CohortFigures, SensorFigures } from "../bench/drift-tables.ts";
 import { run as runGate } from "../bench/gate.ts";
+import { FILTERS, SHARES } from "../bench/gate-curves.ts";
 import { run as runPoints } from "../bench/points.ts";
 import { stretchOf } from "../bench/points-life.ts";
-import { FILTERS, SHARES } from "../bench/gate-curves.ts";
 import { quickOptions } from "./benchmark-options.ts";
 import { writeSwingingHerd } from "./swinging-herd.ts";
 

@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { onnxRuntime } from "../gateway/onnx-runtime.ts";
-import { referenceEngine } from "../src/engine/reference.ts";
+import { onnxRuntime } from "../gateway/teacher/onnx-runtime.ts";
 import type { LoadedStudent } from "../src/engine/engine.ts";
-import { type Calibration, type CalibrationRequest, calibrateGate } from "../src/gate/calibrate.ts";
+import { referenceEngine } from "../src/engine/reference.ts";
 import { randomBoutOrder } from "../src/gate/bout-order.ts";
+import { type Calibration, type CalibrationRequest, calibrateGate } from "../src/gate/calibrate.ts";
 import { gateExit, gateWindow } from "../src/gate/decide.ts";
 import { encodeGate, gateOf } from "../src/gate/gate-bytes.ts";
 import { NEVER_Q8 } from "../src/gate/gate-parameters.ts";

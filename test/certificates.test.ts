@@ -9,18 +9,18 @@ import {
   daysLeft,
   openAuthority,
   renewServer,
-  tlsFiles,
   type TlsFiles,
+  tlsFiles,
   writeServer,
-} from "../gateway/certificate-files.ts";
+} from "../gateway/access/certificate-files.ts";
 import {
   commonNameOf,
   fingerprintOf,
   issueClient,
   issueServer,
   namesOf,
-} from "../gateway/certificates.ts";
-import { addressBytes, integer, oid, sequence, time } from "../gateway/der.ts";
+} from "../gateway/access/certificates.ts";
+import { addressBytes, integer, oid, sequence, time } from "../gateway/access/der.ts";
 import { run } from "./access-kit.ts";
 import { removeFolder, temporaryFolder } from "./gateway-kit.ts";
 

@@ -14,7 +14,7 @@ import {
   createChirpstackState,
   isLorawanTopic,
   stepChirpstack,
-} from "../gateway/chirpstack.ts";
+} from "../gateway/lorawan/chirpstack.ts";
 import { decodeDown, decodeUp, encodeDown, encodeUp } from "../src/wire/frames.ts";
 import { toLoraPayloads } from "../src/wire/lora.ts";
 import type { DownMessage, ModelId, NodeId, UpMessage } from "../src/wire/messages.ts";

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { C_FLAGS, findProgram, TARGETS } from "../deploy/firmware/tools/toolchain.ts";
-import { onnxRuntime } from "../gateway/onnx-runtime.ts";
+import { onnxRuntime } from "../gateway/teacher/onnx-runtime.ts";
 import { onnxMetadata } from "../src/learn/onnx-model.ts";
 import { ROOT } from "./house-sources.ts";
 

@@ -5,8 +5,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { startBroker } from "../gateway/broker.ts";
-import type { Link } from "../gateway/link.ts";
+import { startBroker } from "../gateway/broker/broker.ts";
+import type { Link } from "../gateway/broker/link.ts";
 import { encodeGate } from "../src/gate/gate-bytes.ts";
 import { uncalibratedGate } from "../src/gate/gate-parameters.ts";
 import { encodePoints } from "../src/gate/operating-points.ts";
@@ -14,13 +14,13 @@ import { encodeContainer } from "../src/model/container.ts";
 import { quantizeStudent } from "../src/model/quantize.ts";
 import { DEFAULT_BASE } from "../src/wire/topics.ts";
 import { ROOT } from "./house-sources.ts";
+import { OPERATING_POINTS } from "./operating-point-samples.ts";
 import {
   containerAround,
   noiseWindows,
   randomFloatStudent,
   SMALL_CNN_SPEC,
 } from "./student-samples.ts";
-import { OPERATING_POINTS } from "./operating-point-samples.ts";
 
 type Ended = { readonly code: number | null; readonly stdout: string; readonly stderr: string };
 

@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { restoreBehaviours } from "../gateway/behaviour-desk.ts";
+import { restoreBehaviours } from "../gateway/herd/behaviour-desk.ts";
 import { DAY_MS } from "../src/behaviour/budget.ts";
 import { AHEAD_MOST_MS } from "../src/behaviour/clock-ahead.ts";
 import type { SeenWindow } from "../src/behaviour/open-windows.ts";

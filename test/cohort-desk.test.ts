@@ -1,9 +1,9 @@
 /** A gateway whose cohort changes together: what it counts, and what it tells. */
 
 import { describe, expect, it } from "vitest";
-import { nodeBeat } from "../gateway/cohort-desk.ts";
 import { stepGateway } from "../gateway/gateway.ts";
 import type { GatewayEffect, GatewayState } from "../gateway/gateway-state.ts";
+import { nodeBeat } from "../gateway/herd/cohort-desk.ts";
 import { BEAT_MS } from "../src/gate/cohort-watch.ts";
 import { normal, prng } from "../src/prng.ts";
 import { encodeUp } from "../src/wire/frames.ts";

@@ -4,15 +4,15 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { EdgeError } from "../src/assert.ts";
+import { below, prng } from "../src/prng.ts";
 import { compandedBytes, decodeCompanded, encodeCompanded } from "../src/wire/companded.ts";
 import { decodeUp, encodeUp } from "../src/wire/frames.ts";
-import { offloadBytes } from "../src/wire/offload-frame.ts";
 import { LIMITS } from "../src/wire/limits.ts";
 import { toLoraPayloads } from "../src/wire/lora.ts";
-import { below, prng } from "../src/prng.ts";
+import { offloadBytes } from "../src/wire/offload-frame.ts";
+import { codeOf } from "./edge-code.ts";
 import { offloadOf } from "./gateway-kit.ts";
 import { asWindow, GOLDEN_UP } from "./wire-samples.ts";
-import { codeOf } from "./edge-code.ts";
 
 type GoldenWindow = {
   readonly name: string;

@@ -4,10 +4,10 @@ import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { parseSettings } from "../gateway/config.ts";
-import { configReference } from "../gateway/config-reference.ts";
-import { configJsonSchema, settingWords, showSettings } from "../gateway/config-about.ts";
-import { FileSchema } from "../gateway/config-schema.ts";
+import { parseSettings } from "../gateway/config/config.ts";
+import { configJsonSchema, settingWords, showSettings } from "../gateway/config/config-about.ts";
+import { configReference } from "../gateway/config/config-reference.ts";
+import { FileSchema } from "../gateway/config/config-schema.ts";
 import { bellwether } from "./access-kit.ts";
 import { removeFolder, temporaryFolder } from "./gateway-kit.ts";
 

@@ -5,8 +5,8 @@ import { describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
 import { namedDirectory } from "../cli/access-data.ts";
 import { commandInput } from "../cli/command.ts";
-import { parseConfig, readConfig } from "../gateway/config.ts";
-import { CONFIG_TEMPLATE } from "../gateway/config-template.ts";
+import { parseConfig, readConfig } from "../gateway/config/config.ts";
+import { CONFIG_TEMPLATE } from "../gateway/config/config-template.ts";
 import { EdgeError } from "../src/assert.ts";
 
 function refusal(text: string, environment: Record<string, string> = {}): EdgeError {

@@ -5,6 +5,7 @@ import { type Container, decodeContainer, encodeContainer } from "../src/model/c
 import { MODEL_LIMITS } from "../src/model/limits.ts";
 import { selfTestHashes } from "../src/model/self-test.ts";
 import { below, prng } from "../src/prng.ts";
+import { codeOf } from "./edge-code.ts";
 import {
   arbitrarySpecs,
   randomContainer,
@@ -12,7 +13,6 @@ import {
   SMALL_GRU_SPEC,
   SPECS,
 } from "./student-samples.ts";
-import { codeOf } from "./edge-code.ts";
 
 describe("a container", () => {
   it.each(Object.entries(SPECS))("of %s decodes to what was encoded", (_, spec) => {

@@ -1,6 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { chooseLabels, DEFAULT_LABEL_RULE, type LabelRule } from "../gateway/distil-labels.ts";
-import type { SoftLabel } from "../gateway/label-rows.ts";
+import {
+  chooseLabels,
+  DEFAULT_LABEL_RULE,
+  type LabelRule,
+} from "../gateway/distil/distil-labels.ts";
+import type { SoftLabel } from "../gateway/store/label-rows.ts";
 import { below, prng } from "../src/prng.ts";
 import { shippedProfile } from "../src/signal/profiles.ts";
 import type { ModelId, NodeId } from "../src/wire/messages.ts";

@@ -4,9 +4,9 @@ import {
   decideDistillation,
   type FreshAnswer,
   type TriggerState,
-} from "../gateway/distil-trigger.ts";
-import { toBegin } from "../gateway/loop-control.ts";
-import { DEFAULT_TRUST_RULE } from "../gateway/teacher-trust.ts";
+} from "../gateway/distil/distil-trigger.ts";
+import { toBegin } from "../gateway/distil/loop-control.ts";
+import { DEFAULT_TRUST_RULE } from "../gateway/teacher/teacher-trust.ts";
 import type { NodeId } from "../src/wire/messages.ts";
 
 const rule = { ...DEFAULT_TRIGGER_RULE, labelsWanted: 60, trust: DEFAULT_TRUST_RULE };

@@ -1,15 +1,15 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { DISTIL_RECIPE, distil, distilAugmentation } from "../gateway/distil.ts";
-import type { SoftWindows } from "../gateway/distil-labels.ts";
+import { DISTIL_RECIPE, distil, distilAugmentation } from "../gateway/distil/distil.ts";
+import type { SoftWindows } from "../gateway/distil/distil-labels.ts";
 import {
   DEFAULT_PUBLISH_RULE,
   type Measure,
   measureStudent,
   reasonsAgainst,
-} from "../gateway/distil-measure.ts";
-import { runDistilTask } from "../gateway/distil-task.ts";
-import { Distiller } from "../gateway/distiller.ts";
-import { onnxRuntime } from "../gateway/onnx-runtime.ts";
+} from "../gateway/distil/distil-measure.ts";
+import { runDistilTask } from "../gateway/distil/distil-task.ts";
+import { Distiller } from "../gateway/distil/distiller.ts";
+import { onnxRuntime } from "../gateway/teacher/onnx-runtime.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
 import { OPERATING_SHARES } from "../src/gate/fit-points.ts";
 import { decodeGate, encodeGate, gateOf } from "../src/gate/gate-bytes.ts";
@@ -21,7 +21,7 @@ import { quantizeStudent } from "../src/model/quantize.ts";
 import type { FloatStudent } from "../src/model/student-spec.ts";
 import { NO_AUGMENTATION } from "../src/signal/augment.ts";
 import { turnAbout } from "../src/signal/turn.ts";
-import { type WindowSet, pickWindows } from "../src/signal/window-set.ts";
+import { pickWindows, type WindowSet } from "../src/signal/window-set.ts";
 import { ENCODER_SPEC, randomEncoder } from "./encoder-samples.ts";
 import { cattle, plainStudent, turningAnchor, turningHerd } from "./turning-herd.ts";
 

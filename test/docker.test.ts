@@ -8,9 +8,9 @@ import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { parseConfig } from "../gateway/config.ts";
-import { projectFiles, readSource } from "./house-sources.ts";
+import { parseConfig } from "../gateway/config/config.ts";
 import { gatewayOn, removeFolder, temporaryFolder, untrainedTeacher } from "./gateway-kit.ts";
+import { projectFiles, readSource } from "./house-sources.ts";
 
 const DOCKER = "deploy/docker";
 const COMPOSE = ["compose.yaml", "compose.mosquitto.yaml"];

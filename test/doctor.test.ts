@@ -23,14 +23,14 @@ import {
 } from "../cli/doctor-gateway.ts";
 import { checkClock, checkDisk, checkMemory, checkNode } from "../cli/doctor-machine.ts";
 import type { Finding } from "../cli/finding.ts";
-import { AccessStore } from "../gateway/access-store.ts";
-import { openAuthority, tlsFiles, writeServer } from "../gateway/certificate-files.ts";
-import { DAY_MS, issueServer, makeAuthority } from "../gateway/certificates.ts";
-import { parseConfig } from "../gateway/config.ts";
-import { nodeDisk } from "../gateway/durable-file.ts";
-import { LabelLog } from "../gateway/label-log.ts";
-import { closeServer, listen } from "../gateway/listeners.ts";
-import { openReleaseKeys } from "../gateway/release-keys.ts";
+import { AccessStore } from "../gateway/access/access-store.ts";
+import { openAuthority, tlsFiles, writeServer } from "../gateway/access/certificate-files.ts";
+import { DAY_MS, issueServer, makeAuthority } from "../gateway/access/certificates.ts";
+import { closeServer, listen } from "../gateway/broker/listeners.ts";
+import { parseConfig } from "../gateway/config/config.ts";
+import { openReleaseKeys } from "../gateway/release/release-keys.ts";
+import { nodeDisk } from "../gateway/store/durable-file.ts";
+import { LabelLog } from "../gateway/store/label-log.ts";
 import { nodeId } from "../src/wire/topics.ts";
 import {
   gatewayOn,

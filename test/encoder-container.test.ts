@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { needsOf, unfitReason } from "../gateway/release-fit.ts";
+import { needsOf, unfitReason } from "../gateway/release/release-fit.ts";
 import type { Engine } from "../src/engine/engine.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
 import { createWasmEngine } from "../src/engine/wasm.ts";
@@ -13,6 +13,7 @@ import { modelRamBytes } from "../src/model/encoder-cost.ts";
 import { selfTestHashes } from "../src/model/self-test.ts";
 import { below, prng } from "../src/prng.ts";
 import { windowAt } from "../src/signal/window-set.ts";
+import { codeOf } from "./edge-code.ts";
 import { arbitraryEncoders, containerWithEncoder, ENCODER_SPEC } from "./encoder-samples.ts";
 import { GOLDEN_ENCODER, goldenEncoder } from "./make-golden-encoder.ts";
 import {
@@ -22,7 +23,6 @@ import {
   SMALL_CNN_SPEC,
   SMALL_GRU_SPEC,
 } from "./student-samples.ts";
-import { codeOf } from "./edge-code.ts";
 
 const wasmEngine = createWasmEngine();
 /** Of one window: the codes, before, between and after the exits, and every exit's logits. */

@@ -6,8 +6,8 @@ import { untrainedEncoder, untrainedSplit } from "../bench/untrained-encoder.ts"
 import { withOnnxMetadata } from "../src/learn/onnx-model.ts";
 import { type FloatSplit, tailOnnx } from "../src/learn/tail-network.ts";
 import type { Container } from "../src/model/container.ts";
-import { encodeEncoder } from "../src/model/encoder-bytes.ts";
 import type { QuantizedEncoder } from "../src/model/encoder.ts";
+import { encodeEncoder } from "../src/model/encoder-bytes.ts";
 import type { EncoderSpec } from "../src/model/encoder-spec.ts";
 import { quantizeEncoder } from "../src/model/quantize-encoder.ts";
 import type { StudentSpec } from "../src/model/student-spec.ts";

@@ -1,11 +1,8 @@
 /** Encoders: their integers, against a second opinion and against the float network they came from. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { onnxRuntime } from "../gateway/teacher/onnx-runtime.ts";
 import { loadEncoder } from "../src/engine/encode.ts";
-import { onnxRuntime } from "../gateway/onnx-runtime.ts";
-import { codeStep, type EncoderSpec } from "../src/model/encoder-spec.ts";
-import { checkEncoder, codeShape, encoderMacs } from "../src/model/encoder.ts";
-import { quantizeEncoder } from "../src/model/quantize-encoder.ts";
 import { Graph } from "../src/learn/graph.ts";
 import { inferenceLayers } from "../src/learn/network.ts";
 import { BATCH, onnxMetadata } from "../src/learn/onnx-model.ts";
@@ -13,6 +10,9 @@ import { initialValues, unflatten } from "../src/learn/parameters.ts";
 import { predictRows } from "../src/learn/predict.ts";
 import { type SplitDesign, splitNetwork } from "../src/learn/split-network.ts";
 import { encoderOf, type FloatSplit, tailOnnx } from "../src/learn/tail-network.ts";
+import { checkEncoder, codeShape, encoderMacs } from "../src/model/encoder.ts";
+import { codeStep, type EncoderSpec } from "../src/model/encoder-spec.ts";
+import { quantizeEncoder } from "../src/model/quantize-encoder.ts";
 import { windowAt } from "../src/signal/window-set.ts";
 import { oracleCodes } from "./integer-oracle.ts";
 import { noiseWindows, randomFloatStudent } from "./student-samples.ts";

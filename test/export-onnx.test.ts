@@ -9,7 +9,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { type Agreement, onnxAgreement, someOf } from "../bench/onnx-agreement.ts";
-import { onnxRuntime } from "../gateway/onnx-runtime.ts";
+import { onnxRuntime } from "../gateway/teacher/onnx-runtime.ts";
 import { datasetFolder, findRecordings } from "../recordings/find.ts";
 import { readRecordings } from "../recordings/read.ts";
 import { exportOnnx } from "../src/export/student-onnx.ts";

@@ -5,10 +5,11 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { connectAsync } from "mqtt";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
+import type { OpenTeacher } from "../gateway/teacher/onnx-teacher.ts";
 import { encodeUp } from "../src/wire/frames.ts";
 import { downKindOf, toLoraPayloads } from "../src/wire/lora.ts";
 import type { DownKind } from "../src/wire/messages.ts";
+import { run } from "./access-kit.ts";
 import {
   base,
   freePort,
@@ -20,10 +21,9 @@ import {
   removeFolder,
   reportOf,
   temporaryFolder,
-  untrainedTeacher,
   until,
+  untrainedTeacher,
 } from "./gateway-kit.ts";
-import { run } from "./access-kit.ts";
 import { MOSQUITTO, startMosquitto, stopMosquitto } from "./mosquitto.ts";
 
 if (MOSQUITTO === undefined) {

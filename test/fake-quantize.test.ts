@@ -6,7 +6,7 @@ import "@tensorflow/tfjs-backend-cpu";
 import "@tensorflow/tfjs-core/dist/register_all_gradients.js";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
-import { onnxRuntime } from "../gateway/onnx-runtime.ts";
+import { onnxRuntime } from "../gateway/teacher/onnx-runtime.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
 import { fakeQuantize } from "../src/learn/fake-quantize.ts";
 import { weightSteps } from "../src/learn/fine-tune-quantized.ts";

@@ -10,8 +10,8 @@ import { takeLoraPayload, toLoraPayloads } from "../src/wire/lora.ts";
 import { decodeLoraFeatures, encodeLoraFeatures } from "../src/wire/lora-features.ts";
 import { type FeaturesOffload, NO_MODEL } from "../src/wire/messages.ts";
 import { featuresBytes } from "../src/wire/offload-frame.ts";
-import { anyFeatures, GOLDEN_FEATURES } from "./wire-samples.ts";
 import { codeOf } from "./edge-code.ts";
+import { anyFeatures, GOLDEN_FEATURES } from "./wire-samples.ts";
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 /** The slowest data rate of EU868. */

@@ -1,6 +1,6 @@
 /** Fine-tuning under rounding as a whole: what it must win, what it must leave alone. */
 import { beforeAll, describe, expect, it } from "vitest";
-import { onnxRuntime } from "../gateway/onnx-runtime.ts";
+import { onnxRuntime } from "../gateway/teacher/onnx-runtime.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
 import {
   type FineTuned,

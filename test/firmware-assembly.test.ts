@@ -16,7 +16,7 @@ import { below, type Prng, prng, shuffle } from "../src/prng.ts";
 import { encodeManifest, type ReleaseManifest } from "../src/wire/release.ts";
 import { modelIdOf } from "../src/wire/topics.ts";
 import { buildUpdateHost, type Torn, UpdateHost } from "./firmware-update-host.ts";
-import { sampleContainer, type SignedRelease, signManifest, signRelease } from "./node-world.ts";
+import { type SignedRelease, sampleContainer, signManifest, signRelease } from "./node-world.ts";
 
 const there = findProgram("gcc") !== undefined;
 if (!there) console.log("the firmware's assembly is skipped: it needs gcc");

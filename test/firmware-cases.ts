@@ -19,16 +19,16 @@ import { makeWindows } from "../src/signal/make-windows.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import { shippedProfile } from "../src/signal/profiles.ts";
 import { windowAt } from "../src/signal/window-set.ts";
-import { GOLDEN_ENCODER_SEED } from "./make-golden-encoder.ts";
-import { GOLDEN_STUDENTS, goldenBytes } from "./golden-students.ts";
 import { containerWithEncoder, ENCODER_SPEC } from "./encoder-samples.ts";
+import { GOLDEN_STUDENTS, goldenBytes } from "./golden-students.ts";
+import { GOLDEN_ENCODER_SEED } from "./make-golden-encoder.ts";
 import {
   COLLAR_SPEC,
   containerAround,
   noiseWindows,
   randomFloatStudent,
-  scrambled,
   SPECS,
+  scrambled,
 } from "./student-samples.ts";
 
 const ROOT = join(import.meta.dirname, "..");

@@ -14,9 +14,9 @@ import { afterAll, describe, expect, it } from "vitest";
 import { compile, FIRMWARE_FOLDER, findProgram } from "../deploy/firmware/tools/toolchain.ts";
 import { EdgeError } from "../src/assert.ts";
 import { encodeContainer } from "../src/model/container.ts";
+import { containerWithEncoder } from "./encoder-samples.ts";
 import { RUNTIME_SOURCES } from "./firmware-runtime-host.ts";
 import { GOLDEN_FOLDER } from "./make-golden.ts";
-import { containerWithEncoder } from "./encoder-samples.ts";
 import { containerOf, MUTATED_ENCODER, TINY_SPEC } from "./mutated-containers.ts";
 
 const SECONDS = Number(process.env.BELLWETHER_FUZZ_SECONDS ?? 60);

@@ -11,8 +11,8 @@ import { decodeGate, encodeGate, gateOf } from "../src/gate/gate-bytes.ts";
 import { uncalibratedGate } from "../src/gate/gate-parameters.ts";
 import { initialGateState } from "../src/gate/gate-state.ts";
 import { decodeGateState, encodeGateState } from "../src/gate/gate-state-bytes.ts";
-import { encodePoints, fullBucketQ8, pointOf } from "../src/gate/operating-points.ts";
 import { exp2Q16, log2Q8 } from "../src/gate/margins.ts";
+import { encodePoints, fullBucketQ8, pointOf } from "../src/gate/operating-points.ts";
 import { decodeContainer } from "../src/model/container.ts";
 import { below, chance, prng } from "../src/prng.ts";
 import { emulateRecordings } from "../src/signal/emulate-recordings.ts";
@@ -24,9 +24,9 @@ import {
   buildGateHost,
   codeOf,
   compareGates,
-  gateWith,
   GATE_CODES,
   type GateOperation,
+  gateWith,
   runGateHost,
 } from "./firmware-gate-kit.ts";
 import {

@@ -18,9 +18,9 @@ import {
 import type { Finished } from "../deploy/firmware/tools/emulator.ts";
 import {
   buildProgram,
+  GENERATED_FLAGS,
   missingFor,
   type Place,
-  GENERATED_FLAGS,
   RUNTIME_FLAGS,
   runProgram,
 } from "../deploy/firmware/tools/runtime-program.ts";

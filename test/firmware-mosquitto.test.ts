@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type FirmwareNode, startFirmwareNode } from "../deploy/firmware/tools/firmware-node.ts";
 import { buildNodeImage, missingForNode } from "../deploy/firmware/tools/node-image.ts";
 import { decodeUp } from "../src/wire/frames.ts";
-import { nodeTopic, upTopic, nodeId } from "../src/wire/topics.ts";
+import { nodeId, nodeTopic, upTopic } from "../src/wire/topics.ts";
 import { SCRIPT_FACTORY } from "./firmware-node-script.ts";
 import { base, freePort, removeFolder, temporaryFolder, until } from "./gateway-kit.ts";
 import { MOSQUITTO } from "./mosquitto.ts";

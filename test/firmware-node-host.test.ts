@@ -17,8 +17,8 @@ import { DEFAULT_FORM_RULE } from "../src/gate/offload-form.ts";
 import { encodePoints } from "../src/gate/operating-points.ts";
 import { decodeContainer, encodeContainer } from "../src/model/container.ts";
 import { below, chance, type Prng, prng } from "../src/prng.ts";
-import { decodeUp, encodeDown } from "../src/wire/frames.ts";
 import { createEmulator } from "../src/signal/emulator.ts";
+import { decodeUp, encodeDown } from "../src/wire/frames.ts";
 import { DEFAULT_BASE, downTopic, parseUpTopic } from "../src/wire/topics.ts";
 import { packetReader } from "./firmware-broker.ts";
 import { buildNodeHost, letter, runHost, withoutCompiler } from "./firmware-host.ts";
@@ -31,8 +31,8 @@ import {
   SCRIPT_PROVISION,
 } from "./firmware-node-script.ts";
 import { packet, text } from "./mqtt-bytes.ts";
-import { OPERATING_POINTS } from "./operating-point-samples.ts";
 import { offerOf, signRelease } from "./node-world.ts";
+import { OPERATING_POINTS } from "./operating-point-samples.ts";
 import { anyDown } from "./wire-samples.ts";
 
 const absent = withoutCompiler("the whole node in C");

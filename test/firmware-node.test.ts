@@ -10,13 +10,17 @@ import { connectAsync, type MqttClient } from "mqtt";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type FirmwareNode, startFirmwareNode } from "../deploy/firmware/tools/firmware-node.ts";
 import { buildNodeImage, missingForNode } from "../deploy/firmware/tools/node-image.ts";
-import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
-import { Registry } from "../gateway/registry.ts";
-import { gatewayCrypto, type ReleaseKeys, temporaryReleaseKeys } from "../gateway/release-keys.ts";
-import { signRelease } from "../gateway/release-signing.ts";
-import { startRollout } from "../gateway/rollout.ts";
-import type { RunningGateway } from "../gateway/run-gateway.ts";
 import { OUTBOX_LIMITS } from "../device-sim/outbox.ts";
+import { Registry } from "../gateway/release/registry.ts";
+import {
+  gatewayCrypto,
+  type ReleaseKeys,
+  temporaryReleaseKeys,
+} from "../gateway/release/release-keys.ts";
+import { signRelease } from "../gateway/release/release-signing.ts";
+import { startRollout } from "../gateway/release/rollout.ts";
+import type { RunningGateway } from "../gateway/run-gateway.ts";
+import type { OpenTeacher } from "../gateway/teacher/onnx-teacher.ts";
 import { readShippedEmulator } from "../recordings/shipped-emulator.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
 import { decodeContainer } from "../src/model/container.ts";
@@ -27,16 +31,16 @@ import { nodeId } from "../src/wire/topics.ts";
 import { startTap, type Tap } from "./firmware-tap.ts";
 import {
   base,
-  freePort,
   cattle,
+  freePort,
   gatewayOn,
   removeFolder,
   temporaryFolder,
-  untrainedTeacher,
   until,
+  untrainedTeacher,
 } from "./gateway-kit.ts";
-import { asWindow } from "./wire-samples.ts";
 import { sampleContainer } from "./node-world.ts";
+import { asWindow } from "./wire-samples.ts";
 
 const BOARD = "mps2-an386";
 const missing = missingForNode(BOARD);

@@ -14,8 +14,8 @@ import { below, prng } from "../src/prng.ts";
 import { buildUpdateHost, type HostStatus, type Torn, UpdateHost } from "./firmware-update-host.ts";
 import {
   constantContainer,
-  sampleContainer,
   type SignedRelease,
+  sampleContainer,
   signRelease,
 } from "./node-world.ts";
 

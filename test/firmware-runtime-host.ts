@@ -1,14 +1,14 @@
 /** Runs containers through the runtime in C, with every read and every sum watched. */
 
-import { writeFileSync, readFileSync } from "node:fs";
 import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { compile, FIRMWARE_FOLDER, type TargetName } from "../deploy/firmware/tools/toolchain.ts";
+import { ByteReader, ByteWriter } from "../src/bytes.ts";
 import type { Engine } from "../src/engine/engine.ts";
 import type { Container } from "../src/model/container.ts";
-import { ByteReader, ByteWriter } from "../src/bytes.ts";
-import { SANITIZED } from "./firmware-kit.ts";
 import { letter } from "./firmware-host.ts";
+import { SANITIZED } from "./firmware-kit.ts";
 
 /** Of one window in the pool that every student reads its own from. */
 export const POOL_WINDOW_BYTES = 8192;

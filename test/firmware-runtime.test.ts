@@ -12,25 +12,25 @@ import { GATE_TABLES_FILE, gateTablesSource } from "../deploy/firmware/tools/gat
 import { FIRMWARE_FOLDER } from "../deploy/firmware/tools/toolchain.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
 import { decodeContainer, encodeContainer } from "../src/model/container.ts";
+import { modelRamBytes } from "../src/model/encoder-cost.ts";
 import { MODEL_LIMITS } from "../src/model/limits.ts";
 import { MULTIPLIER_MIN, SHIFT_MAX, SHIFT_MIN } from "../src/model/requantize.ts";
-import { modelRamBytes } from "../src/model/encoder-cost.ts";
 import { below, prng } from "../src/prng.ts";
 import { packCodes } from "../src/wire/codes.ts";
+import { containerWithEncoder, ENCODER_SPEC } from "./encoder-samples.ts";
 import { runtimeCases } from "./firmware-cases.ts";
 import { withoutCompiler } from "./firmware-host.ts";
-import { anyConvolutions, anyEncoders, anyGrus, anyShifts } from "./firmware-shapes.ts";
 import {
   askRuntime,
   buildRuntimeHost,
   engineAnswers,
   POOL_WINDOW_BYTES,
 } from "./firmware-runtime-host.ts";
+import { anyConvolutions, anyEncoders, anyGrus, anyShifts } from "./firmware-shapes.ts";
 import { goldenWindows } from "./make-golden.ts";
 import { GOLDEN_ENCODER, GOLDEN_ENCODER_SEED } from "./make-golden-encoder.ts";
 import { containerOf } from "./mutated-containers.ts";
 import { COLLAR_SPEC, SMALL_CNN_SPEC } from "./student-samples.ts";
-import { containerWithEncoder, ENCODER_SPEC } from "./encoder-samples.ts";
 
 const absent = withoutCompiler("the runtime in C");
 

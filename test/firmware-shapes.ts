@@ -4,10 +4,10 @@
  */
 
 import fc from "fast-check";
+import { encodeContainer } from "../src/model/container.ts";
 import { SHIFT_MAX } from "../src/model/requantize.ts";
 import type { QuantizedStudent } from "../src/model/student.ts";
 import type { StudentSpec } from "../src/model/student-spec.ts";
-import { encodeContainer } from "../src/model/container.ts";
 import { below, type Prng, prng } from "../src/prng.ts";
 import { arbitraryEncoders, containerWithEncoder } from "./encoder-samples.ts";
 import { containerOf } from "./mutated-containers.ts";

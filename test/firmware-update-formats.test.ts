@@ -7,11 +7,11 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { referenceEngine } from "../src/engine/reference.ts";
 import { gateOf } from "../src/gate/gate-bytes.ts";
 import { encodePoints } from "../src/gate/operating-points.ts";
+import { type Container, decodeContainer, encodeContainer } from "../src/model/container.ts";
 import {
   ENCODER_CONTAINER_VERSION,
   POINTS_CONTAINER_VERSION,
 } from "../src/model/container-layout.ts";
-import { type Container, decodeContainer, encodeContainer } from "../src/model/container.ts";
 import { selfTestHashes } from "../src/model/self-test.ts";
 import { ENCODER_SPEC, randomEncoder } from "./encoder-samples.ts";
 import { withoutCompiler } from "./firmware-host.ts";

@@ -4,7 +4,7 @@ import { decodeContainer } from "../src/model/container.ts";
 import { prng } from "../src/prng.ts";
 import type { UpMessage } from "../src/wire/messages.ts";
 import { type HostStatus, UpdateHost } from "./firmware-update-host.ts";
-import { sampleContainer, type SignedRelease } from "./node-world.ts";
+import { type SignedRelease, sampleContainer } from "./node-world.ts";
 
 export const FACTORY = sampleContainer(1);
 

@@ -12,6 +12,7 @@ import { below, chance, type Prng, prng } from "../src/prng.ts";
 import { quantizeMillig } from "../src/signal/make-windows.ts";
 import { CODE_BITS_MAX, packCodes } from "../src/wire/codes.ts";
 import { decodeDown, encodeDown, encodeUp } from "../src/wire/frames.ts";
+import { LIMITS } from "../src/wire/limits.ts";
 import {
   type DownMessage,
   type FeaturesOffload,
@@ -20,11 +21,10 @@ import {
   type UpMessage,
   type WindowOffload,
 } from "../src/wire/messages.ts";
-import { LIMITS } from "../src/wire/limits.ts";
 import { encoderIdBytes } from "../src/wire/offload-frame.ts";
 import { modelIdBytes } from "../src/wire/topics.ts";
-import { buildWireHost, letter, runHost, withoutCompiler } from "./firmware-host.ts";
 import { codeOf } from "./firmware-gate-kit.ts";
+import { buildWireHost, letter, runHost, withoutCompiler } from "./firmware-host.ts";
 import { anyDown, anyFeatures, anyUp, asWindow, GOLDEN_UP } from "./wire-samples.ts";
 
 const absent = withoutCompiler("the wire in C");

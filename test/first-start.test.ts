@@ -7,12 +7,12 @@ import path from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { bellwether, subscribeTo, tryConnect } from "./access-kit.ts";
 import {
-  gatewayEnvironment,
   base,
+  gatewayEnvironment,
   removeFolder,
   temporaryFolder,
-  untrainedTeacher,
   until,
+  untrainedTeacher,
 } from "./gateway-kit.ts";
 
 let folder: string;

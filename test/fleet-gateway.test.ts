@@ -13,8 +13,8 @@ import { type Fleet, startFleet } from "../device-sim/fleet.ts";
 import { createHerd } from "../device-sim/herd.ts";
 import { mqttLinks } from "../device-sim/mqtt-link.ts";
 import { COLLAR } from "../device-sim/node-settings.ts";
-import { LABEL_LOG_FILE } from "../gateway/label-log.ts";
-import { openLabelReader } from "../gateway/label-reader.ts";
+import { LABEL_LOG_FILE } from "../gateway/store/label-log.ts";
+import { openLabelReader } from "../gateway/store/label-reader.ts";
 import { readShippedEmulator } from "../recordings/shipped-emulator.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
 import { prng } from "../src/prng.ts";
@@ -26,8 +26,8 @@ import {
   gatewayEnvironment,
   removeFolder,
   temporaryFolder,
-  untrainedTeacher,
   until,
+  untrainedTeacher,
 } from "./gateway-kit.ts";
 import { sampleContainer } from "./node-world.ts";
 

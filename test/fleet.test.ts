@@ -9,8 +9,8 @@ import { type Sensor, sensorOver } from "../device-sim/sensor.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
 import { normal, prng } from "../src/prng.ts";
 import { DEFAULT_BASE, nodeId } from "../src/wire/topics.ts";
-import { sampleContainer } from "./node-world.ts";
 import { acknowledgingBroker } from "./acknowledging-broker.ts";
+import { sampleContainer } from "./node-world.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "bellwether-fleet-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -7,12 +7,12 @@
  */
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { createInterface } from "node:readline";
 import path from "node:path";
+import { createInterface } from "node:readline";
 import { connectAsync, type MqttClient } from "mqtt";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
 import type { RunningGateway } from "../gateway/run-gateway.ts";
+import type { OpenTeacher } from "../gateway/teacher/onnx-teacher.ts";
 import { PUBLIC_TOPICS } from "../src/wire/public-topics.ts";
 import { REQUEST_NAMES, requestTopic, responseTopic } from "../src/wire/requests.ts";
 import { ALERTING_YAML, storeOneDay, YESTERDAY } from "./alert-kit.ts";
@@ -24,8 +24,8 @@ import {
   removeFolder,
   reportOf,
   temporaryFolder,
-  untrainedTeacher,
   until,
+  untrainedTeacher,
 } from "./gateway-kit.ts";
 
 /** Debian's, or another that has paho. */

@@ -16,8 +16,8 @@ import {
 import { LIMITS } from "../src/wire/limits.ts";
 import type { DownMessage, UpMessage } from "../src/wire/messages.ts";
 import { DOWN_KINDS, UP_KINDS } from "../src/wire/topics.ts";
-import { anyDown, anyUp, GOLDEN_DOWN, GOLDEN_FEATURES, GOLDEN_UP } from "./wire-samples.ts";
 import { codeOf } from "./edge-code.ts";
+import { anyDown, anyUp, GOLDEN_DOWN, GOLDEN_FEATURES, GOLDEN_UP } from "./wire-samples.ts";
 
 const GOLDEN: Record<string, string> = JSON.parse(
   readFileSync(new URL("golden/frames.json", import.meta.url), "utf8"),

@@ -1,9 +1,9 @@
 /** Answers that nobody uses for days. */
 
 import { expect, it } from "vitest";
-import { decideDistillation, DEFAULT_TRIGGER_RULE } from "../gateway/distil-trigger.ts";
-import { FRESH_MOST, FreshAnswers } from "../gateway/fresh-answers.ts";
-import { DEFAULT_TRUST_RULE } from "../gateway/teacher-trust.ts";
+import { DEFAULT_TRIGGER_RULE, decideDistillation } from "../gateway/distil/distil-trigger.ts";
+import { FRESH_MOST, FreshAnswers } from "../gateway/distil/fresh-answers.ts";
+import { DEFAULT_TRUST_RULE } from "../gateway/teacher/teacher-trust.ts";
 import { nodeId } from "../src/wire/topics.ts";
 
 const node = nodeId("collar-1");

@@ -2,6 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { parseConfig } from "../gateway/config/config.ts";
 import { stepGateway } from "../gateway/gateway.ts";
 import {
   createState,
@@ -9,13 +10,12 @@ import {
   type GatewayState,
   newDiscovery,
 } from "../gateway/gateway-state.ts";
-import { newBehaviourDesk } from "../gateway/behaviour-state.ts";
-import { parseConfig } from "../gateway/config.ts";
-import type { WaitingOffload } from "../gateway/label-rows.ts";
-import { DEFAULT_ROLLOUT_POLICY } from "../gateway/rollout.ts";
-import { fitWhenAsked } from "../gateway/tail-trust.ts";
-import { TeacherQueue } from "../gateway/teacher-queue.ts";
-import type { Tail, Teacher } from "../gateway/teacher.ts";
+import { newBehaviourDesk } from "../gateway/herd/behaviour-state.ts";
+import { DEFAULT_ROLLOUT_POLICY } from "../gateway/release/rollout.ts";
+import type { WaitingOffload } from "../gateway/store/label-rows.ts";
+import { fitWhenAsked } from "../gateway/teacher/tail-trust.ts";
+import type { Tail, Teacher } from "../gateway/teacher/teacher.ts";
+import { TeacherQueue } from "../gateway/teacher/teacher-queue.ts";
 import { jointAnswer } from "../src/gate/joint-answer.ts";
 import { largestIndex } from "../src/learn/metrics.ts";
 import { packCodes } from "../src/wire/codes.ts";

@@ -8,8 +8,8 @@ import { once } from "node:events";
 import path from "node:path";
 import { connect, type MqttClient } from "mqtt";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { LABEL_LOG_FILE } from "../gateway/label-log.ts";
-import { openLabelReader } from "../gateway/label-reader.ts";
+import { LABEL_LOG_FILE } from "../gateway/store/label-log.ts";
+import { openLabelReader } from "../gateway/store/label-reader.ts";
 import { prng, uniform } from "../src/prng.ts";
 import { decodeDown, encodeUp } from "../src/wire/frames.ts";
 import { downFilter, nodeId, parseDownTopic, upTopic } from "../src/wire/topics.ts";
@@ -21,8 +21,8 @@ import {
   offloadOf,
   removeFolder,
   temporaryFolder,
-  untrainedTeacher,
   until,
+  untrainedTeacher,
 } from "./gateway-kit.ts";
 
 const KILLS = Number(process.env.BELLWETHER_KILLS ?? 5);

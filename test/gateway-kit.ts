@@ -10,11 +10,11 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { connectAsync, type IClientOptions, type MqttClient } from "mqtt";
 import { untrainedTeacherOnnx } from "../bench/untrained-teacher.ts";
-import { type GatewayConfig, parseConfig } from "../gateway/config.ts";
+import { type GatewayConfig, parseConfig } from "../gateway/config/config.ts";
 import type { GatewayDependencies } from "../gateway/gateway-dependencies.ts";
-import { type OpenTeacher, openOnnxTeacher } from "../gateway/onnx-teacher.ts";
 import { type RunningGateway, startGateway } from "../gateway/run-gateway.ts";
-import { trustAlways } from "../gateway/teacher.ts";
+import { type OpenTeacher, openOnnxTeacher } from "../gateway/teacher/onnx-teacher.ts";
+import { trustAlways } from "../gateway/teacher/teacher.ts";
 import { shippedProfile } from "../src/signal/profiles.ts";
 import { decodeDown, encodeUp } from "../src/wire/frames.ts";
 import type {

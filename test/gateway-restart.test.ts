@@ -5,10 +5,10 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { connectAsync } from "mqtt";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { LabelLog } from "../gateway/label-log.ts";
-import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
-import type { Teacher } from "../gateway/teacher.ts";
-import { TeacherQueue } from "../gateway/teacher-queue.ts";
+import { LabelLog } from "../gateway/store/label-log.ts";
+import type { OpenTeacher } from "../gateway/teacher/onnx-teacher.ts";
+import type { Teacher } from "../gateway/teacher/teacher.ts";
+import { TeacherQueue } from "../gateway/teacher/teacher-queue.ts";
 import { nodeId } from "../src/wire/topics.ts";
 import {
   base,
@@ -18,8 +18,8 @@ import {
   removeFolder,
   reportOf,
   temporaryFolder,
-  untrainedTeacher,
   until,
+  untrainedTeacher,
 } from "./gateway-kit.ts";
 
 let folder: string;

@@ -3,8 +3,7 @@
  * once, as a perfect disk would.
  */
 
-import { newBehaviourDesk } from "../gateway/behaviour-state.ts";
-import { parseConfig } from "../gateway/config.ts";
+import { parseConfig } from "../gateway/config/config.ts";
 import { stepGateway } from "../gateway/gateway.ts";
 import {
   createState,
@@ -13,7 +12,8 @@ import {
   type GatewayState,
   newDiscovery,
 } from "../gateway/gateway-state.ts";
-import { DEFAULT_ROLLOUT_POLICY } from "../gateway/rollout.ts";
+import { newBehaviourDesk } from "../gateway/herd/behaviour-state.ts";
+import { DEFAULT_ROLLOUT_POLICY } from "../gateway/release/rollout.ts";
 import { encodeUp } from "../src/wire/frames.ts";
 import type { UpMessage } from "../src/wire/messages.ts";
 import { nodeId, upTopic } from "../src/wire/topics.ts";

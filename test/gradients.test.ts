@@ -6,7 +6,7 @@ import "@tensorflow/tfjs-backend-cpu";
 import "@tensorflow/tfjs-core/dist/register_all_gradients.js";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
-import { onnxRuntime } from "../gateway/onnx-runtime.ts";
+import { onnxRuntime } from "../gateway/teacher/onnx-runtime.ts";
 import { convolve, convolveDepthwise, paddingOf } from "../src/learn/convolution.ts";
 import { Graph, type Value } from "../src/learn/graph.ts";
 import { gruOver } from "../src/learn/gru.ts";

@@ -1,7 +1,6 @@
 /** What the page shows, worked out from the board's changes: rows, the loop, and who needs a look. */
 
 import { describe, expect, it } from "vitest";
-import { Board, type BoardChange } from "../gateway/board.ts";
 import {
   applyChange,
   createHerd,
@@ -11,6 +10,7 @@ import {
   rowOf,
   summaryOf,
 } from "../gateway/dashboard/herd-view.ts";
+import { Board, type BoardChange } from "../gateway/telling/board.ts";
 import { bridgeTopic, nodeId, nodeTopic } from "../src/wire/topics.ts";
 import { behaviourOf, deviceOf, infoOf } from "./board-kit.ts";
 import { base } from "./gateway-kit.ts";

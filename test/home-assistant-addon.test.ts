@@ -4,13 +4,13 @@
  */
 
 import { spawn, spawnSync } from "node:child_process";
-import { createServer, type Server } from "node:http";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { environmentOf } from "../deploy/home-assistant/settings.ts";
-import { parseConfig } from "../gateway/config.ts";
+import { parseConfig } from "../gateway/config/config.ts";
 import { removeFolder, temporaryFolder } from "./gateway-kit.ts";
 
 const FOLDER = "deploy/home-assistant";

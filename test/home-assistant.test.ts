@@ -3,10 +3,9 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { connectAsync } from "mqtt";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
+import type { OpenTeacher } from "../gateway/teacher/onnx-teacher.ts";
 import { NodeStateSchema } from "../src/wire/public.ts";
 import { REQUESTS, requestTopic } from "../src/wire/requests.ts";
-import { DISCOVERY_TOPIC, DiscoverySchema, UpdateStateSchema } from "./home-assistant-rules.ts";
 import {
   base,
   cattle,
@@ -14,9 +13,10 @@ import {
   HandNode,
   removeFolder,
   temporaryFolder,
-  untrainedTeacher,
   until,
+  untrainedTeacher,
 } from "./gateway-kit.ts";
+import { DISCOVERY_TOPIC, DiscoverySchema, UpdateStateSchema } from "./home-assistant-rules.ts";
 
 const mosquitto = spawnSync("mosquitto_sub", ["--help"]).error === undefined;
 if (!mosquitto) console.info("home-assistant.test.ts is skipped: there is no mosquitto_sub");

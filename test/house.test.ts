@@ -9,58 +9,12 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { projectFiles, ROOT, readSource, readText, type Source } from "./house-sources.ts";
+import { COMPUTES_IMPORTS, type Folder, KNOWN_BY, MAY_IMPORT, PURE_FILES } from "./house-tables.ts";
 
 const FILES = projectFiles();
-const FOLDERS = [
-  "src",
-  "recordings",
-  "gateway",
-  "device-sim",
-  "deploy",
-  "cli",
-  "bench",
-  "test",
-] as const;
-type Folder = (typeof FOLDERS)[number];
 const SOURCES = FILES.filter((path) => path.endsWith(".ts")).map(readSource);
 const SHIPPED = SOURCES.filter((source) => folderOf(source.path) !== "test");
 
-/** Folder by folder: what may be imported. Gateway and nodes meet on the wire and nowhere else. */
-const MAY_IMPORT: Readonly<Record<Folder, readonly Folder[]>> = {
-  src: ["src"],
-  recordings: ["src", "recordings"],
-  gateway: ["src", "recordings", "gateway"],
-  "device-sim": ["src", "recordings", "device-sim"],
-  deploy: ["src", "device-sim", "deploy"],
-  cli: ["src", "recordings", "gateway", "device-sim", "deploy", "cli", "bench"],
-  bench: FOLDERS,
-  test: FOLDERS,
-};
-
-/** Outside dependency by outside dependency: the files that may know it. Tests may know any. */
-const KNOWN_BY: Readonly<Record<string, RegExp>> = {
-  aedes: /^gateway\/broker\.ts$/,
-  mqtt: /^(device-sim\/mqtt-(link|join)|cli\/mqtt-client|gateway\/external-broker)\.ts$/,
-  "mqtt-packet": /^cli\/mqtt-numbers\.ts$/,
-  "onnxruntime-node": /^gateway\/onnx-runtime\.ts$/,
-  commander: /^cli\/main\.ts$/,
-  yaml: /^gateway\/config\.ts$/,
-  fflate: /^recordings\/unzip\.ts$/,
-  ws: /^gateway\/websocket-listener\.ts$/,
-  "hyparquet-writer": /^cli\/parquet-rows\.ts$/,
-  zod: /^(src|gateway|recordings|cli|deploy)\//,
-  "node:sqlite": /^gateway\/(label-[a-z-]+|data-lock|access-store|database-files)\.ts$/,
-  "@tensorflow/*": /^gateway\/tensorflow-teacher[a-z-]*\.ts$/,
-};
-
-/** Those that import what is named only when they run: a benchmark asked for, an optional package. */
-const COMPUTES_IMPORTS = /^(bench\/(main|engine-web)|gateway\/tensorflow-teacher-runtime)\.ts$/;
-
-/** Outside `src` these are pure as well: they decide, others act. */
-const PURE_GATEWAY =
-  "access|behaviour-(desk|state)|board|chirpstack|dashboard/(animal-view|herd-view|loop-view|models-view|pages|qr)|gateway(-state)?|guess-limit|home-assistant|packet-check|phone-origin|presence|prometheus|release-fit|rollout(-steering)?|serving|sparkplug(-metrics|-names|-payload)?|tell-(behaviours|node-state|rollouts)|telling";
-const PURE_NODE = "node|sample-lines|browser/(ed25519|motion-stream|page-crypto|sha2)";
-const PURE_ELSEWHERE = new RegExp(`^(device-sim/(${PURE_NODE})|gateway/(${PURE_GATEWAY}))\\.ts$`);
 const IMPURE =
   /\b(Date\.now|new Date\(|Math\.random|performance\.|set(Timeout|Interval)|process\.|console\.|fetch\()/;
 
@@ -135,6 +89,11 @@ describe("src is pure", () => {
         .map(({ line, code }) => `${source.path}:${line} ${code.trim()}`),
     );
     expect(wrong).toEqual([]);
+  });
+
+  it("and so are others that the tables name, each of which is there", () => {
+    const known = new Set(SHIPPED.map(({ path }) => path));
+    expect(PURE_FILES.filter((path) => !known.has(path))).toEqual([]);
   });
 
   it("and imports nothing but itself and zod; other pure files import only src and their like", () => {
@@ -312,7 +271,7 @@ function isTest(path: string): boolean {
 }
 
 function isPure(path: string): boolean {
-  return path.startsWith("src/") || PURE_ELSEWHERE.test(path);
+  return path.startsWith("src/") || PURE_FILES.includes(path);
 }
 
 function mayImport(from: string, file: string): boolean {

@@ -1,17 +1,17 @@
 /** Who may ask the page's listener for what: forged names, origins, methods, paths and credentials. */
 
 import { describe, expect, it } from "vitest";
-import { Board } from "../gateway/board.ts";
-import { EventStreams } from "../gateway/http-events.ts";
-import { requestRoutes } from "../gateway/http-requests.ts";
-import { boardRoutes } from "../gateway/http-routes.ts";
+import { EventStreams } from "../gateway/http/http-events.ts";
+import { boardRoutes } from "../gateway/http/http-routes.ts";
 import {
   type Asked,
   credentialsOf,
   HTTP_LIMITS,
   isOurHost,
   ruleOn,
-} from "../gateway/http-rules.ts";
+} from "../gateway/http/http-rules.ts";
+import { requestRoutes } from "../gateway/requests/http-requests.ts";
+import { Board } from "../gateway/telling/board.ts";
 import { REQUEST_NAMES } from "../src/wire/requests.ts";
 import { topicBase } from "../src/wire/topics.ts";
 

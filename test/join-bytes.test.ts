@@ -3,8 +3,8 @@
 import { readFileSync } from "node:fs";
 import { createConnection } from "node:net";
 import { expect, it } from "vitest";
-import { AccessStore } from "../gateway/access-store.ts";
-import { COST, hashSecret } from "../gateway/secrets.ts";
+import { AccessStore } from "../gateway/access/access-store.ts";
+import { COST, hashSecret } from "../gateway/access/secrets.ts";
 import { accessBroker, tryConnect } from "./access-kit.ts";
 import { removeFolder, temporaryFolder, until } from "./gateway-kit.ts";
 

@@ -1,14 +1,14 @@
 /** From a join code to a node with rights of its own, and to the end of them, over real MQTT. */
 
-import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createPrivateKey, X509Certificate } from "node:crypto";
+import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { createServer as createTlsServer } from "node:tls";
 import type { MqttClient } from "mqtt";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { joinGateway } from "../device-sim/mqtt-join.ts";
-import { issueServer, makeAuthority } from "../gateway/certificates.ts";
+import { issueServer, makeAuthority } from "../gateway/access/certificates.ts";
 import { joinTopic } from "../src/wire/join.ts";
 import { downFilter, nodeId, nodeTopic, upTopic } from "../src/wire/topics.ts";
 import {
@@ -20,8 +20,8 @@ import {
   subscribeTo,
   tryConnect,
 } from "./access-kit.ts";
-import { sampleContainer } from "./node-world.ts";
 import { base, removeFolder, temporaryFolder, until } from "./gateway-kit.ts";
+import { sampleContainer } from "./node-world.ts";
 
 const COLLAR = nodeId("collar-1");
 const OTHER = nodeId("collar-2");

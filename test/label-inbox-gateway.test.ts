@@ -3,15 +3,15 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { DatabaseSync } from "node:sqlite";
 import path from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { LABEL_LOG_FILE, LabelLog } from "../gateway/label-log.ts";
-import { openLabelReader } from "../gateway/label-reader.ts";
-import type { StoreRow } from "../gateway/label-rows.ts";
-import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
-import { peopleWindows } from "../gateway/people-labels.ts";
+import { peopleWindows } from "../gateway/distil/people-labels.ts";
+import { LABEL_LOG_FILE, LabelLog } from "../gateway/store/label-log.ts";
+import { openLabelReader } from "../gateway/store/label-reader.ts";
+import type { StoreRow } from "../gateway/store/label-rows.ts";
+import type { OpenTeacher } from "../gateway/teacher/onnx-teacher.ts";
 import { nodeId } from "../src/wire/topics.ts";
 import { bellwether } from "./access-kit.ts";
 import { Chromium, findChromium } from "./chromium.ts";
@@ -23,8 +23,8 @@ import {
   offloadOf,
   removeFolder,
   temporaryFolder,
-  untrainedTeacher,
   until,
+  untrainedTeacher,
 } from "./gateway-kit.ts";
 
 const first = nodeId("collar-1");

@@ -1,15 +1,19 @@
 /** The label inbox: what it asks, what is learned of the answers, and who judges it. */
 
 import { describe, expect, it } from "vitest";
-import { chooseLessons } from "../gateway/distil-lessons.ts";
-import { DEFAULT_LABEL_RULE } from "../gateway/distil-labels.ts";
-import { DEFAULT_PUBLISH_RULE, type Measure, reasonsAgainst } from "../gateway/distil-measure.ts";
-import { decideDistillation, DEFAULT_TRIGGER_RULE } from "../gateway/distil-trigger.ts";
-import { chooseInbox, DEFAULT_INBOX_RULE } from "../gateway/inbox-choice.ts";
-import type { PersonLabel, SoftLabel } from "../gateway/label-rows.ts";
-import { judgeByPeople, NO_PEOPLE, peopleWindows } from "../gateway/people-labels.ts";
-import { agreesEnough } from "../gateway/rollout-evidence.ts";
-import { DEFAULT_TRUST_RULE } from "../gateway/teacher-trust.ts";
+import { DEFAULT_LABEL_RULE } from "../gateway/distil/distil-labels.ts";
+import { chooseLessons } from "../gateway/distil/distil-lessons.ts";
+import {
+  DEFAULT_PUBLISH_RULE,
+  type Measure,
+  reasonsAgainst,
+} from "../gateway/distil/distil-measure.ts";
+import { DEFAULT_TRIGGER_RULE, decideDistillation } from "../gateway/distil/distil-trigger.ts";
+import { judgeByPeople, NO_PEOPLE, peopleWindows } from "../gateway/distil/people-labels.ts";
+import { chooseInbox, DEFAULT_INBOX_RULE } from "../gateway/inbox/inbox-choice.ts";
+import { agreesEnough } from "../gateway/release/rollout-evidence.ts";
+import type { PersonLabel, SoftLabel } from "../gateway/store/label-rows.ts";
+import { DEFAULT_TRUST_RULE } from "../gateway/teacher/teacher-trust.ts";
 import { nodeId } from "../src/wire/topics.ts";
 import { cattle, offloadOf } from "./gateway-kit.ts";
 

@@ -1,13 +1,13 @@
 /** The label log under power cuts, with a writer beside it that does not flush and must be caught. */
 
 import { spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, copyFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { LabelLog } from "../gateway/label-log.ts";
+import { LabelLog } from "../gateway/store/label-log.ts";
 import { nodeId } from "../src/wire/topics.ts";
 import { removeFolder } from "./gateway-kit.ts";
 import { createDisk, diskReason, freeze } from "./power-cut.ts";

@@ -14,11 +14,11 @@ import {
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { lockDataDirectory } from "../gateway/data-lock.ts";
-import { LabelLog } from "../gateway/label-log.ts";
-import { openLabelReader } from "../gateway/label-reader.ts";
-import type { StoreRow } from "../gateway/label-rows.ts";
-import { openStoreThread } from "../gateway/store-thread.ts";
+import { lockDataDirectory } from "../gateway/store/data-lock.ts";
+import { LabelLog } from "../gateway/store/label-log.ts";
+import { openLabelReader } from "../gateway/store/label-reader.ts";
+import type { StoreRow } from "../gateway/store/label-rows.ts";
+import { openStoreThread } from "../gateway/store/store-thread.ts";
 import { EdgeError } from "../src/assert.ts";
 import { below, prng } from "../src/prng.ts";
 import { nodeId } from "../src/wire/topics.ts";
@@ -338,7 +338,7 @@ describe("the data directory", () => {
 
   it("is free again when its gateway was killed", () => {
     const script =
-      `import { lockDataDirectory } from ${JSON.stringify(path.resolve("gateway/data-lock.ts"))};` +
+      `import { lockDataDirectory } from ${JSON.stringify(path.resolve("gateway/store/data-lock.ts"))};` +
       `lockDataDirectory(${JSON.stringify(folder)}); process.kill(process.pid, "SIGKILL");`;
     const killed = spawnSync(process.execPath, ["--input-type=module-typescript", "-e", script]);
     expect(killed.signal).toBe("SIGKILL");

@@ -9,8 +9,8 @@
 
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { LABEL_LOG_FILE, LabelLog } from "../gateway/label-log.ts";
-import { INSERT, SCHEMA } from "../gateway/label-schema.ts";
+import { LABEL_LOG_FILE, LabelLog } from "../gateway/store/label-log.ts";
+import { INSERT, SCHEMA } from "../gateway/store/label-schema.ts";
 import { nodeId } from "../src/wire/topics.ts";
 import { offloadOf } from "./gateway-kit.ts";
 

@@ -1,9 +1,9 @@
 /** Which soft labels are read to learn from: windows in 2 bits take no place among them. */
 
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { FreshAnswers } from "../gateway/fresh-answers.ts";
-import { LabelLog } from "../gateway/label-log.ts";
-import type { StoreRow } from "../gateway/label-rows.ts";
+import { FreshAnswers } from "../gateway/distil/fresh-answers.ts";
+import { LabelLog } from "../gateway/store/label-log.ts";
+import type { StoreRow } from "../gateway/store/label-rows.ts";
 import { nodeId } from "../src/wire/topics.ts";
 import { MODEL, offloadOf, removeFolder, temporaryFolder } from "./gateway-kit.ts";
 

@@ -1,6 +1,7 @@
 /** Lines brought to a node: in which order, what they end with, and a port that goes and comes back. */
 
 import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { openSampleInput } from "../cli/sample-input.ts";
@@ -10,7 +11,6 @@ import { createLineSensor } from "../device-sim/line-sensor.ts";
 import { createSampleLines } from "../device-sim/sample-lines.ts";
 import { AXES } from "../src/signal/recordings.ts";
 import { removeFolder, temporaryFolder, until } from "./gateway-kit.ts";
-import { writeFileSync } from "node:fs";
 
 const folder = temporaryFolder();
 afterAll(() => removeFolder(folder));

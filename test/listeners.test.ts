@@ -1,14 +1,14 @@
 /** The ways in from outside: TLS, certificates of clients, and what comes before a CONNECT. */
 
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { createConnection, type Socket } from "node:net";
 import path from "node:path";
 import { connect as connectTls } from "node:tls";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import WebSocket from "ws";
-import { openAuthority, tlsFiles } from "../gateway/certificate-files.ts";
+import { openAuthority, tlsFiles } from "../gateway/access/certificate-files.ts";
 import { downFilter, nodeId, upTopic } from "../src/wire/topics.ts";
 import {
   type AccessBroker,

@@ -1,21 +1,21 @@
 /** What the page of the loop shows of the board: points with intervals, drift, groups, alerts. */
 
 import { describe, expect, it } from "vitest";
-import { Board } from "../gateway/board.ts";
+import { zoneText } from "../gateway/dashboard/animal-view.ts";
 import { applyChange, createHerd } from "../gateway/dashboard/herd-view.ts";
 import {
   alertRows,
   auditRows,
+  curveName,
+  curveRows,
+  curveText,
   driftRows,
   groupRows,
   pointsOf,
   pointsText,
-  curveName,
-  curveRows,
-  curveText,
 } from "../gateway/dashboard/loop-view.ts";
-import { zoneText } from "../gateway/dashboard/animal-view.ts";
-import type { CurvePoint, LoopCurve } from "../gateway/loop-payloads.ts";
+import type { CurvePoint, LoopCurve } from "../gateway/http/loop-payloads.ts";
+import { Board } from "../gateway/telling/board.ts";
 import { bridgeTopic, groupTopic, nodeId, nodeTopic, parseGroupTopic } from "../src/wire/topics.ts";
 import { alertOf, auditOf, deviceOf, infoOf } from "./board-kit.ts";
 import { base } from "./gateway-kit.ts";

@@ -7,8 +7,8 @@ import { referenceEngine } from "../src/engine/reference.ts";
 import { createWasmEngine } from "../src/engine/wasm.ts";
 import { decodeContainer } from "../src/model/container.ts";
 import { selfTestHashes } from "../src/model/self-test.ts";
-import { oracleExits } from "./integer-oracle.ts";
 import { goldenAnswers, goldenBytes, goldenFile, goldenWindowsOf } from "./golden-students.ts";
+import { oracleExits } from "./integer-oracle.ts";
 import { GOLDEN_FOLDER, goldenFiles } from "./make-golden.ts";
 
 const NAMES = readdirSync(GOLDEN_FOLDER)

@@ -1,7 +1,13 @@
 /** What a model's file says of itself, text by text. */
 
 import { describe, expect, it } from "vitest";
-import { choiceOf, type Metadata, needed, numberOf, textsOf } from "../gateway/model-metadata.ts";
+import {
+  choiceOf,
+  type Metadata,
+  needed,
+  numberOf,
+  textsOf,
+} from "../gateway/teacher/model-metadata.ts";
 
 const saying =
   (text: string | undefined): Metadata =>

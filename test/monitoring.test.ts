@@ -9,7 +9,7 @@ import { request } from "node:http";
 import path from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { parseConfig } from "../gateway/config.ts";
+import { parseConfig } from "../gateway/config/config.ts";
 import { OUTCOMES } from "../src/wire/messages.ts";
 import {
   gatewayOn,
@@ -17,8 +17,8 @@ import {
   MODEL,
   removeFolder,
   temporaryFolder,
-  untrainedTeacher,
   until,
+  untrainedTeacher,
 } from "./gateway-kit.ts";
 
 const json = (file: string): unknown => JSON.parse(readFileSync(file, "utf8"));

@@ -3,7 +3,7 @@ import { createServer, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import type { Link } from "../device-sim/link.ts";
 import { mqttLinks } from "../device-sim/mqtt-link.ts";
-import { startBroker } from "../gateway/broker.ts";
+import { startBroker } from "../gateway/broker/broker.ts";
 import { prng } from "../src/prng.ts";
 import type { DownKind } from "../src/wire/messages.ts";
 import { DEFAULT_BASE, downTopic, nodeId } from "../src/wire/topics.ts";

@@ -5,6 +5,7 @@
  * so that a reader's later checks are reached and its kernels see extreme numbers.
  */
 
+import { type Container, encodeContainer } from "../src/model/container.ts";
 import {
   CONTAINER_VERSION,
   HEADER_BYTES,
@@ -12,9 +13,8 @@ import {
   SECTION,
   SECTION_ENTRY_BYTES,
 } from "../src/model/container-layout.ts";
-import { type Container, encodeContainer } from "../src/model/container.ts";
-import type { QuantizedStudent, Requantization } from "../src/model/student.ts";
 import type { EncoderSpec } from "../src/model/encoder-spec.ts";
+import type { QuantizedStudent, Requantization } from "../src/model/student.ts";
 import type { StudentSpec } from "../src/model/student-spec.ts";
 import { below, chance, type Prng, prng } from "../src/prng.ts";
 import { containerWithEncoder } from "./encoder-samples.ts";

@@ -5,15 +5,15 @@
  */
 
 import { describe, expect, it } from "vitest";
-import { chance, below, type Prng, prng, uniform } from "../src/prng.ts";
+import { below, chance, type Prng, prng, uniform } from "../src/prng.ts";
 import {
   CALM,
   constantContainer,
   NodeWorld,
   offerOf,
   ROUGH,
-  sampleContainer,
   type SignedRelease,
+  sampleContainer,
   signRelease,
 } from "./node-world.ts";
 

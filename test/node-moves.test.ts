@@ -2,16 +2,15 @@
 
 import { describe, expect, it } from "vitest";
 import { readPoint } from "../cli/nodes-point.ts";
-import { settledShares } from "../gateway/operating-points.ts";
-import { pointRequests } from "../gateway/point-requests.ts";
-import type { GatewayEffect, GatewayState } from "../gateway/gateway-state.ts";
 import { stepGateway } from "../gateway/gateway.ts";
-import { offloadsAsReleased } from "../gateway/operating-points.ts";
+import type { GatewayEffect, GatewayState } from "../gateway/gateway-state.ts";
+import { offloadsAsReleased, settledShares } from "../gateway/herd/operating-points.ts";
+import { pointRequests } from "../gateway/requests/point-requests.ts";
 import type { NodeId } from "../src/wire/messages.ts";
-import { helloOf, MODEL, reportOf } from "./gateway-kit.ts";
-import { node, run, made, told, up } from "./gateway-steps.ts";
-import { OPERATING_POINTS } from "./operating-point-samples.ts";
 import { codeOf } from "./edge-code.ts";
+import { helloOf, MODEL, reportOf } from "./gateway-kit.ts";
+import { made, node, run, told, up } from "./gateway-steps.ts";
+import { OPERATING_POINTS } from "./operating-point-samples.ts";
 
 const [LOW, HIGH] = OPERATING_POINTS.map((point) => point.targetShareQ16) as [number, number];
 const hello = (formatVersion = 3) => up(helloOf({ formatVersion, cohort: "cattle" }));

@@ -3,8 +3,8 @@
 import { describe, expect, it } from "vitest";
 import { encodePoints } from "../src/gate/operating-points.ts";
 import { encodeDown } from "../src/wire/frames.ts";
-import { gateWithPoints, OPERATING_POINTS } from "./operating-point-samples.ts";
 import { NodeWorld, offerOf, sampleContainer, signRelease } from "./node-world.ts";
+import { gateWithPoints, OPERATING_POINTS } from "./operating-point-samples.ts";
 
 const pointsOf = (...which: number[]) => {
   const operatingPoints = which.flatMap((i) => OPERATING_POINTS[i - 1] ?? []);

@@ -9,8 +9,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import WebSocket from "ws";
-import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
 import type { RunningGateway } from "../gateway/run-gateway.ts";
+import type { OpenTeacher } from "../gateway/teacher/onnx-teacher.ts";
 import { ALERTING_YAML, storeOneDay, YESTERDAY } from "./alert-kit.ts";
 import { Chromium, findChromium } from "./chromium.ts";
 import {
@@ -19,8 +19,8 @@ import {
   HandNode,
   removeFolder,
   temporaryFolder,
-  untrainedTeacher,
   until,
+  untrainedTeacher,
 } from "./gateway-kit.ts";
 
 const RED = process.env.BELLWETHER_NODE_RED;

@@ -26,6 +26,7 @@ import {
 } from "../src/model/container.ts";
 import { quantizeStudent } from "../src/model/quantize.ts";
 import { selfTestHashes } from "../src/model/self-test.ts";
+import type { StudentSpec } from "../src/model/student-spec.ts";
 import { chance, type Prng, prng, uniform } from "../src/prng.ts";
 import { chunkOf, chunksOfWant } from "../src/wire/assembly.ts";
 import { decodeUp, encodeDown } from "../src/wire/frames.ts";
@@ -37,7 +38,6 @@ import {
   signedBytes,
 } from "../src/wire/release.ts";
 import { nodeId } from "../src/wire/topics.ts";
-import type { StudentSpec } from "../src/model/student-spec.ts";
 import { containerAround, noiseWindows, randomFloatStudent } from "./student-samples.ts";
 
 /** A collar's student that takes eight chunks. */

@@ -2,18 +2,16 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { untrainedEncoder, untrainedSplit } from "../bench/untrained-encoder.ts";
 import { encoderOn } from "../src/cost/encoder-on-target.ts";
 import { estimateOn } from "../src/cost/student-on-target.ts";
 import {
-  DEFAULT_FORM_RULE as RULE,
   doubtsStoodFor,
   type FormQuestion,
   offloadForm,
+  DEFAULT_FORM_RULE as RULE,
 } from "../src/gate/offload-form.ts";
-import { untrainedEncoder, untrainedSplit } from "../bench/untrained-encoder.ts";
 import { splitRecipeFor } from "../src/learn/split-recipes.ts";
-import { codeShape, encoderMacs } from "../src/model/encoder.ts";
-import { shippedProfile } from "../src/signal/profiles.ts";
 import { LINK_NAMES } from "../src/link/link-cost.ts";
 import { linkProfile } from "../src/link/link-profile.ts";
 import {
@@ -22,6 +20,8 @@ import {
   macsPerByte,
   sendingCost,
 } from "../src/link/offload-costs.ts";
+import { codeShape, encoderMacs } from "../src/model/encoder.ts";
+import { shippedProfile } from "../src/signal/profiles.ts";
 import { encodeUp } from "../src/wire/frames.ts";
 import { toLoraPayloads } from "../src/wire/lora.ts";
 import { OFFLOAD_REASONS, WINDOW_ENCODINGS } from "../src/wire/messages.ts";

@@ -1,10 +1,10 @@
 /** Weights in half precision: bits by hand, and a teacher that answers as before. */
 
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { onnxRuntime } from "../gateway/onnx-runtime.ts";
+import { onnxRuntime } from "../gateway/teacher/onnx-runtime.ts";
 import { halfBits, halfWeights } from "../src/learn/onnx-half.ts";
 import { onnxMetadata } from "../src/learn/onnx-model.ts";
-import { readFileSync } from "node:fs";
 
 const singleBits = (value: number): number => {
   const view = new DataView(new ArrayBuffer(4));

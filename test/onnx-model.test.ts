@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { onnxRuntime } from "../gateway/onnx-runtime.ts";
+import { onnxRuntime } from "../gateway/teacher/onnx-runtime.ts";
 import { EdgeError } from "../src/assert.ts";
 import { Graph } from "../src/learn/graph.ts";
 import { BATCH, onnxMetadata, onnxTensors } from "../src/learn/onnx-model.ts";

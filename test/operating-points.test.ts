@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { needsOf, unfitReason } from "../gateway/release-fit.ts";
+import { needsOf, unfitReason } from "../gateway/release/release-fit.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
 import { applyOperatingShare, applySetting, gateExit, gateWindow } from "../src/gate/decide.ts";
 import { encodeGate, gateOf } from "../src/gate/gate-bytes.ts";
@@ -19,10 +19,10 @@ import { decodePoints, encodePoints, pointAt } from "../src/gate/operating-point
 import { type Container, decodeContainer, encodeContainer } from "../src/model/container.ts";
 import { selfTestHashes } from "../src/model/self-test.ts";
 import { below, prng } from "../src/prng.ts";
+import { codeOf } from "./edge-code.ts";
 import { containerWithEncoder, ENCODER_SPEC } from "./encoder-samples.ts";
 import { gateWithPoints, OPERATING_POINTS, pointsArbitrary } from "./operating-point-samples.ts";
 import { COLLAR_SPEC, randomContainer } from "./student-samples.ts";
-import { codeOf } from "./edge-code.ts";
 
 const GOLDEN: { readonly section: string; readonly state: string } = JSON.parse(
   readFileSync(new URL("golden/operating-points.json", import.meta.url), "utf8"),

@@ -7,8 +7,8 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { AccessStore } from "../gateway/access-store.ts";
-import { openReleaseKeys } from "../gateway/release-keys.ts";
+import { AccessStore } from "../gateway/access/access-store.ts";
+import { openReleaseKeys } from "../gateway/release/release-keys.ts";
 import { fillAnimal } from "./animal-kit.ts";
 import { gatewayEnvironment, removeFolder, temporaryFolder } from "./gateway-kit.ts";
 

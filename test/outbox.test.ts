@@ -5,9 +5,9 @@ import {
   dueEntries,
   linkLost,
   markDurable,
-  openOutbox,
   OUTBOX_LIMITS,
   type Outbox,
+  openOutbox,
   outboxSize,
   putEntry,
 } from "../device-sim/outbox.ts";

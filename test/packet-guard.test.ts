@@ -2,8 +2,8 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { checkPacket } from "../gateway/packet-check.ts";
-import { type Guarded, PacketGuard } from "../gateway/packet-guard.ts";
+import { checkPacket } from "../gateway/broker/packet-check.ts";
+import { type Guarded, PacketGuard } from "../gateway/broker/packet-guard.ts";
 import { LIMITS } from "../src/wire/limits.ts";
 import {
   connectPacket,

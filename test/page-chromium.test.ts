@@ -8,11 +8,11 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Board } from "../gateway/board.ts";
-import { EventStreams } from "../gateway/http-events.ts";
-import { type HttpListener, listenHttp } from "../gateway/http-listener.ts";
-import { boardRoutes } from "../gateway/http-routes.ts";
-import { readPage } from "../gateway/page-files.ts";
+import { EventStreams } from "../gateway/http/http-events.ts";
+import { type HttpListener, listenHttp } from "../gateway/http/http-listener.ts";
+import { boardRoutes } from "../gateway/http/http-routes.ts";
+import { readPage } from "../gateway/http/page-files.ts";
+import { Board } from "../gateway/telling/board.ts";
 import { bridgeTopic, nodeId, nodeTopic } from "../src/wire/topics.ts";
 import { behaviourOf, deviceOf, infoOf } from "./board-kit.ts";
 import { Chromium, findChromium } from "./chromium.ts";

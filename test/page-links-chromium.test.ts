@@ -6,11 +6,11 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Board } from "../gateway/board.ts";
-import { EventStreams } from "../gateway/http-events.ts";
-import { type HttpListener, type HttpRoute, listenHttp } from "../gateway/http-listener.ts";
-import { boardRoutes } from "../gateway/http-routes.ts";
-import { readPage } from "../gateway/page-files.ts";
+import { EventStreams } from "../gateway/http/http-events.ts";
+import { type HttpListener, type HttpRoute, listenHttp } from "../gateway/http/http-listener.ts";
+import { boardRoutes } from "../gateway/http/http-routes.ts";
+import { readPage } from "../gateway/http/page-files.ts";
+import { Board } from "../gateway/telling/board.ts";
 import { bridgeTopic, nodeId, nodeTopic } from "../src/wire/topics.ts";
 import { behaviourOf, deviceOf, infoOf } from "./board-kit.ts";
 import { Chromium, findChromium } from "./chromium.ts";

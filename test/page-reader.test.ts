@@ -1,22 +1,22 @@
 /** What pages read of the store over HTTP: a day of one animal, its offloaded windows, one of them. */
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { toBehaviourConfig } from "../gateway/herd/behaviour-config.ts";
 import type {
   AnimalDay,
   AnimalNear,
   AnimalWindow,
   AnimalWindows,
-} from "../gateway/animal-payloads.ts";
-import type { GroupDay } from "../gateway/group-payloads.ts";
-import type { LoopCurves } from "../gateway/loop-payloads.ts";
-import { Board } from "../gateway/board.ts";
-import { EventStreams } from "../gateway/http-events.ts";
-import { animalRoutes } from "../gateway/http-animal.ts";
-import { type HttpListener, listenHttp } from "../gateway/http-listener.ts";
-import { boardRoutes } from "../gateway/http-routes.ts";
-import { LABEL_LOG_FILE, LabelLog } from "../gateway/label-log.ts";
-import { PageReader, QUESTIONS_MAX } from "../gateway/page-reader.ts";
-import { toBehaviourConfig } from "../gateway/behaviour-config.ts";
+} from "../gateway/http/animal-payloads.ts";
+import type { GroupDay } from "../gateway/http/group-payloads.ts";
+import { animalRoutes } from "../gateway/http/http-animal.ts";
+import { EventStreams } from "../gateway/http/http-events.ts";
+import { type HttpListener, listenHttp } from "../gateway/http/http-listener.ts";
+import { boardRoutes } from "../gateway/http/http-routes.ts";
+import type { LoopCurves } from "../gateway/http/loop-payloads.ts";
+import { LABEL_LOG_FILE, LabelLog } from "../gateway/store/label-log.ts";
+import { PageReader, QUESTIONS_MAX } from "../gateway/store/page-reader.ts";
+import { Board } from "../gateway/telling/board.ts";
 import { DAY_MS, HOUR_MS } from "../src/behaviour/budget.ts";
 import type { EncoderId, FeaturesOffload } from "../src/wire/messages.ts";
 import { nodeId } from "../src/wire/topics.ts";

@@ -5,8 +5,6 @@
 
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { type HttpListener, listenHttp } from "../gateway/http-listener.ts";
-import { phoneRoutes } from "../gateway/phone-routes.ts";
 import type {
   FlashContent,
   FlashWrite,
@@ -16,6 +14,8 @@ import type {
   OutboxRecord,
   OutboxStore,
 } from "../device-sim/storage.ts";
+import { type HttpListener, listenHttp } from "../gateway/http/http-listener.ts";
+import { phoneRoutes } from "../gateway/http/phone-routes.ts";
 import { Chromium } from "./chromium.ts";
 import { until } from "./gateway-kit.ts";
 import { ROOT } from "./house-sources.ts";

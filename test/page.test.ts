@@ -1,18 +1,18 @@
 /** The page's listener on a running gateway: what it shows, to whom, and how. */
 
+import { readFileSync } from "node:fs";
 import { request } from "node:http";
 import { request as requestSecurely } from "node:https";
 import { connect } from "node:net";
-import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { BoardChange, BoardState } from "../gateway/board.ts";
+import { openAuthority, tlsFiles, writeServer } from "../gateway/access/certificate-files.ts";
+import { issueServer } from "../gateway/access/certificates.ts";
 import { PAGES } from "../gateway/dashboard/pages.ts";
-import { openAuthority, tlsFiles, writeServer } from "../gateway/certificate-files.ts";
-import { issueServer } from "../gateway/certificates.ts";
-import { readPage } from "../gateway/page-files.ts";
-import { HTTP_LIMITS } from "../gateway/http-rules.ts";
-import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
+import { HTTP_LIMITS } from "../gateway/http/http-rules.ts";
+import { readPage } from "../gateway/http/page-files.ts";
 import type { RunningGateway } from "../gateway/run-gateway.ts";
+import type { OpenTeacher } from "../gateway/teacher/onnx-teacher.ts";
+import type { BoardChange, BoardState } from "../gateway/telling/board.ts";
 import { bellwether } from "./access-kit.ts";
 import {
   gatewayOn,
@@ -20,8 +20,8 @@ import {
   type LogLine,
   removeFolder,
   temporaryFolder,
-  untrainedTeacher,
   until,
+  untrainedTeacher,
 } from "./gateway-kit.ts";
 
 type Answer = { status: number; headers: Record<string, unknown>; text: string };

@@ -10,16 +10,20 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import axe from "axe-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { AlertsSchema, BehavioursSchema, toBehaviourConfig } from "../gateway/behaviour-config.ts";
-import { Board } from "../gateway/board.ts";
 import { PAGES } from "../gateway/dashboard/pages.ts";
-import { animalRoutes } from "../gateway/http-animal.ts";
-import { EventStreams } from "../gateway/http-events.ts";
-import { type HttpListener, listenHttp } from "../gateway/http-listener.ts";
-import { boardRoutes } from "../gateway/http-routes.ts";
-import { LABEL_LOG_FILE } from "../gateway/label-log.ts";
-import { readPage } from "../gateway/page-files.ts";
-import { PageReader } from "../gateway/page-reader.ts";
+import {
+  AlertsSchema,
+  BehavioursSchema,
+  toBehaviourConfig,
+} from "../gateway/herd/behaviour-config.ts";
+import { animalRoutes } from "../gateway/http/http-animal.ts";
+import { EventStreams } from "../gateway/http/http-events.ts";
+import { type HttpListener, listenHttp } from "../gateway/http/http-listener.ts";
+import { boardRoutes } from "../gateway/http/http-routes.ts";
+import { readPage } from "../gateway/http/page-files.ts";
+import { LABEL_LOG_FILE } from "../gateway/store/label-log.ts";
+import { PageReader } from "../gateway/store/page-reader.ts";
+import { Board } from "../gateway/telling/board.ts";
 import { bridgeTopic, groupTopic, nodeId, nodeTopic } from "../src/wire/topics.ts";
 import { fillAnimal } from "./animal-kit.ts";
 import { alertOf, auditOf, behaviourOf, deviceOf, infoOf } from "./board-kit.ts";

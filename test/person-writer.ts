@@ -5,7 +5,7 @@
  *     node test/person-writer.ts <directory>
  */
 
-import { LabelLog } from "../gateway/label-log.ts";
+import { LabelLog } from "../gateway/store/label-log.ts";
 import { nodeId } from "../src/wire/topics.ts";
 
 const [directory = ""] = process.argv.slice(2);

@@ -6,17 +6,17 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { connectAsync, type MqttClient } from "mqtt";
-import { type OpenTeacher, openOnnxTeacher } from "../gateway/onnx-teacher.ts";
-import { Registry } from "../gateway/registry.ts";
+import { Registry } from "../gateway/release/registry.ts";
 import {
   gatewayCrypto,
   openReleaseKeys,
   type ReleaseKeys,
   temporaryReleaseKeys,
-} from "../gateway/release-keys.ts";
-import { signRelease } from "../gateway/release-signing.ts";
-import { startRollout } from "../gateway/rollout.ts";
+} from "../gateway/release/release-keys.ts";
+import { signRelease } from "../gateway/release/release-signing.ts";
+import { startRollout } from "../gateway/release/rollout.ts";
 import type { RunningGateway } from "../gateway/run-gateway.ts";
+import { type OpenTeacher, openOnnxTeacher } from "../gateway/teacher/onnx-teacher.ts";
 import { chooseEngine } from "../src/engine/choose-engine.ts";
 import { encodeGate, gateOf } from "../src/gate/gate-bytes.ts";
 import { decodeContainer, encodeContainer } from "../src/model/container.ts";

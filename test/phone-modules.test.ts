@@ -1,6 +1,6 @@
 import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { MODULE_PATH, readPhoneModules } from "../gateway/phone-modules.ts";
+import { MODULE_PATH, readPhoneModules } from "../gateway/http/phone-modules.ts";
 
 const ENTRY = "device-sim/browser/phone-page.ts";
 

@@ -3,10 +3,10 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openAuthority, tlsFiles, writeServer } from "../gateway/certificate-files.ts";
-import { issueServer } from "../gateway/certificates.ts";
-import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
+import { openAuthority, tlsFiles, writeServer } from "../gateway/access/certificate-files.ts";
+import { issueServer } from "../gateway/access/certificates.ts";
 import type { RunningGateway } from "../gateway/run-gateway.ts";
+import type { OpenTeacher } from "../gateway/teacher/onnx-teacher.ts";
 import { phoneLink } from "../src/wire/phone.ts";
 import { bellwether } from "./access-kit.ts";
 import { Chromium, findChromium } from "./chromium.ts";

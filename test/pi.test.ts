@@ -4,14 +4,14 @@
  */
 
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { createHash } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { findProgram } from "../deploy/firmware/tools/toolchain.ts";
 import { supervisor } from "../gateway/supervisor-notice.ts";
-import { removeFolder, temporaryFolder, untrainedTeacher, until } from "./gateway-kit.ts";
+import { removeFolder, temporaryFolder, until, untrainedTeacher } from "./gateway-kit.ts";
 
 const PI = path.join(import.meta.dirname, "../deploy/pi");
 const INSTALLER = path.join(PI, "install.sh");

@@ -8,8 +8,8 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
 import type { RunningGateway } from "../gateway/run-gateway.ts";
+import type { OpenTeacher } from "../gateway/teacher/onnx-teacher.ts";
 import {
   freePort,
   gatewayOn,
@@ -17,8 +17,8 @@ import {
   MODEL,
   removeFolder,
   temporaryFolder,
-  untrainedTeacher,
   until,
+  untrainedTeacher,
 } from "./gateway-kit.ts";
 
 const there = ["prometheus", "promtool"].every(

@@ -3,7 +3,8 @@
 import { readFileSync } from "node:fs";
 import { request } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
+import type { OpenTeacher } from "../gateway/teacher/onnx-teacher.ts";
+import { encodeUp } from "../src/wire/frames.ts";
 import { startTap } from "./firmware-tap.ts";
 import {
   base,
@@ -12,10 +13,9 @@ import {
   offloadOf,
   removeFolder,
   temporaryFolder,
-  untrainedTeacher,
   until,
+  untrainedTeacher,
 } from "./gateway-kit.ts";
-import { encodeUp } from "../src/wire/frames.ts";
 
 let folder: string;
 let teacher: OpenTeacher;

@@ -5,16 +5,16 @@ import { describe, expect, it } from "vitest";
 import {
   AlertSchema,
   AvailabilitySchema,
-  BoutEventSchema,
-  BudgetSchema,
-  GroupBudgetSchema,
-  NodeStateSchema,
-  BRIDGE_EVENTS,
   BehaviourSchema,
+  BoutEventSchema,
+  BRIDGE_EVENTS,
   BridgeEventSchema,
   BridgeInfoSchema,
+  BudgetSchema,
   DevicesSchema,
   EventSchema,
+  GroupBudgetSchema,
+  NodeStateSchema,
 } from "../src/wire/public.ts";
 import {
   BRIDGE_TOPICS,

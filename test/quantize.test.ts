@@ -2,6 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { onnxRuntime } from "../gateway/teacher/onnx-runtime.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
 import { metricsOf, predictedOf, softmaxRows } from "../src/learn/metrics.ts";
 import { predictStudent } from "../src/learn/predict.ts";
@@ -14,7 +15,6 @@ import type { FloatStudent, StudentSpec } from "../src/model/student-spec.ts";
 import { normal, prng, uniform } from "../src/prng.ts";
 import { NO_AUGMENTATION } from "../src/signal/augment.ts";
 import { type WindowSet, windowAt } from "../src/signal/window-set.ts";
-import { onnxRuntime } from "../gateway/onnx-runtime.ts";
 import {
   containerAround,
   noiseWindows,

@@ -11,7 +11,7 @@ import {
 } from "../src/link/link-step.ts";
 import { dutyCycleOffMs, uplinkAirtimeMs } from "../src/link/lorawan.ts";
 import { decodeDown, encodeDown, encodeUp } from "../src/wire/frames.ts";
-import type { ModelId, WindowEncoding, UpMessage } from "../src/wire/messages.ts";
+import type { ModelId, UpMessage, WindowEncoding } from "../src/wire/messages.ts";
 import { CALM, NodeWorld, ROUGH } from "./node-world.ts";
 
 const SLOWEST = linkProfile("lorawan", 0);

@@ -6,8 +6,8 @@ import { below, prng } from "../src/prng.ts";
 import {
   NEW_RATE_WATCH,
   type RateWatch,
-  watchRate,
   type WindowEnd,
+  watchRate,
 } from "../src/signal/rate-watch.ts";
 
 const HOP_MS = 2_500;

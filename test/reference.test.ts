@@ -9,10 +9,10 @@ import {
   containerAround,
   noiseWindows,
   randomFloatStudent,
-  scrambled,
   SMALL_CNN_SPEC,
   SMALL_GRU_SPEC,
   SPECS,
+  scrambled,
 } from "./student-samples.ts";
 
 function quantized(

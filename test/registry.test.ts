@@ -2,9 +2,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type Disk, nodeDisk } from "../gateway/durable-file.ts";
-import { Registry, type SignedRelease } from "../gateway/registry.ts";
-import { gatewayCrypto, type ReleaseKeys, temporaryReleaseKeys } from "../gateway/release-keys.ts";
+import { Registry, type SignedRelease } from "../gateway/release/registry.ts";
+import {
+  gatewayCrypto,
+  type ReleaseKeys,
+  temporaryReleaseKeys,
+} from "../gateway/release/release-keys.ts";
+import { type Disk, nodeDisk } from "../gateway/store/durable-file.ts";
 import { encodeManifest, manifestOf, signedBytes } from "../src/wire/release.ts";
 import { modelIdOf } from "../src/wire/topics.ts";
 

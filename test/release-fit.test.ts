@@ -8,19 +8,23 @@ import { createHerd } from "../device-sim/herd.ts";
 import { mqttLinks } from "../device-sim/mqtt-link.ts";
 import { COLLAR } from "../device-sim/node-settings.ts";
 import type { NodeSettings } from "../device-sim/node-types.ts";
-import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
-import { Registry } from "../gateway/registry.ts";
+import { Registry } from "../gateway/release/registry.ts";
 import {
   candidateFit,
   needsOf,
   needsText,
   unfitNodes,
   unfitReason,
-} from "../gateway/release-fit.ts";
-import { gatewayCrypto, type ReleaseKeys, temporaryReleaseKeys } from "../gateway/release-keys.ts";
-import { signRelease } from "../gateway/release-signing.ts";
-import { type Rollout, startRollout } from "../gateway/rollout.ts";
+} from "../gateway/release/release-fit.ts";
+import {
+  gatewayCrypto,
+  type ReleaseKeys,
+  temporaryReleaseKeys,
+} from "../gateway/release/release-keys.ts";
+import { signRelease } from "../gateway/release/release-signing.ts";
+import { type Rollout, startRollout } from "../gateway/release/rollout.ts";
 import type { RunningGateway } from "../gateway/run-gateway.ts";
+import type { OpenTeacher } from "../gateway/teacher/onnx-teacher.ts";
 import { readShippedEmulator } from "../recordings/shipped-emulator.ts";
 import { chooseEngine } from "../src/engine/choose-engine.ts";
 import { prng } from "../src/prng.ts";
@@ -36,8 +40,8 @@ import {
   type LogLine,
   removeFolder,
   temporaryFolder,
-  untrainedTeacher,
   until,
+  untrainedTeacher,
 } from "./gateway-kit.ts";
 import { sampleContainer } from "./node-world.ts";
 

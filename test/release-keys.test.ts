@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { gatewayCrypto, openReleaseKeys } from "../gateway/release-keys.ts";
+import { gatewayCrypto, openReleaseKeys } from "../gateway/release/release-keys.ts";
 
 let directory: string;
 beforeEach(() => {

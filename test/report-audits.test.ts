@@ -3,9 +3,9 @@ import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { costText, offloadingCost } from "../cli/audits-cost.ts";
+import { LabelLog } from "../gateway/store/label-log.ts";
 import { NO_COUNTS } from "../src/gate/audit-counts.ts";
 import { linkProfile } from "../src/link/link-profile.ts";
-import { LabelLog } from "../gateway/label-log.ts";
 import { nodeId } from "../src/wire/topics.ts";
 import {
   helloOf,

@@ -2,12 +2,12 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { LoopAlarms } from "../gateway/loop-alarms.ts";
+import { LoopAlarms } from "../gateway/distil/loop-alarms.ts";
 import type { GatewayEffect, GatewayState } from "../gateway/gateway-state.ts";
 import type { ModelId } from "../src/wire/messages.ts";
 import { helloOf, MODEL, reportOf } from "./gateway-kit.ts";
-import { OPERATING_POINTS } from "./operating-point-samples.ts";
 import { made, node, run, told, up } from "./gateway-steps.ts";
+import { OPERATING_POINTS } from "./operating-point-samples.ts";
 
 const NEXT = "fedcba9876543210" as ModelId;
 const rowOf = (state: GatewayState) => state.nodes.get(node)?.row;

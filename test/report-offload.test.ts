@@ -5,13 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { carriedShares, energyNote, energyText, reportEnergy } from "../cli/offload-energy.ts";
-import { energyAtShare, nodeDayOf } from "../bench/node-day.ts";
-import { linkProfile } from "../src/link/link-profile.ts";
-import { decodeContainer } from "../src/model/container.ts";
 import { frameBytes } from "../bench/frame-bytes.ts";
+import { energyAtShare, nodeDayOf } from "../bench/node-day.ts";
 import { bootstrapInterval } from "../bench/subject-bootstrap.ts";
 import { type Chart, offloadChart } from "../cli/offload-chart.ts";
+import { carriedShares, energyNote, energyText, reportEnergy } from "../cli/offload-energy.ts";
+import { linkProfile } from "../src/link/link-profile.ts";
+import { decodeContainer } from "../src/model/container.ts";
 import { normal, prng } from "../src/prng.ts";
 import { writeSwingingHerd } from "./swinging-herd.ts";
 

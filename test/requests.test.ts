@@ -3,9 +3,9 @@
 import { request as ask } from "node:http";
 import { connectAsync, type IClientOptions, type IPublishPacket, type MqttClient } from "mqtt";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
-import { RequestDesk } from "../gateway/request-desk.ts";
+import { RequestDesk } from "../gateway/requests/request-desk.ts";
 import type { RunningGateway } from "../gateway/run-gateway.ts";
+import type { OpenTeacher } from "../gateway/teacher/onnx-teacher.ts";
 import { joinTopic } from "../src/wire/join.ts";
 import {
   REQUEST_BYTES_MAX,
@@ -20,8 +20,8 @@ import {
   gatewayOn,
   removeFolder,
   temporaryFolder,
-  untrainedTeacher,
   until,
+  untrainedTeacher,
 } from "./gateway-kit.ts";
 
 let folder: string;

@@ -1,9 +1,9 @@
 /** The broker asked before it listens: that it starts, and that it does not start where it should not. */
 
 import { describe, expect, it } from "vitest";
-import { ACCESS_RULES, type AccessRules } from "../gateway/access.ts";
-import { Authentication } from "../gateway/authentication.ts";
-import { startBroker } from "../gateway/broker.ts";
+import { ACCESS_RULES, type AccessRules } from "../gateway/access/access.ts";
+import { Authentication } from "../gateway/access/authentication.ts";
+import { startBroker } from "../gateway/broker/broker.ts";
 import { EdgeError } from "../src/assert.ts";
 import { base } from "./gateway-kit.ts";
 

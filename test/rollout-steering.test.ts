@@ -11,8 +11,12 @@ import {
   type RolloutStep,
   startRollout,
   stepRollout,
-} from "../gateway/rollout.ts";
-import { installTurn, type RolloutOrder, steerRollout } from "../gateway/rollout-steering.ts";
+} from "../gateway/release/rollout.ts";
+import {
+  installTurn,
+  type RolloutOrder,
+  steerRollout,
+} from "../gateway/release/rollout-steering.ts";
 import type { NodeId } from "../src/wire/messages.ts";
 import { codeOf } from "./edge-code.ts";
 

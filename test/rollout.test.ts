@@ -8,7 +8,7 @@ import {
   type RolloutEvent,
   startRollout,
   stepRollout,
-} from "../gateway/rollout.ts";
+} from "../gateway/release/rollout.ts";
 import { below, chance, prng } from "../src/prng.ts";
 import type { NodeId } from "../src/wire/messages.ts";
 

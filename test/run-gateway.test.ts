@@ -2,16 +2,16 @@
 
 import { connectAsync, type MqttClient } from "mqtt";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
 import type { RunningGateway } from "../gateway/run-gateway.ts";
+import type { OpenTeacher } from "../gateway/teacher/onnx-teacher.ts";
 import { decodeCompanded, encodeCompanded } from "../src/wire/companded.ts";
 import { encodeUp } from "../src/wire/frames.ts";
 import {
   AvailabilitySchema,
+  BehaviourEventSchema,
   BehaviourSchema,
   BridgeInfoSchema,
   DevicesSchema,
-  BehaviourEventSchema,
   EventSchema,
 } from "../src/wire/public.ts";
 import { upTopic } from "../src/wire/topics.ts";
@@ -22,11 +22,11 @@ import {
   HandNode,
   type LogLine,
   offloadOf,
-  reportOf,
   removeFolder,
+  reportOf,
   temporaryFolder,
-  untrainedTeacher,
   until,
+  untrainedTeacher,
 } from "./gateway-kit.ts";
 
 let folder: string;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { LoadedStudent } from "../src/engine/engine.ts";
-import { hashLogits, selfTestHashes } from "../src/model/self-test.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
 import { quantizeStudent } from "../src/model/quantize.ts";
+import { hashLogits, selfTestHashes } from "../src/model/self-test.ts";
 import {
   containerAround,
   noiseWindows,

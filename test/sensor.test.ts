@@ -3,10 +3,10 @@ import { emulatorSource } from "../device-sim/emulator-sensor.ts";
 import { createHerd, parseTurnPlan } from "../device-sim/herd.ts";
 import { replaySource } from "../device-sim/replay-sensor.ts";
 import { type SensorSource, sensorOver, UNKNOWN_CLASS } from "../device-sim/sensor.ts";
+import type { Emulator } from "../src/signal/emulator.ts";
+import type { SampleRun } from "../src/signal/faults.ts";
 import type { Profile } from "../src/signal/profile.ts";
 import type { Recordings, Segment } from "../src/signal/recordings.ts";
-import type { SampleRun } from "../src/signal/faults.ts";
-import type { Emulator } from "../src/signal/emulator.ts";
 
 const PROFILE: Profile = {
   name: "tiny",

@@ -2,12 +2,16 @@
 
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
-import { Registry } from "../gateway/registry.ts";
-import { gatewayCrypto, type ReleaseKeys, temporaryReleaseKeys } from "../gateway/release-keys.ts";
-import { signRelease } from "../gateway/release-signing.ts";
-import { type Rollout, startRollout } from "../gateway/rollout.ts";
+import { Registry } from "../gateway/release/registry.ts";
+import {
+  gatewayCrypto,
+  type ReleaseKeys,
+  temporaryReleaseKeys,
+} from "../gateway/release/release-keys.ts";
+import { signRelease } from "../gateway/release/release-signing.ts";
+import { type Rollout, startRollout } from "../gateway/release/rollout.ts";
 import type { RunningGateway } from "../gateway/run-gateway.ts";
+import type { OpenTeacher } from "../gateway/teacher/onnx-teacher.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
 import { decodeContainer } from "../src/model/container.ts";
 import { acceptChunk, createAssembly, finishAssembly, wantedChunks } from "../src/wire/assembly.ts";
@@ -18,8 +22,8 @@ import {
   HandNode,
   removeFolder,
   temporaryFolder,
-  untrainedTeacher,
   until,
+  untrainedTeacher,
 } from "./gateway-kit.ts";
 import { sampleContainer } from "./node-world.ts";
 

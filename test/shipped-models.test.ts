@@ -2,8 +2,8 @@
  * in integers. */
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { openOnnxTeacher } from "../gateway/onnx-teacher.ts";
-import { onnxRuntime } from "../gateway/onnx-runtime.ts";
+import { onnxRuntime } from "../gateway/teacher/onnx-runtime.ts";
+import { openOnnxTeacher } from "../gateway/teacher/onnx-teacher.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
 import { decodeGate } from "../src/gate/gate-bytes.ts";
 import { largestIndex } from "../src/learn/metrics.ts";

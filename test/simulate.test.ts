@@ -1,13 +1,13 @@
-import { spawn, type SpawnOptions } from "node:child_process";
+import { type SpawnOptions, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { missingForNode } from "../deploy/firmware/tools/node-image.ts";
-import type { Link } from "../gateway/link.ts";
-import { sampleContainer } from "./node-world.ts";
+import type { Link } from "../gateway/broker/link.ts";
 import { acknowledgingBroker, type Received } from "./acknowledging-broker.ts";
+import { sampleContainer } from "./node-world.ts";
 
 const missing = missingForNode("mps2-an386");
 if (missing !== undefined) console.log(`firmware in a simulated herd is skipped: ${missing}`);

@@ -1,18 +1,18 @@
 /** A running gateway as an edge node: on its own broker, on Debian's mosquitto, and on one of two. */
 
 import type { ChildProcess } from "node:child_process";
-import { createServer, type Server, type Socket, connect as connectTcp } from "node:net";
+import { connect as connectTcp, createServer, type Server, type Socket } from "node:net";
 import { connectAsync, type IClientOptions, type MqttClient } from "mqtt";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
+import type { OpenTeacher } from "../gateway/teacher/onnx-teacher.ts";
 import {
   freePort,
   gatewayOn,
   HandNode,
   removeFolder,
   temporaryFolder,
-  untrainedTeacher,
   until,
+  untrainedTeacher,
 } from "./gateway-kit.ts";
 import { MOSQUITTO, startMosquitto, stopMosquitto } from "./mosquitto.ts";
 import { rebirthCommand, SparkplugHost } from "./sparkplug-host.ts";

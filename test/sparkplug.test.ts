@@ -8,9 +8,9 @@ import {
   edgeDeath,
   type SparkplugEvent,
   stepSparkplug,
-} from "../gateway/sparkplug.ts";
-import { noDeviceMetrics, noEdgeMetrics } from "../gateway/sparkplug-metrics.ts";
-import { decodeCommand, encodePayload } from "../gateway/sparkplug-payload.ts";
+} from "../gateway/sparkplug/sparkplug.ts";
+import { noDeviceMetrics, noEdgeMetrics } from "../gateway/sparkplug/sparkplug-metrics.ts";
+import { decodeCommand, encodePayload } from "../gateway/sparkplug/sparkplug-payload.ts";
 import { EdgeError } from "../src/assert.ts";
 import { topicBase } from "../src/wire/topics.ts";
 import { decodePayload, REBIRTH, rebirthCommand, SparkplugHost } from "./sparkplug-host.ts";

@@ -1,6 +1,7 @@
 /** A node that comes by an encoder over the air, and what it then sends, on a radio too. */
 
 import { describe, expect, it } from "vitest";
+import { nodeCrypto } from "../device-sim/node-crypto.ts";
 import { collarOn } from "../device-sim/node-settings.ts";
 import type { NodeSettings } from "../device-sim/node-types.ts";
 import { referenceEngine } from "../src/engine/reference.ts";
@@ -14,7 +15,6 @@ import { selfTestHashes } from "../src/model/self-test.ts";
 import { unpackCodes } from "../src/wire/codes.ts";
 import { type FeaturesOffload, NO_MODEL, type UpMessage } from "../src/wire/messages.ts";
 import { modelIdOf } from "../src/wire/topics.ts";
-import { nodeCrypto } from "../device-sim/node-crypto.ts";
 import { ENCODER_SPEC, randomEncoder } from "./encoder-samples.ts";
 import { COLLAR_SPEC, NodeWorld, sampleContainer, signRelease } from "./node-world.ts";
 import { noiseWindows } from "./student-samples.ts";

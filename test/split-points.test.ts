@@ -10,11 +10,11 @@ import { encoderOn } from "../src/cost/encoder-on-target.ts";
 import { estimateOn } from "../src/cost/student-on-target.ts";
 import { linkProfile } from "../src/link/link-profile.ts";
 import { sendingCost } from "../src/link/offload-costs.ts";
-import { cheapestCut, type Cut, splitPoints } from "../src/link/split-points.ts";
+import { type Cut, cheapestCut, splitPoints } from "../src/link/split-points.ts";
 import { type Container, decodeContainer, encodeContainer } from "../src/model/container.ts";
 import { offloadBytes } from "../src/wire/offload-frame.ts";
 import { ENCODER_SPEC, randomEncoder } from "./encoder-samples.ts";
-import { SMALL_GRU_SPEC, randomContainer } from "./student-samples.ts";
+import { randomContainer, SMALL_GRU_SPEC } from "./student-samples.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "split-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -9,8 +9,8 @@ import {
   NodeWorld,
   offerOf,
   ROUGH,
-  sampleContainer,
   type SignedRelease,
+  sampleContainer,
   signRelease,
 } from "./node-world.ts";
 

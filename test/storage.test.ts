@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { fileStorage } from "../device-sim/file-storage.ts";
 import { memoryStorage } from "../device-sim/memory-storage.ts";
+import type { NodeStorage, OutboxRecord, OutboxStore } from "../device-sim/storage.ts";
 import { findChromium } from "./chromium.ts";
 import { PageStorages } from "./page-storage.ts";
-import type { NodeStorage, OutboxRecord, OutboxStore } from "../device-sim/storage.ts";
 
 const SLOT_BYTES = 4096;
 let folder = "";

@@ -5,15 +5,19 @@
 
 import axe from "axe-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { AlertsSchema, BehavioursSchema, toBehaviourConfig } from "../gateway/behaviour-config.ts";
-import { Board } from "../gateway/board.ts";
-import { animalRoutes } from "../gateway/http-animal.ts";
-import { EventStreams } from "../gateway/http-events.ts";
-import { type HttpListener, listenHttp } from "../gateway/http-listener.ts";
-import { boardRoutes } from "../gateway/http-routes.ts";
-import { LABEL_LOG_FILE, LabelLog } from "../gateway/label-log.ts";
-import { readPage } from "../gateway/page-files.ts";
-import { PageReader } from "../gateway/page-reader.ts";
+import {
+  AlertsSchema,
+  BehavioursSchema,
+  toBehaviourConfig,
+} from "../gateway/herd/behaviour-config.ts";
+import { animalRoutes } from "../gateway/http/http-animal.ts";
+import { EventStreams } from "../gateway/http/http-events.ts";
+import { type HttpListener, listenHttp } from "../gateway/http/http-listener.ts";
+import { boardRoutes } from "../gateway/http/http-routes.ts";
+import { readPage } from "../gateway/http/page-files.ts";
+import { LABEL_LOG_FILE, LabelLog } from "../gateway/store/label-log.ts";
+import { PageReader } from "../gateway/store/page-reader.ts";
+import { Board } from "../gateway/telling/board.ts";
 import type { ModelId } from "../src/wire/messages.ts";
 import { bridgeTopic, nodeId } from "../src/wire/topics.ts";
 import { fillAnimal } from "./animal-kit.ts";

@@ -1,13 +1,13 @@
 /** Students with random weights and windows of noise, for tests of shapes, bits and bytes. */
 
 import fc from "fast-check";
-import { normal, prng, uniform } from "../src/prng.ts";
-import type { WindowSet } from "../src/signal/window-set.ts";
 import type { Container } from "../src/model/container.ts";
 import { quantizeStudent } from "../src/model/quantize.ts";
 import type { QuantizeOptions } from "../src/model/quantize-trace.ts";
 import type { QuantizedStudent, Requantization } from "../src/model/student.ts";
 import type { FloatStudent, StudentSpec, Tensor } from "../src/model/student-spec.ts";
+import { normal, prng, uniform } from "../src/prng.ts";
+import type { WindowSet } from "../src/signal/window-set.ts";
 
 const separable = (filters: number, kernel: number, stride: number) =>
   ({ kind: "separable", filters, kernel, stride }) as const;

@@ -3,12 +3,12 @@
 import { spawnSync } from "node:child_process";
 import path from "node:path";
 import { expect, it } from "vitest";
-import { openOnnxTail } from "../gateway/onnx-tail.ts";
-import { openOnnxTeacher } from "../gateway/onnx-teacher.ts";
-import { fitWhenAsked } from "../gateway/tail-trust.ts";
-import { openTeacherThread } from "../gateway/teacher-thread.ts";
-import { fitTeacherTrust } from "../gateway/teacher-trust.ts";
-import type { Teacher } from "../gateway/teacher.ts";
+import { openOnnxTail } from "../gateway/teacher/onnx-tail.ts";
+import { openOnnxTeacher } from "../gateway/teacher/onnx-teacher.ts";
+import { fitWhenAsked } from "../gateway/teacher/tail-trust.ts";
+import type { Teacher } from "../gateway/teacher/teacher.ts";
+import { openTeacherThread } from "../gateway/teacher/teacher-thread.ts";
+import { fitTeacherTrust } from "../gateway/teacher/teacher-trust.ts";
 import { normal, prng } from "../src/prng.ts";
 import { NO_AUGMENTATION } from "../src/signal/augment.ts";
 import { cattle } from "./gateway-kit.ts";
@@ -105,7 +105,7 @@ it("loads no library of schemas, which would be megabytes of the thread", () => 
     const loaded = [];
     registerHooks({ load: (url, context, next) => (loaded.push(url), next(url, context)) });
     // It refuses to run outside of a thread, when all of it is loaded.
-    await import(${JSON.stringify(path.join(ROOT, "gateway/teacher-worker.ts"))}).catch(() => 0);
+    await import(${JSON.stringify(path.join(ROOT, "gateway/teacher/teacher-worker.ts"))}).catch(() => 0);
     console.log(JSON.stringify(loaded));`;
   const { stdout } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
     encoding: "utf8",

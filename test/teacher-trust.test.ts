@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { OpenTeacher } from "../gateway/onnx-teacher.ts";
+import type { OpenTeacher } from "../gateway/teacher/onnx-teacher.ts";
 import {
   fitTeacherTrust,
   judgeTrust,
@@ -10,11 +10,11 @@ import {
   type TrustModel,
   trustOf,
   withStatistics,
-} from "../gateway/teacher-trust.ts";
+} from "../gateway/teacher/teacher-trust.ts";
 import { recipeFor } from "../src/learn/recipes.ts";
 import { turnAbout } from "../src/signal/turn.ts";
 import type { WindowSet } from "../src/signal/window-set.ts";
-import { cattle, turningAnchor, turningHerd as herd, turningTeacher } from "./turning-herd.ts";
+import { cattle, turningHerd as herd, turningAnchor, turningTeacher } from "./turning-herd.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "trust-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

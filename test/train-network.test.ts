@@ -1,6 +1,6 @@
 /** The whole training step of each kind of network: its gradient is the slope of its own loss. */
 import { describe, expect, it } from "vitest";
-import { onnxRuntime } from "../gateway/onnx-runtime.ts";
+import { onnxRuntime } from "../gateway/teacher/onnx-runtime.ts";
 import type { Network } from "../src/learn/network.ts";
 import { initialValues } from "../src/learn/parameters.ts";
 import { recipeFor, type StudentFamily } from "../src/learn/recipes.ts";

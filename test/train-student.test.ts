@@ -1,6 +1,6 @@
 /** Training as a whole, on a problem that anything able to learn solves. */
 import { describe, expect, it } from "vitest";
-import { onnxRuntime } from "../gateway/onnx-runtime.ts";
+import { onnxRuntime } from "../gateway/teacher/onnx-runtime.ts";
 import { metricsOf, softmaxRows } from "../src/learn/metrics.ts";
 import { onnxMetadata } from "../src/learn/onnx-model.ts";
 import { predictStudent, predictTeacher } from "../src/learn/predict.ts";

@@ -5,9 +5,9 @@
 
 import { writeFileSync } from "node:fs";
 import path from "node:path";
-import { type AnchorSet, makeAnchor } from "../gateway/anchor.ts";
-import { onnxRuntime } from "../gateway/onnx-runtime.ts";
-import { type OpenTeacher, openOnnxTeacher } from "../gateway/onnx-teacher.ts";
+import { type AnchorSet, makeAnchor } from "../gateway/distil/anchor.ts";
+import { onnxRuntime } from "../gateway/teacher/onnx-runtime.ts";
+import { type OpenTeacher, openOnnxTeacher } from "../gateway/teacher/onnx-teacher.ts";
 import { recipeFor } from "../src/learn/recipes.ts";
 import { teacherOnnx } from "../src/learn/teacher-network.ts";
 import { trainStudent } from "../src/learn/train-student.ts";

@@ -5,9 +5,9 @@ import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import WebSocket from "ws";
 import { joinGateway } from "../device-sim/mqtt-join.ts";
-import { tlsFiles } from "../gateway/certificate-files.ts";
-import { pageOrigins } from "../gateway/open-listeners.ts";
-import { isOurs } from "../gateway/websocket-listener.ts";
+import { tlsFiles } from "../gateway/access/certificate-files.ts";
+import { pageOrigins } from "../gateway/broker/open-listeners.ts";
+import { isOurs } from "../gateway/broker/websocket-listener.ts";
 import { downFilter, nodeId, nodeTopic, upTopic } from "../src/wire/topics.ts";
 import {
   type AccessBroker,

@@ -1,7 +1,7 @@
 /** A day of one animal as drawings: lanes of behaviours, columns of hours, bars of days. */
 
-import type { AnimalDay, ListedWindow } from "../animal-payloads.ts";
 import type { BudgetSpan } from "../../src/wire/public.ts";
+import type { AnimalDay, ListedWindow } from "../http/animal-payloads.ts";
 import {
   clockText,
   dayText,

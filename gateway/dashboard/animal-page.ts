@@ -4,13 +4,17 @@
  * `/animal?node=collar-7&day=2026-03-14&window=1234`.
  */
 
-import type { AnimalDay, AnimalWindow, AnimalWindows, ListedWindow } from "../animal-payloads.ts";
-import type { BoardChange } from "../board.ts";
+import type {
+  AnimalDay,
+  AnimalWindow,
+  AnimalWindows,
+  ListedWindow,
+} from "../http/animal-payloads.ts";
+import type { BoardChange } from "../telling/board.ts";
 import { daysPicture, hoursPicture, ribbonPicture } from "./animal-drawings.ts";
 import { drawPoint, followPoint } from "./animal-point.ts";
 import {
   agreementText,
-  zoneText,
   changeText,
   clockText,
   dayText,
@@ -20,6 +24,7 @@ import {
   minutesText,
   WINDOW_CHOICES,
   type WindowChoice,
+  zoneText,
 } from "./animal-view.ts";
 import { read } from "./ask.ts";
 import { drawInto } from "./drawing.ts";

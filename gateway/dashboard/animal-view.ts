@@ -3,8 +3,8 @@
  * places in a day. Pure.
  */
 
-import type { AnimalDay, AnimalWindow, ListedWindow } from "../animal-payloads.ts";
 import type { Audit, BudgetSpan, NodeStateMessage } from "../../src/wire/public.ts";
+import type { AnimalDay, AnimalWindow, ListedWindow } from "../http/animal-payloads.ts";
 import { counted, durationText, percentText } from "./herd-view.ts";
 
 const MINUTE_MS = 60_000;

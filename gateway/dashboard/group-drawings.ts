@@ -1,6 +1,6 @@
 /** A day of a group as drawings: a lane for each animal, and their time budgets as bars. */
 
-import type { GroupDay } from "../group-payloads.ts";
+import type { GroupDay } from "../http/group-payloads.ts";
 import { clock, namesPx } from "./animal-drawings.ts";
 import { clockText, minutesText, partsOf } from "./animal-view.ts";
 import { box, letters, type Picture } from "./drawing.ts";

@@ -3,8 +3,8 @@
  * budgets beside the average one. Where it stands is in the address: `/group?name=heifers&day=2026-03-14`.
  */
 
-import type { BoardChange } from "../board.ts";
-import type { GroupDay } from "../group-payloads.ts";
+import type { GroupDay } from "../http/group-payloads.ts";
+import type { BoardChange } from "../telling/board.ts";
 import { clockText, minutesText, zoneText } from "./animal-view.ts";
 import { read } from "./ask.ts";
 import { drawInto } from "./drawing.ts";

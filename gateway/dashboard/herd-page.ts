@@ -5,7 +5,7 @@
  * written once an animation frame, and only cells that say something else than before.
  */
 
-import type { BoardChange } from "../board.ts";
+import type { BoardChange } from "../telling/board.ts";
 import { attribute, element, make, write } from "./elements.ts";
 import {
   applyChange,

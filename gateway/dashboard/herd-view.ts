@@ -13,7 +13,7 @@ import type {
   Device,
   GroupBudget,
 } from "../../src/wire/public.ts";
-import type { BoardChange, BridgeState } from "../board.ts";
+import type { BoardChange, BridgeState } from "../telling/board.ts";
 
 type Node = {
   behaviour?: Behaviour | undefined;

@@ -6,7 +6,7 @@
  * to the machine or lean on it.
  */
 
-import type { AnimalWindow } from "../animal-payloads.ts";
+import type { AnimalWindow } from "../http/animal-payloads.ts";
 import { askAloud, onPress, read, say } from "./ask.ts";
 import { attribute, element, make, readersOffsetMs, write } from "./elements.ts";
 import { openLine } from "./line.ts";

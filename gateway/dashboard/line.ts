@@ -3,7 +3,7 @@
  * same sentence about it stands at the top of every page that listens.
  */
 
-import type { BoardChange, BoardState } from "../board.ts";
+import type { BoardChange, BoardState } from "../telling/board.ts";
 import { element, write } from "./elements.ts";
 
 /** Two heartbeats and some: after that nobody knows whether anything on the page is still so. */

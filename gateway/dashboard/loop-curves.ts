@@ -1,6 +1,6 @@
 /** The curves of the loop's page: each model with its drawing and a table, asked for now and then. */
 
-import type { LoopCurve, LoopCurves } from "../loop-payloads.ts";
+import type { LoopCurve, LoopCurves } from "../http/loop-payloads.ts";
 import { intervalText } from "./animal-view.ts";
 import { read } from "./ask.ts";
 import { drawInto } from "./drawing.ts";

@@ -1,6 +1,6 @@
 /** The loop as drawings: answers against offloading, drift node by node. */
 
-import type { LoopCurve } from "../loop-payloads.ts";
+import type { LoopCurve } from "../http/loop-payloads.ts";
 import { intervalText } from "./animal-view.ts";
 import { draw, letters, type Picture } from "./drawing.ts";
 import { percentText } from "./herd-view.ts";

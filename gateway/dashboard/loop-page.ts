@@ -3,7 +3,7 @@
  * the board's events and drawn anew at most every other second, however much changes.
  */
 
-import type { BoardChange } from "../board.ts";
+import type { BoardChange } from "../telling/board.ts";
 import { intervalText, minutesText } from "./animal-view.ts";
 import { drawInto } from "./drawing.ts";
 import { element, letScroll, make, tableRow, write } from "./elements.ts";

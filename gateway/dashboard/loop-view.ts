@@ -8,7 +8,7 @@
  */
 
 import type { Alert, Audit, BridgeInfo, BudgetSpan } from "../../src/wire/public.ts";
-import type { CurvePoint, LoopCurve } from "../loop-payloads.ts";
+import type { CurvePoint, LoopCurve } from "../http/loop-payloads.ts";
 import { agreementText, intervalText } from "./animal-view.ts";
 import { counted, type Herd, percentText } from "./herd-view.ts";
 

@@ -3,7 +3,7 @@
  * anything, and what came before and after it often says what. All of a row have one scale.
  */
 
-import type { AnimalNear, AnimalWindow } from "../animal-payloads.ts";
+import type { AnimalNear, AnimalWindow } from "../http/animal-payloads.ts";
 import { exactText, rangeOf, reachText } from "./animal-view.ts";
 import { read } from "./ask.ts";
 import { draw } from "./drawing.ts";

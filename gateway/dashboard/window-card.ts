@@ -1,6 +1,6 @@
 /** One offloaded window on the page: its three axes as lines, and what student and teacher said. */
 
-import type { AnimalSignal, AnimalWindow } from "../animal-payloads.ts";
+import type { AnimalSignal, AnimalWindow } from "../http/animal-payloads.ts";
 import { axisFigures, exactText, rangeOf, studentText, teacherText } from "./animal-view.ts";
 import { draw, drawInto, letters, type Picture } from "./drawing.ts";
 import { element, make, tableRow, write } from "./elements.ts";

@@ -16,7 +16,7 @@ import {
 } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
-import { type BoardName, BOARDS, buildImage } from "./boards.ts";
+import { BOARDS, type BoardName, buildImage } from "./boards.ts";
 import { canEmulate } from "./emulator.ts";
 import { FIRMWARE_FOLDER, findProgram, firmwareFiles, TARGETS } from "./toolchain.ts";
 

@@ -12,8 +12,8 @@ import { BOARDS, type BoardName, buildImage } from "./boards.ts";
 import { canEmulate, emulate, type Finished } from "./emulator.ts";
 import {
   compile,
-  findProgram,
   FIRMWARE_FOLDER,
+  findProgram,
   firmwareFiles,
   TARGETS,
   type TargetName,
