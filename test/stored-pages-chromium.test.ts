@@ -108,7 +108,10 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 60_000 }, () =>
       expect(await text()).toMatch(/model 00112233, 1 node\s+Not enough audits: 1 of the 30/);
       const count = (selector: string): Promise<number> =>
         chromium.value(`document.querySelectorAll("#curves ${selector}").length`);
-      for (const part of [".curve", ".band", ".now"]) expect(await count(part)).toBe(1);
+      // Drawn anew with each event of the board: for a moment there may be none.
+      for (const part of [".curve", ".band", ".now"]) {
+        await until(`one ${part}`, async () => (await count(part)) === 1);
+      }
       await chromium.value("document.querySelector('#curves details').open = true");
       expect(await count("tbody tr")).toBeGreaterThan(3);
       expect(await serious()).toEqual([]);

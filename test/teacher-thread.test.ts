@@ -111,6 +111,6 @@ it("loads no library of schemas, which would be megabytes of the thread", () => 
     encoding: "utf8",
   });
   const loaded: string[] = JSON.parse(stdout);
-  expect(loaded.some((url) => url.endsWith("/gateway/onnx-tail.ts"))).toBe(true);
+  expect(loaded.some((url) => url.endsWith("/gateway/teacher/onnx-tail.ts"))).toBe(true);
   expect(loaded.filter((url) => url.includes("node_modules/zod"))).toEqual([]);
 });

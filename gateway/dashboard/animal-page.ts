@@ -223,9 +223,11 @@ function drawChanges(): void {
       ? isOpen
         ? `A day is compared when it is over; ${counted(before.length, "day")} before it known.`
         : "Too little is known of this day or of those before to compare them."
-      : alarms.length === 0
-        ? "No alert: no rule finds this day unlike the days before."
-        : `${alarms.length === 1 ? "An alert" : `${alarms.length} alerts`}: ${alarms.map(({ rule }) => rule).join(", ")}.`,
+      : `${
+          alarms.length === 0
+            ? "No alert: no rule finds this day unlike the days before."
+            : `${alarms.length === 1 ? "An alert" : `${alarms.length} alerts`}: ${alarms.map(({ rule }) => rule).join(", ")}.`
+        } Times are of a day that is known wholly: what is unknown is taken to be like the rest.`,
   );
   element("change-text").className = alarms.length > 0 ? "alarm" : "";
   const rows = changes.map((change) => {

@@ -4,8 +4,8 @@
  *   'H' 'P' 'O'  a hello, a report, an offload, field by field  -> u16 length, frame
  *   'A' 'V' 'T' 'I'  u16 length, bytes: decode an ack, a verdict, a setting, an operating
  *        point                                                  -> u8 code, fields
- *   'G'  u8 reason, u8 alarm, u8 battery, u8 low from, u8 doubts per window, u32 each: owed, most, spares, doubts, bytes of
- *        codes, of the window                                   -> u8 form, u8 doubts stood for
+ *   'G'  u8 reason, u8 alarm, u8 battery, u8 low from, u8 doubts per window, u32 each: owed, most,
+ *        spares, doubts, bytes of codes, of the window          -> u8 form, u8 doubts stood for
  *   'S'  u16 samples, u16 hop, u8 channels, u32 step            a windowing begins
  *   'R'  u32 sample, i16 per channel                            -> u8, and the window where it is 1
  *   'Q'  i16 milli-g, u32 step                                  -> i8
