@@ -18,8 +18,9 @@ export const REQUEST_COMMANDS: readonly CommandSpec[] = [
     summary: "make a release of a model and watch it spread",
     description:
       "Gives a running gateway a model container, or names one of its registry; the gateway checks\n" +
-      "it, signs it, and offers it to a canary, then in waves. Waits for the end, and fails where the\n" +
-      "release went back. The float weights that lie beside a container (.onnx) go with it: a\n" +
+      "it, signs it, and offers it to a canary, then in waves. Waits for the end, at least\n" +
+      "releases.soak_minutes (10) a stage, and fails where the release went back; Ctrl-C or --detach\n" +
+      "let it spread on. The float weights that lie beside a container (.onnx) go with it: a\n" +
       "distillation goes on from them.",
     arguments: [
       { name: "<model>", description: "a container (.bwm), or a model's name of 16 hex digits" },
