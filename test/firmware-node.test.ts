@@ -28,6 +28,7 @@ import { createEmulator } from "../src/signal/emulator.ts";
 import type { ModelId, UpMessage } from "../src/wire/messages.ts";
 import { BehaviourSchema } from "../src/wire/public.ts";
 import { nodeId } from "../src/wire/topics.ts";
+import { untilFed } from "./firmware-kit.ts";
 import { startTap, type Tap } from "./firmware-tap.ts";
 import {
   base,
@@ -165,18 +166,7 @@ const firstWantOf = (hello: number): number | undefined => {
   );
 };
 
-/** Windows arrive while something is waited for: a trial needs them. */
-async function untilWithWindows(what: string, holds: () => boolean): Promise<void> {
-  await until(
-    what,
-    async () => {
-      await feed(1);
-      await new Promise((resolve) => setTimeout(resolve, 100));
-      return holds();
-    },
-    20_000,
-  );
-}
+const untilWithWindows = untilFed(feed);
 
 function publishRelease(sequence: number): ModelId {
   const modelId = registry.putModel(better, undefined);

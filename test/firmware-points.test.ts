@@ -20,6 +20,7 @@ import { createEmulator } from "../src/signal/emulator.ts";
 import type { UpMessage } from "../src/wire/messages.ts";
 import { nodeId } from "../src/wire/topics.ts";
 import { bellwether } from "./access-kit.ts";
+import { untilFed } from "./firmware-kit.ts";
 import { startTap, type Tap } from "./firmware-tap.ts";
 import {
   base,
@@ -141,6 +142,8 @@ async function feed(windows: number): Promise<void> {
   }
 }
 
+const untilWithWindows = untilFed(feed);
+
 const saidOf = <K extends UpMessage["kind"]>(kind: K) =>
   tap.up.filter((message): message is Extract<UpMessage, { kind: K }> => message.kind === kind);
 const entries = () => saidOf("report").flatMap((report) => report.entries);
@@ -209,15 +212,3 @@ describe.skipIf(missing !== undefined)("a model with encoder and points", () => 
     );
   }, 60_000);
 });
-
-async function untilWithWindows(what: string, holds: () => boolean): Promise<void> {
-  await until(
-    what,
-    async () => {
-      await feed(1);
-      await new Promise((resolve) => setTimeout(resolve, 100));
-      return holds();
-    },
-    20_000,
-  );
-}

@@ -8,15 +8,12 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { EventStreams } from "../gateway/http/http-events.ts";
-import { type HttpListener, listenHttp } from "../gateway/http/http-listener.ts";
-import { boardRoutes } from "../gateway/http/http-routes.ts";
-import { readPage } from "../gateway/http/page-files.ts";
 import { Board } from "../gateway/telling/board.ts";
 import { bridgeTopic, nodeId, nodeTopic } from "../src/wire/topics.ts";
 import { behaviourOf, deviceOf, infoOf } from "./board-kit.ts";
 import { Chromium, findChromium } from "./chromium.ts";
 import { base, until } from "./gateway-kit.ts";
+import { type ServedPages, servePages } from "./page-kit.ts";
 
 const program = findChromium();
 const NODES = 1_000;
@@ -24,24 +21,19 @@ const CLASSES = ["grazing", "resting", "ruminating"];
 
 describe.skipIf(program === undefined)("in chromium", { timeout: 120_000 }, () => {
   let chromium: Chromium;
-  let listener: HttpListener;
   let board: Board;
-  let streams: EventStreams;
+  let served: ServedPages;
 
   beforeAll(async () => {
     board = new Board(base);
-    streams = new EventStreams(board);
-    const routes = boardRoutes(readPage(), board, streams, () => ({ degraded: null }));
-    const parts = { authentication: undefined, certificates: undefined, log: () => undefined };
-    listener = await listenHttp({ host: "127.0.0.1", port: 0, names: [] }, routes, parts);
+    served = await servePages(board);
     tellHerd(board, NODES);
     chromium = await Chromium.start(program ?? "");
   }, 60_000);
 
   afterAll(async () => {
     await chromium.close();
-    streams.close();
-    await listener.close();
+    await served.close();
   });
 
   const shown = (): Promise<number> =>
@@ -52,7 +44,7 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 120_000 }, () =
     );
 
   async function opened(look: { width: number; height: number; dark?: boolean }): Promise<void> {
-    await chromium.open(`${listener.url}/`, look);
+    await chromium.open(`${served.url}/`, look);
     await until("all rows", async () => (await shown()) >= NODES, 30_000);
     await until("summary", async () => (await textOf("#summary")).includes("nodes:"));
   }
@@ -165,8 +157,7 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 120_000 }, () =
   });
 
   it("says so when the gateway falls silent, and calls nothing live", async () => {
-    streams.close();
-    await listener.close();
+    await served.close();
     await until(
       "the line is lost",
       async () => (await textOf("#line")).includes("no word"),

@@ -8,7 +8,6 @@
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import axe from "axe-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { PAGES } from "../gateway/dashboard/pages.ts";
 import {
@@ -16,11 +15,6 @@ import {
   BehavioursSchema,
   toBehaviourConfig,
 } from "../gateway/herd/behaviour-config.ts";
-import { animalRoutes } from "../gateway/http/http-animal.ts";
-import { EventStreams } from "../gateway/http/http-events.ts";
-import { type HttpListener, listenHttp } from "../gateway/http/http-listener.ts";
-import { boardRoutes } from "../gateway/http/http-routes.ts";
-import { readPage } from "../gateway/http/page-files.ts";
 import { LABEL_LOG_FILE } from "../gateway/store/label-log.ts";
 import { PageReader } from "../gateway/store/page-reader.ts";
 import { Board } from "../gateway/telling/board.ts";
@@ -29,6 +23,7 @@ import { fillAnimal } from "./animal-kit.ts";
 import { alertOf, auditOf, behaviourOf, deviceOf, infoOf } from "./board-kit.ts";
 import { Chromium, findChromium } from "./chromium.ts";
 import { base, removeFolder, temporaryFolder, until } from "./gateway-kit.ts";
+import { type ServedPages, seriousFindings, servePages } from "./page-kit.ts";
 
 const program = findChromium();
 const NOW = Date.UTC(2026, 2, 15, 14, 20);
@@ -40,36 +35,25 @@ const CLASSES = ["grazing", "still", "walking"];
 const WIDE = { width: 1280, height: 900 };
 const PHONE = { width: 390, height: 844 };
 
-type Finding = { readonly id: string; readonly impact: string; readonly nodes: readonly string[] };
-
 describe.skipIf(program === undefined)("in chromium", { timeout: 120_000 }, () => {
   let folder: string;
   let chromium: Chromium;
-  let listener: HttpListener;
-  let streams: EventStreams;
   let reader: PageReader;
+  let served: ServedPages;
 
   beforeAll(async () => {
     folder = temporaryFolder();
     fillAnimal(folder, NODE, NOW);
     const board = new Board(base);
     tellHerd(board);
-    streams = new EventStreams(board);
     reader = readerOf(folder, CLASSES);
-    const routes = [
-      ...boardRoutes(readPage(), board, streams, () => ({ degraded: null })),
-      ...animalRoutes(reader),
-    ];
-    const parts = { authentication: undefined, certificates: undefined, log: () => undefined };
-    listener = await listenHttp({ host: "127.0.0.1", port: 0, names: [] }, routes, parts);
+    served = await servePages(board, reader);
     chromium = await Chromium.start(program ?? "");
   }, 60_000);
 
   afterAll(async () => {
     await chromium.close();
-    streams.close();
-    await listener.close();
-    await reader.close();
+    await served.close();
     removeFolder(folder);
   });
 
@@ -78,20 +62,11 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 120_000 }, () =
   const countOf = (selector: string): Promise<number> =>
     chromium.value(`document.querySelectorAll(${JSON.stringify(selector)}).length`);
 
-  async function findings(): Promise<readonly Finding[]> {
-    await chromium.value(`(() => { ${axe.source}; return true; })()`);
-    return chromium.value(
-      "axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations" +
-        ".filter(({ impact }) => impact === 'serious' || impact === 'critical')" +
-        ".map(({ id, impact, nodes }) => ({ id, impact, nodes: nodes.slice(0, 5).map(n => n.html) })))",
-    );
-  }
-
   async function openAnimal(
     day: string,
     look = WIDE as { width: number; height: number; dark?: boolean },
   ) {
-    await chromium.open(`${listener.url}/animal?node=${NODE}&day=${day}`, look);
+    await chromium.open(`${served.url}/animal?node=${NODE}&day=${day}`, look);
     await until("the day", async () => (await textOf("#day-text")).startsWith(day));
     await until("the windows", async () => (await textOf("#windows-text")).includes("offloaded"));
   }
@@ -103,12 +78,12 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 120_000 }, () =
       ["on a phone, light", { ...PHONE, dark: false }],
       ["on a phone, dark", { ...PHONE, dark: true }],
     ])("%s: nothing serious for axe, nothing to the side", async (_look, look) => {
-      await chromium.open(`${listener.url}${page}?node=${NODE}`, look);
+      await chromium.open(`${served.url}${page}?node=${NODE}`, look);
       await until("the page", async () => (await countOf("main section")) > 0);
       await chromium.value("document.querySelectorAll('details').forEach(d => { d.open = true; })");
       // What it asks the gateway for comes after that.
       await new Promise((resolve) => setTimeout(resolve, 700));
-      expect(await findings()).toEqual([]);
+      expect(await seriousFindings(chromium)).toEqual([]);
       const isNarrow =
         "document.documentElement.scrollWidth <= document.documentElement.clientWidth";
       expect(await chromium.value<boolean>(isNarrow)).toBe(true);
@@ -118,10 +93,10 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 120_000 }, () =
   });
 
   it("is looked at by one who finds things", async () => {
-    await chromium.open(`${listener.url}/`, WIDE);
+    await chromium.open(`${served.url}/`, WIDE);
     await until("the page", async () => (await countOf("main section")) > 0);
     await chromium.value("document.querySelector('main').append(document.createElement('button'))");
-    expect((await findings()).map(({ id }) => id)).toEqual(["button-name"]);
+    expect(await seriousFindings(chromium)).toEqual([expect.stringMatching(/^button-name: /)]);
   });
 
   it("shows a day of an animal in lanes, in hours, and against the days before", async () => {
@@ -169,11 +144,11 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 120_000 }, () =
     const said = await textOf("#student");
     await chromium.open(address, { ...PHONE, dark: true });
     await until("the same", async () => (await textOf("#student")) === said);
-    expect(await findings()).toEqual([]);
+    expect(await seriousFindings(chromium)).toEqual([]);
   });
 
   it("shows the loop: audits with intervals, every node where it is, drift, groups and alerts", async () => {
-    await chromium.open(`${listener.url}/loop`, WIDE);
+    await chromium.open(`${served.url}/loop`, WIDE);
     await until("audits", async () => (await textOf("#audits")).includes("of 4,000 windows"));
     expect(await textOf("#audits")).toMatch(/30 nodes93\.0 % \(91\.9 to 94\.1\)/);
     expect(await countOf("#points .dot")).toBe(2 * 26);
@@ -186,7 +161,7 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 120_000 }, () =
     expect(await textOf("#alerts li")).toContain(HOSTILE);
     expect(await countOf("main img")).toBe(0);
     await keep(chromium, "page-loop.png", { ...WIDE, height: 1_500 });
-    await chromium.open(`${listener.url}/loop`, { ...PHONE, dark: true });
+    await chromium.open(`${served.url}/loop`, { ...PHONE, dark: true });
     await until("audits", async () => (await textOf("#audits")).includes("of 4,000 windows"));
   });
 
@@ -218,7 +193,7 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 120_000 }, () =
       const { identifier } = await chromium.ask("Page.addScriptToEvaluateOnNewDocument", {
         source,
       });
-      await chromium.open(`${listener.url}/labels`, look);
+      await chromium.open(`${served.url}/labels`, look);
       await until("the question", async () => (await textOf("#whose")) === node);
       await until("room for an answer", async () => (await countOf("#answers[aria-busy]")) === 0);
       await chromium.ask("Page.removeScriptToEvaluateOnNewDocument", { identifier });
@@ -234,7 +209,7 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 120_000 }, () =
       expect(await countOf("#signal path.axis")).toBe(3);
       expect(await textOf("#answers")).toContain(`${HOSTILE} (1)still (2)${classes[2]} (3)`);
       expect(await countOf("main img, main script")).toBe(0);
-      expect(await findings()).toEqual([]);
+      expect(await seriousFindings(chromium)).toEqual([]);
       const isNarrow =
         "document.documentElement.scrollWidth <= document.documentElement.clientWidth";
       expect(await chromium.value<boolean>(isNarrow)).toBe(true);
@@ -273,13 +248,13 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 120_000 }, () =
   });
 
   it("says what is not there", async () => {
-    await chromium.open(`${listener.url}/animal?node=nobody`, WIDE);
+    await chromium.open(`${served.url}/animal?node=nobody`, WIDE);
     await until("the answer", async () => (await textOf("#day-text")).includes("no such node"));
     const isSeen = (selector: string): Promise<boolean> =>
       chromium.value(`document.querySelector("${selector}").checkVisibility()`);
     const parts = ["#day-text", "#earlier", "#bouts-table", "#hours", "#window-tools"];
     expect(await Promise.all(parts.map(isSeen))).toEqual([true, false, false, false, false]);
-    await chromium.open(`${listener.url}/animal?node=${encodeURIComponent(HOSTILE)}`, WIDE);
+    await chromium.open(`${served.url}/animal?node=${encodeURIComponent(HOSTILE)}`, WIDE);
     await until("the refusal", async () => (await textOf("#day-text")).includes("a node's name"));
     expect(await textOf("#title")).toBe(HOSTILE);
     expect(await countOf("img")).toBe(0);
@@ -289,16 +264,9 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 120_000 }, () =
     const before = chromium.problems.length;
     const own = temporaryFolder();
     fillAnimal(own, NODE, NOW);
-    const other = readerOf(own, [HOSTILE, "still", "</svg><script>alert(2)</script>"]);
-    const board = new Board(base);
-    const others = new EventStreams(board);
-    const routes = [
-      ...boardRoutes(readPage(), board, others, () => ({ degraded: null })),
-      ...animalRoutes(other),
-    ];
-    const parts = { authentication: undefined, certificates: undefined, log: () => undefined };
-    const door = await listenHttp({ host: "127.0.0.1", port: 0, names: [] }, routes, parts);
-    await chromium.open(`${door.url}/animal?node=${NODE}&day=2026-03-14`, WIDE);
+    const hostile = [HOSTILE, "still", "</svg><script>alert(2)</script>"];
+    const others = await servePages(new Board(base), readerOf(own, hostile));
+    await chromium.open(`${others.url}/animal?node=${NODE}&day=2026-03-14`, WIDE);
     await until("the day", async () => (await textOf("#day-text")).includes(HOSTILE));
     await until("the windows", async () => (await countOf("#window option")) > 1);
     await chromium.value("document.querySelector('#next').click()");
@@ -308,9 +276,7 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 120_000 }, () =
     expect(await countOf("main img, main script")).toBe(0);
     expect(chromium.problems.slice(before)).toEqual([]);
     await chromium.open("about:blank", WIDE);
-    others.close();
-    await door.close();
-    await other.close();
+    await others.close();
     removeFolder(own);
   });
 });

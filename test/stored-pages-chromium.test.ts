@@ -3,18 +3,12 @@
  * audited often and of one that was not; and a day of a group.
  */
 
-import axe from "axe-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   AlertsSchema,
   BehavioursSchema,
   toBehaviourConfig,
 } from "../gateway/herd/behaviour-config.ts";
-import { animalRoutes } from "../gateway/http/http-animal.ts";
-import { EventStreams } from "../gateway/http/http-events.ts";
-import { type HttpListener, listenHttp } from "../gateway/http/http-listener.ts";
-import { boardRoutes } from "../gateway/http/http-routes.ts";
-import { readPage } from "../gateway/http/page-files.ts";
 import { LABEL_LOG_FILE, LabelLog } from "../gateway/store/label-log.ts";
 import { PageReader } from "../gateway/store/page-reader.ts";
 import { Board } from "../gateway/telling/board.ts";
@@ -32,6 +26,7 @@ import {
   temporaryFolder,
   until,
 } from "./gateway-kit.ts";
+import { type ServedPages, seriousFindings, servePages } from "./page-kit.ts";
 
 const program = findChromium();
 const NOW = Date.UTC(2026, 2, 15, 14, 20);
@@ -40,9 +35,7 @@ const YOUNG = "00112233aabbccdd" as ModelId;
 describe.skipIf(program === undefined)("in chromium", { timeout: 60_000 }, () => {
   let folder: string;
   let chromium: Chromium;
-  let listener: HttpListener;
-  let streams: EventStreams;
-  let reader: PageReader;
+  let served: ServedPages;
 
   beforeAll(async () => {
     folder = temporaryFolder();
@@ -63,34 +56,22 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 60_000 }, () =>
     log.close();
     const board = new Board(base);
     board.take(bridgeTopic(base, "info"), JSON.stringify(infoOf()));
-    streams = new EventStreams(board);
     const groups = { heifers: ["collar-7", "collar-8", "collar-nobody"] };
     const rule = toBehaviourConfig(BehavioursSchema.parse({ groups }), AlertsSchema.parse({}));
-    reader = new PageReader({ file: `${folder}/${LABEL_LOG_FILE}`, classes: cattle.classes, rule });
-    const routes = [
-      ...boardRoutes(readPage(), board, streams, () => ({ degraded: null })),
-      ...animalRoutes(reader),
-    ];
-    const parts = { authentication: undefined, certificates: undefined, log: () => undefined };
-    listener = await listenHttp({ host: "127.0.0.1", port: 0, names: [] }, routes, parts);
+    const reader = new PageReader({
+      file: `${folder}/${LABEL_LOG_FILE}`,
+      classes: cattle.classes,
+      rule,
+    });
+    served = await servePages(board, reader);
     chromium = await Chromium.start(program ?? "");
   }, 60_000);
 
   afterAll(async () => {
     await chromium.close();
-    streams.close();
-    await listener.close();
-    await reader.close();
+    await served.close();
     removeFolder(folder);
   });
-
-  async function serious(): Promise<string[]> {
-    await chromium.value(`(() => { ${axe.source}; return true; })()`);
-    return chromium.value<string[]>(
-      "axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations" +
-        ".filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id }) => id))",
-    );
-  }
 
   it.each([
     ["wide", { width: 1280, height: 1000 }],
@@ -98,7 +79,7 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 60_000 }, () =>
   ])(
     "%s: one curve with its interval and table, and one that needs more audits",
     async (_l, look) => {
-      await chromium.open(`${listener.url}/loop`, look);
+      await chromium.open(`${served.url}/loop`, look);
       const text = (): Promise<string> =>
         chromium.value<string>("document.getElementById('curves')?.innerText ?? ''");
       await until("curves", async () => (await text()).includes("answered windows"));
@@ -114,7 +95,7 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 60_000 }, () =>
       }
       await chromium.value("document.querySelector('#curves details').open = true");
       expect(await count("tbody tr")).toBeGreaterThan(3);
-      expect(await serious()).toEqual([]);
+      expect(await seriousFindings(chromium)).toEqual([]);
       const isNarrow =
         "document.documentElement.scrollWidth <= document.documentElement.clientWidth";
       expect(await chromium.value<boolean>(isNarrow)).toBe(true);
@@ -127,7 +108,7 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 60_000 }, () =>
   ])(
     "%s: a day of a group, each animal in a lane, with the average of those heard",
     async (_l, look) => {
-      await chromium.open(`${listener.url}/group?name=heifers&day=2026-03-14`, look);
+      await chromium.open(`${served.url}/group?name=heifers&day=2026-03-14`, look);
       const textOf = (id: string): Promise<string> =>
         chromium.value<string>(`document.getElementById("${id}")?.innerText ?? ""`);
       await until("the day", async () => (await textOf("day-text")).startsWith("2026-03-14"));
@@ -149,8 +130,8 @@ describe.skipIf(program === undefined)("in chromium", { timeout: 60_000 }, () =>
         (await textOf("day-text")).startsWith("2026-03-15 until 14:20"),
       );
       expect(await chromium.value<string>("location.search")).toBe("?name=heifers&day=2026-03-15");
-      expect(await serious()).toEqual([]);
-      await chromium.open(`${listener.url}/group?name=goats`, look);
+      expect(await seriousFindings(chromium)).toEqual([]);
+      await chromium.open(`${served.url}/group?name=goats`, look);
       await until("a refusal", async () => (await textOf("day-text")).includes("no such group"));
     },
   );

@@ -27,6 +27,7 @@ import {
   zoneText,
 } from "./animal-view.ts";
 import { read } from "./ask.ts";
+import { openDayChoice } from "./day-choice.ts";
 import { drawInto } from "./drawing.ts";
 import {
   attribute,
@@ -45,8 +46,6 @@ import { showWindow } from "./window-card.ts";
 
 const DAY_MS = 86_400_000;
 const NOTHING = { heightPx: 1, label: "nothing yet", parts: [] };
-/** What goes on is stored once a minute. */
-const AGAIN_MS = 60_000;
 
 const address = new URLSearchParams(location.search);
 const node = address.get("node") ?? "";
@@ -57,7 +56,6 @@ let shown: number | undefined = Number(address.get("window") ?? Number.NaN) || u
 /** Answers to questions that were overtaken by another are not shown. */
 let asked = 0;
 
-const date = element<HTMLInputElement>("date");
 const choice = element<HTMLSelectElement>("choice");
 const list = element<HTMLSelectElement>("window");
 const nodes = element<HTMLSelectElement>("node");
@@ -74,6 +72,7 @@ const days = drawInto(element("days"), (widthPx) =>
 );
 
 const line = openLine({ onBoard: begin, onChanges: take, onLive: drawNow });
+const dates = openDayChoice((name) => void look(name), line.isLive);
 begin([]);
 letScroll();
 listen();
@@ -86,20 +85,12 @@ if (node === "") {
   write(element("title"), node);
   document.title = `${node} - Bellwether`;
   void look(address.get("day") ?? undefined);
-  setInterval(() => {
-    if (line.isLive() && day !== undefined && day.day === day.last_day) void look(day.day);
-  }, AGAIN_MS);
 }
 
 function listen(): void {
   for (const name of WINDOW_CHOICES) choice.append(make("option", { value: name }, name));
   choice.addEventListener("change", drawList);
   list.addEventListener("change", () => void choose(Number(list.value)));
-  date.addEventListener("change", () => {
-    if (date.value !== "") void look(date.value);
-  });
-  element("earlier").addEventListener("click", () => void look(dayFrom(-1)));
-  element("later").addEventListener("click", () => void look(dayFrom(1)));
   element("previous").addEventListener("click", () => step(-1));
   element("next").addEventListener("click", () => step(1));
   element("bouts-table").addEventListener("toggle", drawBouts);
@@ -107,12 +98,6 @@ function listen(): void {
   nodes.addEventListener("change", () => {
     location.search = `?node=${encodeURIComponent(nodes.value)}`;
   });
-}
-
-function dayFrom(days: number): string | undefined {
-  if (day === undefined) return undefined;
-  const timeMs = Date.parse(`${day.day}T00:00:00Z`) + days * DAY_MS;
-  return new Date(timeMs).toISOString().slice(0, 10);
 }
 
 async function look(name: string | undefined): Promise<void> {
@@ -158,12 +143,7 @@ function keepAddress(): void {
 
 function drawDay(): void {
   if (day === undefined) return;
-  const { first_day: first, last_day: last } = day;
-  date.value = day.day;
-  attribute(date, "min", first);
-  attribute(date, "max", last);
-  element<HTMLButtonElement>("earlier").disabled = first === null || day.day <= first;
-  element<HTMLButtonElement>("later").disabled = last === null || day.day >= last;
+  dates.show(day);
   write(
     element("day-text"),
     `${dayText(day)}${zoneText(day, readersOffsetMs(day.start))}${day.more ? " There are more bouts than are shown." : ""}`,

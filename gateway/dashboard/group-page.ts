@@ -7,6 +7,7 @@ import type { GroupDay } from "../http/group-payloads.ts";
 import type { BoardChange } from "../telling/board.ts";
 import { clockText, minutesText, zoneText } from "./animal-view.ts";
 import { read } from "./ask.ts";
+import { openDayChoice } from "./day-choice.ts";
 import { drawInto } from "./drawing.ts";
 import {
   attribute,
@@ -21,10 +22,7 @@ import {
 import { barsPicture, lanesPicture } from "./group-drawings.ts";
 import { openLine } from "./line.ts";
 
-const DAY_MS = 86_400_000;
 const NOTHING = { heightPx: 1, label: "nothing yet", parts: [] };
-/** What goes on is stored once a minute. */
-const AGAIN_MS = 60_000;
 
 const address = new URLSearchParams(location.search);
 const name = address.get("name") ?? "";
@@ -33,7 +31,6 @@ const groups = new Set<string>(name === "" ? [] : [name]);
 /** Answers to questions that were overtaken by another are not shown. */
 let asked = 0;
 
-const date = element<HTMLInputElement>("date");
 const choice = element<HTMLSelectElement>("group");
 const lanes = drawInto(element("lanes"), (widthPx) =>
   day === undefined ? NOTHING : lanesPicture(day, widthPx),
@@ -43,12 +40,8 @@ const bars = drawInto(element("bars"), (widthPx) =>
 );
 
 const line = openLine({ onBoard: take, onChanges: take, onLive: () => undefined });
+const dates = openDayChoice((when) => void look(when), line.isLive);
 letScroll();
-date.addEventListener("change", () => {
-  if (date.value !== "") void look(date.value);
-});
-element("earlier").addEventListener("click", () => void look(dayFrom(-1)));
-element("later").addEventListener("click", () => void look(dayFrom(1)));
 choice.addEventListener("change", () => {
   location.search = `?name=${encodeURIComponent(choice.value)}`;
 });
@@ -59,15 +52,6 @@ else {
   write(element("title"), name);
   document.title = `${name} - Bellwether`;
   void look(address.get("day") ?? undefined);
-  setInterval(() => {
-    if (line.isLive() && day !== undefined && day.day === day.last_day) void look(day.day);
-  }, AGAIN_MS);
-}
-
-function dayFrom(days: number): string | undefined {
-  if (day === undefined) return undefined;
-  const timeMs = Date.parse(`${day.day}T00:00:00Z`) + days * DAY_MS;
-  return new Date(timeMs).toISOString().slice(0, 10);
 }
 
 async function look(when: string | undefined): Promise<void> {
@@ -89,12 +73,8 @@ async function look(when: string | undefined): Promise<void> {
 }
 
 function drawDay(told: GroupDay): void {
-  const { first_day: first, last_day: last, classes } = told;
-  date.value = told.day;
-  attribute(date, "min", first);
-  attribute(date, "max", last);
-  element<HTMLButtonElement>("earlier").disabled = first === null || told.day <= first;
-  element<HTMLButtonElement>("later").disabled = last === null || told.day >= last;
+  const { classes } = told;
+  dates.show(told);
   write(element("day-text"), `${dayText(told)}${zoneText(told, readersOffsetMs(told.start))}`);
   showLegend(element("legend"), classes);
   lanes();

@@ -27,6 +27,7 @@ import type {
   HourCount,
   ListedWindow,
   TeacherAnswer,
+  ToldDay,
 } from "./animal-payloads.ts";
 
 /** Bounds of an answer, so that a strange node makes no page of megabytes. */
@@ -66,27 +67,34 @@ export function daySpan(
   return Number.isNaN(startMs) ? null : { startMs, endMs: startMs + DAY_MS };
 }
 
+/** @param known from the first to the last of which something is known; null of nothing */
+export function toldDay({ startMs, endMs }: Span, known: Span | null, offsetMs: number): ToldDay {
+  return {
+    day: dayName(startMs, offsetMs),
+    utc_offset_ms: offsetMs,
+    start: startMs,
+    end: endMs,
+    known_until: Math.max(startMs, Math.min(endMs, known?.endMs ?? startMs)),
+    first_day: known === null ? null : dayName(known.startMs, offsetMs),
+    last_day: known === null ? null : dayName(known.endMs, offsetMs),
+  };
+}
+
 export function animalDay(
   { node, span, known, bouts, hours, days }: StoredDay,
   classes: readonly string[],
   rule: DayRule,
 ): AnimalDay {
   const { startMs, endMs } = span;
-  const untilMs = Math.max(startMs, Math.min(endMs, known?.endMs ?? startMs));
+  const told = toldDay(span, known, rule.utcOffsetMs);
+  const untilMs = told.known_until;
   const budget = budgetOf(bouts, classes.length, { startMs, endMs: untilMs });
-  const nameOf = (timeMs: number): string => dayName(timeMs, rule.utcOffsetMs);
   const before = days.filter((one) => one.startMs < startMs).slice(-ANIMAL_LIMITS.days);
   return {
     v: 1,
     node,
     classes,
-    day: nameOf(startMs),
-    utc_offset_ms: rule.utcOffsetMs,
-    start: startMs,
-    end: endMs,
-    known_until: untilMs,
-    first_day: known === null ? null : nameOf(known.startMs),
-    last_day: known === null ? null : nameOf(known.endMs),
+    ...told,
     bouts: bouts.slice(0, ANIMAL_LIMITS.bouts).map((bout) => {
       return { number: bout.number, ...publicBout(classes, node, bout) };
     }),

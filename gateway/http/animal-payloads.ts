@@ -25,20 +25,24 @@ export type DayChange = {
   readonly alarm: boolean;
 };
 
-export type AnimalDay = {
-  readonly v: 1;
-  readonly node: string;
-  readonly classes: readonly string[];
+/** Which day is told, of a node or of a group. */
+export type ToldDay = {
   /** `2026-03-14`, where midnight is so many milliseconds ahead of UTC's. */
   readonly day: string;
   readonly utc_offset_ms: number;
   readonly start: number;
   readonly end: number;
-  /** Until where something is known, if that is in the day. */
+  /** Until where something is known, of any node, if that is in the day. */
   readonly known_until: number;
   /** The first and the last day of which something is known. */
   readonly first_day: string | null;
   readonly last_day: string | null;
+};
+
+export type AnimalDay = ToldDay & {
+  readonly v: 1;
+  readonly node: string;
+  readonly classes: readonly string[];
   readonly bouts: readonly (PublicBout & { readonly number: number })[];
   /** There are more than are told. */
   readonly more: boolean;

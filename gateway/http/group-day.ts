@@ -6,7 +6,7 @@
 import { type Budget, budgetOf, meanBudget, type Span } from "../../src/behaviour/budget.ts";
 import type { Bout } from "../../src/behaviour/track.ts";
 import { publicSpan } from "../telling/tell-behaviours.ts";
-import { type DayRule, dayName } from "./animal-day.ts";
+import { type DayRule, toldDay } from "./animal-day.ts";
 import type { GroupDay } from "./group-payloads.ts";
 
 /** Bounds of an answer: more are no different on a page. */
@@ -34,8 +34,9 @@ export function groupDay(
   classes: readonly string[],
   { utcOffsetMs }: Pick<DayRule, "utcOffsetMs">,
 ): GroupDay {
-  const { startMs, endMs } = span;
-  const untilMs = Math.max(startMs, Math.min(endMs, known?.endMs ?? startMs));
+  const { startMs } = span;
+  const told = toldDay(span, known, utcOffsetMs);
+  const untilMs = told.known_until;
   const until = { startMs, endMs: untilMs };
   const budgets = new Map<string, Budget>();
   const nodes = members.map(({ node, known: own, bouts }) => {
@@ -54,13 +55,7 @@ export function groupDay(
     v: 1,
     group,
     classes,
-    day: dayName(startMs, utcOffsetMs),
-    utc_offset_ms: utcOffsetMs,
-    start: startMs,
-    end: endMs,
-    known_until: untilMs,
-    first_day: known === null ? null : dayName(known.startMs, utcOffsetMs),
-    last_day: known === null ? null : dayName(known.endMs, utcOffsetMs),
+    ...told,
     budget: mean === null ? null : publicSpan(classes, mean, startMs, untilMs),
     nodes,
   };

@@ -5,21 +5,12 @@
  */
 
 import type { BudgetSpan } from "../../src/wire/public.ts";
+import type { ToldDay } from "./animal-payloads.ts";
 
-export type GroupDay = {
+export type GroupDay = ToldDay & {
   readonly v: 1;
   readonly group: string;
   readonly classes: readonly string[];
-  /** `2026-03-14`, where midnight is so many milliseconds ahead of UTC's. */
-  readonly day: string;
-  readonly utc_offset_ms: number;
-  readonly start: number;
-  readonly end: number;
-  /** Until where something is known of any of them, if that is in the day. */
-  readonly known_until: number;
-  /** The first and the last day of which something is known. */
-  readonly first_day: string | null;
-  readonly last_day: string | null;
   /** Of the average node that was ever heard; null where none was. */
   readonly budget: BudgetSpan | null;
   readonly nodes: readonly {

@@ -17,7 +17,7 @@ import {
   messageField,
   textField,
   textOf,
-} from "../../src/learn/protobuf.ts";
+} from "../../src/protobuf.ts";
 
 /** 6.4.16, by the name that people know them by. */
 const DATA_TYPES = {

@@ -25,6 +25,7 @@ import { choiceOf, type Metadata, numberOf, RATE_HZ_LEAST, textsOf } from "./mod
 import { type LoadedProgram, onnxRuntime } from "./onnx-runtime.ts";
 import type { Teacher, TeacherAnswer } from "./teacher.ts";
 import {
+  joinRows,
   planTeacher,
   type TeacherDeclaration,
   type TeacherPlan,
@@ -121,9 +122,9 @@ function predictor(
     const features = batches.flatMap((b) => (b.features === null ? [] : [b.features]));
     return teacherAnswer(
       plan,
-      joined(batches.map((b) => b.rows)),
+      joinRows(batches.map((b) => b.rows)),
       count,
-      plan.features === undefined ? null : joined(features),
+      plan.features === undefined ? null : joinRows(features),
     );
   };
 }
@@ -164,16 +165,4 @@ function metadataDeclaration(bytes: Uint8Array, where: string): TeacherDeclarati
       hint: "docs/TEACHERS.md lists the properties and their values.",
     });
   }
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const [only] = parts;
-  if (parts.length === 1 && only !== undefined) return only;
-  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

@@ -244,6 +244,21 @@ export function classColumns(
   });
 }
 
+/** Rows of several batches, one after another. One that has its buffer to itself is handed on as it is;
+ * a part of a larger buffer would be posted between threads with all of it. */
+export function joinRows(parts: readonly Float32Array[]): Float32Array {
+  const [only] = parts;
+  if (parts.length === 1 && only?.byteLength === only?.buffer.byteLength)
+    return only as Float32Array;
+  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
 function describe(tensor: TensorShape): string {
   return `${tensor.name}[${tensor.shape.map((size) => size ?? "?").join(", ")}]`;
 }

@@ -19,6 +19,7 @@ import { EdgeError } from "../../src/assert.ts";
 import type { Profile } from "../../src/signal/profile.ts";
 import type { OpenTeacher } from "./onnx-teacher.ts";
 import {
+  joinRows,
   planTeacher,
   type TeacherDeclaration,
   type TensorShape,
@@ -91,8 +92,8 @@ export async function openTensorflowTeacher(
           rows.push(taken(answer[plan.output], batch, size));
           features.push(taken(answer[plan.features ?? ""], batch, size));
         }
-        const known = plan.features === undefined ? null : joined(features);
-        return teacherAnswer(plan, joined(rows), count, known);
+        const known = plan.features === undefined ? null : joinRows(features);
+        return teacherAnswer(plan, joinRows(rows), count, known);
       },
       close: () => Promise.resolve(model.dispose()),
     };
@@ -323,16 +324,6 @@ async function values(model: Executable, input: Tensor): Promise<Record<string, 
 function taken(rows: Float32Array | undefined, batch: number, size: number): Float32Array {
   const all = rows ?? new Float32Array();
   return all.subarray(0, (all.length / batch) * size);
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }
 
 function free(shape: readonly (number | null)[]): (number | null)[] {

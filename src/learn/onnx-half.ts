@@ -17,7 +17,7 @@ import {
   messageField,
   textField,
   textOf,
-} from "./protobuf.ts";
+} from "../protobuf.ts";
 
 const FLOAT = 1;
 const FLOAT16 = 10;

@@ -16,7 +16,7 @@ import {
   messageField,
   textField,
   textOf,
-} from "./protobuf.ts";
+} from "../protobuf.ts";
 
 /** A dimension that is only known when the model runs: the batch. */
 export const BATCH = -1;

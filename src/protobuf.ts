@@ -5,7 +5,7 @@
  * Not a general library: no groups, and integers beyond 2^53 are refused.
  * Wire format: https://protobuf.dev/programming-guides/encoding/
  */
-import { assert, EdgeError } from "../assert.ts";
+import { assert, EdgeError } from "./assert.ts";
 
 /** An encoded message under construction: a list of byte runs, joined once at the end. */
 export type Message = Uint8Array[];
