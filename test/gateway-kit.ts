@@ -244,7 +244,7 @@ export function reportOf(
 export async function until(
   what: string,
   holds: () => boolean | Promise<boolean>,
-  withinMs = 30_000,
+  withinMs = 10_000,
 ): Promise<void> {
   const endMs = performance.now() + withinMs;
   while (!(await holds())) {

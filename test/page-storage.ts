@@ -50,6 +50,10 @@ const PAGE_SCRIPT = `(async () => {
     load: ({ of }) => opened[of].flash.load(),
     read: ({ of, slot }) => opened[of].flash.read(slot),
     write: ({ of, write }) => opened[of].flash.write(write),
+    // One listener each: the browser begins what one of them asked for before it calls the next.
+    leaving: ({ of, records }) => {
+      for (const record of records) addEventListener("pagehide", () => stores[of].store.append(record));
+    },
   };
 })()`;
 
@@ -77,13 +81,30 @@ export class PageStorages {
     const routes = phoneRoutes({ factory, emulator: undefined }, () => about);
     const parts = { authentication: undefined, certificates: undefined, log: () => undefined };
     this.#listener = await listenHttp({ host: "127.0.0.1", port: 0, names: [] }, routes, parts);
-    const chromium = await Chromium.start(program);
-    this.#chromium = chromium;
-    await chromium.open(`${this.#listener.url}/node`, { width: 400, height: 400 });
+    this.#chromium = await Chromium.start(program);
+    await this.#openPage(this.#chromium, this.#listener.url);
+  }
+
+  async #openPage(chromium: Chromium, url: string): Promise<void> {
+    await chromium.open(`${url}/node`, { width: 400, height: 400 });
     await until("the page", () =>
-      chromium.value<boolean>("document.getElementById('join')?.hidden === false"),
+      chromium.value<boolean>(
+        "window.storageCall === undefined && document.getElementById('join')?.hidden === false",
+      ),
     );
     await chromium.value(PAGE_SCRIPT);
+  }
+
+  /** Appends each record in a turn of its own while the page is left; what another page finds. */
+  async afterLeaving(name: string, records: readonly OutboxRecord[]): Promise<OutboxImage> {
+    const slotBytes = 4096;
+    const of = await this.#call<number>("open", { name, slotBytes });
+    const { store } = await this.#call<{ store: number }>("outbox", { of, epoch: 1 });
+    await this.#call("leaving", { of: store, records });
+    if (this.#chromium === undefined) throw new Error("start it first");
+    await this.#openPage(this.#chromium, this.#listener?.url ?? "");
+    const again = await this.#call<number>("open", { name, slotBytes });
+    return (await this.#call<{ image: OutboxImage }>("outbox", { of: again, epoch: 2 })).image;
   }
 
   async stop(): Promise<void> {

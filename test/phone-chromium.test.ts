@@ -5,7 +5,6 @@
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import axe from "axe-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readShippedEmulator } from "../recordings/shipped-emulator.ts";
 import { createEmulator } from "../src/signal/emulator.ts";
@@ -14,6 +13,7 @@ import { nodeId } from "../src/wire/topics.ts";
 import { bellwether } from "./access-kit.ts";
 import { findChromium } from "./chromium.ts";
 import { until } from "./gateway-kit.ts";
+import { seriousFindings } from "./page-kit.ts";
 import { PhoneWorld, people } from "./phone-kit.ts";
 
 const program = findChromium();
@@ -21,10 +21,6 @@ const PHONE = nodeId("phone-1");
 const GRAVITY = 9.80665;
 /** Those that a browser puts `devicemotion` together from. */
 const SENSORS = ["accelerometer", "linear-acceleration", "gyroscope"];
-
-/** In real time, in a browser and a gateway that come and go: in some twenty runs one waited in vain for
- * the last window to be counted, for a reason that was not found. What fails twice fails. */
-const AGAIN = { retry: 1 };
 
 describe.skipIf(program === undefined)("a phone", { timeout: 120_000 }, () => {
   const world = new PhoneWorld();
@@ -52,7 +48,7 @@ describe.skipIf(program === undefined)("a phone", { timeout: 120_000 }, () => {
     expect(known()).toMatchObject({ cohort: "people/25.00Hz/128x3", releaseSequence: 0 });
     console.log(`opened for the first time: ${await opening()}`);
     expect(await world.textOf("fact-engine")).toBe("wasm");
-    expect(await findings()).toEqual([]);
+    expect(await seriousFindings(world.chromium)).toEqual([]);
     expect(await world.textOf("fact-model")).toContain("factory");
   });
 
@@ -163,7 +159,7 @@ describe.skipIf(program === undefined)("a phone", { timeout: 120_000 }, () => {
     expect(await world.textOf("problem")).toBe("");
   });
 
-  it("loses nothing while the gateway is gone, not even by a reload then", AGAIN, async () => {
+  it("loses nothing while the gateway is gone, not even by a reload then", async () => {
     await world.chromium.value("navigator.serviceWorker.ready.then(() => undefined)");
     await world.stopGateway();
     await world.untilText("link", /^no link/);
@@ -186,7 +182,7 @@ describe.skipIf(program === undefined)("a phone", { timeout: 120_000 }, () => {
     expect(storedWindows()).toEqual(Array.from({ length: await windows() }, (_, i) => i));
   });
 
-  it("gives no number twice after its browser was killed", AGAIN, async () => {
+  it("gives no number twice after its browser was killed", async () => {
     await world.openPage(address());
     await world.untilText("link", /^connected$/);
     await world.choose("emulator", 16);
@@ -228,7 +224,7 @@ describe.skipIf(program === undefined)("a phone", { timeout: 120_000 }, () => {
     }
     await world.untilText("start", /^Stop$/);
     await world.untilText("fact-owed", /^\d/);
-    expect(await findings()).toEqual([]);
+    expect(await seriousFindings(world.chromium)).toEqual([]);
     // A browser writes a line for every attempt to connect while there was no gateway.
     const others = world.chromium.problems.filter(({ text }) => !text.includes("ERR_CONNECTION_"));
     expect(others).toEqual([]);
@@ -240,7 +236,7 @@ describe.skipIf(program === undefined)("a phone", { timeout: 120_000 }, () => {
     await world.untilText("link", /^has not joined$/);
     const isShown = "document.getElementById('join').checkVisibility()";
     expect(await world.chromium.value<boolean>(isShown)).toBe(true);
-    expect(await findings()).toEqual([]);
+    expect(await seriousFindings(world.chromium)).toEqual([]);
     await until("the gateway to know that it is gone", () => known()?.online === false);
   });
 
@@ -262,16 +258,6 @@ describe.skipIf(program === undefined)("a phone", { timeout: 120_000 }, () => {
     await world.untilText("link", /^connected$/);
     expect(await world.textOf("problem")).toBe("");
   });
-
-  /** What axe finds serious on the page as it is now. */
-  async function findings(): Promise<string[]> {
-    await world.chromium.value(`(() => { ${axe.source}; return true; })()`);
-    return world.chromium.value<string[]>(
-      "axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations" +
-        ".filter(({ impact }) => impact === 'serious' || impact === 'critical')" +
-        ".map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html).join(' ')))",
-    );
-  }
 
   /** How long until the page can be used, joining included, and what came over the network. */
   function opening(): Promise<string> {

@@ -175,3 +175,42 @@ describe.each(SIDES)("$name", { timeout: 30_000 }, ({ create, reopen }) => {
     ]);
   });
 });
+
+describe.skipIf(program === undefined)("a browser's page", { timeout: 30_000 }, () => {
+  it("that is left while something is being written loses nothing that came after it", async () => {
+    const records = [0, 1, 2, 3].map(putOf);
+    const image = await pages.afterLeaving("left", records);
+    expect(image.entries.map(({ seq }) => seq)).toEqual([0, 1, 2, 3]);
+    expect(image).toMatchObject({ epoch: 1, nextSeq: 4, nextWindow: 30 });
+  });
+
+  it("tries again what was not written, and calls nothing behind it durable before that", async () => {
+    const [told, image] = await pages.value<
+      [(string | number)[], Record<string, unknown>]
+    >(`(async () => {
+      const { openIndexedStorage } = await import("/node/m/device-sim/browser/indexed-storage.ts");
+      const told = [];
+      const listener = { durable: (seq) => told.push(seq), failing: () => told.push("failing") };
+      const storage = await openIndexedStorage("failing", 4096);
+      const store = await storage.openOutbox({ newEpoch: () => 1, listener });
+      const begin = IDBDatabase.prototype.transaction;
+      IDBDatabase.prototype.transaction = function (...how) {
+        IDBDatabase.prototype.transaction = begin;
+        const failing = begin.apply(this, how);
+        failing.commit = () => failing.abort();
+        return failing;
+      };
+      for (const seq of [0, 1]) {
+        const entry = { seq, kind: "report", frame: Uint8Array.of(seq) };
+        store.append({ kind: "put", entry, nextWindow: seq + 1 });
+        await Promise.resolve();
+      }
+      while (told.at(-1) !== 1) await new Promise((resolve) => setTimeout(resolve, 20));
+      await store.close();
+      const { image } = await storage.openOutbox({ newEpoch: () => 2, listener });
+      return [told, { ...image, entries: image.entries.map(({ seq }) => seq) }];
+    })()`);
+    expect(told).toEqual(["failing", 1]);
+    expect(image).toMatchObject({ entries: [0, 1], epoch: 1, nextSeq: 2, nextWindow: 2 });
+  });
+});

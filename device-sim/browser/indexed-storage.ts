@@ -24,6 +24,7 @@ import type {
   SlotContent,
   SlotNumber,
 } from "../storage.ts";
+import { forgetJournal, type LeavingJournal, openJournal } from "./leaving-journal.ts";
 
 const PAGE_BYTES = 4096;
 const SCHEMA_VERSION = 1;
@@ -54,10 +55,12 @@ export async function openIndexedStorage(name: string, slotBytes: number): Promi
     openOutbox: ({ newEpoch, listener }) => openOutbox(database, newEpoch, listener),
     keep: (key, value) => write(database, "words", (words) => words.put(value, `page ${key}`)),
     kept: (key) => read(database, "words", (words) => words.get(`page ${key}`)),
-    forget: () =>
-      act(database, ["owed", "pages", "words"], (transaction) => {
+    forget: () => {
+      forgetJournal(name);
+      return act(database, ["owed", "pages", "words"], (transaction) => {
         for (const store of ["owed", "pages", "words"]) transaction.objectStore(store).clear();
-      }),
+      });
+    },
   };
 }
 
@@ -66,35 +69,63 @@ async function openOutbox(
   newEpoch: () => number,
   listener: OutboxListener,
 ): Promise<OutboxStore> {
-  const entries = (await read(database, "owed", (owed) => owed.getAll())) as OutboxEntry[];
   const found = (await read(database, "words", (words) => words.get("outbox"))) as
     | Counts
     | undefined;
-  const counts = found ?? { epoch: newEpoch(), nextSeq: 0, nextWindow: 0, dropped: 0 };
-  if (found === undefined) {
-    await write(database, "words", (words) => words.put(counts, "outbox"));
-  }
-  return new IndexedOutbox(database, { ...counts, entries, damagedBytes: 0 }, listener);
+  const before = found ?? { epoch: newEpoch(), nextSeq: 0, nextWindow: 0, dropped: 0 };
+  const journal = openJournal(database.name, before.epoch);
+  const left = journal.left();
+  const counts = left.reduce(counted, before);
+  if (found === undefined || left.length > 0) await writeRecords(database, left, counts);
+  journal.clear();
+  const entries = (await read(database, "owed", (owed) => owed.getAll())) as OutboxEntry[];
+  return new IndexedOutbox(database, { ...counts, entries, damagedBytes: 0 }, listener, journal);
+}
+
+/** Resolves when they and the counts that they move are on disk, all or none. */
+function writeRecords(
+  database: IDBDatabase,
+  records: readonly OutboxRecord[],
+  counts: Counts,
+): Promise<void> {
+  return act(database, ["owed", "words"], (transaction) => {
+    const owed = transaction.objectStore("owed");
+    for (const record of records) {
+      if (record.kind === "put") owed.put(record.entry);
+      else for (const seq of record.seqs) owed.delete(seq);
+    }
+    transaction.objectStore("words").put(counts, "outbox");
+  });
 }
 
 class IndexedOutbox implements OutboxStore {
   readonly image: OutboxImage;
   readonly #database: IDBDatabase;
   readonly #listener: OutboxListener;
+  readonly #journal: LeavingJournal;
   #counts: Counts;
   #pending: OutboxRecord[] = [];
+  /** In a transaction that is not complete. */
+  #underWay: readonly OutboxRecord[] = [];
   #work: Promise<void> = Promise.resolve();
 
-  constructor(database: IDBDatabase, image: OutboxImage, listener: OutboxListener) {
+  constructor(
+    database: IDBDatabase,
+    image: OutboxImage,
+    listener: OutboxListener,
+    journal: LeavingJournal,
+  ) {
     const { epoch, nextSeq, nextWindow, dropped } = image;
     this.image = image;
     this.#database = database;
     this.#listener = listener;
+    this.#journal = journal;
     this.#counts = { epoch, nextSeq, nextWindow, dropped };
   }
 
   append(record: OutboxRecord): void {
     this.#pending.push(record);
+    if (this.#journal.isLeaving()) this.#journal.keep([...this.#underWay, ...this.#pending]);
     if (this.#pending.length === 1) void this.flush();
   }
 
@@ -112,24 +143,21 @@ class IndexedOutbox implements OutboxStore {
     const records = this.#pending;
     if (records.length === 0) return;
     this.#pending = [];
+    this.#underWay = records;
     const counts = records.reduce(counted, this.#counts);
     try {
-      await act(this.#database, ["owed", "words"], (transaction) => {
-        const owed = transaction.objectStore("owed");
-        for (const record of records) {
-          if (record.kind === "put") owed.put(record.entry);
-          else for (const seq of record.seqs) owed.delete(seq);
-        }
-        transaction.objectStore("words").put(counts, "outbox");
-      });
+      await writeRecords(this.#database, records, counts);
+      this.#underWay = [];
     } catch (error) {
       // Nothing of a transaction that failed has happened: all of it is tried again with the next.
+      this.#underWay = [];
       this.#pending = [...records, ...this.#pending];
       this.#listener.failing(error instanceof Error ? error.message : String(error));
       setTimeout(() => void this.flush(), RETRY_MS);
       return;
     }
     this.#counts = counts;
+    if (this.#pending.length === 0) this.#journal.clear();
     const puts = records.flatMap((record) => (record.kind === "put" ? [record.entry.seq] : []));
     if (puts.length > 0) this.#listener.durable(Math.max(...puts));
   }
@@ -140,9 +168,14 @@ const RETRY_MS = 1_000;
 function counted(counts: Counts, record: OutboxRecord): Counts {
   switch (record.kind) {
     case "put":
-      return { ...counts, nextSeq: record.entry.seq + 1, nextWindow: record.nextWindow };
+      // A journal may hold what is older than the counts.
+      return {
+        ...counts,
+        nextSeq: Math.max(counts.nextSeq, record.entry.seq + 1),
+        nextWindow: Math.max(counts.nextWindow, record.nextWindow),
+      };
     case "drop":
-      return { ...counts, dropped: record.dropped };
+      return { ...counts, dropped: Math.max(counts.dropped, record.dropped) };
     case "remove":
       return counts;
   }

@@ -12,8 +12,8 @@
  * axis that points up reads -1000.
  */
 
-import { createResampleStream, type ResampleStream } from "../../src/signal/resample-stream.ts";
 import { AXES } from "../../src/signal/recordings.ts";
+import { createResampleStream, type ResampleStream } from "../../src/signal/resample-stream.ts";
 import { toInt16 } from "../../src/signal/turn.ts";
 
 /** Standard gravity, m/s2, by definition. */

@@ -10,8 +10,8 @@ import { EdgeError } from "../../src/assert.ts";
 import { chooseEngine } from "../../src/engine/choose-engine.ts";
 import { readJoinCode } from "../../src/wire/join.ts";
 import {
-  PhoneAboutSchema,
   type PhoneAbout,
+  PhoneAboutSchema,
   type PhoneCredentials,
   phoneLink,
   readPhoneLink,

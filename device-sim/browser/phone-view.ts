@@ -1,9 +1,9 @@
 /** What the page says of its node, written into the elements that the HTML has for it. */
 
 import { EdgeError } from "../../src/assert.ts";
+import type { NodeStatus } from "../node-runtime.ts";
 import type { Decided, ReleaseNews, Told } from "../node-types.ts";
 import { UNBELIEVED_SEQUENCE } from "../staging.ts";
-import type { NodeStatus } from "../node-runtime.ts";
 
 /** An element that the page's HTML has: without it page and script do not belong together. */
 export function element<E extends HTMLElement = HTMLElement>(id: string): E {

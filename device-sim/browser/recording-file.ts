@@ -3,8 +3,8 @@
  * node: a data set's own two files, or one CSV.
  */
 
-import { type CsvSource, importCsvSources } from "../../recordings/csv-samples.ts";
 import { csvRows } from "../../recordings/csv-lines.ts";
+import { type CsvSource, importCsvSources } from "../../recordings/csv-samples.ts";
 import type { AccelerationUnit } from "../../recordings/recording-builder.ts";
 import { EdgeError } from "../../src/assert.ts";
 import type { Profile } from "../../src/signal/profile.ts";

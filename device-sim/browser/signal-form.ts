@@ -4,9 +4,9 @@ import type { PhoneAbout } from "../../src/wire/phone.ts";
 import type { RunningSource } from "../playing.ts";
 import type { Phone } from "./phone-node.ts";
 import { element, sentenceOf, show, showProblem, write } from "./phone-view.ts";
+import type { CsvAnswers } from "./recording-file.ts";
 import { keepAwake } from "./screen-lock.ts";
 import { type PhoneSink, startEmulator, startRecording, startSensor } from "./signal-source.ts";
-import type { CsvAnswers } from "./recording-file.ts";
 import { SignalTrace } from "./signal-trace.ts";
 
 type Truth = RunningSource["truth"];
